@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { FROM_GUEST } from '../filter/from-guest.ts';
+import type { Direction, Reason } from '../filter/reasons.ts';
+import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
+import { TO_GUEST } from '../filter/to-guest.ts';
+import { dropChain, LIST_MAP, OWN_SET, renderDropChain, renderStage, stageChain } from './nft-stages.ts';
+
+/** Our tables. Nothing else in the kernel's ruleset is ever touched. */
+export const TABLE = 'bridge xen-vif';
+export const INGRESS_TABLE = 'netdev xen-vif';
+
+/**
+ * The interface group of ports whose final name does not start with `vif` (`vifname=`): so the base knows them as ours
+ * also after their chains are gone, or after somebody renames them again. An arbitrary number: "xen" in ASCII.
+ */
+export const RENAMED_GROUP = 0x78656e;
+
+/** Sets of ports, by what the stages call a flag. Keyed by interface index: a new device never inherits (C06, C07). */
+export const FLAG_SETS = ['managed', 'open', 'denied', 'ipv4', 'ipv6', 'blocks'] as const;
+
+/** The most (port, reason) pairs the kernel counts; beyond that frames are still dropped, just not counted. */
+const DROPS_SIZE = 1_000_000;
+
+/** What a port does that no run has configured: `unmanaged` of the policy. */
+export type Unmanaged = 'closed' | 'open';
+
+/**
+ * The part all vifs share, as one `table` block: hooks, stages, counters. Loading it again changes nothing but adds the
+ * rules a second time, so it always follows a `flush table` or a `delete table` in the same transaction.
+ *
+ * Hooks: prerouting is before the bridge learns a source address; frames to link-local groups skip it and are only seen
+ * by input; postrouting sees forwarded and dom0's own frames; what the bridge itself sends (STP) is only in output.
+ * Measured on 6.18; netfilter's order is in net/bridge/br_input.c: br_handle_frame. Priority -200 is "filter" of the
+ * bridge family (NF_BR_PRI_FILTER_BRIDGED).
+ */
+export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
+  return [
+    `table ${TABLE} {`,
+    '  # Who has what. Keys are interface indices: they die with their device.',
+    ...FLAG_SETS.map((flag) => `  set ${flag} { type iface_index; }`),
+    `  set ${OWN_SET.typed} { type iface_index . ether_addr; }`,
+    `  set ${OWN_SET.raw} { typeof iif . @th,288,48; }`,
+    `  set ${OWN_SET['dhcp-address']} { typeof iif . @th,160,32; }`,
+    `  set ${OWN_SET.broadcast} { type iface_index . ipv4_addr; }`,
+    '  # The way to the own list of a vif.',
+    ...Object.values(LIST_MAP).map((map) => `  map ${map} { type iface_index : verdict; }`),
+    '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
+    `  set drops { type iface_index . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
+    '',
+    '  # Exists only in the table that belongs to the saved state; every change names it first.',
+    `  chain ${sentinel} {`,
+    '  }',
+    '',
+    ...dropChains('from-guest', FROM_GUEST, ['link-local']),
+    ...dropChains('to-guest', TO_GUEST, ['link-local']),
+    '',
+    ...[...FROM_GUEST].reverse().flatMap((stage) => renderStage('from-guest', withUnmanaged(stage, unmanaged))),
+    ...[...TO_GUEST].reverse().flatMap((stage) => renderStage('to-guest', withUnmanaged(stage, unmanaged))),
+    ...hook('prerouting', 'prerouting', 'iifname', 'iifgroup', stageChain('from-guest', 'start')),
+    ...hook('postrouting', 'postrouting', 'oifname', 'oifgroup', stageChain('to-guest', 'start')),
+    ...hook('input', 'input', 'iifname', 'iifgroup', 'from-guest/link-local'),
+    ...hook('output', 'output', 'oifname', 'oifgroup', 'to-guest/link-local'),
+    '}',
+  ].join('\n');
+}
+
+/** A short name for one version of the base: a program that prints another base must not build upon this one. */
+export function baseDigest(unmanaged: Unmanaged): string {
+  return createHash('sha256').update(renderBase('', unmanaged)).digest('hex').slice(0, 12);
+}
+
+function hook(name: string, at: string, byName: string, byGroup: string, target: string): string[] {
+  const linkLocal = target.endsWith('/link-local');
+  const direction: Direction = byName === 'iifname' ? 'from-guest' : 'to-guest';
+  const port = byName === 'iifname' ? 'iif' : 'oif';
+  const chain = linkLocal
+    ? [
+        '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
+        `  chain ${target} {`,
+        `    ${port} @open accept`,
+        `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
+        '  }',
+        '',
+      ]
+    : [];
+  return [
+    ...chain,
+    `  chain ${name} {`,
+    `    type filter hook ${at} priority -200; policy accept;`,
+    `    ${byName} "vif*" goto ${target}`,
+    `    ${byGroup} ${RENAMED_GROUP} goto ${target}`,
+    '  }',
+    '',
+  ];
+}
+
+function withUnmanaged(stage: Stage, unmanaged: Unmanaged): Stage {
+  const dropsUnmanaged = 'drop' in stage.otherwise && stage.otherwise.drop === 'unmanaged';
+  return unmanaged === 'open' && dropsUnmanaged ? { ...stage, otherwise: { accept: true } } : stage;
+}
+
+/** The drop chains that the stages of one direction use. */
+function dropChains(direction: Direction, stages: readonly Stage[], more: readonly Reason[]): string[] {
+  return [...new Set([...more, ...droppedBy(stages)])].flatMap((reason) => renderDropChain(direction, reason));
+}
+
+/** Every reason that some stage drops for, in order of appearance. */
+export function droppedBy(stages: readonly Stage[]): Reason[] {
+  const outcomes = stages.flatMap((stage) => [
+    ...stage.steps.flatMap((step) => ('switch' in step ? step.cases.map((one) => one.so) : [step.so])),
+    stage.otherwise,
+  ]);
+  return [...new Set(outcomes.flatMap((outcome) => ('drop' in outcome ? [outcome.drop] : [])))];
+}

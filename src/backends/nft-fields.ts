@@ -1,0 +1,115 @@
+import ipaddr from 'ipaddr.js';
+import type { Field } from '../filter/stage.ts';
+
+/** How nftables spells a field, and how it wants its values. */
+export interface NftField {
+  /**
+   * The expression. Offsets in `@base,offset,length` are bits: `nh` from the network header, `th` from the transport
+   * header (nft(8), raw payload expression).
+   */
+  readonly text: string;
+  readonly value: 'plain' | 'hex' | 'hex-address' | 'ipv4-number';
+  /** Width of a raw value in bits. */
+  readonly bits?: number;
+}
+
+/**
+ * Raw offsets are used where nft 1.0.6 has no name for a field, or where its name follows extension headers
+ * (`icmpv6 type` does, `@th` does too, `@nh` does not: measured with --debug=netlink).
+ *
+ * `ether type` is always asked first, in the shared stages: a bare `ip saddr` would also match inside a VLAN tag.
+ */
+export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
+  'ether saddr': { text: 'ether saddr', value: 'plain' },
+  'ether daddr': { text: 'ether daddr', value: 'plain' },
+  'ether type': { text: 'ether type', value: 'hex', bits: 16 },
+  // htype 1, ptype 0x0800, hlen 6, plen 4 in one look: RFC 826.
+  'arp form': { text: '@nh,0,48', value: 'hex', bits: 48 },
+  'arp operation': { text: 'arp operation', value: 'plain' },
+  'arp saddr ether': { text: 'arp saddr ether', value: 'plain' },
+  'arp saddr ip': { text: 'arp saddr ip', value: 'plain' },
+  'arp daddr ip': { text: 'arp daddr ip', value: 'plain' },
+  // RARP has ARP's layout (RFC 903), but nft's `arp` fields ask for ARP's ethertype.
+  'rarp form': { text: '@nh,0,64', value: 'hex', bits: 64 },
+  'rarp saddr ether': { text: '@nh,64,48', value: 'hex', bits: 48 },
+  'rarp saddr ip': { text: '@nh,112,32', value: 'hex', bits: 32 },
+  'rarp daddr ether': { text: '@nh,144,48', value: 'hex', bits: 48 },
+  'rarp daddr ip': { text: '@nh,192,32', value: 'hex', bits: 32 },
+  'ip version-ihl': { text: '@nh,0,8', value: 'hex', bits: 8 },
+  'ip options': { text: '@nh,160,32', value: 'hex', bits: 32 },
+  'ip frag-off': { text: '@nh,48,16', value: 'hex', bits: 16 },
+  'ip protocol': { text: 'ip protocol', value: 'plain' },
+  'ip saddr': { text: 'ip saddr', value: 'ipv4-number' },
+  'ip daddr': { text: 'ip daddr', value: 'ipv4-number' },
+  'icmp type': { text: 'icmp type', value: 'plain' },
+  'igmp type': { text: 'igmp type', value: 'plain' },
+  'udp sport': { text: 'udp sport', value: 'plain' },
+  'udp dport': { text: 'udp dport', value: 'plain' },
+  'udp length': { text: 'udp length', value: 'plain' },
+  // RFC 2131 figure 1 behind the 8 bytes of UDP.
+  'dhcp op-htype-hlen': { text: '@th,64,24', value: 'hex', bits: 24 },
+  'dhcp ciaddr': { text: '@th,160,32', value: 'hex', bits: 32 },
+  'dhcp giaddr': { text: '@th,256,32', value: 'hex', bits: 32 },
+  'dhcp chaddr': { text: '@th,288,48', value: 'hex', bits: 48 },
+  'dhcp6 type': { text: '@th,64,8', value: 'hex', bits: 8 },
+  'ip6 version': { text: 'ip6 version', value: 'plain' },
+  'ip6 length': { text: 'ip6 length', value: 'plain' },
+  'ip6 nexthdr': { text: 'ip6 nexthdr', value: 'plain' },
+  'ip6 hoplimit': { text: 'ip6 hoplimit', value: 'plain' },
+  'ip6 saddr': { text: 'ip6 saddr', value: 'plain' },
+  'ip6 daddr': { text: 'ip6 daddr', value: 'plain' },
+  // The 8 bytes behind the 40 of the IPv6 header: RFC 8200 §4.3 (options), §4.5 (fragment).
+  'ip6 hopopts': { text: '@nh,320,64', value: 'hex', bits: 64 },
+  'ip6 frag nexthdr': { text: '@nh,320,8', value: 'hex', bits: 8 },
+  'ip6 frag offset': { text: '@nh,336,16', value: 'hex', bits: 16 },
+  'icmpv6 type': { text: 'icmpv6 type', value: 'plain' },
+  'icmpv6 code': { text: 'icmpv6 code', value: 'plain' },
+  // RFC 4861 §4.1, §4.3, §4.4: options of RS start at byte 8, of NS and NA at byte 24; type, length, address.
+  'rs option': { text: '@th,64,16', value: 'hex', bits: 16 },
+  'rs lladdr': { text: '@th,80,48', value: 'hex', bits: 48 },
+  'nd target': { text: '@th,64,128', value: 'hex-address', bits: 128 },
+  'nd option': { text: '@th,192,16', value: 'hex', bits: 16 },
+  'nd lladdr': { text: '@th,208,48', value: 'hex', bits: 48 },
+  'na flags': { text: '@th,32,8', value: 'hex', bits: 8 },
+};
+
+/** A value as nft wants it for this field. */
+export function nftValue(field: Field, value: number | string): string {
+  const spec = NFT_FIELDS[field];
+  switch (spec.value) {
+    case 'hex':
+      return typeof value === 'number' ? `0x${value.toString(16).padStart((spec.bits ?? 8) / 4, '0')}` : value;
+    case 'hex-address':
+      return `0x${addressHex(String(value))}`;
+    case 'ipv4-number':
+      return typeof value === 'number' ? ipv4Text(value) : value;
+    case 'plain':
+      return String(value);
+    default:
+      return spec.value satisfies never;
+  }
+}
+
+/** A block of addresses as a condition; raw fields compare the leading bits only. */
+export function nftBlock(field: Field, block: string): string {
+  const spec = NFT_FIELDS[field];
+  const [address, length] = block.split('/') as [string, string?];
+  if (spec.value !== 'hex-address') return `${spec.text} ${block}`;
+  if (length === undefined) return `${spec.text} ${nftValue(field, address)}`;
+  const bits = Number(length);
+  const lead = BigInt(`0x${addressHex(address)}`) >> BigInt(128 - bits);
+  return `${spec.text.replace(/,128$/, `,${bits}`)} 0x${lead.toString(16)}`;
+}
+
+/** 32 or 8 hexadecimal digits of an address. */
+export function addressHex(address: string): string {
+  return ipaddr
+    .parse(address)
+    .toByteArray()
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('');
+}
+
+function ipv4Text(value: number): string {
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.');
+}

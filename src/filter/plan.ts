@@ -1,0 +1,45 @@
+import { Failure } from '../errors.ts';
+import type { InterfaceName } from '../net/interface-name.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+import { DENIED_TERMS, macOnlyTerms, OPEN_TERMS, type OwnTerms, restrictedTerms } from './own-list.ts';
+
+/** What a vif without `ip=` may do: `no_ip` of the policy. */
+export const NO_IP_CHOICES = ['mac-only', 'deny', 'unrestricted'] as const;
+export type NoIp = (typeof NO_IP_CHOICES)[number];
+
+/** How far a vif is restricted; shown by `status`. */
+export type FilterMode = 'addresses' | NoIp;
+
+/** The filter of one vif, complete, as data. The shared stages (from-guest.ts, to-guest.ts) ask it for its own terms. */
+export interface FilterPlan {
+  /** Names the vif's chains. */
+  readonly device: InterfaceName;
+  readonly mode: FilterMode;
+  readonly terms: OwnTerms;
+}
+
+/**
+ * The plan for a vif.
+ *
+ * @param subnetBroadcasts directed broadcasts of the bridge's own subnets, to which those of `ip=` netmasks are added
+ */
+export function buildPlan(vif: VifIdentity, noIp: NoIp, subnetBroadcasts: readonly string[]): FilterPlan {
+  const broadcasts = [...new Set([...vif.addresses.broadcasts, ...subnetBroadcasts])];
+  const mode: FilterMode = vif.addresses.ipv4.length + vif.addresses.ipv6.length > 0 ? 'addresses' : noIp;
+  return { device: vif.device, mode, terms: termsFor(vif, mode, broadcasts) };
+}
+
+function termsFor(vif: VifIdentity, mode: FilterMode, broadcasts: readonly string[]): OwnTerms {
+  switch (mode) {
+    case 'addresses':
+      return restrictedTerms(vif, broadcasts);
+    case 'mac-only':
+      return macOnlyTerms(vif, broadcasts);
+    case 'deny':
+      return DENIED_TERMS;
+    case 'unrestricted':
+      return OPEN_TERMS;
+    default:
+      throw new Failure('internal', `no terms for mode ${mode satisfies never}`);
+  }
+}

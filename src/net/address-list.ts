@@ -1,0 +1,65 @@
+import { Failure, shown } from '../errors.ts';
+import { type AssignedAddress, contains, type IpPrefix, parseAssignedAddress } from './ip-prefix.ts';
+
+/** All that one `ip=` value says. Empty lists mean: nothing of that kind was given. */
+export interface AddressList {
+  readonly ipv4: readonly IpPrefix[];
+  readonly ipv6: readonly IpPrefix[];
+  /** Directed IPv4 broadcasts known from netmasks. */
+  readonly broadcasts: readonly string[];
+  /** Lines for the log. */
+  readonly notes: readonly string[];
+}
+
+/** More than one xenstore value can hold (4096 bytes a message, docs/misc/xenstore.txt). */
+const LONGEST = 4096;
+/** More addresses than any guest has by hand; a list longer than this is a mistake. */
+const MOST = 128;
+
+/**
+ * Reads an `ip=` value in every form that admins write and xl passes on: words separated by blanks, commas or
+ * semicolons, the whole or each word in quotes (xl keeps inner quotes in the value). An empty value is an empty list.
+ *
+ * @param at where the text comes from, for the error
+ */
+export function parseAddressList(text: string, at: string): AddressList {
+  if (text.length > LONGEST) {
+    throw new Failure('input', `the address list is ${text.length} characters long`, {
+      at,
+      hint: `at most ${LONGEST} characters and ${MOST} addresses`,
+    });
+  }
+  const control = /[^\x20-\x7e\t]/.exec(text);
+  if (control !== null) {
+    throw new Failure('input', `${shown(text)} has a character that belongs in no address list`, {
+      at,
+      hint: 'plain ASCII only, addresses separated by blanks',
+    });
+  }
+  const words = text.split(/[\s,;'"]+/).filter((word) => word !== '');
+  if (words.length > MOST) {
+    throw new Failure('input', `${words.length} addresses are too many for one vif`, {
+      at,
+      hint: `at most ${MOST}; write a block like 192.0.2.0/28 instead`,
+    });
+  }
+  const assigned = words.map((word) => parseAssignedAddress(word, at));
+  return {
+    ipv4: distinct(assigned, 4),
+    ipv6: distinct(assigned, 6),
+    broadcasts: [...new Set(assigned.flatMap((one) => one.broadcast ?? []))],
+    notes: assigned.flatMap((one) => one.note ?? []),
+  };
+}
+
+/** The prefixes of one family, without those that another one already holds. */
+function distinct(assigned: readonly AssignedAddress[], family: 4 | 6): IpPrefix[] {
+  const all = assigned.map((one) => one.prefix).filter((prefix) => prefix.family === family);
+  return all.filter(
+    (prefix, index) =>
+      !all.some(
+        (other, otherIndex) =>
+          otherIndex !== index && contains(other, prefix) && (other.length < prefix.length || otherIndex < index),
+      ),
+  );
+}

@@ -1,0 +1,98 @@
+import { Failure, shown } from '../errors.ts';
+import type { AddressList } from '../net/address-list.ts';
+import { parseAddressList } from '../net/address-list.ts';
+import { INTERFACE_NAME_MAX, type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
+import { type MacAddress, parseMac } from '../net/mac-address.ts';
+
+/** Which of the two interfaces of one virtual NIC: netback's `vif`, or the `tap` of an emulated (HVM) NIC. */
+export type PortType = 'vif' | 'tap';
+
+/** Everything that is known of one guest interface, parsed. Nothing in it is text from outside any more. */
+export interface VifIdentity {
+  /** The name the kernel or QEMU gave the device: `vif1.0`, `vif1.0-emu`. Names our chains and our state. */
+  readonly device: InterfaceName;
+  /** The name it has in the end: the same, or `vifname=` of the guest's configuration (with `-emu` for a tap). */
+  readonly name: InterfaceName;
+  readonly type: PortType;
+  /** Whose it is; undefined when an admin runs the program by hand for a device Xen does not know. */
+  readonly domid: number | undefined;
+  readonly devid: number | undefined;
+  readonly mac: MacAddress;
+  /** The bridge as asked for; undefined means: find one. */
+  readonly bridge: InterfaceName | undefined;
+  readonly addresses: AddressList;
+  /** Wanted MTU in bytes; undefined means: as the bridge. */
+  readonly mtu: number | undefined;
+  /** The NIC has an emulated twin with the same MAC (backend key `type` = `vif_ioemu`). */
+  readonly hvm: boolean;
+}
+
+/** The raw values that make an identity, from xenstore's backend directory or from an admin's arguments. */
+export interface IdentityValues {
+  readonly mac?: string | undefined;
+  readonly ip?: string | undefined;
+  readonly bridge?: string | undefined;
+  readonly vifname?: string | undefined;
+  readonly mtu?: string | undefined;
+  readonly nicType?: string | undefined;
+}
+
+/** Ethernet's smallest and Linux' largest MTU (include/uapi/linux/if_ether.h: ETH_MIN_MTU, ETH_MAX_MTU). */
+const MTU_MIN = 68;
+const MTU_MAX = 65535;
+const EMULATED = '-emu';
+
+/**
+ * Makes an identity of raw values. This is the only place where values from xenstore and from the command line become
+ * typed; everything behind it may rely on the types.
+ *
+ * @param at names the source for errors: a xenstore directory, or "the command line"
+ */
+export function parseIdentity(
+  port: { device: InterfaceName; type: PortType; domid: number | undefined; devid: number | undefined },
+  values: IdentityValues,
+  at: string,
+): VifIdentity {
+  const where = (key: string): string => `${key} of ${at}`;
+  if (values.mac === undefined || values.mac === '') {
+    throw new Failure('input', `no MAC address for ${port.device}`, {
+      at: where('mac'),
+      hint: 'Xen writes it for every vif; by hand add mac=00:16:3e:...',
+    });
+  }
+  const bridge = values.bridge === undefined || values.bridge === '' ? undefined : values.bridge;
+  return {
+    ...port,
+    name: parseFinalName(port, values.vifname, where('vifname')),
+    mac: parseMac(values.mac, where('mac')),
+    bridge: bridge === undefined ? undefined : parseInterfaceName(bridge, where('bridge')),
+    addresses: parseAddressList(values.ip ?? '', where('ip')),
+    mtu: parseMtu(values.mtu, where('mtu')),
+    hvm: port.type === 'tap' || values.nicType === 'vif_ioemu' || values.nicType === 'ioemu',
+  };
+}
+
+function parseFinalName(
+  port: { device: InterfaceName; type: PortType },
+  vifname: string | undefined,
+  at: string,
+): InterfaceName {
+  if (vifname === undefined || vifname === '') return port.device;
+  const suffix = port.type === 'tap' ? EMULATED : '';
+  if (vifname.length + suffix.length > INTERFACE_NAME_MAX) {
+    throw new Failure('input', `vifname ${shown(vifname)} is too long`, {
+      at,
+      hint: `at most ${INTERFACE_NAME_MAX} characters, ${INTERFACE_NAME_MAX - EMULATED.length} for an HVM guest (its tap gets ${EMULATED})`,
+    });
+  }
+  return parseInterfaceName(`${vifname}${suffix}`, at);
+}
+
+function parseMtu(text: string | undefined, at: string): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const mtu = /^[1-9][0-9]{0,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(mtu >= MTU_MIN && mtu <= MTU_MAX)) {
+    throw new Failure('input', `${shown(text)} is not an MTU`, { at, hint: `a number from ${MTU_MIN} to ${MTU_MAX}` });
+  }
+  return mtu;
+}

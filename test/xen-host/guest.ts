@@ -1,0 +1,89 @@
+import { HarnessError } from './command.ts';
+import type { Ended } from './control.ts';
+import type { XenHost } from './xen-host.ts';
+
+/** A guest to make: `vifs` are the strings of xl's vif=[...], `lines` any other line of its configuration. */
+export interface GuestPlan {
+  readonly name: string;
+  readonly vifs: readonly string[];
+  readonly lines?: readonly string[];
+}
+
+/** A running guest with the harness's init on its console. */
+export interface Guest {
+  readonly name: string;
+  /** Runs a busybox shell command in the guest and returns what it printed. @throws HarnessError if it fails or hangs */
+  sh(command: string, seconds?: number): Promise<string>;
+  /** Waits until the guest has come up for the `times`-th time (counted from its creation). */
+  ready(times?: number, seconds?: number): Promise<void>;
+}
+
+/** Where xl finds the guest's configuration in dom0. */
+export const configPath = (name: string): string => `/run/guests/${name}.cfg`;
+
+const consoleLog = (name: string): string => `/var/log/xen/console/guest-${name}.log`;
+
+/** Puts a text into a single-quoted shell word. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** Writes the configuration of a PV guest with 128 MiB into dom0. */
+export async function writeConfig(host: XenHost, { name, vifs, lines = [] }: GuestPlan): Promise<void> {
+  const config = [
+    `name = "${name}"`,
+    'kernel = "/mnt/run/vmlinux"',
+    'ramdisk = "/mnt/run/guest-initrd.gz"',
+    'extra = "console=hvc0 quiet panic=1"',
+    'memory = 128',
+    'vcpus = 1',
+    `vif = [${vifs.map((vif) => `'${vif}'`).join(', ')}]`,
+    ...lines,
+  ];
+  await host.sh(`mkdir -p /run/guests; printf '%s\\n' ${config.map(quoted).join(' ')} >${configPath(name)}`);
+}
+
+/** `xl create`, whatever comes of it. Takes 4 s on idle cores. */
+export async function create(host: XenHost, plan: GuestPlan): Promise<Ended> {
+  await writeConfig(host, plan);
+  await host.sh(`rm -f ${consoleLog(plan.name)}`);
+  return host.run(`xl create ${configPath(plan.name)}`, 300);
+}
+
+let lastTag = 0;
+
+/** The handle of a guest that exists, or is about to. */
+export function guestNamed(host: XenHost, name: string): Guest {
+  const log = consoleLog(name);
+  return {
+    name,
+    ready: async (times = 1, seconds = 120) => {
+      await host.sh(
+        `until [ "$(grep -c '^@guest ready' ${log} 2>/dev/null)" -ge ${times} ]; do sleep 0.1; done`,
+        seconds,
+      );
+    },
+    sh: async (command, seconds = 60) => {
+      const tag = `t${++lastTag}`;
+      const output = await host.sh(
+        `tty=$(xenstore-read /local/domain/$(xl domid ${name})/console/tty) || exit
+         printf '%s\\n' ${quoted(`${tag} ${command}`)} >"$tty"
+         until grep -q '^@${tag} end' ${log}; do sleep 0.05; done
+         sed -n '/^@${tag} begin/,/^@${tag} end/p' ${log}`,
+        seconds,
+      );
+      const lines = output.replaceAll('\r', '').trimEnd().split('\n');
+      const status = Number(lines.at(-1)?.split(' ')[2]);
+      const text = lines.slice(1, -1).join('\n');
+      if (status !== 0) throw new HarnessError(`in guest ${name}, status ${status}: ${command}\n${text}`);
+      return text;
+    },
+  };
+}
+
+/** Creates a guest and waits until it takes commands. @throws HarnessError with xl's words if that fails */
+export async function createGuest(host: XenHost, plan: GuestPlan): Promise<Guest> {
+  const { status, stdout, stderr } = await create(host, plan);
+  if (status !== 0) throw new HarnessError(`xl create ${plan.name}: status ${status}\n${stdout}${stderr}`);
+  const guest = guestNamed(host, plan.name);
+  await guest.ready();
+  return guest;
+}

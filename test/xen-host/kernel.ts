@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { command, HarnessError } from './command.ts';
+
+/** The version of the one kernel in a root file system, e.g. "6.1.0-18-amd64". */
+export function kernelVersion(root: string): string {
+  const [version] = readdirSync(join(root, 'usr/lib/modules'));
+  if (version === undefined) throw new HarnessError(`no kernel modules in ${root}`);
+  return version;
+}
+
+/**
+ * Writes the plain ELF kernel that is packed in a bzImage. Xen takes both; unpacking xz is the slowest part of a boot
+ * under emulation, and this way it happens once, here.
+ * Offsets: Linux Documentation/arch/x86/boot.rst (setup_sects 0x1f1, payload_offset 0x248, payload_length 0x24c).
+ */
+export async function unpackKernel(bzImage: string, vmlinux: string): Promise<void> {
+  const image = readFileSync(bzImage);
+  const start = (image.readUInt8(0x1f1) + 1) * 512 + image.readUInt32LE(0x248);
+  const payload = image.subarray(start, start + image.readUInt32LE(0x24c));
+  if (payload.subarray(0, 6).toString('latin1') !== '\xfd7zXZ\0')
+    throw new HarnessError(`${bzImage} is not packed with xz`);
+  const packed = `${vmlinux}.xz`;
+  // The kernel's build puts the unpacked size, 4 bytes, behind the xz stream.
+  writeFileSync(packed, payload.subarray(0, -4));
+  await command('xz', ['--decompress', packed]);
+}
+
+/** The module files needed for `wanted`, dependencies first, as paths below the root. From modules.dep, so after depmod. */
+export function moduleOrder(root: string, wanted: readonly string[]): string[] {
+  const base = join('usr/lib/modules', kernelVersion(root));
+  const needs = new Map<string, { path: string; deps: string[] }>();
+  const key = (path: string) => basename(path).replace(/\.ko$/, '').replaceAll('-', '_');
+  for (const line of readFileSync(join(root, base, 'modules.dep'), 'utf8').split('\n')) {
+    const [path, deps] = line.split(':');
+    if (path && deps !== undefined) needs.set(key(path), { path, deps: deps.split(' ').filter(Boolean).map(key) });
+  }
+  const order: string[] = [];
+  const visit = (name: string): void => {
+    const module = needs.get(name);
+    if (!module) throw new HarnessError(`kernel module ${name} is not in the Debian kernel`);
+    const path = join(base, module.path);
+    if (order.includes(path)) return;
+    for (const dep of module.deps) visit(dep);
+    if (!order.includes(path)) order.push(path);
+  };
+  for (const name of wanted) visit(name.replaceAll('-', '_'));
+  return order;
+}

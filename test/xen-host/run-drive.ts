@@ -1,0 +1,49 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { insidePath, PROJECT } from './cache.ts';
+import { command } from './command.ts';
+import { type Corpus, frameLines } from './corpus.ts';
+import { character, directory, initrd, program, text } from './cpio.ts';
+import type { HostParts } from './dom0-image.ts';
+
+/** The initrd of every test guest: busybox, the network driver, the frames and the program that sends them. */
+function guestInitrd(parts: HostParts, frames: string): Buffer {
+  return initrd([
+    ...['bin', 'dev', 'proc', 'sys', 'tmp'].map(directory),
+    character('dev/console', 5, 1),
+    program('bin/busybox', readFileSync(parts.busybox)),
+    program('bin/frames', readFileSync(parts.frames)),
+    program('init', readFileSync(insidePath('guest-init'))),
+    program('dhcp-lease', readFileSync(insidePath('dhcp-lease'))),
+    text('frames.txt', frames),
+    text('modules', parts.netfront.map((path) => `${basename(path)}\n`).join('')),
+    ...parts.netfront.map((path) => program(basename(path), readFileSync(path))),
+  ]);
+}
+
+/** What of the product is there to install, as `npm install` would unpack it. */
+export const PRODUCT_PARTS = ['package.json', 'bin', 'dist', 'xen-scripts'] as const;
+
+/** Why the product cannot be installed; undefined if it can. */
+export function productMissing(): string | undefined {
+  const missing = ['dist/vif-bridge.cjs', 'xen-scripts/vif-bridge'].filter((name) => !existsSync(join(PROJECT, name)));
+  return missing.length ? `${missing.join(', ')} missing (npm run build)` : undefined;
+}
+
+/** Makes the drive that changes from run to run: guests' kernel and initrd, frames, the product and its Node. */
+export async function makeRunDrive(parts: HostParts, corpus: Corpus, folder: string): Promise<string> {
+  const root = join(folder, 'run-drive');
+  mkdirSync(join(root, 'opt/xen-vif-bridge'), { recursive: true });
+  mkdirSync(join(root, 'opt/node/bin'), { recursive: true });
+  const frames = frameLines(corpus);
+  writeFileSync(join(root, 'frames.txt'), frames);
+  writeFileSync(join(root, 'guest-initrd.gz'), guestInitrd(parts, frames));
+  cpSync(parts.kernel, join(root, 'vmlinux'));
+  cpSync(process.execPath, join(root, 'opt/node/bin/node'), { dereference: true });
+  for (const part of PRODUCT_PARTS)
+    if (existsSync(join(PROJECT, part)))
+      cpSync(join(PROJECT, part), join(root, 'opt/xen-vif-bridge', part), { recursive: true });
+  const image = join(folder, 'run-drive.img');
+  await command('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal', '-d', root, image, '640M']);
+  return image;
+}

@@ -1,0 +1,12 @@
+import type { Record } from './report.ts';
+import type { XenHost } from './xen-host.ts';
+
+/** One story on a Xen host. The host is empty when it begins (no guest, no bridge) and is emptied after it. */
+export interface Scenario {
+  readonly name: string;
+  /** Which hotplug script xl runs by default when the story begins. */
+  readonly script: 'stock' | 'product';
+  /** It is ended as failed after this time. */
+  readonly minutes: number;
+  play(host: XenHost, record: Record): Promise<void>;
+}
