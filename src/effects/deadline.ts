@@ -1,0 +1,33 @@
+import { Failure } from '../errors.ts';
+
+/**
+ * The end of a run. libxl kills the script with SIGKILL after 40 s and then reports no `hotplug-error` (contract §1.6),
+ * so everything together must end well before, with time left to say what went wrong.
+ */
+export interface Deadline {
+  /** The smaller of `wanted` milliseconds and what is left. Throws Failure `timeout` when nothing is left. */
+  allow(wanted: number): number;
+  /** Milliseconds left. */
+  left(): number;
+}
+
+/** For the work of a run. */
+export const RUN_MS = 24_000;
+/** For closing the link and reporting, after the work has failed: still below 40 s together. */
+export const REPORT_MS = 6_000;
+
+export function startDeadline(ms: number, now: () => number = () => performance.now()): Deadline {
+  const end = now() + ms;
+  const left = (): number => end - now();
+  return {
+    left,
+    allow(wanted) {
+      if (left() < 50) {
+        throw new Failure('timeout', `not finished after ${(ms / 1000).toFixed(0)} s`, {
+          hint: 'the host is too busy, or something waits for ever; Xen ends the script after 40 s',
+        });
+      }
+      return Math.min(wanted, left());
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import chalk from 'chalk';
+import { oneLine } from '../errors.ts';
+import type { RunTool } from './exec.ts';
+
+export type Severity = 'err' | 'warning' | 'info' | 'debug';
+
+/** Collects what a run has to say, in order, and delivers it once: one logger process for a whole run. */
+export interface Log {
+  say(severity: Severity, text: string): void;
+  /** Sends what was collected. Never fails: what syslog does not take goes to stderr. */
+  deliver(): Promise<void>;
+}
+
+/** RFC 5424 table 2. */
+const LEVEL: Readonly<Record<Severity, number>> = { err: 3, warning: 4, info: 6, debug: 7 };
+/** Facility daemon (RFC 5424 table 1), where stock's messages are too (xen logging.sh). */
+const DAEMON = 3 << 3;
+const TAG = 'vif-bridge';
+
+/**
+ * Syslog by logger(1). It reads many lines with a priority each (`--prio-prefix`), so it runs once.
+ *
+ * @param toPerson a person is at the terminal: lines also go there, in colour
+ */
+export function syslog(run: RunTool, toPerson: boolean): Log {
+  const lines: { severity: Severity; text: string }[] = [];
+  return {
+    say(severity, text) {
+      const line = oneLine(text, 400);
+      lines.push({ severity, text: line });
+      if (toPerson && severity !== 'debug') process.stderr.write(`${coloured(severity, line)}\n`);
+    },
+    async deliver() {
+      const batch = lines.splice(0);
+      if (batch.length === 0) return;
+      const input = batch.map((line) => `<${DAEMON | LEVEL[line.severity]}>${line.text}\n`).join('');
+      const sent = await run('logger', ['-t', TAG, '--prio-prefix'], { input, timeoutMs: 2_000 }).then(
+        (result) => result.status === 0,
+        () => false,
+      );
+      if (!sent && !toPerson) process.stderr.write(batch.map((line) => `${TAG}: ${line.text}\n`).join(''));
+    },
+  };
+}
+
+function coloured(severity: Severity, text: string): string {
+  if (severity === 'err') return chalk.red(text);
+  return severity === 'warning' ? chalk.yellow(text) : text;
+}

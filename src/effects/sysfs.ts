@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+
+/** What the kernel shows of one network device under /sys/class/net. */
+export interface Device {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Administratively up (IFF_UP). */
+  readonly up: boolean;
+  /** The bridge (or bond) it is a port of. */
+  readonly master: string | undefined;
+  readonly isBridge: boolean;
+  /** STP is on; only of a bridge. */
+  readonly stp: boolean;
+  /** The xenbus device behind a netback interface: `vif-1-0`. */
+  readonly xenbus: string | undefined;
+}
+
+const NET = '/sys/class/net';
+const IFF_UP = 1;
+
+/** Reads a device; undefined if there is none of that name (also if it vanishes meanwhile). */
+export function readDevice(name: string): Device | undefined {
+  const read = (file: string): string | undefined => readText(`${NET}/${name}/${file}`)?.trim();
+  const ifindex = read('ifindex');
+  if (ifindex === undefined) return undefined;
+  const stp = read('bridge/stp_state');
+  return {
+    name,
+    ifindex: Number(ifindex),
+    mac: read('address') ?? '',
+    mtu: Number(read('mtu') ?? 0),
+    up: (Number(read('flags') ?? 0) & IFF_UP) !== 0,
+    master: linkName(`${NET}/${name}/master`),
+    isBridge: stp !== undefined,
+    stp: stp !== undefined && stp !== '0',
+    xenbus: linkName(`${NET}/${name}/device`),
+  };
+}
+
+/** The names of all devices. */
+export function deviceNames(): string[] {
+  try {
+    return readdirSync(NET);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Switches IPv6 off on dom0's side of a port, so that dom0 neither answers nor configures itself there (OSSN-0069).
+ *
+ * @returns false if /proc/sys is read-only; true also where the kernel has no IPv6
+ */
+export function disableIpv6(name: string): boolean {
+  try {
+    writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return false;
+    if (!isAbsent(error)) throw error;
+  }
+  return true;
+}
+
+/** Identifies this boot of the host: interface indices and domain ids start anew with the next. */
+export function bootId(): string {
+  return readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+function linkName(path: string): string | undefined {
+  try {
+    return basename(readlinkSync(path));
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** EINVAL and ENODEV: sysfs answers so for a device that is going away, and for files a device type does not have. */
+function isAbsent(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return ['ENOENT', 'ENOTDIR', 'ENODEV', 'EINVAL'].includes(code);
+}

@@ -1,0 +1,128 @@
+import { Failure, shown } from '../errors.ts';
+import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
+import type { IdentityValues, PortType } from './vif-identity.ts';
+
+export const HOTPLUG_COMMANDS = ['online', 'offline', 'add', 'remove'] as const;
+export type HotplugCommand = (typeof HOTPLUG_COMMANDS)[number];
+
+/** What one run of the script is asked to do. */
+export interface HotplugEvent {
+  readonly command: HotplugCommand;
+  readonly type: PortType;
+  readonly device: InterfaceName;
+  /** Xen called: the backend directory in xenstore. Undefined when an admin runs the program by hand. */
+  readonly backend: BackendPath | undefined;
+  /** From arguments and environment; only used where `backend` is undefined (but see `bridge`). */
+  readonly given: IdentityValues;
+}
+
+/** A vif's backend directory, e.g. `backend/vif/1/0`, relative to the own domain or absolute (contract: both occur). */
+export interface BackendPath {
+  readonly path: string;
+  readonly domid: number;
+  readonly devid: number;
+}
+
+/** Domain ids are 15 bits (xen/include/public/xen.h: DOMID_FIRST_RESERVED 0x7ff0). */
+const DOMID_MAX = 0x7fef;
+
+/**
+ * Reads the command line and the environment of one run.
+ *
+ * libxl: `online type_if=vif`, with XENBUS_PATH and vif (and INTERFACE for emulated NICs) in the environment. xend and
+ * udev left type_if out. Arguments win over the environment, in any order, unknown ones are tolerated.
+ *
+ * @returns undefined for the pairings that must do nothing: `online|offline` of a tap, `add|remove` of a vif
+ */
+export function parseHotplugEvent(
+  command: HotplugCommand,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): HotplugEvent | undefined {
+  const named = namedArguments(args);
+  const get = (key: string): string | undefined => {
+    const value = named.get(key) ?? env[key];
+    return value === '' ? undefined : value;
+  };
+  const type = parseType(get('type_if'));
+  // Contract fact 3: libxl calls all four for every NIC; only one pair is meant for each interface.
+  if ((type === 'vif') !== (command === 'online' || command === 'offline')) return undefined;
+
+  const variable = type === 'vif' ? 'vif' : 'INTERFACE';
+  const deviceText = get(variable);
+  if (deviceText === undefined) {
+    throw new Failure('input', `${variable} is not set`, {
+      at: 'the environment',
+      hint: `Xen sets it; by hand write: vif-bridge ${command}${type === 'tap' ? ' type_if=tap' : ''} ${variable}=vif1.0${type === 'tap' ? '-emu' : ''} ...`,
+    });
+  }
+  const device = parseInterfaceName(deviceText, variable);
+  const given: IdentityValues = {
+    mac: get('mac'),
+    ip: get('ip'),
+    bridge: get('bridge'),
+    vifname: get('vifname'),
+    mtu: get('mtu'),
+  };
+  const backend = backendOf(get('XENBUS_PATH'), device, type, given);
+  return { command, type, device, backend, given };
+}
+
+function namedArguments(args: readonly string[]): Map<string, string> {
+  const named = new Map<string, string>();
+  for (const arg of args) {
+    const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(arg);
+    // Not an error: libxl and wrappers have passed more than the script knows (contract §1.2).
+    if (match?.[1] !== undefined && match[2] !== undefined) named.set(match[1], match[2]);
+  }
+  return named;
+}
+
+function parseType(text: string | undefined): PortType {
+  if (text === undefined || text === 'vif') return 'vif';
+  if (text === 'tap') return 'tap';
+  throw new Failure('input', `type_if is ${shown(text)}`, { at: 'the command line', hint: 'vif or tap' });
+}
+
+function backendOf(
+  path: string | undefined,
+  device: InterfaceName,
+  type: PortType,
+  given: IdentityValues,
+): BackendPath | undefined {
+  const ids = /^(?:vif|tap)(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})(?:-emu)?$/.exec(device);
+  if (path === undefined) {
+    // udev never gave a tap's run an XENBUS_PATH (contract §2); the path follows from the name, as in vif-common.sh.
+    const legacyTap = type === 'tap' && given.mac === undefined && ids !== null;
+    return legacyTap ? parseBackendPath(`backend/vif/${ids[1]}/${ids[2]}`) : undefined;
+  }
+  const backend = parseBackendPath(path);
+  if (ids !== null && (Number(ids[1]) !== backend.domid || Number(ids[2]) !== backend.devid)) {
+    throw new Failure('input', `${device} is not the interface of ${path}`, {
+      at: 'XENBUS_PATH',
+      hint: `${path} belongs to vif${backend.domid}.${backend.devid}`,
+    });
+  }
+  return backend;
+}
+
+/** Reads a backend path; anything else would let a caller point the program at keys that a guest may write. */
+export function parseBackendPath(path: string): BackendPath {
+  const match = /^(?:\/local\/domain\/[0-9]{1,5}\/)?backend\/vif\/(0|[1-9][0-9]{0,4})\/(0|[1-9][0-9]{0,4})$/.exec(path);
+  const domid = Number(match?.[1]);
+  if (match === null || domid > DOMID_MAX) {
+    throw new Failure('input', `${shown(path)} is not the backend directory of a vif`, {
+      at: 'XENBUS_PATH',
+      hint: 'it looks like backend/vif/<domid>/<devid>',
+    });
+  }
+  return { path, domid, devid: Number(match[2]) };
+}
+
+/**
+ * The frontend directory of a vif. From the ids, not from the interface name (stock's bug: with vifname= it makes
+ * /local/domain/web0/...), and not from the key `frontend`.
+ */
+export function frontendPath(backend: BackendPath): string {
+  return `/local/domain/${backend.domid}/device/vif/${backend.devid}`;
+}
