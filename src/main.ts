@@ -1,1 +1,15 @@
-export {};
+import { main } from './cli.ts';
+
+/** Put in by the build: version and commit. */
+declare const VIF_BRIDGE_VERSION: string;
+
+// Until the run says otherwise it has failed: Xen must never take a crash for success.
+process.exitCode = 1;
+main(process.argv.slice(2), process.env, VIF_BRIDGE_VERSION).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.stderr.write(`vif-bridge: ${String(error)}\n`);
+  },
+);

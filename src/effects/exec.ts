@@ -38,7 +38,8 @@ export function toolRunner(deadline: Deadline): RunTool {
       detached: true,
       cleanup: false,
       stripFinalNewline: false,
-      stdio: ['pipe', 'pipe', 'pipe', ...(options.fds ?? [])],
+      // execa's types know no plain descriptors behind the first three; its documentation and code do.
+      stdio: ['pipe', 'pipe', 'pipe', ...((options.fds ?? []) as unknown as 'inherit'[])],
       input: options.input ?? '',
       env: { LC_ALL: 'C' },
     });

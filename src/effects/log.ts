@@ -8,7 +8,7 @@ export type Severity = 'err' | 'warning' | 'info' | 'debug';
 export interface Log {
   say(severity: Severity, text: string): void;
   /** Sends what was collected. Never fails: what syslog does not take goes to stderr. */
-  deliver(): Promise<void>;
+  deliver(run: RunTool): Promise<void>;
 }
 
 /** RFC 5424 table 2. */
@@ -22,7 +22,7 @@ const TAG = 'vif-bridge';
  *
  * @param toPerson a person is at the terminal: lines also go there, in colour
  */
-export function syslog(run: RunTool, toPerson: boolean): Log {
+export function syslog(toPerson: boolean): Log {
   const lines: { severity: Severity; text: string }[] = [];
   return {
     say(severity, text) {
@@ -30,7 +30,7 @@ export function syslog(run: RunTool, toPerson: boolean): Log {
       lines.push({ severity, text: line });
       if (toPerson && severity !== 'debug') process.stderr.write(`${coloured(severity, line)}\n`);
     },
-    async deliver() {
+    async deliver(run) {
       const batch = lines.splice(0);
       if (batch.length === 0) return;
       const input = batch.map((line) => `<${DAEMON | LEVEL[line.severity]}>${line.text}\n`).join('');

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { OwnTerms } from '../filter/own-list.ts';
@@ -66,6 +66,9 @@ export interface State {
   writeOffline(device: string, ticket: number): void;
 }
 
+/** A run lives at most 40 s (libxl); after that nobody can be overtaken by this offline any more. */
+const OFFLINE_KEPT_MS = 120_000;
+
 export const DEFAULT_STATE_DIRECTORY = '/run/xen-vif-bridge';
 
 export function openState(directory: string): State {
@@ -93,7 +96,14 @@ export function openState(directory: string): State {
     readBase: () => readJson<BaseRecord>(baseFile),
     writeBase: (base) => writeText(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
     readOffline: (device) => Number(readOptional(offlineFile(device)) ?? 0),
-    writeOffline: (device, ticket) => writeText(offlineFile(device), String(ticket)),
+    writeOffline(device, ticket) {
+      for (const old of list(join(directory, 'offline'))) {
+        const file = join(directory, 'offline', old);
+        const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+        if (Date.now() - written > OFFLINE_KEPT_MS) rmSync(file, { force: true });
+      }
+      writeText(offlineFile(device), String(ticket));
+    },
   };
 }
 

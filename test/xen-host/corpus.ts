@@ -34,7 +34,7 @@ export interface Corpus {
 
 /** The frames that all tests of the project share. */
 export function readCorpus(): Corpus {
-  const file = process.env['XEN_HOST_CORPUS'] ?? join(PROJECT, 'test/corpus/frames.json');
+  const file = process.env.XEN_HOST_CORPUS ?? join(PROJECT, 'test/corpus/frames.json');
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Corpus;
   } catch (error) {

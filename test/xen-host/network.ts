@@ -3,6 +3,17 @@ import type { XenHost } from './xen-host.ts';
 /** The bridge that guests join. */
 export const BRIDGE = 'xenbr0';
 
+/** The hotplug scripts in dom0: Debian's, and ours as a user installs it. */
+export const SCRIPTS = {
+  stock: '/etc/xen/scripts/vif-bridge',
+  product: '/opt/xen-vif-bridge/xen-scripts/vif-bridge',
+} as const;
+
+export type Script = keyof typeof SCRIPTS;
+
+/** Our program for the administrator. */
+export const PROGRAM = SCRIPTS.product;
+
 /** Runs a command behind the uplink, where the gateway G is. */
 export const atGateway = (command: string): string => `ip netns exec gw ${command}`;
 
@@ -41,7 +52,7 @@ export async function clearHost(host: XenHost): Promise<void> {
 }
 
 /** Which hotplug script xl runs for vifs without `script=`. */
-export async function useScript(host: XenHost, which: 'stock' | 'product'): Promise<void> {
-  const line = which === 'stock' ? '' : 'vif.default.script="/opt/xen-vif-bridge/xen-scripts/vif-bridge"';
+export async function useScript(host: XenHost, which: Script): Promise<void> {
+  const line = which === 'stock' ? '' : `vif.default.script="${SCRIPTS.product}"`;
   await host.sh(`printf '%s\\n' '${line}' >/etc/xen/xl.conf`);
 }

@@ -15,7 +15,7 @@ const NEEDED: readonly (readonly [program: string, debian: string])[] = [
 ];
 
 function onPath(program: string): boolean {
-  const folders = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter);
+  const folders = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter);
   return folders.some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
@@ -35,7 +35,7 @@ export async function requirePrograms(say: (text: string) => void): Promise<void
     throw new HarnessError(`the Xen host needs Linux on x86-64, this is ${process.platform} on ${process.arch}`);
   if (!existsSync('/etc/debian_version'))
     throw new HarnessError('the Xen host is built from Debian packages with apt-get');
-  process.env['PATH'] = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
+  process.env.PATH = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
   const missing = NEEDED.filter(([program]) => !onPath(program)).map(([, debian]) => debian);
   // The programs for dom0 and the guests are static, so that they do not depend on what is in there.
   if (!existsSync('/usr/lib/x86_64-linux-gnu/libc.a')) missing.push('libc6-dev');

@@ -1,23 +1,20 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { cachePath } from './cache.ts';
 import { HarnessError } from './command.ts';
-import { readCorpus } from './corpus.ts';
-import { type HostParts, hostParts } from './dom0-image.ts';
-import { clearHost, useScript } from './network.ts';
+import { hostParts } from './dom0-image.ts';
 import { forgetVersions } from './packages.ts';
-import { newReport, type Report } from './report.ts';
+import { play } from './play.ts';
+import { newReport } from './report.ts';
 import { requirePrograms } from './requirements.ts';
 import { productMissing } from './run-drive.ts';
 import { ALL, SMOKE } from './scenario/all.ts';
 import type { Scenario } from './scenario.ts';
-import { bootXenHost, type XenHost } from './xen-host.ts';
 
 const USAGE = `usage: node --import tsx test/xen-host/run.ts [smoke|all|SCENARIO...] [options]
   smoke            ${SMOKE.map((s) => s.name).join(', ')} (default)
   SCENARIO         ${ALL.map((s) => s.name).join(', ')}
+  --script WHICH   stock or product: the hotplug script, whatever the scenario is made for
   --minutes N      end after this time (default 60)
   --results DIR    where results.tap, junit.xml and the host's logs go
   --refresh        take Debian's newest packages instead of those of the run before
@@ -35,80 +32,12 @@ function chosen(names: readonly string[]): readonly Scenario[] {
   });
 }
 
-/** Brings the host's own logs out, as one archive: /var/log/xen, dmesg, rulesets. */
-async function saveLogs(host: XenHost, folder: string, name: string): Promise<void> {
-  const { stdout } = await host.run(
-    `mkdir -p /tmp/logs; dmesg >/tmp/logs/dmesg; xl dmesg >/tmp/logs/xl-dmesg; nft list ruleset >/tmp/logs/ruleset.nft
-     bridge -d link >/tmp/logs/bridge; xenstore-ls -f >/tmp/logs/xenstore
-     tar -C / -cz tmp/logs var/log/xen | base64`,
-    60,
-  );
-  writeFileSync(join(folder, `${name}.tgz`), Buffer.from(stdout, 'base64'));
-}
-
-/** Boots hosts as needed (a scenario can wreck one) and plays the scenarios one after the other. */
-async function play(scenarios: readonly Scenario[], parts: HostParts, report: Report, results: string): Promise<void> {
-  const corpus = readCorpus();
-  let host: XenHost | undefined;
-  let folder = '';
-  const shutDown = async () => {
-    await host?.stop();
-    host = undefined;
-    if (existsSync(join(folder, 'serial.log'))) copyFileSync(join(folder, 'serial.log'), join(results, 'serial.log'));
-    rmSync(folder, { recursive: true, force: true });
-  };
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  try {
-    for (const scenario of scenarios) {
-      const record = report.scenario(scenario.name);
-      const begun = performance.now();
-      if (!host) {
-        // QEMU's sockets need a short path.
-        folder = mkdtempSync(join(tmpdir(), 'xen-host-'));
-        host = await bootXenHost(parts, corpus, folder);
-        say(`      host is up after ${((performance.now() - begun) / 1000).toFixed(0)} s`);
-      }
-      const current = host;
-      const tooLong = new AbortController();
-      try {
-        await useScript(current, scenario.script);
-        await Promise.race([
-          scenario.play(current, record),
-          new Promise((_, reject) => {
-            const timer = setTimeout(
-              () => reject(new HarnessError(`not at its end after ${scenario.minutes} minutes`)),
-              scenario.minutes * 60_000,
-            );
-            tooLong.signal.addEventListener('abort', () => clearTimeout(timer));
-          }),
-        ]);
-      } catch (error) {
-        record.check(
-          'the scenario comes to its end',
-          false,
-          error instanceof HarnessError ? error.message : String((error as Error).stack),
-        );
-      } finally {
-        tooLong.abort();
-      }
-      await saveLogs(current, results, scenario.name).catch((error) => say(`      no logs: ${error}`));
-      const cleared = await clearHost(current).then(
-        () => true,
-        (error) => say(`      ${error}`),
-      );
-      if (!cleared || !(await current.alive())) await shutDown();
-      say(`      ${scenario.name}: ${((performance.now() - begun) / 1000).toFixed(0)} s`);
-    }
-  } finally {
-    await shutDown();
-  }
-}
-
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       help: { type: 'boolean', short: 'h' },
+      script: { type: 'string' },
       minutes: { type: 'string', default: '60' },
       results: { type: 'string' },
       refresh: { type: 'boolean' },
@@ -118,34 +47,43 @@ async function main(): Promise<number> {
     say(USAGE);
     return 0;
   }
-  const scenarios = chosen(positionals);
+  const { script } = values;
+  if (script !== undefined && script !== 'stock' && script !== 'product')
+    throw new HarnessError(`--script ${script}?\n${USAGE}`);
+  const scenarios = chosen(positionals).map((scenario): Scenario => (script ? { ...scenario, script } : scenario));
   const missing = scenarios.some((s) => s.script === 'product') ? productMissing() : undefined;
   if (missing) throw new HarnessError(`the product is not built: ${missing}`);
+
   const results = values.results ?? cachePath('last-run');
   rmSync(results, { recursive: true, force: true });
-  mkdirSync(results, { recursive: true });
   const report = newReport(say);
-  const finish = (status: number): number => {
+  const finish = (): number => {
+    mkdirSync(results, { recursive: true });
     report.write(results);
     const failed = report.checks.filter(({ ok }) => !ok).length;
     say(`results and logs: ${results}`);
     say(`${report.checks.length - failed} passed, ${failed} failed`);
-    return failed ? 1 : status;
+    return failed ? 1 : 0;
   };
-  const limit = setTimeout(() => {
+  setTimeout(() => {
     report.scenario('run').check(`ends within ${values.minutes} minutes`, false);
-    process.exit(finish(1));
+    process.exit(finish());
   }, Number(values.minutes) * 60_000);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(finish(2)));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => {
+      report.scenario('run').check(`is not interrupted by ${signal}`, false);
+      process.exit(finish());
+    });
+
   await requirePrograms(say);
   if (values.refresh) forgetVersions();
   const begun = performance.now();
   const parts = await hostParts();
-  say(`Xen host: ${parts.versions.join(', ')}`);
-  say(`      parts are ready after ${((performance.now() - begun) / 1000).toFixed(0)} s`);
-  await play(scenarios, parts, report, results);
-  clearTimeout(limit);
-  return finish(0);
+  say(
+    `Xen host: ${parts.versions.join(', ')}; its parts are ready after ${((performance.now() - begun) / 1000).toFixed(0)} s`,
+  );
+  await play(scenarios, parts, report, results, say);
+  return finish();
 }
 
 main().then(

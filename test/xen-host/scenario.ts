@@ -1,3 +1,4 @@
+import type { Script } from './network.ts';
 import type { Record } from './report.ts';
 import type { XenHost } from './xen-host.ts';
 
@@ -5,8 +6,9 @@ import type { XenHost } from './xen-host.ts';
 export interface Scenario {
   readonly name: string;
   /** Which hotplug script xl runs by default when the story begins. */
-  readonly script: 'stock' | 'product';
+  readonly script: Script;
   /** It is ended as failed after this time. */
   readonly minutes: number;
-  play(host: XenHost, record: Record): Promise<void>;
+  /** @param script the one in use: that of the scenario, unless the caller of the harness wants another */
+  play(host: XenHost, record: Record, script: Script): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frame, StationName } from './corpus.ts';
 import type { Guest } from './guest.ts';
 import { atGateway, BRIDGE } from './network.ts';
+import type { Record } from './report.ts';
 import { watchDom0, watchGuest } from './watch.ts';
 import type { XenHost } from './xen-host.ts';
 
@@ -29,12 +30,15 @@ export function leaked(picture: Picture, frame: Frame): boolean {
 /**
  * Sends the whole corpus through netfront, netback and the bridge: A's frames from inside guest A, then those toward A
  * from the gateway, from guest V and from dom0.
+ * @param port A's interface in dom0 if it is not the usual vif<domid>.0
  */
-export async function sendCorpus(host: XenHost, a: Guest, v: Guest, device = 'eth0'): Promise<Picture> {
+export async function sendCorpus(host: XenHost, a: Guest, v: Guest, port?: string): Promise<Picture> {
+  const device = 'eth0';
   const { hosts, frames } = host.corpus;
-  const from = (direction: Frame['direction'], sender: StationName) =>
+  const from = (direction: Frame['direction'], sender: StationName, forged?: boolean) =>
     frames
       .filter((f) => f.direction === direction && f.sender === sender)
+      .filter((f) => forged === undefined || forged === (f.forgedSource !== null))
       .map((f) => f.id)
       .join(' ');
   for (const guest of [a, v])
@@ -47,11 +51,12 @@ export async function sendCorpus(host: XenHost, a: Guest, v: Guest, device = 'et
     G: await watchDom0(host, 'eth0', { inside: atGateway }),
     H: await watchDom0(host, BRIDGE),
   };
-  await a.sh(`frames send ${device} /frames.txt ${from('from-guest', 'A')}`);
+  // Forged source MACs come last: the bridge may believe them, and the victim's traffic then goes astray.
+  await a.sh(`frames send ${device} /frames.txt ${from('from-guest', 'A', false)}`);
+  await a.sh(`frames send ${device} /frames.txt ${from('from-guest', 'A', true)}`);
   await sleep(1000);
-  const table = await host.sh(
-    `bridge fdb show br ${BRIDGE} | grep "dev $(vif=$(xl domid ${a.name}); echo vif$vif.0) "; true`,
-  );
+  const vif = port ?? `vif${(await host.sh(`xl domid ${a.name}`)).trim()}.0`;
+  const table = await host.sh(`bridge fdb show br ${BRIDGE} | grep 'dev ${vif} '; true`);
   await host.sh(atGateway(`frames send eth0 /mnt/run/frames.txt ${from('to-guest', 'G')}`));
   await v.sh(`frames send ${device} /frames.txt ${from('to-guest', 'V')}`);
   await host.sh(`frames send ${BRIDGE} /mnt/run/frames.txt ${from('to-guest', 'H')}`);
@@ -70,4 +75,17 @@ export async function sendCorpus(host: XenHost, a: Guest, v: Guest, device = 'et
     },
     learned: [...forged].filter((mac) => mac !== own && table.includes(`${mac} `)),
   };
+}
+
+/** The three sentences that must be true of every managed guest. @param when what happened before, for the names */
+export function checkPicture(host: XenHost, record: Record, picture: Picture, when = ''): void {
+  const list = (frames: readonly Frame[]) => frames.map((f) => `${f.id} ${f.name}`).join('\n');
+  const name = (text: string) => (when ? `${when}, ${text}` : text);
+  const unwanted = host.corpus.frames.filter((f) => f.expect === 'drop');
+  const legitimate = host.corpus.frames.filter((f) => f.expect === 'pass');
+  const through = unwanted.filter((f) => leaked(picture, f));
+  const lost = legitimate.filter((f) => !arrived(picture, f, host));
+  record.check(name(`none of ${unwanted.length} unwanted frames arrives`), through.length === 0, list(through));
+  record.check(name(`each of ${legitimate.length} legitimate frames arrives`), lost.length === 0, list(lost));
+  record.check(name('the bridge learns no forged MAC'), picture.learned.length === 0, picture.learned.join('\n'));
 }

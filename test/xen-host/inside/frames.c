@@ -1,7 +1,7 @@
 // Sends and records raw Ethernet frames. Built static, so the same file runs in dom0 and in a guest's initrd.
 //
 //   frames send  DEV FRAMES [ID...]                 each frame once; without an ID all of FRAMES
-//   frames flood DEV FRAMES SECONDS PER_SECOND [ID...]   round and round, also while DEV comes and goes
+//   frames flood DEV FRAMES SECONDS PER_SECOND [ID...]   round and round until then or SIGTERM, also while DEV comes and goes
 //   frames watch DEV FRAMES [in|out|all]            one line a frame until killed: "MILLISECONDS ID" or "MILLISECONDS ? HEX"
 //
 // FRAMES: lines "ID HEX". A received frame is named by its bytes; zero padding behind it does not count.
@@ -30,6 +30,12 @@ struct frame {
 
 static struct frame frames[MAX_FRAMES];
 static int count;
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal) {
+  (void)signal;
+  stopped = 1;
+}
 
 static void die(const char *what) {
   fprintf(stderr, "frames: %s: %s\n", what, strerror(errno));
@@ -109,8 +115,9 @@ static int flood(const char *dev, double seconds, double rate, int idc, char **i
   int fd = socket(AF_PACKET, SOCK_RAW, 0), appeared = 0, last = 0;
   if (fd < 0) die("socket");
   long long end = now_ms() + (long long)(seconds * 1000);
+  signal(SIGTERM, stop);
   unsigned long sent = 0, refused = 0;
-  for (int i = 0; now_ms() < end; i = (i + 1) % count) {
+  for (int i = 0; now_ms() < end && !stopped; i = (i + 1) % count) {
     if (!chosen(&frames[i], idc, idv)) continue;
     int ifindex = if_nametoindex(dev);
     if (!ifindex) {

@@ -1,0 +1,70 @@
+import { currentBase } from '../effects/ruleset.ts';
+import type { Host } from '../host.ts';
+import { prepareDry } from '../pipeline.ts';
+import { type BatchLine, fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import { connectedKeys } from './online.ts';
+
+/**
+ * What a run would do, as text a person could have typed: the complete nft text, the batches for ip and bridge, the
+ * writes to xenstore. Changes nothing; needs no root, no device, no nft.
+ */
+export async function dryRun(host: Host, event: HotplugEvent): Promise<string> {
+  return event.command === 'online' || event.command === 'add' ? dryOnline(host, event) : dryOffline(host, event);
+}
+
+async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
+  const prepared = await prepareDry(host, event);
+  const { setup } = prepared;
+  const planned = { port: prepared.port, plan: prepared.plan, loaded: [], hadIngress: false };
+  const notes = prepared.vif.addresses.notes.map((note) => `# note: ${note}\n`).join('');
+  const unknown =
+    host.readDevice(prepared.bridge) === undefined
+      ? `# note: ${prepared.bridge} is not here, its subnets and its MTU are unknown\n`
+      : '';
+  return [
+    notes + unknown,
+    section('ip -batch -', batch(prepareLines(setup))),
+    section('nft -f -', `${base(host)}\n${host.backend.renderPort(planned, undefined)}`),
+    section('ip -batch -', batch(joinLines(setup))),
+    section('bridge -batch -', batch(fdbLines(setup))),
+    section('ip -batch -', batch(upLines(setup.name))),
+    section(
+      'xenstore-write',
+      connectedKeys(event, setup.mtu, prepared.keys?.get('hotplug-error'))
+        .map(([path, value]) => `${path} ${JSON.stringify(value)}\n`)
+        .join(''),
+    ),
+  ].join('');
+}
+
+async function dryOffline(host: Host, event: HotplugEvent): Promise<string> {
+  const record = host.state.readVif(event.device);
+  const name = record?.name ?? event.device;
+  const leaving = { device: event.device, loaded: record?.loaded ?? [], hadIngress: record?.ingress ?? false };
+  const nft =
+    record === undefined ? '# nothing of this vif is loaded\n' : host.backend.renderLeave(leaving, sentinel(host));
+  return section('ip -batch -', batch(leaveLines(name))) + section('nft -f -', nft);
+}
+
+function base(host: Host): string {
+  return host.backend.renderBase({
+    sentinel: sentinel(host),
+    unmanaged: host.policy.unmanaged,
+    exempt: [],
+    fresh: true,
+  });
+}
+
+/** The sentinel's second half is drawn by chance when the base is made. */
+function sentinel(host: Host): string {
+  return currentBase(host)?.sentinel ?? `base/${host.backend.baseDigest(host.policy.unmanaged)}-00000000`;
+}
+
+function section(title: string, body: string): string {
+  return body === '' ? '' : `### ${title}\n${body.endsWith('\n') ? body : `${body}\n`}\n`;
+}
+
+function batch(lines: readonly BatchLine[]): string {
+  return lines.map((line) => `${line.text}\n`).join('');
+}

@@ -1,0 +1,90 @@
+import { runBatch } from '../effects/batch.ts';
+import { REPORT_MS, RUN_MS } from '../effects/deadline.ts';
+import { asFailure, type Failure, failureLine } from '../errors.ts';
+import type { Host } from '../host.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import { nodeExists, writeKeys } from '../xen/xenstore.ts';
+import { offline } from './offline.ts';
+import { online } from './online.ts';
+
+/** How to reach the host in one run. */
+export interface HotplugHosts {
+  /** With the policy; fails if that is broken. */
+  readonly working: () => Host;
+  /** With time of its own, for when the run's is up, and without the policy. */
+  readonly reporting: (ms: number) => Host;
+}
+
+/**
+ * One run of the hotplug script. On failure the link is closed first, then Xen is told (contract §5): `hotplug-error`
+ * with one line for the admin, `hotplug-status` = error, and a status that is not 0.
+ *
+ * @throws the Failure of an online or add, already reported
+ */
+export async function hotplug(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
+  switch (event.command) {
+    case 'online':
+    case 'add':
+      try {
+        await online(hosts.working(), event);
+      } catch (error) {
+        const failure = asFailure(error);
+        await reportFailure(hosts.reporting(REPORT_MS), event, failure);
+        throw failure;
+      }
+      return;
+    case 'offline':
+    case 'remove':
+      return leave(hosts, event);
+    default:
+      return event.command satisfies never;
+  }
+}
+
+/** Xen ignores a failed offline and would only alarm the admin: it ends well, and syslog has the reason. */
+async function leave(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
+  const host = workingOrDefaults(hosts);
+  try {
+    await offline(host, event);
+  } catch (error) {
+    host.log.say('err', `${event.command} ${event.device}: ${failureLine(asFailure(error))}`);
+  }
+}
+
+/** A policy file that somebody broke must not keep a guest's rules alive. */
+function workingOrDefaults(hosts: HotplugHosts): Host {
+  try {
+    return hosts.working();
+  } catch {
+    return hosts.reporting(RUN_MS);
+  }
+}
+
+async function reportFailure(host: Host, event: HotplugEvent, failure: Failure): Promise<void> {
+  host.log.say('err', `${event.command} ${event.device}: ${failureLine(failure)}`);
+  await closeLink(host, event);
+  if (event.backend === undefined) return;
+  const { path } = event.backend;
+  try {
+    // A write would bring a directory back that Xen has removed meanwhile.
+    if (!(await nodeExists(host.run, `${path}/script`))) return;
+    await writeKeys(host.run, [
+      [`${path}/hotplug-error`, failureLine(failure)],
+      [`${path}/hotplug-status`, 'error'],
+    ]);
+  } catch (error) {
+    host.log.say('err', `cannot tell Xen: ${failureLine(asFailure(error))}`);
+  }
+}
+
+/** Down, by whatever name it has by now: a guest whose filter is not complete must not talk. */
+async function closeLink(host: Host, event: HotplugEvent): Promise<void> {
+  const names = new Set([event.device, host.state.readVif(event.device)?.name ?? event.device]);
+  const present = [...names].filter((name) => host.readDevice(name) !== undefined);
+  try {
+    const lines = present.map((name) => ({ text: `link set dev ${name} down`, optional: 'link not closed' }));
+    for (const lost of await runBatch(host.run, 'ip', lines)) host.log.say('err', lost);
+  } catch (error) {
+    host.log.say('err', `link not closed: ${failureLine(asFailure(error))}`);
+  }
+}

@@ -1,0 +1,76 @@
+import { runBatch } from '../effects/batch.ts';
+import { loadOnBase } from '../effects/ruleset.ts';
+import type { VifRecord } from '../effects/state.ts';
+import { asFailure, failureLine } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { leaveLines } from '../port/port-setup.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import { readDirectory } from '../xen/xenstore.ts';
+import { withVifLock } from './online.ts';
+
+/**
+ * `offline` of a vif, `remove` of a tap: the port out of service first, then its rules. Each step takes what it finds
+ * (the interface is being destroyed while this runs), and nothing that is already gone is an error.
+ *
+ * Xen ignores a failure here, and would only complain to the admin (contract §1.6): so this reports to syslog and
+ * never throws for what it could not do.
+ */
+export async function offline(host: Host, event: HotplugEvent): Promise<void> {
+  await withVifLock(host, event, async () => {
+    const record = host.state.readVif(event.device);
+    if (record !== undefined && record.ticket > host.ticket) {
+      host.log.say('warning', `${event.device}: a newer run has been here already; nothing done`);
+      return;
+    }
+    host.state.writeOffline(event.device, host.ticket);
+    const name = record?.name ?? (await finalName(host, event));
+    if (isStillTheirs(host, event, record, name)) {
+      await attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
+    }
+    if (record === undefined) return;
+    await attempt(host, event, () => removeRules(host, record));
+    host.state.removeVif({ device: record.device, mac: record.values.mac });
+    host.log.say('info', `${name} is off ${record.bridge}`);
+  });
+}
+
+async function removeRules(host: Host, record: VifRecord): Promise<void> {
+  const leaving = {
+    device: record.device,
+    loaded: record.bootId === host.bootId() ? record.loaded : [],
+    hadIngress: record.ingress,
+  };
+  await loadOnBase(host, (sentinel) => host.backend.renderLeave(leaving, sentinel), record.device);
+}
+
+/**
+ * Is the interface of that name still the one this run is about? A late offline of an old domain must not touch the
+ * interface of a new one that has its name by now (`vifname=`, reboot).
+ */
+function isStillTheirs(host: Host, event: HotplugEvent, record: VifRecord | undefined, name: string): boolean {
+  const device = host.readDevice(name);
+  if (device === undefined) return false;
+  if (record !== undefined) return record.bootId === host.bootId() && record.ifindex === device.ifindex;
+  if (name === event.device) return true;
+  return !host.state.allVifs().some((other) => other.name === name && other.device !== event.device);
+}
+
+async function finalName(host: Host, event: HotplugEvent): Promise<string> {
+  const fallback = event.device;
+  if (event.backend === undefined) return event.given.vifname ?? fallback;
+  try {
+    const vifname = (await readDirectory(host.run, event.backend.path))?.get('vifname');
+    if (vifname === undefined || vifname === '' || !/^[A-Za-z][A-Za-z0-9._-]{0,14}$/.test(vifname)) return fallback;
+    return event.type === 'tap' ? `${vifname}-emu` : vifname;
+  } catch {
+    return fallback;
+  }
+}
+
+async function attempt(host: Host, event: HotplugEvent, step: () => Promise<unknown>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    host.log.say('err', `${event.command} ${event.device}: ${failureLine(asFailure(error))}`);
+  }
+}

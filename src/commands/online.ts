@@ -1,0 +1,253 @@
+import { runBatch } from '../effects/batch.ts';
+import { currentBase, loadOnBase } from '../effects/ruleset.ts';
+import type { LoadedTerms, VifRecord } from '../effects/state.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { Failure } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { definedValues, identify, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
+import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
+import { frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+import { writeKeys } from '../xen/xenstore.ts';
+
+const LOCK_MS = 15_000;
+/** The kernel announces a vif before it creates it (Linux 5.6 and later, contract §1.9). */
+const DEVICE_MS = 8_000;
+const POLL_MS = 20;
+
+/**
+ * `online` of a vif, `add` of a tap: rules first, then the port, up last, then tell Xen.
+ *
+ * Everything that can be refused is refused before anything is changed. The caller closes the link if this throws.
+ */
+export async function online(host: Host, event: HotplugEvent): Promise<void> {
+  await withVifLock(host, event, async () => {
+    const identified = await identify(host, event);
+    if (overtaken(host, event.device)) return;
+    await withNameLock(host, identified.vif, async () => {
+      const device = await waitForDevice(host, identified.vif);
+      const prepared = await prepareIdentified(host, event, device, identified);
+      await apply(host, prepared, device, 'cycle');
+      await reportConnected(host, prepared);
+    });
+  });
+}
+
+/**
+ * Makes kernel and port what `prepared` says.
+ *
+ * @param link `cycle` takes the link down and up again (hotplug); `keep` touches no link that is in service (reapply)
+ */
+export async function apply(host: Host, prepared: Prepared, device: Device, link: 'cycle' | 'keep'): Promise<void> {
+  const { vif, setup } = prepared;
+  const before = host.state.readVif(vif.device);
+  const shared = new Set(twins(host, vif).map((twin) => twin.device));
+  const record = recordOf(host, prepared, device, before);
+  host.state.writeVif(record);
+
+  if (link === 'cycle') {
+    const lost = await runBatch(host.run, 'ip', prepareLines(setup));
+    for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);
+  }
+  if (!host.disableIpv6(setup.name))
+    host.log.say('warning', `${vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
+  await loadRules(host, prepared, before, device.ifindex);
+  const lost = [
+    ...(await runBatch(host.run, 'ip', joinLines(setup))),
+    ...(await runBatch(host.run, 'bridge', fdbLines(setup))),
+    ...(await runBatch(host.run, 'ip', upLines(setup.name))),
+  ];
+  for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);
+  await shareWithTwins(host, prepared, shared);
+
+  // Read again: a parallel run of a twin may have marked this port as shared.
+  const now = host.state.readVif(vif.device) ?? record;
+  host.state.writeVif({
+    ...now,
+    loaded: [loadedTerms(prepared, device.ifindex)],
+    ingress: now.shared || prepared.port.ingress,
+  });
+  for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
+  host.log.say('info', `${vif.name} on ${prepared.bridge}: ${describe(prepared)}`);
+}
+
+async function loadRules(
+  host: Host,
+  prepared: Prepared,
+  before: VifRecord | undefined,
+  ifindex: number,
+): Promise<void> {
+  const exempt = currentBase(host)?.exempt.some((port) => port.ifindex === ifindex) === true;
+  const loaded: LoadedTerms[] = [
+    ...(before?.bootId === host.bootId() ? before.loaded : []),
+    ...(exempt ? [{ ifindex, values: { mac: [], 'dhcp-address': [], broadcast: [] }, flags: ['open' as const] }] : []),
+  ];
+  const port = { ...prepared.port, ifindex };
+  const planned = { port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true };
+  await loadOnBase(host, (sentinel) => host.backend.renderPort(planned, sentinel));
+  if (exempt) await endExemption(host, ifindex);
+}
+
+/** A port that is taken over must not become exempt again when the base is repaired. */
+async function endExemption(host: Host, ifindex: number): Promise<void> {
+  const lock = await host.takeLock('base', LOCK_MS);
+  try {
+    const base = host.state.readBase();
+    if (base !== undefined) {
+      host.state.writeBase({ ...base, exempt: base.exempt.filter((port) => port.ifindex !== ifindex) });
+    }
+  } finally {
+    await lock.release();
+  }
+}
+
+/**
+ * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run marks itself in the
+ * state first and looks again here, at its end: whoever of two parallel runs ends last sees the other.
+ */
+async function shareWithTwins(host: Host, prepared: Prepared, before: ReadonlySet<string>): Promise<void> {
+  if (prepared.setup.binding === 'open') return;
+  const now = twins(host, prepared.vif);
+  const latecomers = now.some((twin) => !before.has(twin.device));
+  if (latecomers && prepared.setup.binding === 'pinned')
+    await unpin(host, prepared.vif.device, prepared.setup.name, prepared.vif);
+  for (const twin of now) {
+    host.log.say(
+      'info',
+      `${prepared.vif.name} and ${twin.name} share the MAC ${prepared.vif.mac}: the bridge learns which one is in use`,
+    );
+    if (!twin.shared && twin.mode !== 'unrestricted') await unpin(host, twin.device, twin.name, prepared.vif);
+  }
+}
+
+async function unpin(host: Host, device: string, name: string, vif: VifIdentity): Promise<void> {
+  const lines = unpinLines(name);
+  const record = host.state.readVif(device);
+  if (record !== undefined) host.state.writeVif({ ...record, shared: true, ingress: true });
+  await loadOnBase(host, () => host.backend.renderIngress(device, name));
+  await runBatch(host.run, 'ip', lines.link);
+  await runBatch(host.run, 'bridge', lines.fdb(vif.mac));
+}
+
+function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
+  const { vif, event } = prepared;
+  return {
+    schema: 1,
+    bootId: host.bootId(),
+    device: vif.device,
+    name: vif.name,
+    type: vif.type,
+    bridge: prepared.bridge,
+    values: definedValues(prepared.values),
+    xenbus: event.backend?.path,
+    mode: prepared.plan.mode,
+    backend: host.backend.name,
+    subnetBroadcasts: prepared.subnetBroadcasts,
+    shared: prepared.setup.binding === 'shared',
+    ingress: prepared.port.ingress || before?.ingress === true,
+    ifindex: device.ifindex,
+    loaded: [...(before?.bootId === host.bootId() ? before.loaded : []), loadedTerms(prepared, device.ifindex)],
+    ticket: host.ticket,
+    since: host.now(),
+  };
+}
+
+function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
+  const { values, flags } = prepared.plan.terms;
+  return { ifindex, values, flags };
+}
+
+/** hotplug-status last: netback lets the guest connect when it reads exactly `connected` (contract §1.9). */
+async function reportConnected(host: Host, prepared: Prepared): Promise<void> {
+  const { event, setup, keys } = prepared;
+  if (event.backend === undefined || event.command !== 'online') return;
+  await writeKeys(host.run, connectedKeys(prepared.event, setup.mtu, keys?.get('hotplug-error')));
+}
+
+/** What is written to xenstore when all is well; the MTU tells the guest how large its frames may be (netif.h). */
+export function connectedKeys(event: HotplugEvent, mtu: number, earlierError: string | undefined): [string, string][] {
+  if (event.backend === undefined || event.command !== 'online') return [];
+  const { path } = event.backend;
+  return [
+    ...(mtu > 0 ? [[`${frontendPath(event.backend)}/mtu`, String(mtu)] as [string, string]] : []),
+    ...(earlierError === undefined || earlierError === '' ? [] : [[`${path}/hotplug-error`, ''] as [string, string]]),
+    [`${path}/hotplug-status`, 'connected'],
+  ];
+}
+
+/** One run at a time for one vif, around reading, applying and reporting. */
+export async function withVifLock(host: Host, event: { device: string }, work: () => Promise<void>): Promise<void> {
+  const lock = await host.takeLock(event.device, LOCK_MS);
+  try {
+    await work();
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Two vifs may want one name (`vifname=` over a reboot): the second waits. Always taken after the vif's own lock. */
+export async function withNameLock(host: Host, vif: VifIdentity, work: () => Promise<void>): Promise<void> {
+  if (vif.name === vif.device) return work();
+  return withVifLock(host, { device: `name-${vif.name}` }, work);
+}
+
+/** True if a run that started later has already done its work for this vif: the order of online and offline is kept. */
+function overtaken(host: Host, device: string): boolean {
+  const newer = Math.max(host.state.readOffline(device), host.state.readVif(device)?.ticket ?? 0);
+  if (newer <= host.ticket) return false;
+  host.log.say('warning', `${device}: a newer run has been here already; nothing done`);
+  return true;
+}
+
+/**
+ * The device, as it appears, or under its final name if an earlier run renamed it.
+ *
+ * @throws Failure `missing` if it does not come, or if another device has the final name (stock's text)
+ */
+export async function waitForDevice(host: Host, vif: VifIdentity): Promise<Device> {
+  for (let waited = 0; ; waited += POLL_MS) {
+    const device = host.readDevice(vif.device);
+    const named = vif.name === vif.device ? undefined : host.readDevice(vif.name);
+    if (device !== undefined) {
+      if (named !== undefined) throw collision(vif);
+      return device;
+    }
+    if (named !== undefined) {
+      if (isOurs(host, vif, named)) return named;
+      if (waited >= DEVICE_MS / 4) throw collision(vif);
+    }
+    if (waited >= DEVICE_MS) {
+      throw new Failure('missing', `${vif.device} did not appear within ${DEVICE_MS / 1000} s`, {
+        hint: 'is xen-netback loaded in this domain?',
+      });
+    }
+    await host.sleep(POLL_MS);
+  }
+}
+
+function isOurs(host: Host, vif: VifIdentity, named: Device): boolean {
+  const record = host.state.readVif(vif.device);
+  if (record !== undefined && record.bootId === host.bootId()) return record.ifindex === named.ifindex;
+  return vif.domid !== undefined && named.xenbus === `vif-${vif.domid}-${vif.devid}`;
+}
+
+function collision(vif: VifIdentity): Failure {
+  return new Failure(
+    'missing',
+    `Cannot rename interface ${vif.device}. An interface with name ${vif.name} already exists.`,
+    { hint: 'another guest has the same vifname=' },
+  );
+}
+
+/** One line for the log: who may use what. */
+export function describe(prepared: Prepared): string {
+  const { vif, plan, setup } = prepared;
+  const addresses = [...vif.addresses.ipv4, ...vif.addresses.ipv6].map((prefix) => prefix.text).join(' ');
+  const what: Record<typeof plan.mode, string> = {
+    addresses,
+    'mac-only': 'any address (no ip= is set)',
+    deny: 'nothing (no ip= is set)',
+    unrestricted: 'everything, unfiltered (no ip= is set)',
+  };
+  return `${vif.mac} may use ${what[plan.mode]}, ${setup.binding}`;
+}

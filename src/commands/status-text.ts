@@ -1,0 +1,31 @@
+import { Chalk } from 'chalk';
+import type { PortStatus } from './status.ts';
+
+/**
+ * Status for people: a block a port, drops below it, the most frequent first.
+ *
+ * @param colours true only for a terminal
+ */
+export function statusText(ports: readonly PortStatus[], colours: boolean): string {
+  const chalk = new Chalk({ level: colours ? 1 : 0 });
+  if (ports.length === 0) return 'no vif ports on this host\n';
+  return ports
+    .map((port) => {
+      const colour = port.state === 'managed' ? chalk.green : port.state === 'unmanaged' ? chalk.yellow : chalk.red;
+      const guest = port.guest === undefined ? '' : `  guest ${port.guest.name ?? '?'} (${port.guest.domid})`;
+      const device = port.device === port.name ? '' : ` (${port.device})`;
+      return [
+        `${chalk.bold(port.name)}${device}  ${colour(port.state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
+        ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
+        ...port.open.map((what) => `  ${chalk.yellow(what)}`),
+        ...[...port.drops]
+          .sort((a, b) => b.packets - a.packets)
+          .map(
+            (drop) =>
+              `  dropped ${drop.direction.padEnd(10)} ${drop.reason.padEnd(14)} ${String(drop.packets).padStart(10)} frames`,
+          ),
+        '',
+      ].join('\n');
+    })
+    .join('\n');
+}

@@ -1,0 +1,152 @@
+import type { DropCount } from '../backends/backend.ts';
+import { LIST_DROPS, LIST_INGRESS, parseDrops, parseIngressDrops } from '../backends/nft-counters.ts';
+import { toolFailure } from '../effects/exec.ts';
+import { currentBase, recordedPort } from '../effects/ruleset.ts';
+import type { VifRecord } from '../effects/state.ts';
+import { asFailure, Failure, failureLine } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { parseAddressList } from '../net/address-list.ts';
+
+/** What one port looks like to an admin. */
+export interface PortStatus {
+  readonly name: string;
+  readonly device: string;
+  /**
+   * - `managed`: our rules are loaded for it; - `exempt`: was running before our first load, unfiltered until taken over;
+   * - `unmanaged`: a vif* port no run has configured; - `damaged`: configured, but the kernel has lost our rules.
+   */
+  readonly state: 'managed' | 'exempt' | 'unmanaged' | 'damaged';
+  readonly bridge: string | undefined;
+  readonly up: boolean;
+  readonly guest: { readonly domid: number; readonly name: string | undefined } | undefined;
+  readonly mac: string | undefined;
+  readonly addresses: readonly string[];
+  readonly mode: VifRecord['mode'] | undefined;
+  /** What is not restricted, in words; empty if all is. */
+  readonly open: readonly string[];
+  readonly drops: readonly Omit<DropCount, 'ifindex'>[];
+  readonly since: string | undefined;
+}
+
+/**
+ * All ports of guests, or one: read from state and kernel, with one listing of one set of the kernel's tables (that
+ * costs the same at any number of rules).
+ *
+ * @throws Failure `missing` for a port that does not exist
+ */
+export async function portStatus(host: Host, wanted: string | undefined): Promise<PortStatus[]> {
+  const records = host.state.allVifs().filter((record) => host.readDevice(record.name)?.ifindex === record.ifindex);
+  const byName = new Map(records.map((record) => [record.name, record]));
+  const names = [...new Set([...byName.keys(), ...host.deviceNames().filter((name) => /^vif\d/.test(name))])]
+    .filter((name) => wanted === undefined || name === wanted || byName.get(name)?.device === wanted)
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  if (wanted !== undefined && names.length === 0) {
+    throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
+  }
+  const kernel = await readKernel(host, records);
+  const guests = await guestNames(
+    host,
+    names.flatMap((name) => domidOf(byName.get(name)?.device ?? name) ?? []),
+  );
+  const exempt = new Map((currentBase(host)?.exempt ?? []).map((port) => [port.ifindex, port.name]));
+  return names.flatMap((name) => {
+    const device = host.readDevice(name);
+    if (device === undefined) return [];
+    const record = byName.get(name);
+    const domid = domidOf(record?.device ?? name);
+    const state =
+      record !== undefined
+        ? kernel.present
+          ? 'managed'
+          : 'damaged'
+        : exempt.has(device.ifindex)
+          ? 'exempt'
+          : 'unmanaged';
+    return [
+      {
+        name,
+        device: record?.device ?? name,
+        state,
+        bridge: device.master,
+        up: device.up,
+        guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
+        mac: record?.values.mac,
+        addresses: record === undefined ? [] : recordAddresses(record),
+        mode: record?.mode,
+        open: openings(host, state, record),
+        drops: kernel.drops
+          .filter((drop) => drop.ifindex === device.ifindex)
+          .map(({ direction, reason, packets, bytes }) => ({ direction, reason, packets, bytes })),
+        since: record?.since,
+      },
+    ];
+  });
+}
+
+async function readKernel(
+  host: Host,
+  records: readonly VifRecord[],
+): Promise<{ present: boolean; drops: DropCount[] }> {
+  const result = await host.run('nft', LIST_DROPS);
+  if (result.status !== 0) {
+    if (/No such file or directory/.test(result.stderr)) return { present: false, drops: [] };
+    throw toolFailure('nft', LIST_DROPS, result);
+  }
+  const drops = parseDrops(result.stdout, (name) => host.readDevice(name)?.ifindex);
+  if (!records.some((record) => record.ingress)) return { present: true, drops };
+  const ingress = await host.run('nft', LIST_INGRESS);
+  const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
+  return {
+    present: true,
+    drops: [
+      ...drops,
+      ...(ingress.status === 0 ? parseIngressDrops(ingress.stdout, (device) => byDevice.get(device)) : []),
+    ],
+  };
+}
+
+function openings(host: Host, state: PortStatus['state'], record: VifRecord | undefined): string[] {
+  if (state === 'exempt') return ['not filtered: it was running before the first load; take it over with reapply'];
+  if (state === 'damaged') return ['not filtered: the rules are gone; repair with: vif-bridge reapply --all'];
+  if (state === 'unmanaged') return host.policy.unmanaged === 'open' ? ['not filtered: unmanaged = open'] : [];
+  if (record?.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
+  if (record?.mode === 'mac-only') return ['any IP address: no ip= and no_ip = mac-only'];
+  const plan = record === undefined ? undefined : recordedPort(host, record);
+  return plan?.plan.terms.flags.includes('blocks') === true ? ['every address of its blocks'] : [];
+}
+
+function recordAddresses(record: VifRecord): string[] {
+  try {
+    const list = parseAddressList(record.values.ip ?? '', 'state');
+    return [...list.ipv4, ...list.ipv6].map((prefix) => prefix.text);
+  } catch {
+    return [];
+  }
+}
+
+function domidOf(device: string): number | undefined {
+  const text = /^vif(\d+)\.\d+/.exec(device)?.[1];
+  return text === undefined ? undefined : Number(text);
+}
+
+/** Names of guests, from xenstore in two processes; without xenstore there are none. */
+async function guestNames(host: Host, domids: readonly number[]): Promise<Map<number, string>> {
+  if (domids.length === 0) return new Map();
+  try {
+    const listed = await host.run('xenstore-list', ['/local/domain'], { timeoutMs: 3_000 });
+    const known = new Set(listed.stdout.split('\n').map(Number));
+    const asked = [...new Set(domids)].filter((domid) => known.has(domid));
+    if (listed.status !== 0 || asked.length === 0) return new Map();
+    const read = await host.run(
+      'xenstore-read',
+      asked.map((domid) => `/local/domain/${domid}/name`),
+      { timeoutMs: 3_000 },
+    );
+    if (read.status !== 0) return new Map();
+    const names = read.stdout.split('\n');
+    return new Map(asked.map((domid, index) => [domid, names[index] ?? '']));
+  } catch (error) {
+    host.log.say('debug', `no guest names: ${failureLine(asFailure(error))}`);
+    return new Map();
+  }
+}

@@ -1,0 +1,50 @@
+import { Failure, oneLine } from '../errors.ts';
+import type { BatchLine } from '../port/port-setup.ts';
+import type { RunTool } from './exec.ts';
+
+const BATCH_MS = 6_000;
+
+/**
+ * Runs the lines in one process (`ip -batch -`, `bridge -batch -`), going on after a line that failed.
+ *
+ * @returns what was lost by optional lines that failed, for the log
+ * @throws Failure `tool` for a line that must succeed
+ */
+export async function runBatch(run: RunTool, tool: 'ip' | 'bridge', lines: readonly BatchLine[]): Promise<string[]> {
+  if (lines.length === 0) return [];
+  const input = lines.map((line) => `${line.text}\n`).join('');
+  const result = await run(tool, ['-force', '-batch', '-'], { input, timeoutMs: BATCH_MS });
+  if (result.status === 0) return [];
+  const failed = failedLines(result.stderr);
+  if (failed.size === 0) {
+    throw new Failure('tool', `${tool} -batch failed (status ${result.status}): ${oneLine(result.stderr, 160)}`);
+  }
+  const lost: string[] = [];
+  for (const [number, said] of failed) {
+    const line = lines[number - 1];
+    if (line?.optional === undefined) {
+      throw new Failure('tool', `${tool} ${line?.text ?? ''} failed: ${said}`);
+    }
+    lost.push(`${line.optional} (${tool} ${line.text}: ${said})`);
+  }
+  return lost;
+}
+
+/**
+ * iproute2 says what went wrong, then `Command failed -:3` with the line's number (lib/utils.c: do_batch). Lines that
+ * a parser refused end the same way.
+ */
+function failedLines(stderr: string): Map<number, string> {
+  const failed = new Map<number, string>();
+  let said: string[] = [];
+  for (const line of stderr.split('\n')) {
+    const number = /^Command failed -:(\d+)$/.exec(line.trim())?.[1];
+    if (number === undefined) {
+      if (line.trim() !== '') said.push(line.trim());
+      continue;
+    }
+    failed.set(Number(number), oneLine(said.join(' '), 120) || 'no reason given');
+    said = [];
+  }
+  return failed;
+}

@@ -1,0 +1,26 @@
+import type { Backend } from './backends/backend.ts';
+import type { RunTool } from './effects/exec.ts';
+import type { TakeLock } from './effects/lock.ts';
+import type { Log } from './effects/log.ts';
+import type { State } from './effects/state.ts';
+import type { Device } from './effects/sysfs.ts';
+import type { Policy } from './policy/keys.ts';
+
+/** All that a command may touch, handed in as one value. Tests hand in what throws on any call they did not expect. */
+export interface Host {
+  readonly run: RunTool;
+  readonly log: Log;
+  readonly takeLock: TakeLock;
+  readonly state: State;
+  readonly policy: Policy;
+  readonly backend: Backend;
+  readonly readDevice: (name: string) => Device | undefined;
+  readonly deviceNames: () => readonly string[];
+  readonly disableIpv6: (name: string) => boolean;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly bootId: () => string;
+  /** When this run started: microseconds of CLOCK_MONOTONIC, comparable between processes. */
+  readonly ticket: number;
+  /** Now, ISO 8601. */
+  readonly now: () => string;
+}

@@ -1,0 +1,175 @@
+import type { FilterPort } from './backends/backend.ts';
+import type { Device } from './effects/sysfs.ts';
+import { Failure } from './errors.ts';
+import { buildPlan, type FilterPlan } from './filter/plan.ts';
+import type { Host } from './host.ts';
+import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
+import type { PortSetup } from './port/port-setup.ts';
+import type { HotplugEvent } from './xen/hotplug-event.ts';
+import { type IdentityValues, parseIdentity, type VifIdentity } from './xen/vif-identity.ts';
+import { readDirectory, type XenstoreKeys } from './xen/xenstore.ts';
+
+/** Everything that is known before anything is changed. Every command starts from it, so a dry run cannot drift. */
+export interface Prepared {
+  readonly event: HotplugEvent;
+  readonly vif: VifIdentity;
+  /** The raw values the identity was parsed from, for the state. */
+  readonly values: IdentityValues;
+  readonly bridge: string;
+  readonly subnetBroadcasts: readonly string[];
+  readonly plan: FilterPlan;
+  readonly setup: PortSetup;
+  readonly port: FilterPort;
+  /** xenstore's backend keys; undefined when run by hand. */
+  readonly keys: XenstoreKeys | undefined;
+}
+
+/**
+ * Who is this about? From xenstore if Xen called, where arguments and environment never decide about the filter; from
+ * arguments and environment if an admin did.
+ *
+ * @throws Failure `input` for values that cannot be accepted, `missing` if Xen has no such vif
+ */
+export async function identify(
+  host: Pick<Host, 'run'>,
+  event: HotplugEvent,
+): Promise<{ vif: VifIdentity; values: IdentityValues; keys: XenstoreKeys | undefined }> {
+  const { device, type, backend } = event;
+  if (backend === undefined) {
+    const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
+    const port = {
+      device,
+      type,
+      domid: ids === null ? undefined : Number(ids[1]),
+      devid: ids === null ? undefined : Number(ids[2]),
+    };
+    return { vif: parseIdentity(port, event.given, 'the command line'), values: event.given, keys: undefined };
+  }
+  const keys = await readDirectory(host.run, backend.path);
+  if (keys === undefined) {
+    throw new Failure('missing', `xenstore has no ${backend.path}`, { hint: `Xen does not know ${device} (any more)` });
+  }
+  const values: IdentityValues = {
+    mac: keys.get('mac'),
+    ip: keys.get('ip'),
+    // xend may leave the bridge to the script's arguments (contract §2); it says where to join, not what to let through.
+    bridge: keys.get('bridge') ?? event.given.bridge,
+    vifname: keys.get('vifname'),
+    mtu: keys.get('mtu'),
+    nicType: keys.get('type'),
+  };
+  const vlan = keys.get('vlan');
+  if (vlan !== undefined && vlan !== '') {
+    throw new Failure('input', `vlan=${vlan} is set, and not supported`, {
+      at: `vlan of ${backend.path}`,
+      hint: 'remove vlan= from the vif, or use a bridge of that VLAN',
+    });
+  }
+  const port = { device, type, domid: backend.domid, devid: backend.devid };
+  return { vif: parseIdentity(port, values, backend.path), values, keys };
+}
+
+/** Raw values, less what is undefined, so that they survive JSON unchanged. */
+export function definedValues(values: IdentityValues): IdentityValues {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * The pure middle: identity, bridge and policy to plan and port set-up.
+ *
+ * @param bridge undefined in a dry run on a machine without that bridge
+ * @param device undefined in a dry run on a machine without that device
+ */
+export function plan(
+  identified: { vif: VifIdentity; values: IdentityValues; keys: XenstoreKeys | undefined },
+  event: HotplugEvent,
+  facts: {
+    readonly bridge: Device | undefined;
+    readonly device: Device | undefined;
+    readonly subnetBroadcasts: readonly string[];
+    readonly hasTwin: boolean;
+    readonly noIp: Host['policy']['no_ip'];
+  },
+): Prepared {
+  const { vif } = identified;
+  const bridge = facts.bridge?.name ?? vif.bridge ?? 'xenbr0';
+  if (facts.bridge?.mac === vif.mac) {
+    throw new Failure('input', `${vif.mac} is the MAC address of the bridge ${bridge}`, {
+      at: 'mac',
+      hint: 'give the guest an address of its own',
+    });
+  }
+  const filter = buildPlan(vif, facts.noIp, facts.subnetBroadcasts);
+  const binding = filter.mode === 'unrestricted' ? 'open' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
+  return {
+    ...identified,
+    event,
+    bridge,
+    subnetBroadcasts: facts.subnetBroadcasts,
+    plan: filter,
+    setup: {
+      device: vif.device,
+      name: vif.name,
+      bridge,
+      mac: vif.mac,
+      mtu: vif.mtu ?? facts.bridge?.mtu ?? 0,
+      rename: vif.name !== vif.device && facts.device?.name !== vif.name,
+      binding,
+    },
+    port: {
+      device: vif.device,
+      name: vif.name,
+      ifindex: facts.device?.ifindex,
+      ingress: binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true),
+    },
+  };
+}
+
+/** The whole way for a command that changes something: everything must be there. */
+export async function prepareIdentified(
+  host: Host,
+  event: HotplugEvent,
+  device: Device,
+  identified: Awaited<ReturnType<typeof identify>>,
+): Promise<Prepared> {
+  const bridge = chooseBridge(identified.vif.bridge, host.readDevice, host.deviceNames);
+  const prepared = plan(identified, event, {
+    bridge,
+    device,
+    subnetBroadcasts: await bridgeBroadcasts(host.run, bridge.name),
+    hasTwin: twins(host, identified.vif).length > 0,
+    noIp: host.policy.no_ip,
+  });
+  return prepared;
+}
+
+/** For `--dry-run`: what is not there is left out, nothing is needed. */
+export async function prepareDry(host: Host, event: HotplugEvent): Promise<Prepared> {
+  const identified = await identify(host, event);
+  const bridge = (() => {
+    try {
+      return chooseBridge(identified.vif.bridge, host.readDevice, host.deviceNames);
+    } catch {
+      return undefined;
+    }
+  })();
+  return plan(identified, event, {
+    bridge,
+    device: host.readDevice(identified.vif.name) ?? host.readDevice(identified.vif.device),
+    subnetBroadcasts: bridge === undefined ? [] : await bridgeBroadcasts(host.run, bridge.name),
+    hasTwin: twins(host, identified.vif).length > 0,
+    noIp: host.policy.no_ip,
+  });
+}
+
+/** Other live ports of ours with the same MAC: an HVM NIC's other half, a stub domain's, a localhost migration's. */
+export function twins(
+  host: Pick<Host, 'state' | 'readDevice' | 'bootId'>,
+  vif: VifIdentity,
+): ReturnType<Host['state']['allVifs']> {
+  return host.state
+    .devicesWithMac(vif.mac)
+    .filter((device) => device !== vif.device)
+    .flatMap((device) => host.state.readVif(device) ?? [])
+    .filter((record) => record.bootId === host.bootId() && host.readDevice(record.name)?.ifindex === record.ifindex);
+}
