@@ -32,7 +32,10 @@ export const attachUnderFlood: Scenario = {
       const on = await host.run(`xl network-attach a mac=${MAC} bridge=${BRIDGE} ip=${ADDRESS}`, 60);
       attach.push(on.seconds);
       await host.run('sleep 0.5');
+      // Linux' own netfront divides by zero (xennet_select_queue) when its device goes while somebody sends.
+      await shooting.pause();
       const off = await host.run(`xl network-detach a ${MAC}`, 60);
+      await shooting.resume();
       if (on.status || off.status) trouble.push(`${i}: ${on.stdout}${on.stderr}${off.stdout}${off.stderr}`);
     }
     const { sent, appeared } = await shooting.stop();

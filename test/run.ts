@@ -1,0 +1,91 @@
+/**
+ * `npm test`: all tests, one file after the other (they send real traffic and count real processes), and one line at the
+ * end that says how many passed.
+ *
+ *   npm test                      everything
+ *   npm test -- kernel stress     only what has one of the words in its path
+ */
+
+import { readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+const HERE = new URL('.', import.meta.url).pathname;
+/** Longest any one file may take, in milliseconds: something that hangs must not hang everything. */
+const FILE_MS = 15 * 60_000;
+
+interface Total {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+function testFiles(words: readonly string[]): string[] {
+  return readdirSync(HERE, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .map((file) => join(HERE, file));
+}
+
+/** Fast ones first: who breaks a parser need not wait for the kernel. */
+function rank(file: string): number {
+  const order = [
+    'net',
+    'policy',
+    'xen',
+    'filter',
+    'backends',
+    'effects',
+    'commands',
+    'golden',
+    'lab',
+    'kernel',
+    'kernel-ebtables',
+    'xl',
+    'race',
+    'stress',
+  ];
+  const place = order.indexOf(file.split('/')[0] ?? '');
+  return place < 0 ? order.length : place;
+}
+
+const files = testFiles(process.argv.slice(2));
+if (files.length === 0) {
+  console.error('no test file has one of these words in its path');
+  process.exit(2);
+}
+const total: Total = { passed: 0, failed: 0, skipped: 0 };
+const skips: string[] = [];
+const stream = run({ files, concurrency: 1, timeout: FILE_MS });
+stream.on('test:pass', (event) => {
+  if (isContainer(event)) return;
+  if (event.skip !== undefined && event.skip !== false) {
+    total.skipped += 1;
+    skips.push(
+      `${relative(HERE, event.file ?? '')}: ${event.name} (${event.skip === true ? 'no reason given' : event.skip})`,
+    );
+  } else total.passed += 1;
+});
+stream.on('test:fail', (event) => {
+  if (!isContainer(event)) total.failed += 1;
+});
+stream.compose(new spec()).pipe(process.stdout);
+stream.on('end', () => {
+  // The reporter still has to print what it holds.
+  setImmediate(() => {
+    for (const skip of skips) console.log(`skipped: ${skip}`);
+    console.log(
+      `${total.passed} passed, ${total.failed} failed${total.skipped === 0 ? '' : `, ${total.skipped} skipped`}`,
+    );
+    process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+  });
+});
+
+/** A suite, or the file itself, which Node reports as a test too; a file that failed without any test of its own counts. */
+function isContainer(event: { name: string; details?: object }): boolean {
+  const { type, error } = (event.details ?? {}) as { type?: string; error?: { failureType?: string } };
+  if (type === 'suite') return true;
+  return files.includes(event.name) && error?.failureType !== 'testCodeFailure';
+}
