@@ -106,7 +106,7 @@ function configOption(): Option {
 
 /** Stock takes the first word without a `=` as the command, wherever it stands; commander wants it first. */
 function commandFirst(argv: readonly string[]): string[] {
-  const isAssignment = (arg: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*=/.test(arg);
+  const isAssignment = (arg: string): boolean => /^[^-].*=/s.test(arg);
   const first = argv.findIndex((arg) => !isAssignment(arg));
   return first <= 0 ? [...argv] : [...argv.slice(first), ...argv.slice(0, first)];
 }

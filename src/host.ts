@@ -16,6 +16,8 @@ export interface Host {
   readonly backend: Backend;
   readonly readDevice: (name: string) => Device | undefined;
   readonly deviceNames: () => readonly string[];
+  /** The IPv4 routes of the main table: /proc/net/route. */
+  readonly routes: () => string;
   readonly disableIpv6: (name: string) => boolean;
   readonly sleep: (ms: number) => Promise<void>;
   readonly bootId: () => string;

@@ -136,7 +136,7 @@ export async function prepareIdentified(
   const prepared = plan(identified, event, {
     bridge,
     device,
-    subnetBroadcasts: await bridgeBroadcasts(host.run, bridge.name),
+    subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, identified.vif).length > 0,
     noIp: host.policy.no_ip,
   });
@@ -156,7 +156,7 @@ export async function prepareDry(host: Host, event: HotplugEvent): Promise<Prepa
   return plan(identified, event, {
     bridge,
     device: host.readDevice(identified.vif.name) ?? host.readDevice(identified.vif.device),
-    subnetBroadcasts: bridge === undefined ? [] : await bridgeBroadcasts(host.run, bridge.name),
+    subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, identified.vif).length > 0,
     noIp: host.policy.no_ip,
   });

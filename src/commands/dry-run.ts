@@ -24,9 +24,8 @@ async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
       : '';
   return [
     notes + unknown,
-    section('ip -batch -', batch(prepareLines(setup))),
     section('nft -f -', `${base(host)}\n${host.backend.renderPort(planned, undefined)}`),
-    section('ip -batch -', batch(joinLines(setup))),
+    section('ip -batch -', batch([...prepareLines(setup), ...joinLines(setup)])),
     section('bridge -batch -', batch(fdbLines(setup))),
     section('ip -batch -', batch(upLines(setup.name))),
     section(

@@ -45,17 +45,15 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
   const record = recordOf(host, prepared, device, before);
   host.state.writeVif(record);
 
-  if (link === 'cycle') {
-    const lost = await runBatch(host.run, 'ip', prepareLines(setup));
-    for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);
-  }
-  if (!host.disableIpv6(setup.name))
-    host.log.say('warning', `${vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
+  // Rules before anything else: they are bound to the interface index, so neither name nor bridge matters to them.
   await loadRules(host, prepared, before, device.ifindex);
+  if (!host.disableIpv6(device.name))
+    host.log.say('warning', `${vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
+  const prepareAndJoin = [...(link === 'cycle' ? prepareLines(setup) : []), ...joinLines(setup)];
   const lost = [
-    ...(await runBatch(host.run, 'ip', joinLines(setup))),
+    ...(await runBatch(host.run, 'ip', prepareAndJoin)),
     ...(await runBatch(host.run, 'bridge', fdbLines(setup))),
-    ...(await runBatch(host.run, 'ip', upLines(setup.name))),
+    ...(link === 'keep' && device.up ? [] : await runBatch(host.run, 'ip', upLines(setup.name))),
   ];
   for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);
   await shareWithTwins(host, prepared, shared);

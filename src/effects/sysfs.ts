@@ -64,6 +64,11 @@ export function disableIpv6(name: string): boolean {
   return true;
 }
 
+/** The IPv4 routes of the main table, as the kernel prints them; empty where there is no IPv4. */
+export function routes(): string {
+  return readText('/proc/net/route') ?? '';
+}
+
 /** Identifies this boot of the host: interface indices and domain ids start anew with the next. */
 export function bootId(): string {
   return readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '';

@@ -7,7 +7,7 @@ import { flockLocks } from './lock.ts';
 import { lockfileLocks } from './lockfile-lock.ts';
 import type { Log } from './log.ts';
 import { openState } from './state.ts';
-import { bootId, deviceNames, disableIpv6, readDevice } from './sysfs.ts';
+import { bootId, deviceNames, disableIpv6, readDevice, routes } from './sysfs.ts';
 
 /** What a run is, for locks and log. */
 export interface RunSettings {
@@ -39,6 +39,7 @@ export function systemHost(settings: RunSettings): Host {
     readDevice,
     deviceNames,
     disableIpv6,
+    routes,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, deadline.allow(ms))),
     bootId,
     ticket: startedAt(),

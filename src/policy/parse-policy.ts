@@ -18,22 +18,34 @@ const SECTION = 'defaults';
  * @throws Failure `input` naming file and line
  */
 export function parsePolicy(text: string, file: string): Policy {
-  const problems = [...lineProblems(text), ...valueProblems(text)].sort((a, b) => a.line - b.line);
+  const lines = linesOf(text);
+  const { problems: lineProblems, lineOfKey } = readLines(lines);
+  const values = valuesOf(lines);
+  const problems = [...lineProblems, ...valueProblems(values, lineOfKey)].sort((a, b) => a.line - b.line);
   const first = problems[0];
   if (first !== undefined) {
     const rest = problems.slice(1).map((problem) => `; line ${problem.line}: ${problem.message}`);
     throw new Failure('input', `${first.message}${rest.join('')}`, { at: `${file}:${first.line}`, hint: first.hint });
   }
-  const section = (parse(text) as Record<string, Record<string, string>>)[SECTION] ?? {};
-  return { ...DEFAULT_POLICY, ...(section as Partial<Policy>) };
+  return { ...DEFAULT_POLICY, ...(Object.fromEntries(values) as Partial<Policy>) };
 }
 
-/** What `ini` would read without complaint: text that is neither section, comment nor `key = value`, and repeated keys. */
-function lineProblems(text: string): Problem[] {
-  const seen = new Map<string, number>();
+/**
+ * The lines as an admin sees them, without the blanks around. `ini` ends a line at any line break, and takes an indented
+ * `[defaults]` (or one behind a byte order mark) for a key, losing all that follows: it gets these lines.
+ */
+function linesOf(text: string): string[] {
+  return text.split(/\r\n|\r|\n/).map((line) => line.trim());
+}
+
+/**
+ * What `ini` would read without complaint: text that is neither section, comment nor `key = value`, unknown keys (it
+ * drops `__proto__` silently), and repeated keys.
+ */
+function readLines(lines: readonly string[]): { problems: Problem[]; lineOfKey: ReadonlyMap<string, number> } {
+  const lineOfKey = new Map<string, number>();
   let section = '';
-  return text.split('\n').flatMap((raw, index): Problem[] => {
-    const line = raw.trim();
+  const problems = lines.flatMap((line, index): Problem[] => {
     const at = index + 1;
     if (line === '' || line.startsWith('#') || line.startsWith(';')) return [];
     const header = /^\[([^\]]*)\]$/.exec(line);
@@ -50,33 +62,36 @@ function lineProblems(text: string): Problem[] {
     if (section !== SECTION) {
       return [{ line: at, message: `${shown(key)} stands in no known section`, hint: `put it below [${SECTION}]` }];
     }
-    const earlier = seen.get(key);
-    seen.set(key, at);
+    if (!Object.hasOwn(DEFAULT_KEYS, key)) {
+      const known = Object.keys(DEFAULT_KEYS).join(', ');
+      return [{ line: at, message: `unknown key ${shown(key)}`, hint: `known in [${SECTION}]: ${known}` }];
+    }
+    const earlier = lineOfKey.get(key);
+    if (earlier === undefined) lineOfKey.set(key, at);
     return earlier === undefined
       ? []
       : [{ line: at, message: `${shown(key)} is already set in line ${earlier}`, hint: 'keep one of them' }];
   });
+  return { problems, lineOfKey };
 }
 
-function valueProblems(text: string): Problem[] {
-  const section: unknown = (parse(text) as Record<string, unknown>)[SECTION];
-  if (typeof section !== 'object' || section === null) return [];
-  return Object.entries(section).flatMap(([key, value]): Problem[] => {
-    const line = lineOf(text, key);
-    if (!Object.hasOwn(DEFAULT_KEYS, key)) {
-      const known = Object.keys(DEFAULT_KEYS).join(', ');
-      return [{ line, message: `unknown key ${shown(key)}`, hint: `known in [${SECTION}]: ${known}` }];
-    }
+function valuesOf(lines: readonly string[]): [key: string, value: unknown][] {
+  const section: unknown = (parse(lines.join('\n')) as Record<string, unknown>)[SECTION];
+  return typeof section === 'object' && section !== null ? Object.entries(section) : [];
+}
+
+/** Unknown keys are in `readLines`' list already. */
+function valueProblems(
+  values: readonly (readonly [key: string, value: unknown])[],
+  lineOfKey: ReadonlyMap<string, number>,
+): Problem[] {
+  return values.flatMap(([key, value]): Problem[] => {
+    const line = lineOfKey.get(key);
+    if (line === undefined) return [];
     const choices: readonly string[] = DEFAULT_KEYS[key as DefaultKey].choices;
     if (typeof value === 'string' && choices.includes(value)) return [];
     return [
       { line, message: `${key} = ${shown(String(value))} is not possible`, hint: `one of ${choices.join(', ')}` },
     ];
   });
-}
-
-/** The line of a key, counted from 1; `ini` does not tell. */
-function lineOf(text: string, key: string): number {
-  const index = text.split('\n').findIndex((line) => line.split('=')[0]?.trim().replace(/\[\]$/, '') === key);
-  return index + 1;
 }

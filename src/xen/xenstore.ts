@@ -1,5 +1,5 @@
 import { type RunTool, toolFailure } from '../effects/exec.ts';
-import { Failure } from '../errors.ts';
+import { Failure, shown } from '../errors.ts';
 
 /** Values of one xenstore directory by key. */
 export type XenstoreKeys = ReadonlyMap<string, string>;
@@ -9,15 +9,18 @@ const READ_MS = 6_000;
 const WANTED = ['mac', 'ip', 'bridge', 'vifname', 'mtu', 'type', 'script', 'hotplug-error', 'vlan'] as const;
 
 /**
- * All keys of a backend directory in one process (`xenstore-ls`); undefined if the directory does not exist.
+ * All keys of a backend directory in one process (`xenstore-ls -f`); undefined if the directory does not exist.
+ *
+ * Without `-f` it cuts values to the width of a terminal, 80 columns where there is none (measured with 4.17): a list of
+ * addresses would lose its end.
  *
  * @throws Failure `timeout` if xenstored does not answer, `tool` if it cannot be reached
  */
 export async function readDirectory(run: RunTool, path: string): Promise<XenstoreKeys | undefined> {
   try {
-    const args = [path];
+    const args = ['-f', path];
     const result = await run('xenstore-ls', args, { timeoutMs: READ_MS });
-    if (result.status === 0) return parseListing(result.stdout);
+    if (result.status === 0) return parseListing(result.stdout, path);
     if (/No such file or directory/.test(result.stderr) && !/xs_open/.test(result.stderr)) return undefined;
     throw toolFailure('xenstore-ls', args, result);
   } catch (error) {
@@ -57,23 +60,34 @@ export async function nodeExists(run: RunTool, path: string): Promise<boolean> {
 }
 
 /**
- * Reads what xenstore-ls prints: `key = "value"`, below a node one blank deeper, with a trailing `...` where it cut a
- * value to the width of a terminal (it does not when it writes to a pipe: measured with 4.17).
+ * Reads what `xenstore-ls -f` prints below `path`: `backend/vif/1/0/key = "value"`, everything but printable ASCII
+ * escaped. What is deeper belongs to somebody else.
+ *
+ * @throws Failure `tool` for a line that is neither: a key that is lost, or a value that cannot be read (`key:`), must
+ * not be taken for one that is not set, since without `ip` a vif may be less restricted
  */
-export function parseListing(text: string): XenstoreKeys {
+export function parseListing(text: string, path: string): XenstoreKeys {
   const keys = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const match = /^([^ =][^ =]*) = "(.*)"(\.\.\.)?(?: {3}\(.*\))?$/.exec(line);
-    if (match?.[1] === undefined || match[2] === undefined) continue;
-    if (match[3] !== undefined) {
-      throw new Failure('tool', `xenstore-ls cut the value of ${match[1]}`, { hint: 'this is a bug in vif-bridge' });
+    if (line === '') continue;
+    const below = line.startsWith(`${path}/`) ? line.slice(path.length + 1) : undefined;
+    const match = /^([A-Za-z0-9_@-]+)((?:\/[A-Za-z0-9_@-]+)*)(?: = "(.*)"|:)$/.exec(below ?? '');
+    if (match?.[1] === undefined) {
+      throw new Failure('tool', `xenstore-ls -f ${path} printed ${shown(line)}`, { hint: 'is it the one of Xen?' });
     }
-    keys.set(match[1], unescaped(match[2]));
+    if (match[2] !== '') continue;
+    if (match[3] === undefined) {
+      throw new Failure('tool', `xenstore-ls cannot read ${path}/${match[1]}`, { hint: 'is the vif being removed?' });
+    }
+    keys.set(match[1], unescaped(match[3]));
   }
   return keys;
 }
 
-/** Undoes the escapes of xenstore-ls and xenstore-read: `\n`, `\t`, `\r`, `\\`, `\xHH`, octal `\ooo`. */
+/**
+ * Undoes the escapes of xenstore-ls and xenstore-read: `\n`, `\t`, `\r`, `\\`, `\xHH`, octal `\ooo`. Each character of
+ * the result is one byte.
+ */
 function unescaped(text: string): string {
   return text.replace(
     /\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|(.))/g,
