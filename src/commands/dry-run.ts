@@ -24,8 +24,9 @@ async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
       : '';
   return [
     notes + unknown,
+    section('ip -batch -', batch(setup.rename ? prepareLines(setup) : [])),
     section('nft -f -', `${base(host)}\n${host.backend.renderPort(planned, undefined)}`),
-    section('ip -batch -', batch([...prepareLines(setup), ...joinLines(setup)])),
+    section('ip -batch -', batch([...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)])),
     section('bridge -batch -', batch(fdbLines(setup))),
     section('ip -batch -', batch(upLines(setup.name))),
     section(

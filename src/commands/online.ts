@@ -45,12 +45,17 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
   const record = recordOf(host, prepared, device, before);
   host.state.writeVif(record);
 
-  // Rules before anything else: they are bound to the interface index, so neither name nor bridge matters to them.
-  await loadRules(host, prepared, before, device.ifindex);
-  if (!host.disableIpv6(device.name))
+  if (!host.disableIpv6(device.name)) {
     host.log.say('warning', `${vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
-  const prepareAndJoin = [...(link === 'cycle' ? prepareLines(setup) : []), ...joinLines(setup)];
+  }
+  // Rules before anything else: they are bound to the interface index. Only an ingress chain is bound to the name
+  // (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
+  const prepare = link === 'cycle' ? prepareLines(setup) : [];
+  const early = setup.rename ? await runBatch(host.run, 'ip', prepare) : [];
+  await loadRules(host, prepared, before, device.ifindex);
+  const prepareAndJoin = [...(setup.rename ? [] : prepare), ...joinLines(setup)];
   const lost = [
+    ...early,
     ...(await runBatch(host.run, 'ip', prepareAndJoin)),
     ...(await runBatch(host.run, 'bridge', fdbLines(setup))),
     ...(link === 'keep' && device.up ? [] : await runBatch(host.run, 'ip', upLines(setup.name))),
@@ -145,7 +150,7 @@ function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRec
     ingress: prepared.port.ingress || before?.ingress === true,
     ifindex: device.ifindex,
     loaded: [...(before?.bootId === host.bootId() ? before.loaded : []), loadedTerms(prepared, device.ifindex)],
-    ticket: host.ticket,
+    ticket: Math.max(host.ticket, before?.bootId === host.bootId() ? before.ticket : 0),
     since: host.now(),
   };
 }
