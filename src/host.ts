@@ -13,6 +13,7 @@ export interface Host {
   readonly takeLock: TakeLock;
   readonly state: State;
   readonly policy: Policy;
+  /** As far as it is known without asking the kernel; see effects/backend-choice.ts, withBackend. */
   readonly backend: Backend;
   readonly readDevice: (name: string) => Device | undefined;
   readonly deviceNames: () => readonly string[];
@@ -21,7 +22,7 @@ export interface Host {
   readonly disableIpv6: (name: string) => boolean;
   readonly sleep: (ms: number) => Promise<void>;
   readonly bootId: () => string;
-  /** When this run started: microseconds of CLOCK_MONOTONIC, comparable between processes. */
+  /** The place of this run among all runs of this boot, by when it was started: greater is later. */
   readonly ticket: number;
   /** Now, ISO 8601. */
   readonly now: () => string;

@@ -1,4 +1,4 @@
-import type { FilterPort } from './backends/backend.ts';
+import type { BackendName, FilterPort } from './backends/backend.ts';
 import type { Device } from './effects/sysfs.ts';
 import { Failure } from './errors.ts';
 import { buildPlan, type FilterPlan } from './filter/plan.ts';
@@ -89,6 +89,7 @@ export function plan(
     readonly subnetBroadcasts: readonly string[];
     readonly hasTwin: boolean;
     readonly noIp: Host['policy']['no_ip'];
+    readonly backend: BackendName;
   },
 ): Prepared {
   const { vif } = identified;
@@ -101,6 +102,7 @@ export function plan(
   }
   const filter = buildPlan(vif, facts.noIp, facts.subnetBroadcasts);
   const binding = filter.mode === 'unrestricted' ? 'open' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
+  const ingress = binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
     ...identified,
     event,
@@ -115,12 +117,13 @@ export function plan(
       mtu: vif.mtu ?? facts.bridge?.mtu ?? 0,
       rename: vif.name !== vif.device && facts.device?.name !== vif.name,
       binding,
+      quietLinkLocal: ingress && facts.backend === 'ebtables',
     },
     port: {
       device: vif.device,
       name: vif.name,
       ifindex: facts.device?.ifindex,
-      ingress: binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true),
+      ingress,
     },
   };
 }
@@ -139,6 +142,7 @@ export async function prepareIdentified(
     subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, identified.vif).length > 0,
     noIp: host.policy.no_ip,
+    backend: host.backend.name,
   });
   return prepared;
 }
@@ -159,6 +163,7 @@ export async function prepareDry(host: Host, event: HotplugEvent): Promise<Prepa
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, identified.vif).length > 0,
     noIp: host.policy.no_ip,
+    backend: host.backend.name,
   });
 }
 

@@ -1,5 +1,8 @@
 import type { LoadedTerms } from '../effects/state.ts';
 import type { FilterPlan } from '../filter/plan.ts';
+import type { Policy } from '../policy/keys.ts';
+import type { Compiled } from './ebtables-stages.ts';
+import type { EbtLoad } from './ebtables-text.ts';
 import type { Unmanaged } from './nft-base.ts';
 
 /** One port as a backend needs to know it. */
@@ -45,19 +48,48 @@ export interface DropCount {
   readonly bytes: number;
 }
 
+/** What of the policy is in the rules that all vifs share. */
+export type BasePolicy = Pick<Policy, 'unmanaged' | 'ebtables_gaps'>;
+
+/** What both have: a name, and a short name for one version of what they print, given the policy. */
+interface AnyBackend {
+  baseDigest(policy: BasePolicy): string;
+  /** What is closed or not fully checked for this vif because the backend cannot see it, as lines for people. */
+  limits(plan: FilterPlan, policy: BasePolicy): readonly { readonly open: boolean; readonly text: string }[];
+}
+
 /**
- * A packet filter: pure renderers of text, and the name of the program that loads it as one transaction.
+ * nftables: pure renderers of text for `nft -f -`, one transaction a run.
  *
  * `renderBase` starts anew: all rules and ports of ours in the kernel are replaced by what it and the following
  * `renderPort`s say, in the same transaction.
  */
-export interface Backend {
-  readonly name: string;
-  /** Identifies this version of the shared part, given the policy. */
-  baseDigest(unmanaged: Unmanaged): string;
+export interface NftBackend extends AnyBackend {
+  readonly name: 'nftables';
   renderBase(base: BaseOptions): string;
   renderPort(planned: PlannedPort, sentinel: string | undefined): string;
   renderLeave(leaving: LeavingPort, sentinel: string): string;
   /** Lets a port that had a pinned address live beside another one with the same MAC. */
   renderIngress(device: string, name: string): string;
 }
+
+/** The programs of one variant of ebtables. */
+export interface EbtTools {
+  /** `ebtables`, `ebtables-nft`, `ebtables-legacy`: for listings. */
+  readonly list: string;
+  /** The same with `-restore`: for changes. */
+  readonly restore: string;
+}
+
+/** ebtables: pure renderers of text for `ebtables-restore --noflush`, one exchange of each table. */
+export interface EbtBackend extends AnyBackend {
+  readonly name: 'ebtables';
+  readonly tools: EbtTools;
+  renderLoad(load: EbtLoad): string;
+  /** The chains of one vif, for both directions. */
+  chainsOf(plan: FilterPlan, policy: BasePolicy): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled };
+}
+
+/** A packet filter. Loading, and what must be locked and remembered for it, is in src/effects. */
+export type Backend = NftBackend | EbtBackend;
+export type BackendName = Backend['name'];

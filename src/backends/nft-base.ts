@@ -3,7 +3,7 @@ import { FROM_GUEST } from '../filter/from-guest.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
 import { TO_GUEST } from '../filter/to-guest.ts';
-import { dropChain, LIST_MAP, OWN_SET, renderDropChain, renderStage, stageChain } from './nft-stages.ts';
+import { dropChain, LIST_MAP, OWN_SET, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';
@@ -54,8 +54,14 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
     ...dropChains('from-guest', FROM_GUEST, ['link-local']),
     ...dropChains('to-guest', TO_GUEST, ['link-local']),
     '',
-    ...[...FROM_GUEST].reverse().flatMap((stage) => renderStage('from-guest', withUnmanaged(stage, unmanaged))),
-    ...[...TO_GUEST].reverse().flatMap((stage) => renderStage('to-guest', withUnmanaged(stage, unmanaged))),
+    ...renderStages(
+      'from-guest',
+      FROM_GUEST.map((stage) => withUnmanaged(stage, unmanaged)),
+    ),
+    ...renderStages(
+      'to-guest',
+      TO_GUEST.map((stage) => withUnmanaged(stage, unmanaged)),
+    ),
     ...hook('prerouting', 'prerouting', 'iifname', 'iifgroup', stageChain('from-guest', 'start')),
     ...hook('postrouting', 'postrouting', 'oifname', 'oifgroup', stageChain('to-guest', 'start')),
     ...hook('input', 'input', 'iifname', 'iifgroup', 'from-guest/link-local'),

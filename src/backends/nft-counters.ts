@@ -21,7 +21,7 @@ interface DropsJson {
 }
 
 /**
- * Reads the `drops` set. nft prints a port by its name, or by its index if the device has gone.
+ * Reads the `drops` set. nft prints a port by its name, or by its index (as text) if the device has gone.
  *
  * @param indexOf the interface index of a name
  */
@@ -29,11 +29,15 @@ export function parseDrops(json: string, indexOf: (name: string) => number | und
   const elements = entries(json).flatMap((entry) => entry.set?.elem ?? []);
   return elements.flatMap(({ elem }): DropCount[] => {
     const [port, code] = elem?.val?.concat ?? [];
-    const ifindex = typeof port === 'number' ? port : indexOf(String(port));
+    const ifindex = indexOf(String(port)) ?? goneIndex(String(port));
     const what = reasonOfCode(Number(code));
     if (ifindex === undefined || what === undefined) return [];
     return [{ ifindex, ...what, packets: elem?.counter?.packets ?? 0, bytes: elem?.counter?.bytes ?? 0 }];
   });
+}
+
+function goneIndex(port: string): number | undefined {
+  return /^[0-9]+$/.test(port) ? Number(port) : undefined;
 }
 
 /** Reads the counters of the ingress chains, which are named after the device. */

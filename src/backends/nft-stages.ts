@@ -26,8 +26,35 @@ export function dropChain(direction: Direction, reason: Reason): string {
   return `${direction}/drop-${reason}`;
 }
 
-/** One stage as a chain of a `table` block. */
-export function renderStage(direction: Direction, stage: Stage): string[] {
+/**
+ * Stages that only ask for the vif's own list, and the one stage that every way to them leads through.
+ *
+ * The kernel validates a table by walking every path through its chains, and at a verdict map every chain of the map
+ * (nft_lookup_validate; no memory of chains it has seen before Linux 6.19): 240 ways to one map of 4000 vifs would be
+ * ten million rules for each change. So the entry *jumps* into its form checks, `goto` the asking stage becomes
+ * `return`, and the map stands in the entry, once.
+ */
+export const ASKED_AT_ENTRY: Readonly<Record<Direction, Readonly<Record<string, string>>>> = {
+  'from-guest': { 'ip/own': 'ip', 'ip6/own': 'ip6' },
+  'to-guest': {},
+};
+
+/** All stages of one direction as chains of a `table` block; a chain stands before those that lead to it. */
+export function renderStages(direction: Direction, stages: readonly Stage[]): string[] {
+  const entries = new Map(Object.entries(ASKED_AT_ENTRY[direction]).map(([asking, entry]) => [entry, asking]));
+  return [...stages].reverse().flatMap((stage) => {
+    if (Object.hasOwn(ASKED_AT_ENTRY[direction], stage.name)) return [];
+    const asking = stages.find((one) => one.name === entries.get(stage.name));
+    if (asking === undefined) return renderChain(direction, stage, []);
+    const form = `${stage.name}/form`;
+    return [
+      ...renderChain(direction, { ...stage, name: form }, []),
+      ...renderChain(direction, { ...asking, name: stage.name }, [`jump ${stageChain(direction, form)}`]),
+    ];
+  });
+}
+
+function renderChain(direction: Direction, stage: Stage, first: readonly string[]): string[] {
   const steps = stage.steps.flatMap((step) => [
     ...(step.why === undefined ? [] : [`    # ${step.why}`]),
     `    ${'switch' in step ? renderSwitch(direction, step) : renderStep(direction, step)}`,
@@ -35,6 +62,7 @@ export function renderStage(direction: Direction, stage: Stage): string[] {
   return [
     `  # ${stage.about}`,
     `  chain ${stageChain(direction, stage.name)} {`,
+    ...first.map((rule) => `    ${rule}`),
     ...steps,
     `    ${renderOutcome(direction, stage.otherwise)}`,
     '  }',
@@ -67,7 +95,10 @@ function renderSwitch(direction: Direction, step: Switch): string {
 
 function renderOutcome(direction: Direction, outcome: Outcome): string {
   if ('drop' in outcome) return `goto ${dropChain(direction, outcome.drop)}`;
-  if ('goto' in outcome) return `goto ${stageChain(direction, outcome.goto)}`;
+  if ('goto' in outcome) {
+    const asking = Object.hasOwn(ASKED_AT_ENTRY[direction], outcome.goto);
+    return asking ? 'return' : `goto ${stageChain(direction, outcome.goto)}`;
+  }
   if ('ask' in outcome) return `${PORT[direction]} vmap @${LIST_MAP[outcome.ask]}`;
   return 'accept';
 }

@@ -4,7 +4,7 @@ import { ALL_REASONS, counterCode, type Direction } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC, type Match, type OwnList } from '../filter/stage.ts';
 import { FLAG_SETS, INGRESS_TABLE, TABLE } from './nft-base.ts';
 import { addressHex } from './nft-fields.ts';
-import { LIST_MAP, OWN_SET, renderMatch } from './nft-stages.ts';
+import { dropChain, LIST_MAP, OWN_SET, renderMatch } from './nft-stages.ts';
 
 /**
  * How a port is named in the kernel's sets: by its index, as a number. The dry run of a device that does not exist yet
@@ -51,13 +51,12 @@ export function renderVif(plan: FilterPlan, key: PortKey, stale: Elements): stri
   return [
     ...chains.map((chain) => `add chain ${TABLE} ${chain}`),
     ...chains.map((chain) => `flush chain ${TABLE} ${chain}`),
-    `table ${TABLE} {`,
-    ...LISTS.flatMap((list) => [
-      `  chain ${listChain(plan.device, list)} {`,
-      ...plan.terms.lists[list].map((one) => `    ${renderPermit(plan.device, list, one)}`),
-      '  }',
-    ]),
-    '}',
+    // Rule by rule: a `table` block a vif takes nft 2.6 GB for 4000 vifs, this 0.4.
+    ...LISTS.flatMap((list) =>
+      renderList(list, plan.terms.lists[list]).map(
+        (rule) => `add rule ${TABLE} ${listChain(plan.device, list)} ${rule}`,
+      ),
+    ),
     ...removeElements(stale),
     ...addElements(elementsOf(key, plan.terms)),
     ...LISTS.map((list) => addJump(plan.device, list, key)),
@@ -121,10 +120,19 @@ export function renderIngressRemoval(device: string): string[] {
   ];
 }
 
-function renderPermit(device: string, list: OwnList, permit: Permit): string {
-  const direction = LIST_DIRECTION[list];
-  const verdict = 'ask' in permit.so ? `goto ${listChain(device, permit.so.ask)}` : 'accept';
-  return [...etherType(permit.when), ...permit.when.map((match) => renderMatch(direction, match)), verdict].join(' ');
+/**
+ * The rules of one list. `in` and `out` are jumped to and come back if nothing took the frame. `nd` decides: for an own
+ * target the frame goes on to be asked for its source (a return to the stage that jumped), for any other it is dropped.
+ */
+function renderList(list: OwnList, permits: readonly Permit[]): string[] {
+  const rules = permits.map((permit) =>
+    [
+      ...etherType(permit.when),
+      ...permit.when.map((match) => renderMatch(LIST_DIRECTION[list], match)),
+      'ask' in permit.so ? 'return' : 'accept',
+    ].join(' '),
+  );
+  return list === 'nd' ? [...rules, `goto ${dropChain('from-guest', 'nd-target')}`] : rules;
 }
 
 /** The outer type once more, as the first word: a rule must not depend on who calls its chain. */
@@ -137,7 +145,8 @@ function etherType(when: readonly Match[]): string[] {
 }
 
 function addJump(device: string, list: OwnList, key: PortKey): string {
-  return `add element ${TABLE} ${LIST_MAP[list]} { ${key} : jump ${listChain(device, list)} }`;
+  const verdict = list === 'nd' ? 'goto' : 'jump';
+  return `add element ${TABLE} ${LIST_MAP[list]} { ${key} : ${verdict} ${listChain(device, list)} }`;
 }
 
 function addElements(elements: Elements): string[] {

@@ -1,5 +1,5 @@
 import type { LoadedTerms } from '../effects/state.ts';
-import type { Backend, FilterPort, LeavingPort } from './backend.ts';
+import type { FilterPort, LeavingPort, NftBackend } from './backend.ts';
 import { baseDigest, FLAG_SETS, INGRESS_TABLE, renderBase, TABLE } from './nft-base.ts';
 import { LIST_MAP, OWN_SET } from './nft-stages.ts';
 import {
@@ -15,11 +15,12 @@ import {
 } from './nft-vif.ts';
 
 /** nftables, bridge family. */
-export const NFTABLES: Backend = {
+export const NFTABLES: NftBackend = {
   name: 'nftables',
-  baseDigest,
+  baseDigest: (policy) => baseDigest(policy.unmanaged),
+  limits: () => [],
   renderBase({ sentinel, unmanaged, exempt, fresh }) {
-    const sets = [...FLAG_SETS, ...Object.values(OWN_SET), ...Object.values(LIST_MAP)];
+    const sets = [...FLAG_SETS, ...Object.values(OWN_SET)];
     return text([
       '# The part that all vifs share.',
       ...(fresh
@@ -28,6 +29,8 @@ export const NFTABLES: Backend = {
             `flush chain ${TABLE} ${sentinel}`,
             `flush table ${TABLE}`,
             ...sets.map((set) => `flush set ${TABLE} ${set}`),
+            // `flush set` of a map is "No such file or directory" (nft 1.0.6).
+            ...Object.values(LIST_MAP).map((map) => `flush map ${TABLE} ${map}`),
           ]),
       renderBase(sentinel, unmanaged),
       ...renderExempt(exempt.map(String)),

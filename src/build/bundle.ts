@@ -1,17 +1,13 @@
 /**
- * Makes dist/vif-bridge.cjs: the program and its libraries in one file, so that an installation is a copy.
+ * Makes dist/vif-bridge.cjs: the program and its libraries in one file for Node, so that an installation is a copy.
  *
  * CommonJS, because Node starts it faster than an ES module (measured: 48 against 53 ms).
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { build } from 'esbuild';
-
-const root = new URL('../..', import.meta.url).pathname;
-const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as { version: string };
+import { defines, ROOT } from './source.ts';
 
 await build({
-  absWorkingDir: root,
+  absWorkingDir: ROOT,
   entryPoints: ['src/main.ts'],
   outfile: 'dist/vif-bridge.cjs',
   bundle: true,
@@ -21,17 +17,8 @@ await build({
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
+  // The paths of modules get into the file: they must not depend on where a linked node_modules leads to.
+  preserveSymlinks: true,
   logLevel: 'warning',
-  define: { VIF_BRIDGE_VERSION: JSON.stringify(`${version} (${commit()})`) },
+  define: defines(),
 });
-
-/** The commit the sources are of; a released archive has no repository. */
-function commit(): string {
-  try {
-    const git = (...args: string[]): string =>
-      execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain', '--', 'src', 'package-lock.json') === '' ? '' : ', modified'}`;
-  } catch {
-    return 'no commit';
-  }
-}

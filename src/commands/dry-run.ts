@@ -1,4 +1,4 @@
-import { currentBase } from '../effects/ruleset.ts';
+import { loadedText, removedText } from '../effects/rule-text.ts';
 import type { Host } from '../host.ts';
 import { prepareDry } from '../pipeline.ts';
 import { type BatchLine, fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
@@ -6,7 +6,7 @@ import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { connectedKeys } from './online.ts';
 
 /**
- * What a run would do, as text a person could have typed: the complete nft text, the batches for ip and bridge, the
+ * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and bridge, the
  * writes to xenstore. Changes nothing; needs no root, no device, no nft.
  */
 export async function dryRun(host: Host, event: HotplugEvent): Promise<string> {
@@ -25,7 +25,7 @@ async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
   return [
     notes + unknown,
     section('ip -batch -', batch(setup.rename ? prepareLines(setup) : [])),
-    section('nft -f -', `${base(host)}\n${host.backend.renderPort(planned, undefined)}`),
+    section(...loadedText(host, planned)),
     section('ip -batch -', batch([...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)])),
     section('bridge -batch -', batch(fdbLines(setup))),
     section('ip -batch -', batch(upLines(setup.name))),
@@ -42,23 +42,9 @@ async function dryOffline(host: Host, event: HotplugEvent): Promise<string> {
   const record = host.state.readVif(event.device);
   const name = record?.name ?? event.device;
   const leaving = { device: event.device, loaded: record?.loaded ?? [], hadIngress: record?.ingress ?? false };
-  const nft =
-    record === undefined ? '# nothing of this vif is loaded\n' : host.backend.renderLeave(leaving, sentinel(host));
-  return section('ip -batch -', batch(leaveLines(name))) + section('nft -f -', nft);
-}
-
-function base(host: Host): string {
-  return host.backend.renderBase({
-    sentinel: sentinel(host),
-    unmanaged: host.policy.unmanaged,
-    exempt: [],
-    fresh: true,
-  });
-}
-
-/** The sentinel's second half is drawn by chance when the base is made. */
-function sentinel(host: Host): string {
-  return currentBase(host)?.sentinel ?? `base/${host.backend.baseDigest(host.policy.unmanaged)}-00000000`;
+  const [title, text] = removedText(host, leaving);
+  const rules = record === undefined ? '# nothing of this vif is loaded\n' : text;
+  return section('ip -batch -', batch(leaveLines(name))) + section(title, rules);
 }
 
 function section(title: string, body: string): string {

@@ -79,12 +79,21 @@ async function reportFailure(host: Host, event: HotplugEvent, failure: Failure):
 
 /** Down, by whatever name it has by now: a guest whose filter is not complete must not talk. */
 async function closeLink(host: Host, event: HotplugEvent): Promise<void> {
-  const names = new Set([event.device, host.state.readVif(event.device)?.name ?? event.device]);
+  const names = new Set([event.device, recordedName(host, event.device)]);
   const present = [...names].filter((name) => host.readDevice(name) !== undefined);
   try {
     const lines = present.map((name) => ({ text: `link set dev ${name} down`, optional: 'link not closed' }));
     for (const lost of await runBatch(host.run, 'ip', lines)) host.log.say('err', lost);
   } catch (error) {
     host.log.say('err', `link not closed: ${failureLine(asFailure(error))}`);
+  }
+}
+
+/** The name an earlier run gave it. State that cannot be read, perhaps the failure itself, must not keep a link open. */
+function recordedName(host: Host, device: string): string {
+  try {
+    return host.state.readVif(device)?.name ?? device;
+  } catch {
+    return device;
   }
 }

@@ -1,12 +1,14 @@
+import { withBackend } from '../effects/backend-choice.ts';
 import { runBatch } from '../effects/batch.ts';
-import { loadOnBase } from '../effects/ruleset.ts';
+import { removePort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { parseInterfaceName } from '../net/interface-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { readDirectory } from '../xen/xenstore.ts';
-import { withVifLock } from './online.ts';
+import { isRenamed, withVifLock } from './online.ts';
 
 /**
  * `offline` of a vif, `remove` of a tap: the port out of service first, then its rules. Each step takes what it finds
@@ -40,7 +42,7 @@ async function removeRules(host: Host, record: VifRecord): Promise<void> {
     loaded: record.bootId === host.bootId() ? record.loaded : [],
     hadIngress: record.ingress,
   };
-  await loadOnBase(host, (sentinel) => host.backend.renderLeave(leaving, sentinel), record.device);
+  await removePort(await withBackend(host), leaving);
 }
 
 /**
@@ -51,19 +53,20 @@ function isStillTheirs(host: Host, event: HotplugEvent, record: VifRecord | unde
   const device = host.readDevice(name);
   if (device === undefined) return false;
   if (record !== undefined) return record.bootId === host.bootId() && record.ifindex === device.ifindex;
-  if (name === event.device) return true;
-  return !host.state.allVifs().some((other) => other.name === name && other.device !== event.device);
+  // The name came from vifname=, and the online that failed may have failed because somebody else has it.
+  return name === event.device || isRenamed(device, event.device);
 }
 
 async function finalName(host: Host, event: HotplugEvent): Promise<string> {
-  const fallback = event.device;
-  if (event.backend === undefined) return event.given.vifname ?? fallback;
   try {
-    const vifname = (await readDirectory(host.run, event.backend.path))?.get('vifname');
-    if (vifname === undefined || vifname === '' || !/^[A-Za-z][A-Za-z0-9._-]{0,14}$/.test(vifname)) return fallback;
-    return event.type === 'tap' ? `${vifname}-emu` : vifname;
+    const vifname =
+      event.backend === undefined
+        ? event.given.vifname
+        : (await readDirectory(host.run, event.backend.path))?.get('vifname');
+    if (vifname === undefined || vifname === '') return event.device;
+    return parseInterfaceName(event.type === 'tap' ? `${vifname}-emu` : vifname, 'vifname');
   } catch {
-    return fallback;
+    return event.device;
   }
 }
 

@@ -1,5 +1,6 @@
+import { withBackend } from '../effects/backend-choice.ts';
 import { runBatch } from '../effects/batch.ts';
-import { currentBase, loadOnBase } from '../effects/ruleset.ts';
+import { currentBase, loadIngress, loadPort } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
@@ -8,7 +9,7 @@ import { definedValues, identify, type Prepared, prepareIdentified, twins } from
 import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
 import { frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { writeKeys } from '../xen/xenstore.ts';
+import { nodeExists, writeKeys } from '../xen/xenstore.ts';
 
 const LOCK_MS = 15_000;
 /** The kernel announces a vif before it creates it (Linux 5.6 and later, contract §1.9). */
@@ -20,7 +21,8 @@ const POLL_MS = 20;
  *
  * Everything that can be refused is refused before anything is changed. The caller closes the link if this throws.
  */
-export async function online(host: Host, event: HotplugEvent): Promise<void> {
+export async function online(given: Host, event: HotplugEvent): Promise<void> {
+  const host = await withBackend(given);
   await withVifLock(host, event, async () => {
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;
@@ -71,6 +73,15 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
     ingress: now.shared || prepared.port.ingress,
   });
   for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
+  for (const { open, text } of host.backend.limits(prepared.plan, host.policy)) {
+    host.log.say(open ? 'warning' : 'info', `${vif.name}: ${text}`);
+  }
+  if (setup.quietLinkLocal === true && setup.binding === 'pinned') {
+    host.log.say(
+      'warning',
+      `${vif.name}: STP is on, and ebtables does not see its frames: only root_block is in their way`,
+    );
+  }
   host.log.say('info', `${vif.name} on ${prepared.bridge}: ${describe(prepared)}`);
 }
 
@@ -87,7 +98,7 @@ async function loadRules(
   ];
   const port = { ...prepared.port, ifindex };
   const planned = { port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true };
-  await loadOnBase(host, (sentinel) => host.backend.renderPort(planned, sentinel));
+  await loadPort(host, planned);
   if (exempt) await endExemption(host, ifindex);
 }
 
@@ -113,21 +124,21 @@ async function shareWithTwins(host: Host, prepared: Prepared, before: ReadonlySe
   const now = twins(host, prepared.vif);
   const latecomers = now.some((twin) => !before.has(twin.device));
   if (latecomers && prepared.setup.binding === 'pinned')
-    await unpin(host, prepared.vif.device, prepared.setup.name, prepared.vif);
+    await unpin(host, prepared.vif.device, prepared.setup.name, prepared);
   for (const twin of now) {
     host.log.say(
       'info',
       `${prepared.vif.name} and ${twin.name} share the MAC ${prepared.vif.mac}: the bridge learns which one is in use`,
     );
-    if (!twin.shared && twin.mode !== 'unrestricted') await unpin(host, twin.device, twin.name, prepared.vif);
+    if (!twin.shared && twin.mode !== 'unrestricted') await unpin(host, twin.device, twin.name, prepared);
   }
 }
 
-async function unpin(host: Host, device: string, name: string, vif: VifIdentity): Promise<void> {
+async function unpin(host: Host, device: string, name: string, { vif, bridge }: Prepared): Promise<void> {
   const lines = unpinLines(name);
   const record = host.state.readVif(device);
   if (record !== undefined) host.state.writeVif({ ...record, shared: true, ingress: true });
-  await loadOnBase(host, () => host.backend.renderIngress(device, name));
+  await loadIngress(host, { device, name, bridge: record?.bridge ?? bridge });
   await runBatch(host.run, 'ip', lines.link);
   await runBatch(host.run, 'bridge', lines.fdb(vif.mac));
 }
@@ -141,7 +152,8 @@ function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRec
     name: vif.name,
     type: vif.type,
     bridge: prepared.bridge,
-    values: definedValues(prepared.values),
+    // The MAC as it was read: the state finds the ports that share it by its text.
+    values: definedValues({ ...prepared.values, mac: vif.mac }),
     xenbus: event.backend?.path,
     mode: prepared.plan.mode,
     backend: host.backend.name,
@@ -164,6 +176,12 @@ function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
 async function reportConnected(host: Host, prepared: Prepared): Promise<void> {
   const { event, setup, keys } = prepared;
   if (event.backend === undefined || event.command !== 'online') return;
+  // The guest may have ended while this run waited: a write would bring back the directory that Xen has removed.
+  if (!(await nodeExists(host.run, `${event.backend.path}/mac`))) {
+    throw new Failure('missing', `xenstore has no ${event.backend.path} any more`, {
+      hint: 'the guest has ended meanwhile',
+    });
+  }
   await writeKeys(host.run, connectedKeys(prepared.event, setup.mtu, keys?.get('hotplug-error')));
 }
 
@@ -195,7 +213,7 @@ export async function withNameLock(host: Host, vif: VifIdentity, work: () => Pro
 }
 
 /** True if a run that started later has already done its work for this vif: the order of online and offline is kept. */
-function overtaken(host: Host, device: string): boolean {
+export function overtaken(host: Host, device: string): boolean {
   const newer = Math.max(host.state.readOffline(device), host.state.readVif(device)?.ticket ?? 0);
   if (newer <= host.ticket) return false;
   host.log.say('warning', `${device}: a newer run has been here already; nothing done`);
@@ -231,7 +249,13 @@ export async function waitForDevice(host: Host, vif: VifIdentity): Promise<Devic
 function isOurs(host: Host, vif: VifIdentity, named: Device): boolean {
   const record = host.state.readVif(vif.device);
   if (record !== undefined && record.bootId === host.bootId()) return record.ifindex === named.ifindex;
-  return vif.domid !== undefined && named.xenbus === `vif-${vif.domid}-${vif.devid}`;
+  return isRenamed(named, vif.device);
+}
+
+/** True if `device` got the name it has from being `first`; known from the kernel alone. */
+export function isRenamed(device: Device, first: string): boolean {
+  const ids = /^vif(\d+)\.(\d+)$/.exec(first);
+  return device.alias === first || (ids !== null && device.xenbus === `vif-${ids[1]}-${ids[2]}`);
 }
 
 function collision(vif: VifIdentity): Failure {

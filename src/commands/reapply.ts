@@ -1,3 +1,4 @@
+import { withBackend } from '../effects/backend-choice.ts';
 import { reloadAll } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
@@ -6,7 +7,7 @@ import { parseInterfaceName } from '../net/interface-name.ts';
 import { identify, prepareIdentified } from '../pipeline.ts';
 import { type HotplugEvent, parseBackendPath } from '../xen/hotplug-event.ts';
 import { nodeExists } from '../xen/xenstore.ts';
-import { apply, waitForDevice, withNameLock, withVifLock } from './online.ts';
+import { apply, overtaken, waitForDevice, withNameLock, withVifLock } from './online.ts';
 
 const BASE_LOCK_MS = 15_000;
 
@@ -14,11 +15,16 @@ const BASE_LOCK_MS = 15_000;
  * The same interface again, without a gap: from xenstore, or from the saved state where xenstore has gone. Also takes
  * over a guest that stock started. Bad input changes nothing: what was loaded stays.
  */
-export async function reapply(host: Host, device: string): Promise<void> {
+export async function reapply(given: Host, device: string): Promise<void> {
   const name = parseInterfaceName(device, 'the command line');
-  const record = recordNamed(host, name);
+  const chosen = await withBackend(given);
+  const record = recordNamed(chosen, name);
+  // It is no event in the life of a vif: it stands where the run stands that it repeats, and an offline that was
+  // started meanwhile, or is waiting already, still decides.
+  const host = record === undefined ? chosen : { ...chosen, ticket: record.ticket };
   const event = await eventFor(host, record?.device ?? name, record);
   await withVifLock(host, event, async () => {
+    if (overtaken(host, event.device)) return;
     const identified = await identify(host, event);
     await withNameLock(host, identified.vif, async () => {
       if (host.readDevice(identified.vif.name) === undefined && host.readDevice(identified.vif.device) === undefined) {
@@ -41,7 +47,8 @@ export async function reapply(host: Host, device: string): Promise<void> {
  *
  * @throws Failure `tool` naming the vifs that failed, after all were tried
  */
-export async function reapplyAll(host: Host): Promise<void> {
+export async function reapplyAll(given: Host): Promise<void> {
+  const host = await withBackend(given);
   const lock = await host.takeLock('base', BASE_LOCK_MS);
   try {
     await reloadAll(host);

@@ -1,7 +1,5 @@
 import type { DropCount } from '../backends/backend.ts';
-import { LIST_DROPS, LIST_INGRESS, parseDrops, parseIngressDrops } from '../backends/nft-counters.ts';
-import { toolFailure } from '../effects/exec.ts';
-import { currentBase, recordedPort } from '../effects/ruleset.ts';
+import { currentBase, readDrops, recordedPort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -43,7 +41,7 @@ export async function portStatus(host: Host, wanted: string | undefined): Promis
   if (wanted !== undefined && names.length === 0) {
     throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
   }
-  const kernel = await readKernel(host, records);
+  const kernel = await readDrops(host, records);
   const guests = await guestNames(
     host,
     names.flatMap((name) => domidOf(byName.get(name)?.device ?? name) ?? []),
@@ -83,36 +81,20 @@ export async function portStatus(host: Host, wanted: string | undefined): Promis
   });
 }
 
-async function readKernel(
-  host: Host,
-  records: readonly VifRecord[],
-): Promise<{ present: boolean; drops: DropCount[] }> {
-  const result = await host.run('nft', LIST_DROPS);
-  if (result.status !== 0) {
-    if (/No such file or directory/.test(result.stderr)) return { present: false, drops: [] };
-    throw toolFailure('nft', LIST_DROPS, result);
-  }
-  const drops = parseDrops(result.stdout, (name) => host.readDevice(name)?.ifindex);
-  if (!records.some((record) => record.ingress)) return { present: true, drops };
-  const ingress = await host.run('nft', LIST_INGRESS);
-  const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
-  return {
-    present: true,
-    drops: [
-      ...drops,
-      ...(ingress.status === 0 ? parseIngressDrops(ingress.stdout, (device) => byDevice.get(device)) : []),
-    ],
-  };
-}
-
 function openings(host: Host, state: PortStatus['state'], record: VifRecord | undefined): string[] {
   if (state === 'exempt') return ['not filtered: it was running before the first load; take it over with reapply'];
   if (state === 'damaged') return ['not filtered: the rules are gone; repair with: vif-bridge reapply --all'];
   if (state === 'unmanaged') return host.policy.unmanaged === 'open' ? ['not filtered: unmanaged = open'] : [];
-  if (record?.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
-  if (record?.mode === 'mac-only') return ['any IP address: no ip= and no_ip = mac-only'];
-  const plan = record === undefined ? undefined : recordedPort(host, record);
-  return plan?.plan.terms.flags.includes('blocks') === true ? ['every address of its blocks'] : [];
+  if (record === undefined) return [];
+  if (record.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
+  const plan = recordedPort(host, record)?.plan;
+  if (plan === undefined) return [];
+  const unseen = host.backend.limits(plan, host.policy).filter((limit) => limit.open);
+  return [
+    ...(record.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
+    ...(record.mode === 'addresses' && plan.terms.flags.includes('blocks') ? ['every address of its blocks'] : []),
+    ...unseen.map((limit) => limit.text),
+  ];
 }
 
 function recordAddresses(record: VifRecord): string[] {

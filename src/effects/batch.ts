@@ -31,8 +31,9 @@ export async function runBatch(run: RunTool, tool: 'ip' | 'bridge', lines: reado
 }
 
 /**
- * iproute2 says what went wrong, then `Command failed -:3` with the line's number (lib/utils.c: do_batch). Lines that
- * a parser refused end the same way.
+ * iproute2 says what went wrong, then `Command failed -:3` with the line's number (lib/utils.c: do_batch). It does so for
+ * what the kernel refused and for unknown options of a link type; for other words that its parser does not know it exits
+ * at once, without a number (lib/utils.c: invarg), and nothing behind that line is done.
  */
 function failedLines(stderr: string): Map<number, string> {
   const failed = new Map<number, string>();

@@ -28,9 +28,11 @@ const REAP_MS = 500;
  * The real thing. Every child leads a process group of its own, so that a timeout ends its children too: libxl would
  * only kill us (contract §1.6), and a shell script that hangs in `sleep` would survive.
  *
+ * @param held descriptors that every child keeps open: those of the locks. A run may be killed while its nft works;
+ *   the lock is then free when nft has ended, and the next run does not meet a change that comes late
  * @throws Failure `tool` if it cannot be started, `timeout` if it does not end in time. A non-zero status is a result.
  */
-export function toolRunner(deadline: Deadline): RunTool {
+export function toolRunner(deadline: Deadline, held: Iterable<number> = []): RunTool {
   return async (tool, args, options = {}) => {
     const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const child = execa(tool, [...args], {
@@ -39,7 +41,7 @@ export function toolRunner(deadline: Deadline): RunTool {
       cleanup: false,
       stripFinalNewline: false,
       // execa's types know no plain descriptors behind the first three; its documentation and code do.
-      stdio: ['pipe', 'pipe', 'pipe', ...((options.fds ?? []) as unknown as 'inherit'[])],
+      stdio: ['pipe', 'pipe', 'pipe', ...([...(options.fds ?? []), ...held] as unknown as 'inherit'[])],
       input: options.input ?? '',
       env: { LC_ALL: 'C' },
     });
@@ -62,7 +64,7 @@ export function toolRunner(deadline: Deadline): RunTool {
       const missing = ended.code === 'ENOENT';
       throw new Failure(
         'tool',
-        missing ? `${tool} is not installed` : `${command}: ${ended.originalMessage ?? 'failed'}`,
+        missing ? `${tool} is not installed` : `${command}: ${ended.signal ?? ended.originalMessage ?? 'failed'}`,
         {
           hint: missing ? `install the package that brings ${tool}` : undefined,
         },

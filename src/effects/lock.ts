@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { RunTool } from './exec.ts';
 
@@ -15,37 +15,50 @@ export type TakeLock = (name: string, waitMs: number) => Promise<Lock>;
  *
  * The kernel releases such a lock when the last descriptor of the open file is closed, so also when a run is killed
  * (libxl's SIGKILL after 40 s). flock(1) takes it through an inherited descriptor and exits; this process then owns it
- * (measured: 1.3 ms; its children do not see the descriptor, which is close-on-exec). The file is never unlinked: that
- * would need the dev/inode dance of Xen's locking.sh.
+ * (measured: 1.3 ms). The descriptor is close-on-exec, but what this process runs while it holds the lock gets it handed
+ * down (`held`): a change that outlives a killed run still has the lock. flock(1) itself does not, or one that waits for
+ * the second lock of a killed run would keep the first. The file is never unlinked: that would need the dev/inode dance
+ * of Xen's locking.sh.
  *
  * proper-lockfile is not this: its lock is a directory that outlives a killed run until it counts as stale (measured:
  * 9.3 s). See lockfile-lock.ts for where it is used.
  *
- * @param directory where the lock files are
+ * @param directory where the lock files are; a name that is an absolute path is a file of other software
  * @param who what this run is, for those who wait: "online vif1.0"
+ * @param run for flock(1); must not hand down `held`
+ * @param held the descriptors of all locks that are held, kept up to date
  */
-export function flockLocks(directory: string, who: string, run: RunTool): TakeLock {
+export function flockLocks(directory: string, who: string, run: RunTool, held: Set<number>): TakeLock {
   return async (name, waitMs) => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const file = join(directory, `${name}.lock`);
+    // A path is the lock of other software: it is only held, nothing is written into it.
+    const foreign = isAbsolute(name);
+    const file = foreign ? name : join(directory, `${name}.lock`);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const fd = openSync(file, 'a+', 0o600);
     try {
       const seconds = Math.max(0.1, waitMs / 1000).toFixed(1);
       const result = await run('flock', ['-x', '-w', seconds, '3'], { fds: [fd], timeoutMs: waitMs + 1000 });
       if (result.status !== 0) {
-        throw new Failure('timeout', `${name} is locked by ${holder(file)} for more than ${seconds} s`, {
+        const by = foreign ? 'another program' : holder(file);
+        throw new Failure('timeout', `${name} is locked by ${by} for more than ${seconds} s`, {
           at: file,
           hint: 'wait for that run to end, or see why it hangs',
         });
       }
-      ftruncateSync(fd, 0);
-      writeSync(fd, `${who}, process ${process.pid}`, 0);
+      if (!foreign) {
+        ftruncateSync(fd, 0);
+        writeSync(fd, `${who}, process ${process.pid}`, 0);
+      }
     } catch (error) {
       closeSync(fd);
       throw error;
     }
+    held.add(fd);
     return {
       async release() {
+        held.delete(fd);
+        // On tmpfs text costs a page, and there is a file for every vif there ever was.
+        if (!foreign) ftruncateSync(fd, 0);
         closeSync(fd);
       },
     };

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { BackendName, EbtTools } from '../backends/backend.ts';
 import { Failure } from '../errors.ts';
 import type { OwnTerms } from '../filter/own-list.ts';
 import type { FilterMode } from '../filter/plan.ts';
@@ -26,7 +27,7 @@ export interface VifRecord {
   /** XENBUS_PATH; undefined for a vif configured by hand. */
   readonly xenbus: string | undefined;
   readonly mode: FilterMode;
-  readonly backend: string;
+  readonly backend: BackendName;
   readonly subnetBroadcasts: readonly string[];
   /** MAC shared with another port: learning instead of a pinned FDB entry. */
   readonly shared: boolean;
@@ -35,7 +36,7 @@ export interface VifRecord {
   readonly ifindex: number;
   /** Everything that may be loaded, written before the kernel is told: a killed run leaves no unknown element. */
   readonly loaded: readonly LoadedTerms[];
-  /** When the run that wrote this started, in microseconds of CLOCK_MONOTONIC: an older run must not undo a newer one. */
+  /** Which run decided this (Host.ticket): one that was started earlier must not undo it. */
   readonly ticket: number;
   /** ISO 8601. */
   readonly since: string;
@@ -46,6 +47,12 @@ export interface BaseRecord {
   readonly schema: 1;
   readonly bootId: string;
   readonly sentinel: string;
+  /** Who holds it; nftables if it does not say. */
+  readonly backend?: BackendName;
+  /** `backend = auto` chose it: the choice holds until the host is started again. */
+  readonly auto?: boolean;
+  /** The variant of ebtables that holds it. */
+  readonly tools?: EbtTools;
   /** Ports that were running unfiltered when the base was first made: they stay so until taken over. */
   readonly exempt: readonly { readonly name: string; readonly ifindex: number }[];
 }
@@ -61,12 +68,12 @@ export interface State {
   devicesWithMac(mac: string): string[];
   readBase(): BaseRecord | undefined;
   writeBase(base: BaseRecord): void;
-  /** When the last offline of a device started; see VifRecord.ticket. */
+  /** The ticket of the last offline of a device; 0 if there was none lately. See VifRecord.ticket. */
   readOffline(device: string): number;
   writeOffline(device: string, ticket: number): void;
 }
 
-/** A run lives at most 40 s (libxl); after that nobody can be overtaken by this offline any more. */
+/** A run lives at most 40 s (libxl); after that nobody can be overtaken by an offline any more. */
 const OFFLINE_KEPT_MS = 120_000;
 
 export const DEFAULT_STATE_DIRECTORY = '/run/xen-vif-bridge';
@@ -77,7 +84,9 @@ export function openState(directory: string): State {
   const baseFile = join(directory, 'base.json');
   const offlineFile = (device: string): string => join(directory, 'offline', device);
   const readVif = (device: string): VifRecord | undefined => readJson<VifRecord>(vifFile(device));
-  return {
+  const drafts = join(directory, 'draft');
+  const write = (file: string, text: string): void => writeText(file, text, drafts);
+  const state: State = {
     directory,
     readVif,
     allVifs() {
@@ -85,26 +94,27 @@ export function openState(directory: string): State {
       return devices.flatMap((file) => readVif(file.slice(0, -'.json'.length)) ?? []);
     },
     writeVif(record) {
-      if (record.values.mac !== undefined) writeText(macFile(record.values.mac, record.device), '');
-      writeText(vifFile(record.device), `${JSON.stringify(record, undefined, 1)}\n`);
+      if (record.values.mac !== undefined) write(macFile(record.values.mac, record.device), '');
+      write(vifFile(record.device), `${JSON.stringify(record, undefined, 1)}\n`);
     },
     removeVif({ device, mac }) {
-      if (mac !== undefined) rmSync(macFile(mac, device), { force: true });
+      if (mac !== undefined) {
+        rmSync(macFile(mac, device), { force: true });
+        removeEmpty(dirname(macFile(mac, device)));
+      }
       rmSync(vifFile(device), { force: true });
     },
     devicesWithMac: (mac) => list(join(directory, 'mac', mac.replaceAll(':', ''))),
     readBase: () => readJson<BaseRecord>(baseFile),
-    writeBase: (base) => writeText(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
-    readOffline: (device) => Number(readOptional(offlineFile(device)) ?? 0),
+    writeBase: (base) => write(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
+    // Unreadable text counts as none: it must not keep a vif from ever going online.
+    readOffline: (device) => Number(readOptional(offlineFile(device)) ?? 0) || 0,
     writeOffline(device, ticket) {
-      for (const old of list(join(directory, 'offline'))) {
-        const file = join(directory, 'offline', old);
-        const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-        if (Date.now() - written > OFFLINE_KEPT_MS) rmSync(file, { force: true });
-      }
-      writeText(offlineFile(device), String(ticket));
+      for (const folder of [join(directory, 'offline'), drafts]) removeOld(folder);
+      write(offlineFile(device), String(Math.max(ticket, state.readOffline(device))));
     },
   };
+  return state;
 }
 
 function readJson<T extends { schema: 1 }>(file: string): T | undefined {
@@ -119,7 +129,8 @@ function readJson<T extends { schema: 1 }>(file: string): T | undefined {
   throw new Failure('input', 'unreadable state file', { at: file, hint: 'remove it and run vif-bridge reapply --all' });
 }
 
-function readOptional(file: string): string | undefined {
+/** The text of a file; undefined if there is none. */
+export function readOptional(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -128,7 +139,8 @@ function readOptional(file: string): string | undefined {
   }
 }
 
-function list(directory: string): string[] {
+/** The names in a folder; none if there is no such folder. */
+export function list(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
@@ -137,10 +149,35 @@ function list(directory: string): string[] {
   }
 }
 
-/** Writes beside and renames: a reader sees the old or the new text, never half of one. */
-function writeText(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${process.pid}~`;
-  writeFileSync(draft, text, { mode: 0o600 });
-  renameSync(draft, file);
+/** Writes elsewhere and renames: a reader sees the old or the new text, never half of one. */
+export function writeText(file: string, text: string, drafts: string): void {
+  const draft = join(drafts, `${basename(file)}.${process.pid}`);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      for (const folder of [drafts, dirname(file)]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+      writeFileSync(draft, text, { mode: 0o600 });
+      renameSync(draft, file);
+      return;
+    } catch (error) {
+      // A parallel run has just removed the folder, which was empty.
+      if (attempt === 5 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+/** Removes files of which no living run can know any more: notes of offlines, drafts of runs that were killed. */
+function removeOld(folder: string): void {
+  for (const name of list(folder)) {
+    const file = join(folder, name);
+    const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - written > OFFLINE_KEPT_MS) rmSync(file, { force: true });
+  }
 }

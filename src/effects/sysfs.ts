@@ -16,6 +16,8 @@ export interface Device {
   readonly stp: boolean;
   /** The xenbus device behind a netback interface: `vif-1-0`. */
   readonly xenbus: string | undefined;
+  /** Free text of `ip link set alias`: what a renamed port was called first. */
+  readonly alias?: string | undefined;
 }
 
 const NET = '/sys/class/net';
@@ -37,6 +39,7 @@ export function readDevice(name: string): Device | undefined {
     isBridge: stp !== undefined,
     stp: stp !== undefined && stp !== '0',
     xenbus: linkName(`${NET}/${name}/device`),
+    alias: read('ifalias') || undefined,
   };
 }
 

@@ -1,6 +1,7 @@
-import { NFTABLES } from '../backends/nftables.ts';
+import { readFileSync } from 'node:fs';
 import type { Host } from '../host.ts';
 import type { Policy } from '../policy/keys.ts';
+import { knownBackend } from './backend-choice.ts';
 import { startDeadline } from './deadline.ts';
 import { toolRunner } from './exec.ts';
 import { flockLocks } from './lock.ts';
@@ -23,31 +24,43 @@ export interface RunSettings {
 /** The real host: real programs, real files, real time. */
 export function systemHost(settings: RunSettings): Host {
   const deadline = startDeadline(settings.deadlineMs);
-  const run = toolRunner(deadline);
+  const held = new Set<number>();
+  const run = toolRunner(deadline, held);
   const lockDirectory = `${settings.stateDirectory}/lock`;
   const takeLock =
     settings.policy.lock === 'flock'
-      ? flockLocks(lockDirectory, settings.who, run)
+      ? flockLocks(lockDirectory, settings.who, toolRunner(deadline), held)
       : lockfileLocks(lockDirectory, settings.who);
+  const state = openState(settings.stateDirectory);
   return {
     run,
     log: settings.log,
     takeLock: (name, waitMs) => takeLock(name, deadline.allow(waitMs)),
-    state: openState(settings.stateDirectory),
+    state,
     policy: settings.policy,
-    backend: NFTABLES,
+    backend: knownBackend(settings.policy, state, bootId),
     readDevice,
     deviceNames,
     disableIpv6,
     routes,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, deadline.allow(ms))),
     bootId,
-    ticket: startedAt(),
+    ticket: startOrder(),
     now: () => new Date().toISOString(),
   };
 }
 
-/** When this process started, in microseconds of CLOCK_MONOTONIC (what hrtime counts), the same clock for all processes. */
-function startedAt(): number {
-  return Number(process.hrtime.bigint() / 1000n) - Math.round(performance.now() * 1000);
+/**
+ * The place of this run among all runs, by when Xen started it: clock ticks since boot (field 22 of proc_pid_stat(5)),
+ * and within one tick by process id. It stays the same through exec, so the launcher and Node, which may start later
+ * than the Node of a run that Xen started after this one, do not change the order.
+ */
+function startOrder(): number {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  // The name of the program, field 2, stands in parentheses and may hold anything.
+  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]);
+  return ticks + process.pid / PID_LIMIT;
 }
+
+/** PID_MAX_LIMIT of include/linux/threads.h. */
+const PID_LIMIT = 2 ** 22;

@@ -154,6 +154,11 @@ export const FROM_GUEST: readonly Stage[] = [
       { when: [{ field: 'ip version-ihl', isNot: 0x45 }], so: go('ip/unusual') },
       { when: [{ field: 'ip daddr', within: [0xe0000000, 0xffffffff] }], so: go('ip/group') },
       { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('ip/group') },
+      {
+        when: [{ field: 'ip daddr', own: 'broadcast' }],
+        so: go('ip/group'),
+        why: 'the broadcast of its own subnet in a frame to one station (a broadcast of another one is for its router)',
+      },
     ],
     otherwise: go('ip/protocol'),
   },

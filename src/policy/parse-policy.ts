@@ -1,6 +1,6 @@
 import { parse } from 'ini';
 import { Failure, shown } from '../errors.ts';
-import { DEFAULT_KEYS, DEFAULT_POLICY, type DefaultKey, type Policy } from './keys.ts';
+import { DEFAULT_KEYS, DEFAULT_POLICY, type DefaultKey, LIST_KEYS, type ListKey, type Policy } from './keys.ts';
 
 /** One thing that is wrong with a policy file. */
 interface Problem {
@@ -27,7 +27,18 @@ export function parsePolicy(text: string, file: string): Policy {
     const rest = problems.slice(1).map((problem) => `; line ${problem.line}: ${problem.message}`);
     throw new Failure('input', `${first.message}${rest.join('')}`, { at: `${file}:${first.line}`, hint: first.hint });
   }
-  return { ...DEFAULT_POLICY, ...(Object.fromEntries(values) as Partial<Policy>) };
+  const read = values.map(([key, value]) => [key, isListKey(key) ? wordsOf(String(value)) : value]);
+  return { ...DEFAULT_POLICY, ...(Object.fromEntries(read) as Partial<Policy>) };
+}
+
+function isListKey(key: string): key is ListKey {
+  return Object.hasOwn(LIST_KEYS, key);
+}
+
+/** The words of a list; `none` is the empty one, which cannot be written as nothing: a value may have been forgotten. */
+function wordsOf(value: string): string[] {
+  const words = value.split(/[\s,]+/).filter((word) => word !== '');
+  return words.length === 1 && words[0] === 'none' ? [] : [...new Set(words)];
 }
 
 /**
@@ -62,8 +73,8 @@ function readLines(lines: readonly string[]): { problems: Problem[]; lineOfKey: 
     if (section !== SECTION) {
       return [{ line: at, message: `${shown(key)} stands in no known section`, hint: `put it below [${SECTION}]` }];
     }
-    if (!Object.hasOwn(DEFAULT_KEYS, key)) {
-      const known = Object.keys(DEFAULT_KEYS).join(', ');
+    if (!Object.hasOwn(DEFAULT_KEYS, key) && !isListKey(key)) {
+      const known = [...Object.keys(DEFAULT_KEYS), ...Object.keys(LIST_KEYS)].join(', ');
       return [{ line: at, message: `unknown key ${shown(key)}`, hint: `known in [${SECTION}]: ${known}` }];
     }
     const earlier = lineOfKey.get(key);
@@ -88,10 +99,23 @@ function valueProblems(
   return values.flatMap(([key, value]): Problem[] => {
     const line = lineOfKey.get(key);
     if (line === undefined) return [];
+    if (isListKey(key)) return listProblems(key, value, line);
     const choices: readonly string[] = DEFAULT_KEYS[key as DefaultKey].choices;
     if (typeof value === 'string' && choices.includes(value)) return [];
     return [
       { line, message: `${key} = ${shown(String(value))} is not possible`, hint: `one of ${choices.join(', ')}` },
     ];
   });
+}
+
+function listProblems(key: ListKey, value: unknown, line: number): Problem[] {
+  const possible: readonly string[] = LIST_KEYS[key].words;
+  const words = typeof value === 'string' ? wordsOf(value) : [];
+  const hint = `some of ${possible.join(' ')}; or none`;
+  if (typeof value !== 'string' || /^[\s,]*$/.test(value)) {
+    return [{ line, message: `${key} = ${shown(String(value))} is not possible`, hint }];
+  }
+  return words
+    .filter((word) => !possible.includes(word))
+    .map((word) => ({ line, message: `${key} has no ${shown(word)}`, hint }));
 }

@@ -25,14 +25,20 @@ export interface PortSetup {
    * - `open`: unrestricted, as stock leaves it.
    */
   readonly binding: 'pinned' | 'shared' | 'open';
+  /** The backend cannot drop link-local frames at the device itself: the bridge is to learn nothing from them. */
+  readonly quietLinkLocal?: boolean;
 }
 
 /** Before the port joins: link down, name, address, MTU. Stock: setup_virtual_bridge_port, set_mtu. */
 export function prepareLines(setup: PortSetup): BatchLine[] {
   const { device, name } = setup;
   return [
-    { text: `link set dev ${device} down` },
+    { text: `link set dev ${setup.rename ? device : name} down` },
     ...(setup.rename ? [{ text: `link set dev ${device} name ${name}` }] : []),
+    // So that people and later runs know it again, whatever became of the saved state.
+    ...(name === device
+      ? []
+      : [{ text: `link set dev ${name} alias ${device}`, optional: 'its first name is forgotten' }]),
     // The bridge takes the lowest MAC of its ports (br_stp_recalculate_bridge_id); this is the highest.
     { text: `link set dev ${name} address ${DOM0_SIDE_MAC}`, optional: 'the MAC of dom0 side stays as it is' },
     {
@@ -56,12 +62,27 @@ export function joinLines(setup: PortSetup): BatchLine[] {
   const slave = `link set dev ${setup.name} type bridge_slave`;
   const pinned = setup.binding === 'pinned';
   return [
+    ...(setup.quietLinkLocal === true ? bridgeLinkLocalLines(setup.bridge) : []),
     { text: `link set dev ${setup.name} master ${setup.bridge}` },
     { text: `${slave} learning ${pinned ? 'off' : 'on'}` },
     { text: `${slave} locked ${pinned ? 'on' : 'off'}`, optional: 'the bridge has no locked ports (kernel 5.18)' },
     ...(setup.binding === 'open'
       ? []
       : [{ text: `${slave} root_block on`, optional: 'a guest could become root if STP is switched on' }]),
+  ];
+}
+
+/**
+ * The bridge learns no address from frames to 01:80:c2:00:00:0x (kernel 5.0, BR_BOOLOPT_NO_LL_LEARN): where the port
+ * learns and no chain at the device drops them, they would move entries unseen. Neighbours lose nothing by it, they also
+ * send other frames. It stays set: other ports may need it.
+ */
+export function bridgeLinkLocalLines(bridge: string): BatchLine[] {
+  return [
+    {
+      text: `link set dev ${bridge} type bridge no_linklocal_learn 1`,
+      optional: "a guest's link-local frames can move entries of the bridge",
+    },
   ];
 }
 

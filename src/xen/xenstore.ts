@@ -55,8 +55,12 @@ export async function writeKeys(
 
 /** True if a node exists. */
 export async function nodeExists(run: RunTool, path: string): Promise<boolean> {
-  const result = await run('xenstore-exists', [path], { timeoutMs: READ_MS });
-  return result.status === 0;
+  try {
+    return (await run('xenstore-exists', [path], { timeoutMs: READ_MS })).status === 0;
+  } catch (error) {
+    if (!(error instanceof Failure && /is not installed/.test(error.message))) throw error;
+    return (await run('xenstore-read', [path], { timeoutMs: READ_MS })).status === 0;
+  }
 }
 
 /**

@@ -57,13 +57,15 @@ export async function play(
   const corpus = readCorpus();
   let host: XenHost | undefined;
   let folder = '';
+  let boots = 0;
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const shutDown = async () => {
     await host?.stop();
     host = undefined;
     mkdirSync(results, { recursive: true });
     const serial = join(folder, 'serial.log');
-    if (existsSync(serial)) copyFileSync(serial, join(results, 'serial.log'));
+    boots++;
+    if (existsSync(serial)) copyFileSync(serial, join(results, `serial-${boots}.log`));
     rmSync(folder, { recursive: true, force: true });
   };
   try {

@@ -12,7 +12,7 @@ export interface Machine {
 }
 
 /** Xen dies of a page fault in dom0 with SMAP under emulation; the others only cost time. */
-const CPU = 'max,-smap,-smep,-pku,-la57';
+const CPU = 'max,-smap,-smep,-pku,-la57,-avx,-avx2,-fma,-f16c';
 
 /**
  * Boots Xen and dom0 under QEMU without hardware support. Nothing is written to the cached disk.
@@ -33,7 +33,7 @@ export function bootMachine(parts: HostParts, runFolder: string, runDrive: strin
     ...['-accel', 'tcg,thread=multi', '-cpu', CPU, '-smp', '2', '-m', '3072', '-no-reboot', '-net', 'none'],
     ...['-display', 'none', '-monitor', 'none', '-serial', 'file:serial.log'],
     ...['-kernel', 'xen.elf', '-append', 'console=com1 com1=115200,8n1 dom0_mem=1536M,max:1536M no-real-mode edd=off'],
-    ...['-initrd', 'vmlinux console=hvc0 quiet panic=-1,dom0-initrd.gz'],
+    ...['-initrd', 'vmlinux console=hvc0 panic=-1,dom0-initrd.gz'],
     ...['-drive', 'file=dom0.img,format=raw,if=virtio,snapshot=on'],
     ...['-drive', 'file=run.img,format=raw,if=virtio,readonly=on'],
     ...['-device', 'virtio-serial-pci', '-chardev', 'socket,id=control,path=control,server=on,wait=off'],

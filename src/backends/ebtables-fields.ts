@@ -1,0 +1,222 @@
+import type { Reason } from '../filter/reasons.ts';
+import type { Field } from '../filter/stage.ts';
+
+/** The options of one rule in ebtables(8)'s words, by option. A value that starts with `! ` is negated. */
+export type Options = Readonly<Record<string, string>>;
+
+/** The network protocol a stage is about: what `-p` has already said on the way to it. */
+export type Protocol = 'IPv4' | 'IPv6' | 'ARP' | 'RARP';
+
+/** How ebtables says one value of a field. */
+export interface EbtField {
+  /** The option, by the protocol it stands in. */
+  readonly option: string | Readonly<Partial<Record<Protocol, string>>>;
+  /** What the option cannot do without, besides `-p`. */
+  readonly needs?: Options | Readonly<Partial<Record<Protocol, Options>>>;
+  readonly takes: 'mac' | 'ethertype' | 'number' | 'range' | 'ipv4' | 'ipv6';
+  /** Only in frames of these protocols; undefined: in any. */
+  readonly in?: readonly Protocol[];
+  /** Put in front of the value and behind it. */
+  readonly around?: readonly [string, string];
+  /** Values that are said in another way, by how the filter writes them. Each is a list of alternatives. */
+  readonly special?: Readonly<Record<string, SpecialValue>>;
+  /** It sees something else than its name says; only used where these reasons may be missed. */
+  readonly misses?: readonly Reason[];
+  /** What it sees instead, for people. */
+  readonly sees?: string;
+}
+
+export interface SpecialValue {
+  /** A frame has the value if one of these matches. */
+  readonly any: readonly Options[];
+  /** The alternatives say less than the value: a frame may match and not have it, or have it and not match. */
+  readonly roughly?: true;
+  readonly misses?: readonly Reason[];
+  /** What to say instead where those may not be missed. */
+  readonly strictly?: readonly Options[];
+}
+
+/** ebtables has no match for it; the text says what would have to be seen. */
+export interface NoMatch {
+  readonly unseen: string;
+  readonly special?: EbtField['special'];
+}
+
+const ANY_MAC = '00:00:00:00:00:00/00:00:00:00:00:00';
+const ANY_IPV4 = '0.0.0.0/0';
+
+/**
+ * RFC 826's one form for Ethernet and IPv4. A mask of zero matches any address, but only in a packet that holds one where
+ * it belongs: the kernel compares hlen, hrd, plen and pro first, and wants all of it (net/bridge/netfilter/ebt_arp.c).
+ */
+const ARP_FORM: Options = {
+  '--arp-htype': '1',
+  '--arp-ptype': '0x0800',
+  '--arp-mac-src': ANY_MAC,
+  '--arp-ip-src': ANY_IPV4,
+};
+
+const UDP: Readonly<Partial<Record<Protocol, Options>>> = {
+  IPv4: { '--ip-protocol': '17' },
+  IPv6: { '--ip6-protocol': '17' },
+};
+const ICMPV6: Options = { '--ip6-protocol': '58' };
+
+/**
+ * Ports, ICMP and IGMP types match only where the header can be read, so never in a later fragment
+ * (net/bridge/netfilter/ebt_ip.c: IP_OFFSET). So "any port" means: not a later fragment.
+ */
+const READABLE_IPV4: readonly Options[] = [
+  { '-p': 'IPv4', '--ip-protocol': '6', '--ip-destination-port': '0:65535' },
+  { '-p': 'IPv4', '--ip-protocol': '17', '--ip-destination-port': '0:65535' },
+  { '-p': 'IPv4', '--ip-protocol': '1', '--ip-icmp-type': '0:255' },
+  { '-p': 'IPv4', '--ip-protocol': '2', '--ip-igmp-type': '0:255' },
+];
+const READABLE_UDP: readonly Options[] = [
+  { '-p': 'IPv4', '--ip-protocol': '17', '--ip-destination-port': '0:65535' },
+  { '-p': 'IPv6', '--ip6-protocol': '17', '--ip6-destination-port': '0:65535' },
+];
+
+/** MLD (RFC 2710, RFC 3810) and multicast router discovery (RFC 4286): what hop-by-hop options are for. */
+const MLD: readonly Options[] = ['130:132', '143', '151:153'].map((types) => ({
+  '-p': 'IPv6',
+  '--ip6-protocol': '58',
+  '--ip6-icmp-type': types,
+}));
+
+/** How ebtables(8) spells each field, in both variants: legacy 2.0.11 and ebtables-nft 1.8.9. */
+export const EBT_FIELDS: Readonly<Record<Field, EbtField | NoMatch>> = {
+  'ether saddr': { option: '-s', takes: 'mac' },
+  'ether daddr': { option: '-d', takes: 'mac' },
+  // The outer type: a tag that the card has taken off is put back for the comparison (ebt_basic_match, nft_payload).
+  'ether type': { option: '-p', takes: 'ethertype' },
+  'arp form': { unseen: 'ARP header', special: { 4429186564: { any: [ARP_FORM] } } },
+  'arp operation': { option: '--arp-opcode', takes: 'number', in: ['ARP', 'RARP'] },
+  'arp saddr ether': { option: '--arp-mac-src', takes: 'mac', in: ['ARP', 'RARP'] },
+  'arp saddr ip': { option: '--arp-ip-src', takes: 'ipv4', in: ['ARP', 'RARP'] },
+  'arp daddr ip': { option: '--arp-ip-dst', takes: 'ipv4', in: ['ARP', 'RARP'] },
+  'rarp form': {
+    unseen: 'RARP header',
+    special: { '0x0001080006040003': { any: [{ ...ARP_FORM, '--arp-opcode': '3' }] } },
+  },
+  'rarp saddr ether': { option: '--arp-mac-src', takes: 'mac', in: ['RARP'] },
+  'rarp saddr ip': { option: '--arp-ip-src', takes: 'ipv4', in: ['RARP'] },
+  'rarp daddr ether': { option: '--arp-mac-dst', takes: 'mac', in: ['RARP'] },
+  'rarp daddr ip': { option: '--arp-ip-dst', takes: 'ipv4', in: ['RARP'] },
+  'ip version-ihl': { unseen: 'length of the IPv4 header' },
+  'ip options': { unseen: 'IPv4 options' },
+  'ip frag-off': {
+    unseen: 'fragmentation of IPv4',
+    special: {
+      'masked 0x1fff': { any: READABLE_IPV4 },
+      // A first fragment counts as a whole packet. It is judged like one, but for IGMP, of which fragments are refused.
+      'not masked 0x3fff': {
+        any: READABLE_IPV4,
+        misses: ['igmp-type'],
+        strictly: READABLE_IPV4.filter((options) => options['--ip-igmp-type'] === undefined),
+      },
+    },
+  },
+  'ip protocol': { option: '--ip-protocol', takes: 'number', in: ['IPv4'] },
+  'ip saddr': { option: '--ip-source', takes: 'ipv4', in: ['IPv4'] },
+  'ip daddr': { option: '--ip-destination', takes: 'ipv4', in: ['IPv4'] },
+  'icmp type': { option: '--ip-icmp-type', needs: { '--ip-protocol': '1' }, takes: 'range', in: ['IPv4'] },
+  'igmp type': { option: '--ip-igmp-type', needs: { '--ip-protocol': '2' }, takes: 'range', in: ['IPv4'] },
+  'udp sport': {
+    option: { IPv4: '--ip-source-port', IPv6: '--ip6-source-port' },
+    needs: UDP,
+    takes: 'range',
+    in: ['IPv4', 'IPv6'],
+  },
+  'udp dport': {
+    option: { IPv4: '--ip-destination-port', IPv6: '--ip6-destination-port' },
+    needs: UDP,
+    takes: 'range',
+    in: ['IPv4', 'IPv6'],
+  },
+  'udp length': { unseen: 'length of UDP', special: { 'within 8-65535': { any: READABLE_UDP, roughly: true } } },
+  'dhcp op-htype-hlen': { unseen: 'DHCP message' },
+  'dhcp ciaddr': { unseen: 'DHCP message' },
+  'dhcp giaddr': { unseen: 'DHCP message' },
+  'dhcp chaddr': { unseen: 'DHCP message' },
+  'dhcp6 type': { unseen: 'DHCPv6 message' },
+  'ip6 version': { unseen: 'IPv6 version' },
+  'ip6 length': { unseen: 'length of the IPv6 packet' },
+  'ip6 nexthdr': {
+    option: '--ip6-protocol',
+    takes: 'number',
+    in: ['IPv6'],
+    // net/bridge/netfilter/ebt_ip6.c: ipv6_skip_exthdr(); it stops at a later fragment only.
+    sees: 'the protocol behind all extension headers',
+    misses: ['nd-ext', 'ip6-ext'],
+    special: { 0: { any: MLD, misses: ['nd-ext', 'ip6-ext'] } },
+  },
+  'ip6 hoplimit': { unseen: 'hop limit' },
+  'ip6 saddr': { option: '--ip6-source', takes: 'ipv6', in: ['IPv6'] },
+  'ip6 daddr': { option: '--ip6-destination', takes: 'ipv6', in: ['IPv6'] },
+  'ip6 hopopts': { unseen: 'hop-by-hop options' },
+  'ip6 frag nexthdr': { unseen: 'fragment header' },
+  'ip6 frag offset': {
+    unseen: 'fragment header',
+    // What `--ip6-protocol` calls 44 is a later fragment.
+    special: { 'not masked 0xfff8': { any: [] } },
+  },
+  'icmpv6 type': { option: '--ip6-icmp-type', needs: ICMPV6, takes: 'range', in: ['IPv6'] },
+  'icmpv6 code': { option: '--ip6-icmp-type', needs: ICMPV6, takes: 'range', in: ['IPv6'], around: ['0:255/', ''] },
+  'rs option': { unseen: 'options of neighbour discovery' },
+  'rs lladdr': { unseen: 'options of neighbour discovery' },
+  'nd target': { unseen: 'target of neighbour discovery' },
+  'nd option': { unseen: 'options of neighbour discovery' },
+  'nd lladdr': { unseen: 'options of neighbour discovery' },
+  'na flags': { unseen: 'flags of neighbour advertisements' },
+};
+
+/** The order in which the manual and people write them. */
+export const OPTION_ORDER = [
+  '-i',
+  '-o',
+  '-p',
+  '-s',
+  '-d',
+  '--ip-protocol',
+  '--ip6-protocol',
+  '--ip-source',
+  '--ip-destination',
+  '--ip6-source',
+  '--ip6-destination',
+  '--ip-source-port',
+  '--ip-destination-port',
+  '--ip6-source-port',
+  '--ip6-destination-port',
+  '--ip-icmp-type',
+  '--ip-igmp-type',
+  '--ip6-icmp-type',
+  '--arp-htype',
+  '--arp-ptype',
+  '--arp-opcode',
+  '--arp-mac-src',
+  '--arp-ip-src',
+  '--arp-mac-dst',
+  '--arp-ip-dst',
+] as const;
+
+const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
+  2048: 'IPv4',
+  2054: 'ARP',
+  32821: 'RARP',
+  34525: 'IPv6',
+  33024: '802_1Q',
+};
+
+/** A value of `-p`: names from /etc/ethertypes as ebtables itself prints them (its package needs netbase), else a number. */
+export function protocolName(etherType: number): string {
+  return PROTOCOL_NAMES[etherType] ?? `0x${etherType.toString(16).padStart(4, '0')}`;
+}
+
+/** Options as they stand in a rule. */
+export function optionText(options: Options): string[] {
+  const place = (option: string): number => (OPTION_ORDER as readonly string[]).indexOf(option);
+  return Object.entries(options)
+    .sort(([a], [b]) => place(a) - place(b))
+    .map(([option, value]) => `${option} ${value}`);
+}

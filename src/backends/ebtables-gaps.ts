@@ -1,0 +1,126 @@
+import type { OwnTerms } from '../filter/own-list.ts';
+import { ALL_REASONS, type Direction, type Reason } from '../filter/reasons.ts';
+import { compileStages, type Shortfall } from './ebtables-stages.ts';
+
+/**
+ * What IPv4 itself needs: without the first two no IPv4 packet could pass, as ebtables shows neither the length of the
+ * header nor that of UDP; without the third no IGMP.
+ */
+export const DEFAULT_GAPS = ['ip-form', 'ip-opt', 'igmp-type'] as const satisfies readonly Reason[];
+
+/** A vif that has everything a vif can have, so that every stage is reached. */
+const EVERYTHING: OwnTerms = {
+  lists: {
+    in: [
+      { when: [{ field: 'ip saddr', block: '192.0.2.10' }], so: { accept: true } },
+      { when: [{ field: 'arp saddr ip', block: '192.0.2.10' }], so: { accept: true } },
+      { when: [{ field: 'ip6 saddr', block: '2001:db8::10' }], so: { accept: true } },
+    ],
+    nd: [{ when: [{ field: 'nd target', block: '2001:db8::10' }], so: { ask: 'in' } }],
+    out: [
+      { when: [{ field: 'ip daddr', block: '192.0.2.10' }], so: { accept: true } },
+      { when: [{ field: 'arp daddr ip', block: '192.0.2.10' }], so: { accept: true } },
+      { when: [{ field: 'ip6 daddr', block: '2001:db8::10' }], so: { accept: true } },
+    ],
+  },
+  values: { mac: ['00:16:3e:00:00:01'], 'dhcp-address': ['192.0.2.10'], broadcast: ['192.0.2.255'] },
+  flags: ['managed', 'ipv4', 'ipv6'],
+};
+
+/** Answers for a policy: may all of these reasons be missed? */
+export function acceptsGaps(gaps: readonly string[]): (reasons: readonly Reason[]) => boolean {
+  const accepted = new Set(gaps);
+  return (reasons) => reasons.every((reason) => accepted.has(reason));
+}
+
+/** Everything of the filter that ebtables cannot see, with what a policy makes of it. */
+export function shortfallsOf(gaps: readonly string[]): Shortfall[] {
+  const accepts = acceptsGaps(gaps);
+  return (['from-guest', 'to-guest'] as const).flatMap(
+    (direction) => compileStages('vif', direction, EVERYTHING, accepts).shortfalls,
+  );
+}
+
+/** The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. */
+export const POSSIBLE_GAPS: readonly Reason[] = (() => {
+  const needed = new Set(shortfallsOf(ALL_REASONS).flatMap((shortfall) => shortfall.reasons));
+  return ALL_REASONS.filter((reason) => needed.has(reason));
+})();
+
+/**
+ * How far a backend stops what a reason stands for.
+ * - `yes`: all of it; - `partly`: what can be seen of it, the rest passes; - `closed`: all of it, and more: what cannot be
+ *   told from it is dropped too; - `-`: the direction has no such reason.
+ */
+export type Support = 'yes' | 'partly' | 'closed';
+
+/** One row of the README's table. */
+export interface ReasonSupport {
+  readonly reason: Reason;
+  readonly nftables: 'yes';
+  /** With the gaps the policy accepts; `closed` and `partly` may both hold, in different directions or stages. */
+  readonly ebtables: readonly Support[];
+  /** Accepting the gap makes it `partly`. */
+  readonly gap: boolean;
+  /** What ebtables would have to see. */
+  readonly unseen: readonly string[];
+}
+
+/**
+ * Reason by reason what each backend stops, from the same data the rules are made of.
+ *
+ * @param gaps `ebtables_gaps` of the policy
+ */
+export function reasonSupport(gaps: readonly string[] = DEFAULT_GAPS): ReasonSupport[] {
+  const shortfalls = shortfallsOf(gaps);
+  const possible = shortfallsOf(ALL_REASONS);
+  return ALL_REASONS.map((reason) => {
+    const own = shortfalls.filter((one) => one.reasons.includes(reason));
+    const handlings = new Set(own.map((one): Support => (one.handling === 'open' ? 'partly' : 'closed')));
+    // What is behind something closed is closed with it: nothing of that kind passes.
+    return {
+      reason,
+      nftables: 'yes',
+      ebtables: handlings.size === 0 ? ['yes'] : [...handlings].sort(),
+      gap: POSSIBLE_GAPS.includes(reason),
+      unseen: [
+        ...new Set([...own, ...possible.filter((one) => one.reasons.includes(reason))].map((one) => one.unseen)),
+      ],
+    };
+  });
+}
+
+/** One line of what a vif's rules close or leave open, for the log, `--dry-run` and `status`. */
+export interface Limit {
+  readonly handling: Shortfall['handling'];
+  readonly directions: readonly Direction[];
+  readonly reasons: readonly Reason[];
+  readonly unseen: readonly string[];
+}
+
+/** Shortfalls as few lines: by what happens and to which reason. */
+export function limitsOf(shortfalls: readonly Shortfall[]): Limit[] {
+  const byReason = new Map<string, { first: Shortfall; all: Shortfall[] }>();
+  for (const one of shortfalls) {
+    const key = `${one.handling} ${one.reasons.join(' ')}`;
+    const entry = byReason.get(key);
+    if (entry === undefined) byReason.set(key, { first: one, all: [one] });
+    else entry.all.push(one);
+  }
+  return [...byReason.values()].map(({ first, all }) => ({
+    handling: first.handling,
+    directions: [...new Set(all.map((one) => one.direction))],
+    reasons: first.reasons,
+    unseen: [...new Set(all.map((one) => one.unseen))],
+  }));
+}
+
+/** A limit for people. */
+export function limitText({ handling, directions, reasons, unseen }: Limit): string {
+  const where = directions.join(' and ');
+  const what = reasons.join(' ');
+  const why = `ebtables does not show: ${unseen.join(', ')}`;
+  return handling === 'open'
+    ? `not fully checked: ${what} (${where}; ${why}; accepted by ebtables_gaps)`
+    : `closed: ${what} (${where}; ${why}; to open it, add ${what} to ebtables_gaps)`;
+}

@@ -1,0 +1,488 @@
+/**
+ * The stages of the filter as ebtables chains, as far as ebtables has words for them, and a list of what it has no words
+ * for. ebtables has no sets, so every vif gets chains of its own; no maps, so a switch is a rule for each value; no goto,
+ * but a stage always decides, so a jump to one never comes back.
+ *
+ * What cannot be seen is closed, unless the policy accepts the gap:
+ * - a check that would drop for a reason drops all it was to look at; accepted, it is left out;
+ * - a way on for what has the right form is no way; accepted, everything counts as having it. The reason is the one for
+ *   which the stage drops what has another form.
+ */
+import { Failure } from '../errors.ts';
+import { FROM_GUEST } from '../filter/from-guest.ts';
+import type { OwnTerms } from '../filter/own-list.ts';
+import type { Direction, Reason } from '../filter/reasons.ts';
+import type { Match, Outcome, OwnList, Stage, Step, Switch } from '../filter/stage.ts';
+import { TO_GUEST } from '../filter/to-guest.ts';
+import { EBT_FIELDS, type Options, type Protocol, protocolName } from './ebtables-fields.ts';
+import { combined, compatible, type Spelled, spell } from './ebtables-match.ts';
+import { droppedBy } from './nft-base.ts';
+
+/** One rule: when all options match, go to the target. */
+export interface EbtRule {
+  readonly options: Options;
+  /** ACCEPT, DROP, RETURN, or a chain. */
+  readonly target: string;
+  /** The target is a check: a chain that gives frames back. All others decide. */
+  readonly check?: true;
+  /** Why a rule with the target DROP drops; its counter counts for it. */
+  readonly reason?: Reason;
+  readonly why?: string | undefined;
+}
+
+export interface EbtChain {
+  readonly name: string;
+  /** What becomes of a frame that no rule takes. */
+  readonly policy: 'DROP' | 'RETURN';
+  readonly about: string;
+  readonly rules: readonly EbtRule[];
+}
+
+/** Something of the filter that ebtables cannot see. */
+export interface Shortfall {
+  readonly direction: Direction;
+  readonly stage: string;
+  /** What would have to be seen. */
+  readonly unseen: string;
+  /** What may happen if it is not looked at. */
+  readonly reasons: readonly Reason[];
+  /** `closed`: what it protects is dropped. `open`: the policy accepts the gap. */
+  readonly handling: 'closed' | 'open';
+}
+
+export interface Compiled {
+  /** The first one is where every frame begins. */
+  readonly chains: readonly EbtChain[];
+  readonly shortfalls: readonly Shortfall[];
+}
+
+const STAGES: Readonly<Record<Direction, readonly Stage[]>> = { 'from-guest': FROM_GUEST, 'to-guest': TO_GUEST };
+
+/**
+ * Short names of stages: a chain's name has at most 28 characters in ebtables-nft 1.8.9 (31 in legacy), 15 of them for
+ * the device, 5 for `-out/` and one for a number.
+ */
+export const SHORT_NAMES: Readonly<Record<string, string>> = {
+  stranger: 'alien',
+  unicast: 'unicast',
+  group: 'group',
+  arp: 'arp',
+  'arp/group': 'arp-grp',
+  rarp: 'rarp',
+  ip: 'ip',
+  'ip/unusual': 'ip-odd',
+  'ip/group': 'ip-grp',
+  'ip/protocol': 'ip-prot',
+  'ip/fragment': 'ip-frag',
+  'ip/own': 'ip-own',
+  'ip/to-all': 'ip-all',
+  'ip/group-protocol': 'ip-grpp',
+  icmp: 'icmp',
+  igmp: 'igmp',
+  udp: 'udp',
+  'udp/group': 'udp-grp',
+  'udp/group-control': 'udp-ctl',
+  dhcp: 'dhcp',
+  'dhcp/address': 'dhcp-ad',
+  ip6: 'ip6',
+  'ip6/group': 'ip6-grp',
+  'ip6/next-header': 'ip6-nh',
+  'ip6/extension': 'ip6-ext',
+  'ip6/plain': 'ip6-pln',
+  'ip6/own': 'ip6-own',
+  'ip6/fragment': 'ip6-frg',
+  'ip6/later-fragment': 'ip6-lat',
+  'ip6/fragmented-icmpv6': 'ip6-fic',
+  'ip6/hopopts': 'ip6-hop',
+  'ip6/solicited': 'ip6-sol',
+  mld: 'mld',
+  'mld/report': 'mld-rep',
+  icmpv6: 'icmp6',
+  rs: 'rs',
+  ns: 'ns',
+  'ns/dad': 'ns-dad',
+  na: 'na',
+  'na/target': 'na-tgt',
+  udp6: 'udp6',
+  'udp6/group': 'udp6-gr',
+  'udp6/group-control': 'udp6-ct',
+  dhcp6: 'dhcp6',
+};
+
+/** The chain where a vif's frames begin: `vif1.0-in`, `vif1.0-out`. As its name has no slash, no other chain has it. */
+export function mainChain(device: string, direction: Direction): string {
+  return `${device}-${direction === 'from-guest' ? 'in' : 'out'}`;
+}
+
+/**
+ * The chains of one vif in one direction.
+ *
+ * @param accepts true if the policy accepts that these reasons may be missed
+ */
+export function compileStages(
+  device: string,
+  direction: Direction,
+  terms: OwnTerms,
+  accepts: (reasons: readonly Reason[]) => boolean,
+): Compiled {
+  const compiler = new Compiler(device, direction, terms, accepts);
+  return compiler.result();
+}
+
+/** Where a frame goes from a rule. */
+type Verdict = Pick<EbtRule, 'target' | 'reason'>;
+
+/** A class for what grows while stages are followed: chains and shortfalls. */
+class Compiler {
+  private readonly stages: ReadonlyMap<string, Stage>;
+  private readonly droppable: ReadonlySet<Reason>;
+  private readonly built = new Map<string, Verdict>();
+  private readonly chains: EbtChain[] = [];
+  private readonly shortfalls: Shortfall[] = [];
+  private readonly device: string;
+  private readonly direction: Direction;
+  private readonly terms: OwnTerms;
+  private readonly accepts: (reasons: readonly Reason[]) => boolean;
+
+  constructor(device: string, direction: Direction, terms: OwnTerms, accepts: (reasons: readonly Reason[]) => boolean) {
+    this.device = device;
+    this.direction = direction;
+    this.terms = terms;
+    this.accepts = accepts;
+    this.stages = new Map(STAGES[direction].map((stage) => [stage.name, stage]));
+    this.droppable = new Set(droppedBy(STAGES[direction]));
+  }
+
+  result(): Compiled {
+    const start = this.stageNamed('start');
+    const rules = withoutDoubles(this.rulesOf(start, undefined));
+    const first: EbtChain = {
+      name: mainChain(this.device, this.direction),
+      policy: 'DROP',
+      about: start.about,
+      rules,
+    };
+    return { chains: [first, ...this.chains.reverse()], shortfalls: unique(this.shortfalls) };
+  }
+
+  private stageNamed(name: string): Stage {
+    const stage = this.stages.get(name);
+    if (stage === undefined) throw new Failure('internal', `no stage ${name}`);
+    return stage;
+  }
+
+  private chainName(stage: Stage, part: number): string {
+    const short = stage.name === 'start' ? 'start' : SHORT_NAMES[stage.name];
+    if (short === undefined) throw new Failure('internal', `stage ${stage.name} has no short name for ebtables`);
+    return `${mainChain(this.device, this.direction)}/${short}${part === 1 ? '' : part}`;
+  }
+
+  /** Makes the chain of a stage, once, unless one verdict is all it has. */
+  private enter(name: string, protocol: Protocol | undefined): Verdict {
+    const known = this.built.get(name);
+    if (known !== undefined) return known;
+    const stage = this.stageNamed(name);
+    const verdict = this.makeChain(stage, protocol);
+    this.built.set(name, verdict);
+    return verdict;
+  }
+
+  private makeChain(stage: Stage, protocol: Protocol | undefined): Verdict {
+    const rules = withoutDoubles(this.rulesOf(stage, protocol));
+    const [only] = rules;
+    if (only !== undefined && rules.length === 1 && decides(only)) {
+      return only.reason === undefined ? { target: only.target } : { target: only.target, reason: only.reason };
+    }
+    const name = this.chainName(stage, 1);
+    this.chains.push({ name, policy: 'DROP', about: stage.about, rules });
+    return { target: name };
+  }
+
+  /** Steps in order, up to the first that takes everything. */
+  private rulesOf(stage: Stage, protocol: Protocol | undefined): EbtRule[] {
+    const rules: EbtRule[] = [];
+    let checks = 1;
+    for (const step of stage.steps) {
+      if ('switch' in step) {
+        rules.push(...this.switchRules(stage, step, protocol));
+      } else {
+        const { unless, rules: own } = this.stepRules(stage, step, protocol);
+        if (unless.length > 0) checks += 1;
+        rules.push(...(unless.length > 0 ? [this.checkRule(stage, checks, unless, own)] : own));
+      }
+      const decision = rules.findIndex(decides);
+      if (decision >= 0) return rules.slice(0, decision + 1);
+    }
+    return [...rules, ...this.outcomeRules(stage, {}, stage.otherwise, protocol, undefined)];
+  }
+
+  /**
+   * "None of these, then that" as a chain of its own, from which the frames that are one of these come back. (To jump on
+   * from each of them would double the ways to what follows, and the kernel walks every way at every change.)
+   */
+  private checkRule(stage: Stage, part: number, unless: readonly Options[], rules: readonly EbtRule[]): EbtRule {
+    const name = this.chainName(stage, part);
+    const back = unless.map((options): EbtRule => ({ options, target: 'RETURN' }));
+    this.chains.push({
+      name,
+      policy: 'RETURN',
+      about: `A check of ${this.chainName(stage, 1)}.`,
+      rules: [...back, ...rules],
+    });
+    return { options: {}, target: name, check: true };
+  }
+
+  /** A step as rules, and what must not match for it to hold (its frames go on with the rest of the stage). */
+  private stepRules(
+    stage: Stage,
+    step: Step,
+    protocol: Protocol | undefined,
+  ): { unless: readonly Options[]; rules: EbtRule[] } {
+    const spelled = step.when.map((match) => spell(match, protocol, this.terms));
+    const seen = spelled.flatMap((one) => ('unseen' in one ? [] : [one]));
+    const unseen = spelled.flatMap((one) => ('unseen' in one ? [one] : []));
+    const inexact = seen.filter(
+      (one) => one.roughly === true || (one.misses?.some((reason) => this.matters(reason)) ?? false),
+    );
+    if (seen.some((one) => 'when' in one && one.when.length === 0)) return { unless: [], rules: [] };
+
+    const what = [...unseen.map((one) => one.unseen), ...inexact.map(() => unseenText(step.when))];
+    if (what.length === 0) return this.exactRules(stage, step, seen, protocol);
+    const negative = unseen.some((one) => one.negative) || inexact.some((one) => 'unless' in one);
+    const sure = seen.filter((one) => !inexact.includes(one));
+    const stop = (reasons: readonly Reason[]): { unless: readonly Options[]; rules: EbtRule[] } => {
+      this.note(stage, what, reasons, 'closed');
+      const reason = reasons[reasons.length - 1];
+      if (reason === undefined) throw new Failure('internal', `${stage.name}: nothing to drop for`);
+      return this.exactRules(stage, { ...step, so: { drop: reason } }, sure, protocol);
+    };
+
+    if ('drop' in step.so) {
+      if (!this.accepts([step.so.drop])) return stop([step.so.drop]);
+      this.note(stage, what, [step.so.drop], 'open');
+      return { unless: [], rules: [] };
+    }
+    if (negative) {
+      const declared = inexact.flatMap((one) => one.misses ?? []);
+      const reasons = unseen.length > 0 ? this.ownDrops(step.so) : declared;
+      if (!this.accepts(reasons)) {
+        const strictly = seen.map((one) => ('unless' in one && one.strictly ? { unless: one.strictly } : one));
+        if (unseen.length > 0 || strictly.every((one, at) => one === seen[at])) return stop(this.ownDrops(step.so));
+        this.note(stage, what, reasons, 'closed');
+        return this.exactRules(stage, step, strictly, protocol);
+      }
+      this.note(stage, what, reasons, 'open');
+      return unseen.length > 0 ? { unless: [], rules: [] } : this.exactRules(stage, step, seen, protocol);
+    }
+    const reasons = [
+      ...new Set([...inexact.flatMap((one) => one.misses ?? []), this.lastReason(stage, stage.otherwise)]),
+    ];
+    if (this.accepts(reasons)) {
+      this.note(stage, what, reasons, 'open');
+      return this.exactRules(stage, step, seen, protocol);
+    }
+    if (!this.onlyDrops(stage.otherwise)) return stop(reasons);
+    this.note(stage, what, reasons, 'closed');
+    return { unless: [], rules: [] };
+  }
+
+  /** A step of which everything can be said. */
+  private exactRules(
+    stage: Stage,
+    step: Step,
+    spelled: readonly Exclude<Spelled, { unseen: string }>[],
+    protocol: Protocol | undefined,
+  ): { unless: readonly Options[]; rules: EbtRule[] } {
+    let alternatives: Options[] = [{}];
+    const unless: Options[] = [];
+    for (const one of spelled) {
+      if ('unless' in one) {
+        unless.push(...one.unless);
+        continue;
+      }
+      const [only] = one.when;
+      if (only !== undefined && one.when.length === 1 && !alternatives.every((other) => compatible(other, only))) {
+        // ebtables takes each option once: `-d` of a group, but not of all, becomes two rules.
+        unless.push(positive(only));
+        continue;
+      }
+      alternatives = combined(alternatives, one.when);
+    }
+    const rules = alternatives.flatMap((options) => this.outcomeRules(stage, options, step.so, protocol, step.why));
+    return { unless, rules };
+  }
+
+  private switchRules(stage: Stage, step: Switch, protocol: Protocol | undefined): EbtRule[] {
+    const field = EBT_FIELDS[step.switch];
+    if ('unseen' in field) return this.blindSwitch(stage, step, field.unseen, protocol);
+    const misses = (field.misses ?? []).filter((reason) => this.matters(reason));
+    if (misses.length > 0) {
+      const accepted = this.accepts(misses);
+      this.note(stage, [`next header (ebtables shows ${field.sees})`], misses, accepted ? 'open' : 'closed');
+      if (!accepted)
+        return this.outcomeRules(stage, {}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
+    }
+    const isSpecial = (value: number): boolean => field.special?.[String(value)] !== undefined;
+    const cases = step.cases.flatMap((one) =>
+      (field.takes === 'range' ? runs(one.values) : one.values.map((value) => [value, value] as const)).map(
+        (values) => ({
+          values,
+          so: one.so,
+        }),
+      ),
+    );
+    // What is said in another way is narrower than the value it would otherwise be taken for.
+    const ordered = [...cases].sort((a, b) => Number(isSpecial(b.values[0])) - Number(isSpecial(a.values[0])));
+    return ordered.flatMap(({ values: [from, to], so }) => {
+      const match: Match = from === to ? { field: step.switch, is: from } : { field: step.switch, within: [from, to] };
+      const spelled = spell(match, protocol, this.terms);
+      if (!('when' in spelled)) throw new Failure('internal', `${stage.name}: no words for ${step.switch} ${from}`);
+      const inside = step.switch === 'ether type' ? protocolOf(from) : protocol;
+      return spelled.when.flatMap((options) => this.outcomeRules(stage, options, so, inside, step.why));
+    });
+  }
+
+  /** A switch on what cannot be seen: accepted, everything takes the one way that does not drop. */
+  private blindSwitch(stage: Stage, step: Switch, unseen: string, protocol: Protocol | undefined): EbtRule[] {
+    const ways = [...new Set(step.cases.filter((one) => !('drop' in one.so)).map((one) => JSON.stringify(one.so)))];
+    const reasons = [
+      ...new Set([
+        ...step.cases.flatMap((one) => ('drop' in one.so ? [one.so.drop] : [])),
+        this.lastReason(stage, stage.otherwise),
+      ]),
+    ];
+    const [way] = ways;
+    if (way !== undefined && ways.length === 1 && this.accepts(reasons)) {
+      this.note(stage, [unseen], reasons, 'open');
+      return this.outcomeRules(stage, {}, JSON.parse(way) as Outcome, protocol, step.why);
+    }
+    this.note(stage, [unseen], reasons, 'closed');
+    return this.outcomeRules(stage, {}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
+  }
+
+  private outcomeRules(
+    stage: Stage,
+    options: Options,
+    so: Outcome,
+    protocol: Protocol | undefined,
+    why: string | undefined,
+  ): EbtRule[] {
+    if ('drop' in so) return [{ options, target: 'DROP', reason: so.drop, why }];
+    if ('accept' in so) return [{ options, target: 'ACCEPT', why }];
+    if ('goto' in so) {
+      const verdict = this.enter(so.goto, protocol);
+      return [verdict.reason === undefined ? { options, ...verdict, why } : { options, ...verdict }];
+    }
+    return this.listRules(stage, options, so.ask, protocol, why);
+  }
+
+  /** The vif's own list in place: what does not match goes on with the next rule. */
+  private listRules(
+    stage: Stage,
+    options: Options,
+    list: OwnList,
+    protocol: Protocol | undefined,
+    why: string | undefined,
+  ): EbtRule[] {
+    return this.terms.lists[list].flatMap((permit) => {
+      const spelled = permit.when.map((match) => spell(match, protocol, this.terms));
+      const unseen = spelled.flatMap((one) => ('unseen' in one ? [one.unseen] : []));
+      if (unseen.length > 0) {
+        const reasons = [this.lastReason(stage, stage.otherwise)];
+        const accepted = this.accepts(reasons);
+        this.note(stage, unseen, reasons, accepted ? 'open' : 'closed');
+        if (!accepted) return [];
+      }
+      let alternatives: Options[] = [options];
+      for (const one of spelled) {
+        if ('unseen' in one) continue;
+        if ('unless' in one) throw new Failure('internal', `own list ${list}: a condition that is not positive`);
+        alternatives = combined(alternatives, one.when);
+      }
+      return alternatives.flatMap((one) => this.outcomeRules(stage, one, permit.so, protocol, why));
+    });
+  }
+
+  private matters(reason: Reason): boolean {
+    return this.droppable.has(reason);
+  }
+
+  /** The reasons for which the stage behind an outcome drops by itself. */
+  private ownDrops(so: Outcome): Reason[] {
+    if ('drop' in so) return [so.drop];
+    return 'goto' in so ? droppedBy([this.stageNamed(so.goto)]) : [];
+  }
+
+  /** The reason a frame is dropped for that nothing took. */
+  private lastReason(stage: Stage, so: Outcome): Reason {
+    if ('drop' in so) return so.drop;
+    if ('goto' in so) {
+      const next = this.stageNamed(so.goto);
+      return this.lastReason(next, next.otherwise);
+    }
+    throw new Failure('internal', `${stage.name} does not end in a drop`);
+  }
+
+  private onlyDrops(so: Outcome): boolean {
+    if ('drop' in so) return true;
+    if (!('goto' in so)) return false;
+    const { steps, otherwise } = this.stageNamed(so.goto);
+    const outcomes = steps.flatMap((step) => ('switch' in step ? step.cases.map((one) => one.so) : [step.so]));
+    return [...outcomes, otherwise].every((one) => this.onlyDrops(one));
+  }
+
+  private note(
+    stage: Stage,
+    unseen: readonly string[],
+    reasons: readonly Reason[],
+    handling: Shortfall['handling'],
+  ): void {
+    for (const one of new Set(unseen)) {
+      this.shortfalls.push({ direction: this.direction, stage: stage.name, unseen: one, reasons, handling });
+    }
+  }
+}
+
+/** True if no frame gets past this rule. */
+function decides(rule: EbtRule): boolean {
+  return rule.check !== true && Object.keys(rule.options).length === 0;
+}
+
+/** A rule whose options stand in an earlier one that decides never sees a frame. */
+function withoutDoubles(rules: readonly EbtRule[]): EbtRule[] {
+  const seen = rules.map((rule) => (rule.check === true ? rule.target : JSON.stringify(rule.options)));
+  return rules.filter((_rule, at) => seen.indexOf(seen[at] ?? '') === at);
+}
+
+/** Numbers as runs of neighbours: 10, 11, 12, 42 are 10-12 and 42-42. */
+function runs(values: readonly number[]): (readonly [number, number])[] {
+  const found: [number, number][] = [];
+  for (const value of [...values].sort((a, b) => a - b)) {
+    const last = found[found.length - 1];
+    if (last !== undefined && last[1] === value - 1) last[1] = value;
+    else found.push([value, value]);
+  }
+  return found;
+}
+
+function unique(shortfalls: readonly Shortfall[]): Shortfall[] {
+  return [...new Map(shortfalls.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+/** The options without their negation: what the negation excludes. */
+function positive(options: Options): Options {
+  return Object.fromEntries(Object.entries(options).map(([option, value]) => [option, value.replace(/^! /, '')]));
+}
+
+function protocolOf(etherType: number): Protocol | undefined {
+  const name = protocolName(etherType);
+  return name === 'IPv4' || name === 'IPv6' || name === 'ARP' || name === 'RARP' ? name : undefined;
+}
+
+function unseenText(when: readonly Match[]): string {
+  const fields = when.flatMap((match) => ('vif' in match ? [] : [EBT_FIELDS[match.field]]));
+  return fields
+    .map((field) => ('unseen' in field ? field.unseen : (field.sees ?? '')))
+    .filter((text) => text !== '')
+    .join(', ');
+}

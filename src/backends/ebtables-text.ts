@@ -1,0 +1,166 @@
+import { LINK_LOCAL_MAC } from '../filter/stage.ts';
+import { optionText } from './ebtables-fields.ts';
+import { type EbtChain, mainChain } from './ebtables-stages.ts';
+import type { Unmanaged } from './nft-base.ts';
+
+/** A vif whose chains are loaded, as the dispatch has to know it. */
+export interface EbtPort {
+  readonly device: string;
+  /** The name the kernel has for it now; ebtables knows ports by name only. */
+  readonly name: string;
+  /** Not filtered at all (`no_ip = unrestricted`): link-local frames too. */
+  readonly open: boolean;
+  readonly chains: readonly string[];
+}
+
+/** How a frame comes to us: a table's built-in chain, and what it jumps to. */
+export interface EbtHook {
+  readonly table: 'filter' | 'nat';
+  readonly builtin: string;
+  readonly chain: string;
+}
+
+/**
+ * nat PREROUTING is before the bridge learns a source address, nat POSTROUTING after everything that decides where a
+ * frame goes. Frames to link-local groups skip both; those are seen by filter INPUT, and the bridge's own by OUTPUT
+ * (net/bridge/br_input.c: br_handle_frame; measured). No device can have a slash in its name, so no vif's chain is
+ * called like one of these.
+ */
+export const EBT_HOOKS = {
+  localIn: { table: 'filter', builtin: 'INPUT', chain: 'xen-vif/in' },
+  localOut: { table: 'filter', builtin: 'OUTPUT', chain: 'xen-vif/out' },
+  in: { table: 'nat', builtin: 'PREROUTING', chain: 'xen-vif/in' },
+  out: { table: 'nat', builtin: 'POSTROUTING', chain: 'xen-vif/out' },
+} as const satisfies Record<string, EbtHook>;
+
+/** The chains that hold a rule for every vif. */
+export const PORT_CHAINS = { in: 'xen-vif/in-ports', out: 'xen-vif/out-ports' } as const;
+
+const LINK_LOCAL = `${LINK_LOCAL_MAC[1]}/${LINK_LOCAL_MAC[0]}`;
+
+/** What one load of ebtables-restore makes of our part of the tables. */
+export interface EbtLoad {
+  /** All vifs that have chains when it is done. */
+  readonly ports: readonly EbtPort[];
+  /** Ports that are not filtered: running before our first load, or unrestricted. */
+  readonly exempt: readonly string[];
+  readonly unmanaged: Unmanaged;
+  /** Chains to make or to fill anew. */
+  readonly chains: readonly EbtChain[];
+  /** Chains that are in the kernel and are to go. */
+  readonly stale: readonly string[];
+  /**
+   * How often each built-in chain jumps to ours now: that many jumps are taken out, and one is put in front of all
+   * others. Taking out one that is not there fails the whole load, and so tells that somebody flushed the tables.
+   */
+  readonly jumps: (hook: EbtHook) => number;
+  /** Ours that must not be declared: they are to go as well (the backend is left). */
+  readonly leave?: boolean;
+}
+
+/**
+ * The text for `ebtables-restore --noflush`. All of it is one exchange of each table.
+ *
+ * `:chain DROP` makes a chain; `-F` empties it, which ebtables-nft does by itself but legacy does not. The policy DROP
+ * only matters if a chain should not decide, which each does but the checks; those give frames back.
+ */
+export function renderLoad(load: EbtLoad): string {
+  const { localIn, localOut, in: fromGuest, out: toGuest } = EBT_HOOKS;
+  if (load.leave === true) {
+    return lines([
+      '*filter',
+      ...[localIn, localOut].flatMap((hook) => [...unhook(hook, load), ...removal([hook.chain])]),
+      '*nat',
+      ...[fromGuest, toGuest].flatMap((hook) => unhook(hook, load)),
+      ...removal([fromGuest.chain, toGuest.chain, PORT_CHAINS.in, PORT_CHAINS.out, ...load.stale]),
+    ]);
+  }
+  return lines([
+    '*filter',
+    '# Frames to 01:80:c2:00:00:0x (STP, LACP, EAPOL, LLDP) are only seen here.',
+    ...declare([localIn.chain, localOut.chain], 'RETURN'),
+    ...[localIn, localOut].flatMap((hook) => [...unhook(hook, load), enterHook(hook)]),
+    ...linkLocalRules(localIn.chain, '-i', load),
+    ...linkLocalRules(localOut.chain, '-o', load),
+    '*nat',
+    '# The way of a frame: hook, port, the chains of its vif.',
+    ...declare([fromGuest.chain, toGuest.chain], 'RETURN'),
+    ...declare([PORT_CHAINS.in, PORT_CHAINS.out], load.unmanaged === 'open' ? 'ACCEPT' : 'DROP'),
+    ...(['DROP', 'RETURN'] as const).flatMap((policy) =>
+      declare(
+        load.chains.filter((chain) => chain.policy === policy).map((chain) => chain.name),
+        policy,
+      ),
+    ),
+    ...[fromGuest, toGuest].flatMap((hook) => [...unhook(hook, load), enterHook(hook)]),
+    ...hookRules(fromGuest.chain, PORT_CHAINS.in, '-i', load),
+    ...hookRules(toGuest.chain, PORT_CHAINS.out, '-o', load),
+    ...portRules('from-guest', '-i', load),
+    ...portRules('to-guest', '-o', load),
+    ...load.chains.flatMap(chainRules),
+    ...removal(load.stale),
+  ]);
+}
+
+/** The rules of one chain, each drop with its reason above it. */
+function chainRules(chain: EbtChain): string[] {
+  return [
+    `# ${chain.about}`,
+    ...chain.rules.flatMap((rule, at) => {
+      const said = rule.reason !== undefined && rule.reason !== chain.rules[at - 1]?.reason;
+      const text = [`-A ${chain.name}`, ...optionText(rule.options), `-j ${rule.target}`].join(' ');
+      return [...(said ? [`# ${rule.reason}${rule.why === undefined ? '' : `: ${rule.why}`}`] : []), text];
+    }),
+  ];
+}
+
+/** All frames of the bridge come by here: one rule for vifs, one for each port with another name. */
+function hookRules(chain: string, ports: string, by: '-i' | '-o', load: EbtLoad): string[] {
+  const renamed = [...load.ports.map((port) => port.name), ...load.exempt].filter((name) => !name.startsWith('vif'));
+  return [`-A ${chain} ${by} vif+ -j ${ports}`, ...renamed.map((name) => `-A ${chain} ${by} ${name} -j ${ports}`)];
+}
+
+function portRules(direction: 'from-guest' | 'to-guest', by: '-i' | '-o', load: EbtLoad): string[] {
+  const chain = direction === 'from-guest' ? PORT_CHAINS.in : PORT_CHAINS.out;
+  return [
+    ...load.exempt.map((name) => `-A ${chain} ${by} ${name} -j ACCEPT`),
+    ...load.ports.map(({ name, device }) => `-A ${chain} ${by} ${name} -j ${mainChain(device, direction)}`),
+    ...(load.unmanaged === 'open' ? [] : ['# unmanaged', `-A ${chain} -j DROP`]),
+  ];
+}
+
+/** A rule for each vif, so that its counter counts for it; the first rule sends everything else on its way. */
+function linkLocalRules(chain: string, by: '-i' | '-o', load: EbtLoad): string[] {
+  const open = [...load.exempt, ...load.ports.filter((port) => port.open).map((port) => port.name)];
+  return [
+    `-A ${chain} -d ! ${LINK_LOCAL} -j RETURN`,
+    ...open.map((name) => `-A ${chain} ${by} ${name} -j RETURN`),
+    ...closedPorts(load.ports).map(({ name }) => `-A ${chain} ${by} ${name} -j DROP`),
+    ...(load.unmanaged === 'open' ? [] : [`-A ${chain} ${by} vif+ -j DROP`]),
+  ];
+}
+
+/** The vifs that have a counter of their own in the link-local chains, in the order of their rules. */
+export function closedPorts(ports: readonly EbtPort[]): EbtPort[] {
+  return ports.filter((port) => !port.open);
+}
+
+function declare(chains: readonly string[], policy: 'RETURN' | 'DROP' | 'ACCEPT'): string[] {
+  return [...chains.map((chain) => `:${chain} ${policy}`), ...chains.map((chain) => `-F ${chain}`)];
+}
+
+function unhook(hook: EbtHook, load: EbtLoad): string[] {
+  return Array.from({ length: load.jumps(hook) }, () => `-D ${hook.builtin} -j ${hook.chain}`);
+}
+
+function enterHook(hook: EbtHook): string {
+  return `-I ${hook.builtin} 1 -j ${hook.chain}`;
+}
+
+function removal(chains: readonly string[]): string[] {
+  return [...chains.map((chain) => `-F ${chain}`), ...chains.map((chain) => `-X ${chain}`)];
+}
+
+function lines(all: readonly string[]): string {
+  return `${all.join('\n')}\n`;
+}

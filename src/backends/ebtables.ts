@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { macOnlyTerms } from '../filter/own-list.ts';
+import { parseInterfaceName } from '../net/interface-name.ts';
+import { parseIdentity } from '../xen/vif-identity.ts';
+import type { BasePolicy, EbtBackend, EbtTools } from './backend.ts';
+import { acceptsGaps, limitsOf, limitText } from './ebtables-gaps.ts';
+import { compileStages } from './ebtables-stages.ts';
+import { renderLoad } from './ebtables-text.ts';
+
+/** The variant that the system's alternatives name. */
+export const DEFAULT_EBT_TOOLS: EbtTools = { list: 'ebtables', restore: 'ebtables-restore' };
+
+/** ebtables, legacy or nft variant: both read the same text. */
+export function ebtables(tools: EbtTools): EbtBackend {
+  const backend: EbtBackend = {
+    name: 'ebtables',
+    tools,
+    renderLoad,
+    chainsOf(plan, policy) {
+      const accepts = acceptsGaps(policy.ebtables_gaps);
+      return {
+        'from-guest': compileStages(plan.device, 'from-guest', plan.terms, accepts),
+        'to-guest': compileStages(plan.device, 'to-guest', plan.terms, accepts),
+      };
+    },
+    limits(plan, policy) {
+      const compiled = Object.values(backend.chainsOf(plan, policy));
+      return limitsOf(compiled.flatMap((one) => one.shortfalls)).map((limit) => ({
+        open: limit.handling === 'open',
+        text: limitText(limit),
+      }));
+    },
+    baseDigest: (policy) => createHash('sha256').update(sample(backend, policy)).digest('hex').slice(0, 12),
+  };
+  return backend;
+}
+
+/** The text for some vif: another program, or another policy, prints another one. */
+function sample(backend: EbtBackend, policy: BasePolicy): string {
+  const device = parseInterfaceName('vif', 'sample');
+  const port = { device, type: 'vif', domid: undefined, devid: undefined } as const;
+  const vif = parseIdentity(port, { mac: '00:16:3e:00:00:01' }, 'sample');
+  const plan = { device, mode: 'mac-only', terms: macOnlyTerms(vif, ['192.0.2.255']) } as const;
+  return renderLoad({
+    ports: [{ device, name: device, open: false, chains: [] }],
+    exempt: [],
+    unmanaged: policy.unmanaged,
+    chains: Object.values(backend.chainsOf(plan, policy)).flatMap((one) => one.chains),
+    stale: [],
+    jumps: () => 1,
+  });
+}

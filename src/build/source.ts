@@ -1,0 +1,23 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of package.json, with a slash at its end. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Compile-time constants of src/main.ts, as `define` of esbuild and bun takes them. */
+export function defines(): { readonly VIF_BRIDGE_VERSION: string } {
+  const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string };
+  return { VIF_BRIDGE_VERSION: JSON.stringify(`${version} (${commit()})`) };
+}
+
+/** The commit the sources are of; a released archive has no repository. */
+function commit(): string {
+  try {
+    const git = (...args: string[]): string =>
+      execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain', '--', 'src', 'package-lock.json') === '' ? '' : ', modified'}`;
+  } catch {
+    return 'no commit';
+  }
+}

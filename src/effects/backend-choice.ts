@@ -1,0 +1,99 @@
+import type { Backend, BackendName, EbtTools } from '../backends/backend.ts';
+import { DEFAULT_EBT_TOOLS, ebtables } from '../backends/ebtables.ts';
+import { NFTABLES } from '../backends/nftables.ts';
+import { asFailure, Failure, oneLine } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { backendOf, baseOfThisBoot } from './base-record.ts';
+import type { State } from './state.ts';
+
+/** Variants of ebtables, best first: what the system's alternatives name is what other software uses too. */
+const EBT_VARIANTS: readonly EbtTools[] = [
+  DEFAULT_EBT_TOOLS,
+  { list: 'ebtables-nft', restore: 'ebtables-nft-restore' },
+  { list: 'ebtables-legacy', restore: 'ebtables-legacy-restore' },
+];
+
+/** A transaction that nft only checks: it needs nft, nf_tables, and hooks of the bridge family. */
+const NFT_PROBE = `add table bridge xen-vif-probe
+add chain bridge xen-vif-probe probe { type filter hook prerouting priority -200; }
+`;
+
+const BASE_LOCK_MS = 12_000;
+
+/** The backend as far as it is known without asking the kernel: what the policy names, or what was chosen last. */
+export function knownBackend(policy: Host['policy'], state: State, bootId: () => string): Backend {
+  const base = baseOfThisBoot({ state, bootId });
+  const name: BackendName =
+    policy.backend !== 'auto' ? policy.backend : base === undefined ? 'nftables' : backendOf(base);
+  return name === 'nftables' ? NFTABLES : ebtables(base?.tools ?? DEFAULT_EBT_TOOLS);
+}
+
+/**
+ * The host with the backend that its rules go to. `auto` asks the kernel once per boot: nftables if `nft` and its bridge
+ * family work, else ebtables; after that the choice is in the state and costs no process.
+ *
+ * @throws Failure `tool` if neither works, or if the one that the policy names does not
+ */
+export async function withBackend(host: Host): Promise<Host> {
+  const base = baseOfThisBoot(host);
+  const wanted = host.policy.backend;
+  if (wanted === 'nftables') return { ...host, backend: NFTABLES };
+  if (wanted === 'ebtables') return { ...host, backend: ebtables(base?.tools ?? (await workingEbtables(host))) };
+  if (base?.auto === true) return { ...host, backend: knownBackend(host.policy, host.state, host.bootId) };
+  const nft = await nftObstacle(host);
+  const backend = nft === undefined ? NFTABLES : await ebtablesInstead(host, nft);
+  if (base !== undefined && backendOf(base) === backend.name) await rememberAuto(host);
+  return { ...host, backend };
+}
+
+/** Why nftables does not work here; undefined if it does. */
+async function nftObstacle(host: Host): Promise<string | undefined> {
+  try {
+    const result = await host.run('nft', ['-c', '-f', '-'], { input: NFT_PROBE });
+    return result.status === 0 ? undefined : oneLine(result.stderr, 100) || `status ${result.status}`;
+  } catch (error) {
+    const failure = asFailure(error);
+    // An nft that hangs says nothing about the kernel: no choice that would last is made of it.
+    if (failure.code !== 'tool') throw failure;
+    return failure.message;
+  }
+}
+
+async function ebtablesInstead(host: Host, nft: string): Promise<Backend> {
+  try {
+    const backend = ebtables(await workingEbtables(host));
+    host.log.say('info', `backend = auto: ebtables (${backend.tools.restore}), because nftables does not work: ${nft}`);
+    return backend;
+  } catch (error) {
+    const failure = asFailure(error);
+    throw new Failure('tool', `no packet filter works: nft: ${nft}; ${failure.message}`, { hint: failure.hint });
+  }
+}
+
+async function workingEbtables(host: Host): Promise<EbtTools> {
+  const obstacles: string[] = [];
+  for (const tools of EBT_VARIANTS) {
+    try {
+      const result = await host.run(tools.list, ['-t', 'nat', '-L', 'PREROUTING']);
+      if (result.status === 0) return tools;
+      obstacles.push(`${tools.list}: ${oneLine(result.stderr, 60)}`);
+    } catch (error) {
+      const failure = asFailure(error);
+      if (failure.code !== 'tool') throw failure;
+      obstacles.push(failure.message);
+    }
+  }
+  throw new Failure('tool', `ebtables does not work: ${obstacles.join('; ')}`, {
+    hint: 'install nftables or ebtables, and a kernel that has one of them for bridges',
+  });
+}
+
+async function rememberAuto(host: Host): Promise<void> {
+  const lock = await host.takeLock('base', BASE_LOCK_MS);
+  try {
+    const base = host.state.readBase();
+    if (base !== undefined) host.state.writeBase({ ...base, auto: true });
+  } finally {
+    await lock.release();
+  }
+}

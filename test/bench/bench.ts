@@ -1,0 +1,105 @@
+/**
+ * Where the program stands, in numbers.
+ *
+ *   npm run bench                       everything; about half an hour
+ *   npm run bench -- --quick            a little of everything, under a minute: does the harness work?
+ *   npm run bench -- hotplug packets    only these: start, hotplug, whole, storm, packets
+ *   npm run bench -- --into=FOLDER      instead of test/bench/results
+ *   npm run bench -- --levels=0,1000    numbers of vifs in service
+ *   npm run bench -- --rounds=9
+ *
+ * It compares and never fails for being slow.
+ */
+import { cpus, release } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { namespaceObstacle } from '../lab/namespace.ts';
+import { FORMS, formObstacle, launcher } from '../lab/program.ts';
+import { runProgram } from '../lab/subprocess.ts';
+import { type Launchers, measureHotplug, measureWhole } from './hotplug.ts';
+import { measurePackets } from './packets.ts';
+import { type Setting, writeReport } from './report.ts';
+import { openLedger } from './series.ts';
+import { measureStart } from './start.ts';
+import { measureStorm } from './storm.ts';
+
+const PARTS = ['start', 'hotplug', 'packets', 'whole', 'storm'] as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    into: { type: 'string' },
+    levels: { type: 'string' },
+    rounds: { type: 'string' },
+  },
+});
+const unknown = positionals.find((part) => !(PARTS as readonly string[]).includes(part));
+if (unknown !== undefined) throw new Error(`${unknown}: one of ${PARTS.join(', ')}`);
+const obstacle = namespaceObstacle();
+if (obstacle !== undefined) {
+  console.log(`skipped: ${obstacle}`);
+  process.exit(0);
+}
+
+const { quick } = values;
+const levels = values.levels?.split(',').map(Number) ?? (quick ? [0, 20] : [0, 1000, 4000]);
+const rounds = Number(values.rounds ?? (quick ? 3 : 21));
+const launchers: Launchers = Object.fromEntries(
+  FORMS.filter((form) => {
+    const missing = formObstacle(form);
+    if (missing !== undefined) console.log(`left out: ${form} ${missing}`);
+    return missing === undefined;
+  }).map((form) => [form, launcher(form)]),
+);
+const [script] = Object.values(launchers);
+if (script === undefined) throw new Error('neither form is built: npm run build');
+
+const ledger = openLedger();
+const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = {
+  start: () => measureStart({ launchers, rounds }, ledger),
+  hotplug: () => measureHotplug({ launchers, levels, rounds, everyClassic: quick ? 2 : 3 }, ledger),
+  packets: () =>
+    measurePackets(
+      {
+        script,
+        levels: quick ? [1, 20] : [1, 100, ...levels.filter((level) => level > 100)],
+        rounds: quick ? 2 : Math.ceil(rounds / 3),
+        milliseconds: quick ? 100 : 500,
+      },
+      ledger,
+    ),
+  whole: () =>
+    measureWhole(
+      { launchers, levels: levels.filter((level) => level > 0), rounds: quick ? 1 : 3, statusRounds: quick ? 2 : 7 },
+      ledger,
+    ),
+  storm: () => measureStorm({ launchers, guests: quick ? 5 : 100, vifsPerGuest: 2, rounds: quick ? 1 : 3 }, ledger),
+};
+for (const part of PARTS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
+  const begin = performance.now();
+  await measures[part]();
+  console.log(`${part}: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+}
+const folder = values.into ?? fileURLToPath(new URL(quick ? 'results/quick' : 'results', import.meta.url));
+console.log(`\n${writeReport(folder, await setting(), ledger)}\nwritten into ${folder}`);
+
+async function setting(): Promise<Setting> {
+  const said = async (argv: readonly string[], pattern: RegExp): Promise<string> =>
+    pattern.exec((await runProgram(argv).catch(() => undefined))?.stdout ?? '')?.[1] ?? 'not found';
+  return {
+    program: await said([script ?? '', '--version'], /(.*)/),
+    date: new Date().toISOString().slice(0, 10),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cpus: cpus().length,
+    kernel: release(),
+    tools: {
+      Node: process.version.slice(1),
+      nft: await said(['nft', '--version'], /v([\d.]+)/),
+      iproute2: await said(['ip', '-V'], /iproute2-([\w.]+)/),
+      ebtables: await said(['ebtables-nft', '--version'], /([\d.]+)/),
+    },
+    quick,
+    levels,
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * Makes vifs that are in service, many at a time: devices, ports and the state that `online` would have left, and then the rules by the
+ * program's own code. Runs inside the namespace; a FillOrder as JSON on stdin.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { NFTABLES } from '../../src/backends/nftables.ts';
+import { syslog } from '../../src/effects/log.ts';
+import { reloadAll } from '../../src/effects/ruleset.ts';
+import { systemHost } from '../../src/effects/system.ts';
+import { buildPlan } from '../../src/filter/plan.ts';
+import type { Host } from '../../src/host.ts';
+import { parseInterfaceName } from '../../src/net/interface-name.ts';
+import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
+import { fdbLines, joinLines, type PortSetup } from '../../src/port/port-setup.ts';
+import { parseIdentity } from '../../src/xen/vif-identity.ts';
+import { type Guest, guest } from './guests.ts';
+
+export interface FillOrder {
+  readonly state: string;
+  readonly count: number;
+}
+
+/** A Linux bridge has at most 1023 ports (net/bridge/br_private.h, BR_PORT_BITS). */
+const PORTS_PER_BRIDGE = 1000;
+/** The kernel gives dom0's side of every vif this address. */
+const VIF_MAC = 'fe:ff:ff:ff:ff:ff';
+
+/** The guests that fill a host, in bridges of their own. */
+export function fillers(count: number): Guest[] {
+  return Array.from({ length: count }, (_, index) =>
+    guest(index + 1, 0, `br${1 + Math.floor(index / PORTS_PER_BRIDGE)}`),
+  );
+}
+
+async function fill(order: FillOrder): Promise<void> {
+  const guests = fillers(order.count);
+  const bridges = [...new Set(guests.map((one) => one.bridge))];
+  batch('ip', [
+    ...bridges.flatMap((bridge) => [
+      `link add ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
+      `link set ${bridge} up`,
+    ]),
+    ...guests.flatMap(({ vif }) => {
+      const peer = vif.replace('vif', 'guest');
+      return [`link add ${vif} address ${VIF_MAC} type veth peer name ${peer}`, `link set ${peer} up`];
+    }),
+  ]);
+  const host = systemHost({
+    policy: DEFAULT_POLICY,
+    stateDirectory: order.state,
+    who: 'benchmark',
+    log: syslog(false),
+    deadlineMs: 600_000,
+  });
+  const setups = guests.map((one) => record(host, one));
+  batch(
+    'ip',
+    setups.flatMap((setup) => [...joinLines(setup).map((line) => line.text), `link set dev ${setup.name} up`]),
+  );
+  batch(
+    'bridge',
+    setups.flatMap((setup) => fdbLines(setup).map((line) => line.text)),
+  );
+  await reloadAll(host);
+}
+
+/** The record of a vif as `online` leaves it, and how its port is set up. */
+function record(host: Host, one: Guest): PortSetup {
+  const values = { mac: one.mac, ip: one.ip, bridge: one.bridge, nicType: 'vif' };
+  const device = parseInterfaceName(one.vif, 'the benchmark');
+  const vif = parseIdentity({ device, type: 'vif', domid: one.domid, devid: one.devid }, values, 'the benchmark');
+  const plan = buildPlan(vif, host.policy.no_ip, []);
+  const ifindex = Number(readFileSync(`/sys/class/net/${one.vif}/ifindex`, 'utf8'));
+  const terms = { ifindex, values: plan.terms.values, flags: plan.terms.flags };
+  host.state.writeVif({
+    schema: 1,
+    bootId: host.bootId(),
+    device: one.vif,
+    name: one.vif,
+    type: 'vif',
+    bridge: one.bridge,
+    values,
+    xenbus: `backend/vif/${one.domid}/${one.devid}`,
+    mode: plan.mode,
+    backend: NFTABLES.name,
+    subnetBroadcasts: [],
+    shared: false,
+    ingress: false,
+    ifindex,
+    loaded: [terms],
+    ticket: 0,
+    since: host.now(),
+  });
+  return { device: one.vif, name: one.vif, bridge: one.bridge, mac: vif.mac, mtu: 0, rename: false, binding: 'pinned' };
+}
+
+function batch(tool: 'ip' | 'bridge', lines: readonly string[]): void {
+  execFileSync(tool, ['-batch', '-'], { input: `${lines.join('\n')}\n`, stdio: ['pipe', 'ignore', 'inherit'] });
+}
+
+if (process.argv[1]?.endsWith('/fill.ts') === true) await fill(JSON.parse(await text(process.stdin)) as FillOrder);

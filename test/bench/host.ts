@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Bench, buildBench } from '../lab/bench.ts';
+import { createNamespace, type Namespace } from '../lab/namespace.ts';
+import { PLAIN_ENV } from '../lab/subprocess.ts';
+import { type FillOrder, fillers } from './fill.ts';
+import { type Guest, guestKeys } from './guests.ts';
+import { type Job, openStopwatch, type Stopwatch } from './stopwatch.ts';
+import { type Store, startStore } from './store.ts';
+
+export type Command = 'online' | 'offline';
+
+/** A private Xen host of the benchmark, with vifs in service from the start. */
+export interface BenchHost {
+  readonly ns: Namespace;
+  readonly bench: Bench;
+  readonly store: Store;
+  readonly stopwatch: Stopwatch;
+  /** How many vifs were in service at the start. */
+  readonly vifs: number;
+  /** Makes device and xenstore keys of one more guest. */
+  addGuest(one: Guest): Promise<void>;
+  /** The script run of a hotplug event, with the environment that libxl gives. */
+  hotplug(script: string, command: Command, one: Guest): Job;
+  /** A command of the admin. */
+  admin(script: string, args: readonly string[]): Job;
+  remove(): Promise<void>;
+}
+
+/**
+ * @param vifs how many vifs of ours are in service
+ */
+export async function openBenchHost(vifs: number): Promise<BenchHost> {
+  const ns = await createNamespace(`host with ${vifs} vifs`);
+  const bench = await buildBench(ns);
+  const store = await startStore();
+  // The state belongs on tmpfs. The stopwatch has a /dev of its own, so it cannot be /dev/shm.
+  const state = mkdtempSync('/run/xvb-bench-');
+  const folder = mkdtempSync(join(tmpdir(), 'xvb-bench-'));
+  if (vifs > 0) {
+    const order: FillOrder = { state, count: vifs };
+    const script = fileURLToPath(new URL('fill.ts', import.meta.url));
+    await ns.check([process.execPath, '--import', import.meta.resolve('tsx'), script], {
+      input: JSON.stringify(order),
+      timeoutMs: 600_000,
+    });
+    await store.load(Object.assign({}, ...fillers(vifs).map(guestKeys)) as Record<string, string>);
+  }
+  const stopwatch = await openStopwatch(ns, join(folder, 'output'));
+  const own = { ...PLAIN_ENV, XENSTORED_PATH: store.socket, VIF_BRIDGE_STATE_DIR: state };
+  return {
+    ns,
+    bench,
+    store,
+    stopwatch,
+    vifs,
+    async addGuest(one) {
+      await bench.addVif(one.vif);
+      await store.load(guestKeys(one));
+    },
+    hotplug: (script, command, one) => ({
+      argv: [script, command, 'type_if=vif'],
+      env: {
+        ...own,
+        script,
+        XENBUS_TYPE: 'vif',
+        XENBUS_PATH: `backend/vif/${one.domid}/${one.devid}`,
+        XENBUS_BASE_PATH: 'backend',
+        netdev: '',
+        vif: one.vif,
+      },
+    }),
+    admin: (script, args) => ({ argv: [script, ...args], env: own }),
+    async remove() {
+      await stopwatch.stop();
+      await store.stop();
+      await ns.remove();
+      for (const path of [state, folder]) rmSync(path, { recursive: true, force: true });
+    },
+  };
+}

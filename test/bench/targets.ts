@@ -1,0 +1,85 @@
+import type { Ledger, Series } from './series.ts';
+import { ratio, type Spread, spread } from './statistics.ts';
+
+/** One line of the table of targets: what was asked for and what came out. Nothing fails by it. */
+export interface Target {
+  readonly what: string;
+  readonly goal: string;
+  /** Undefined: not measured in this run. */
+  readonly value: Spread | undefined;
+  readonly unit: '' | 'ms' | 'MiB';
+}
+
+type Key = readonly [figure: string, subject: string, vifs: number];
+
+/** @param levels of vifs in this run, ascending */
+export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
+  const most = levels.at(-1) ?? 0;
+  const least = levels[0] ?? 0;
+  const times = (what: string, goal: string, a: Key, b: Key): Target => {
+    const [one, other] = [ledger.find(...a), ledger.find(...b)];
+    return { what, goal, unit: '', value: one && other ? ratio(one.samples, other.samples) : undefined };
+  };
+  const plain = (what: string, goal: string, unit: 'ms' | 'MiB', key: Key): Target => {
+    const one = ledger.find(...key);
+    return { what, goal, unit, value: one && spread(one.samples) };
+  };
+  const storm = ledger.series.find((one) => one.figure === 'online at once')?.vifs ?? 0;
+  return [
+    times(
+      '`online`, standalone / stock',
+      '<= 1.0, aim 0.6',
+      ['online', 'standalone', least],
+      ['online', 'stock', least],
+    ),
+    times('`online`, Node / stock', '<= 1.6', ['online', 'node', least], ['online', 'stock', least]),
+    times(
+      `\`online\`, stock + ebtables / standalone, ${least} vifs`,
+      '>= 6',
+      ['online', 'stock + ebtables', least],
+      ['online', 'standalone', least],
+    ),
+    times(
+      '`online`, stock + ebtables / standalone, 1000 vifs',
+      '>= 15',
+      ['online', 'stock + ebtables', 1000],
+      ['online', 'standalone', 1000],
+    ),
+    ...['online', 'reapply', 'offline'].map((figure) =>
+      times(
+        `\`${figure}\`, standalone, ${most} vifs / ${least} vifs`,
+        '<= 1.5',
+        [figure, 'standalone', most],
+        [figure, 'standalone', least],
+      ),
+    ),
+    plain('`reapply --all`, standalone, 1000 vifs', '<= 1500 ms', 'ms', ['reapply --all', 'standalone', 1000]),
+    plain('`reapply --all`, standalone, 4000 vifs', '<= 6000 ms', 'ms', ['reapply --all', 'standalone', 4000]),
+    ...['standalone', 'node'].flatMap((form) => [
+      times(
+        `${storm} \`online\` at once / one by one, ${form}`,
+        '<= 0.7 on 2 CPUs',
+        ['online at once', form, storm],
+        ['online one by one', form, storm],
+      ),
+      plain(`${storm} \`online\` at once, memory (PSS), ${form}`, '<= 1536 MiB', 'MiB', [
+        'memory at once',
+        form,
+        storm,
+      ]),
+    ]),
+    ...frames(ledger).flatMap(({ figure, vifs }) =>
+      times(
+        `${figure}, ${vifs} vifs, against an unfiltered bridge`,
+        '<= 1.40',
+        [figure, 'xen-vif-bridge', vifs],
+        [figure, 'no filter', 0],
+      ),
+    ),
+    plain('`status`, standalone, 1000 vifs', '<= 500 ms', 'ms', ['status', 'standalone', 1000]),
+  ];
+}
+
+function frames(ledger: Ledger): Series[] {
+  return ledger.series.filter((one) => one.figure.startsWith('frame') && one.subject === 'xen-vif-bridge');
+}

@@ -1,0 +1,79 @@
+import { NFTABLES } from '../../src/backends/nftables.ts';
+import type { ToolOptions, ToolResult } from '../../src/effects/exec.ts';
+import type { Severity } from '../../src/effects/log.ts';
+import { openState } from '../../src/effects/state.ts';
+import type { Device } from '../../src/effects/sysfs.ts';
+import type { Host } from '../../src/host.ts';
+import { DEFAULT_POLICY, type Policy } from '../../src/policy/keys.ts';
+
+/** How one program answers; what is left out is success without output. Throwing is what a hang or a missing tool does. */
+export type Tool = (args: readonly string[], options: ToolOptions) => Partial<ToolResult>;
+
+export interface FakeOptions {
+  /** The programs that may be run. Any other call is an error of the test. */
+  readonly tools: Readonly<Record<string, Tool>>;
+  readonly devices?: readonly Device[];
+  /** An empty folder for the state. */
+  readonly directory: string;
+  readonly policy?: Partial<Policy>;
+  readonly ticket?: number;
+}
+
+export interface FakeHost {
+  readonly host: Host;
+  /** Every effect in its order: `ip link set dev vif1.0 up`, `lock vif1.0`, `release vif1.0`, ... */
+  readonly effects: string[];
+  readonly log: { severity: Severity; text: string }[];
+}
+
+export function device(name: string, more: Partial<Device> = {}): Device {
+  return {
+    name,
+    ifindex: 7,
+    mac: 'fe:ff:ff:ff:ff:ff',
+    mtu: 1500,
+    up: false,
+    master: undefined,
+    isBridge: false,
+    stp: false,
+    xenbus: undefined,
+    alias: undefined,
+    ...more,
+  };
+}
+
+/** A host that holds only what it was given, and writes down everything that is done to it. */
+export function fakeHost(options: FakeOptions): FakeHost {
+  const effects: string[] = [];
+  const log: { severity: Severity; text: string }[] = [];
+  const devices = options.devices ?? [];
+  const host: Host = {
+    run: async (tool, args, toolOptions = {}) => {
+      const known = options.tools[tool];
+      if (known === undefined) throw new Error(`unexpected: ${tool} ${args.join(' ')}`);
+      const input = args.includes('-batch') ? (toolOptions.input ?? '').trimEnd().split('\n') : [args.join(' ')];
+      effects.push(...input.map((line) => `${tool} ${line}`));
+      return { status: 0, stdout: '', stderr: '', ...known(args, toolOptions) };
+    },
+    log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {} },
+    takeLock: async (name) => {
+      effects.push(`lock ${name}`);
+      return { release: async () => void effects.push(`release ${name}`) };
+    },
+    state: openState(options.directory),
+    policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
+    backend: NFTABLES,
+    readDevice: (name) => devices.find((one) => one.name === name),
+    deviceNames: () => devices.map((one) => one.name),
+    routes: () => 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n',
+    disableIpv6: (name) => {
+      effects.push(`disable-ipv6 ${name}`);
+      return true;
+    },
+    sleep: async () => {},
+    bootId: () => 'boot',
+    ticket: options.ticket ?? 10,
+    now: () => '2026-01-01T00:00:00.000Z',
+  };
+  return { host, effects, log };
+}

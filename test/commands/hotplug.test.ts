@@ -1,0 +1,313 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { hotplug } from '../../src/commands/hotplug.ts';
+import type { VifRecord } from '../../src/effects/state.ts';
+import { Failure } from '../../src/errors.ts';
+import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
+import { device, type FakeHost, type FakeOptions, fakeHost, type Tool } from './fake-host.ts';
+
+const PATH = 'backend/vif/1/0';
+const ENV = { XENBUS_PATH: PATH, vif: 'vif1.0', INTERFACE: 'vif1.0-emu' };
+const BRIDGE = device('xenbr0', { ifindex: 3, isBridge: true, mac: '02:00:00:00:00:01' });
+const VIF = device('vif1.0');
+
+function event(command: HotplugCommand, env: Record<string, string> = ENV): HotplugEvent {
+  const type = command === 'add' || command === 'remove' ? 'tap' : 'vif';
+  const parsed = parseHotplugEvent(command, [`type_if=${type}`], env);
+  assert.ok(parsed !== undefined);
+  return parsed;
+}
+
+function listing(keys: Readonly<Record<string, string>>): Tool {
+  const stdout = Object.entries(keys).map(([key, value]) => `${PATH}/${key} = "${value}"\n`);
+  return () => ({ stdout: stdout.join('') });
+}
+
+const GOOD = { script: '/s', mac: '00:16:3e:00:00:01', ip: '192.0.2.1', bridge: 'xenbr0', type: 'vif' };
+const works: Tool = () => ({});
+const hangs: Tool = () => {
+  throw new Failure('timeout', 'it did not end within 8.0 s');
+};
+const TOOLS: Readonly<Record<string, Tool>> = {
+  'xenstore-ls': listing(GOOD),
+  'xenstore-exists': works,
+  'xenstore-write': works,
+  ip: works,
+  bridge: works,
+  nft: works,
+};
+
+function setUp(t: TestContext, options: Partial<FakeOptions> = {}): FakeHost {
+  const directory = mkdtempSync(join(tmpdir(), 'xvb-hotplug-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  return fakeHost({ directory, devices: [BRIDGE, VIF], tools: TOOLS, ...options });
+}
+
+const hostsOf = (fake: FakeHost) => ({ working: () => fake.host, reporting: () => fake.host });
+
+/** Runs an online or add that must fail; what was thrown. */
+async function failing(fake: FakeHost, of: HotplugEvent): Promise<Failure> {
+  try {
+    await hotplug(hostsOf(fake), of);
+  } catch (error) {
+    assert.ok(error instanceof Failure, String(error));
+    return error;
+  }
+  throw new Error('it went well');
+}
+
+const index = (effects: readonly string[], start: string): number => effects.findIndex((one) => one.startsWith(start));
+
+test('online: locked, rules before the port joins, up after both, and Xen is told last', async (t) => {
+  const fake = setUp(t);
+  await hotplug(hostsOf(fake), event('online'));
+  const steps = [
+    'lock vif1.0',
+    `xenstore-ls -f ${PATH}`,
+    'nft -f -',
+    'ip link set dev vif1.0 master xenbr0',
+    'bridge fdb replace 00:16:3e:00:00:01 dev vif1.0 master static sticky',
+    'ip link set dev vif1.0 up',
+    `xenstore-write -- /local/domain/1/device/vif/0/mtu 1500 ${PATH}/hotplug-status connected`,
+    'release vif1.0',
+  ].map((step) => index(fake.effects, step));
+  assert.ok(!steps.includes(-1), fake.effects.join('\n'));
+  assert.deepEqual(
+    steps,
+    [...steps].sort((a, b) => a - b),
+    fake.effects.join('\n'),
+  );
+  assert.equal(fake.effects.at(-1), 'release vif1.0');
+  assert.equal(fake.effects.filter((effect) => effect.includes('connected')).length, 1);
+});
+
+test('add of a tap: the same without a word to Xen', async (t) => {
+  const fake = setUp(t, { devices: [BRIDGE, device('vif1.0-emu')] });
+  await hotplug(hostsOf(fake), event('add'));
+  assert.ok(fake.effects.includes('ip link set dev vif1.0-emu up'));
+  assert.equal(index(fake.effects, 'xenstore-write'), -1);
+});
+
+const refuses =
+  (stderr: string): Tool =>
+  () => ({ status: 1, stderr });
+
+/** Each step of online fails once: the run must fail, close the link after everything else, and tell Xen. */
+const FAILURES: readonly (readonly [what: string, tools: Readonly<Record<string, Tool>>, says: RegExp])[] = [
+  ['xenstore hangs when it is read', { 'xenstore-ls': hangs }, /did not end/],
+  ['the address is bad', { 'xenstore-ls': listing({ ...GOOD, ip: '192.0.2.300' }) }, /"192\.0\.2\.300" is not an IP/],
+  ['the MAC is bad', { 'xenstore-ls': listing({ ...GOOD, mac: 'zz' }) }, /"zz" is not a MAC address/],
+  [
+    'the bridge is not there',
+    { 'xenstore-ls': listing({ ...GOOD, bridge: 'br7' }) },
+    /^Could not find bridge device br7/,
+  ],
+  ['the bridge is none', { 'xenstore-ls': listing({ ...GOOD, bridge: 'vif1.0' }) }, /bridge=vif1\.0 is not a bridge/],
+  ["the MAC is the bridge's", { 'xenstore-ls': listing({ ...GOOD, mac: BRIDGE.mac }) }, /MAC address of the bridge/],
+  ['a vlan is asked for', { 'xenstore-ls': listing({ ...GOOD, vlan: '10p' }) }, /vlan=10p is set/],
+  ['nft refuses the rules', { nft: refuses('Error: syntax error') }, /nft -f - failed .*syntax error/],
+  ['nft hangs', { nft: hangs }, /did not end/],
+  [
+    'the port cannot join',
+    {
+      ip: (_args, { input = '' }) => {
+        const line = input.split('\n').findIndex((text) => text.includes(' master ')) + 1;
+        return line === 0 ? {} : { status: 1, stderr: `RTNETLINK answers: Busy\nCommand failed -:${line}\n` };
+      },
+    },
+    /master xenbr0 failed: RTNETLINK answers: Busy/,
+  ],
+  ['the forwarding entry is refused', { bridge: refuses('No buffers\nCommand failed -:1') }, /fdb replace .* failed/],
+  ['the last word to Xen fails', { 'xenstore-write': refuses('xs_transaction_end') }, /xenstore-write .* failed/],
+];
+
+for (const [what, tools, says] of FAILURES) {
+  test(`online fails when ${what}: the link is closed, Xen is told once, and never "connected"`, async (t) => {
+    const fake = setUp(t, { tools: { ...TOOLS, ...tools } });
+    const failure = await failing(fake, event('online'));
+    const writes = fake.effects.filter((effect) => effect.startsWith('xenstore-write'));
+    const told = writes.at(-1) ?? '';
+    assert.match(failure.message, says);
+    assert.match(told, new RegExp(`^xenstore-write -- ${PATH}/hotplug-error .* ${PATH}/hotplug-status error$`));
+    assert.match(told, /^[\x20-\x7e]+$/);
+    assert.ok(!told.includes('\\'));
+    if (!('xenstore-write' in tools)) assert.ok(writes.every((write) => !write.includes('connected')));
+    const down = fake.effects.lastIndexOf('ip link set dev vif1.0 down');
+    assert.ok(down > fake.effects.lastIndexOf('ip link set dev vif1.0 up'));
+    assert.ok(down > index(fake.effects, 'release vif1.0'));
+    assert.ok(fake.log.some(({ severity, text }) => severity === 'err' && text.startsWith('online vif1.0: ')));
+  });
+}
+
+test('a failed add closes the tap and says so to Xen too', async (t) => {
+  const fake = setUp(t, { devices: [BRIDGE, device('vif1.0-emu')], tools: { ...TOOLS, nft: hangs } });
+  await failing(fake, event('add'));
+  assert.equal(fake.effects.filter((effect) => effect === 'ip link set dev vif1.0-emu down').length, 1);
+  assert.match(fake.effects.at(-1) ?? '', /hotplug-status error$/);
+});
+
+test('a backend directory that Xen has removed is not written to', async (t) => {
+  const fake = setUp(t, { tools: { ...TOOLS, nft: hangs, 'xenstore-exists': refuses('') } });
+  await failing(fake, event('online'));
+  assert.equal(index(fake.effects, 'xenstore-write'), -1);
+  assert.equal(index(fake.effects, 'ip link set dev vif1.0 down') >= 0, true);
+});
+
+test('xenstore that hangs while a failure is reported hides neither the failure nor the link', async (t) => {
+  const fake = setUp(t, { tools: { ...TOOLS, nft: refuses('no'), 'xenstore-exists': hangs } });
+  assert.match((await failing(fake, event('online'))).message, /nft/);
+  assert.ok(fake.effects.includes('ip link set dev vif1.0 down'));
+  assert.ok(fake.log.some(({ text }) => text.startsWith('cannot tell Xen')));
+});
+
+test('state that cannot be read fails the run, closes the link and is told to Xen', async (t) => {
+  const fake = setUp(t);
+  mkdirSync(join(fake.host.state.directory, 'vif'), { recursive: true });
+  writeFileSync(join(fake.host.state.directory, 'vif', 'vif1.0.json'), '{');
+  assert.equal((await failing(fake, event('online'))).message, 'unreadable state file');
+  assert.ok(fake.effects.includes('ip link set dev vif1.0 down'));
+  assert.match(fake.effects.at(-1) ?? '', /hotplug-status error$/);
+});
+
+test('a broken policy fails an online before anything is done, and is told to Xen', async (t) => {
+  const fake = setUp(t);
+  const working = (): never => {
+    throw new Failure('input', 'no_ip = "x" is not possible', { at: '/etc/xen/vif-bridge.ini:2' });
+  };
+  await assert.rejects(hotplug({ working, reporting: () => fake.host }, event('online')), { code: 'input' });
+  assert.deepEqual(fake.effects.slice(0, 2), ['ip link set dev vif1.0 down', `xenstore-exists ${PATH}/script`]);
+  assert.match(
+    fake.effects.at(-1) ?? '',
+    /hotplug-error no_ip = "x" is not possible \(\/etc\/xen\/vif-bridge\.ini:2\) /,
+  );
+});
+
+test('by hand xenstore is never touched', async (t) => {
+  const env = { vif: 'vif1.0', mac: '00:16:3e:00:00:01', ip: '192.0.2.1', bridge: 'xenbr0' };
+  const fake = setUp(t, { tools: { ip: works, bridge: works, nft: works } });
+  await hotplug(hostsOf(fake), event('online', env));
+  const broken = setUp(t, { tools: { ip: works, nft: hangs } });
+  await failing(broken, event('online', env));
+  for (const command of ['offline'] as const) await hotplug(hostsOf(fake), event(command, env));
+});
+
+test('what arguments and environment say never changes the filter of a vif of Xen', async (t) => {
+  const fake = setUp(t);
+  const env = { ...ENV, ip: '203.0.113.66', mac: '00:16:3e:66:66:66', vifname: 'evil0', bridge: 'evil0', mtu: '9000' };
+  await hotplug(hostsOf(fake), event('online', env));
+  const record = fake.host.state.readVif('vif1.0');
+  assert.deepEqual(record?.values, { mac: GOOD.mac, ip: GOOD.ip, bridge: 'xenbr0', nicType: 'vif' });
+  assert.deepEqual([record?.name, record?.bridge], ['vif1.0', 'xenbr0']);
+});
+
+test('a MAC in capitals is the same MAC: ports that share it are found', async (t) => {
+  const twin = device('vif2.0', { ifindex: 8, up: true, master: 'xenbr0' });
+  const fake = setUp(t, {
+    devices: [BRIDGE, VIF, twin],
+    tools: { ...TOOLS, 'xenstore-ls': listing({ ...GOOD, mac: '00:16:3E:AA:0B:C' }) },
+  });
+  const env = { vif: 'vif2.0', mac: '00-16-3e-aa-0b-0c', bridge: 'xenbr0' };
+  await hotplug(hostsOf(fake), event('online', env));
+  await hotplug(hostsOf(fake), event('online'));
+  assert.deepEqual(fake.host.state.devicesWithMac('00:16:3e:aa:0b:0c').sort(), ['vif1.0', 'vif2.0']);
+  assert.ok(fake.effects.includes('ip link set dev vif2.0 type bridge_slave learning on'));
+  await hotplug(hostsOf(fake), event('offline'));
+  assert.deepEqual(fake.host.state.devicesWithMac('00:16:3e:aa:0b:0c'), ['vif2.0']);
+});
+
+test('offline: the port first, then its rules, and nothing is written to xenstore', async (t) => {
+  const fake = setUp(t);
+  await hotplug(hostsOf(fake), event('online'));
+  fake.effects.length = 0;
+  await hotplug(hostsOf(fake), event('offline'));
+  assert.deepEqual(
+    fake.effects.map((effect) => effect.replace(/ \{.*/, '')),
+    ['lock vif1.0', 'ip link set dev vif1.0 down', 'ip link set dev vif1.0 nomaster', 'nft -f -', 'release vif1.0'],
+  );
+  assert.equal(fake.host.state.readVif('vif1.0'), undefined);
+});
+
+for (const [what, tools] of [
+  ['ip fails', { ip: refuses('gone') }],
+  ['nft fails', { nft: refuses('gone') }],
+  ['nft hangs', { nft: hangs }],
+] as const) {
+  test(`offline ends well when ${what}, with the reason in the log`, async (t) => {
+    const fake = setUp(t);
+    await hotplug(hostsOf(fake), event('online'));
+    const later = fakeHost({
+      directory: fake.host.state.directory,
+      devices: [BRIDGE, VIF],
+      tools: { ...TOOLS, ...tools },
+      ticket: 11,
+    });
+    await hotplug(hostsOf(later), event('offline'));
+    assert.ok(later.log.some(({ severity, text }) => severity === 'err' && text.startsWith('offline vif1.0: ')));
+  });
+}
+
+test('offline of what was never online, and of what is gone, ends well', async (t) => {
+  for (const devices of [[BRIDGE], [BRIDGE, VIF], []]) {
+    const fake = setUp(t, { devices });
+    await hotplug(hostsOf(fake), event('offline'));
+    await hotplug(hostsOf(fake), event('remove'));
+    assert.equal(fake.log.filter(({ severity }) => severity === 'err').length, 0);
+  }
+});
+
+test('offline without xenstore still takes the port down', async (t) => {
+  const fake = setUp(t, { tools: { ...TOOLS, 'xenstore-ls': hangs } });
+  await hotplug(hostsOf(fake), event('offline'));
+  assert.ok(fake.effects.includes('ip link set dev vif1.0 down'));
+});
+
+const record = (more: Partial<VifRecord>): VifRecord => ({
+  schema: 1,
+  bootId: 'boot',
+  device: 'vif1.0',
+  name: 'vif1.0',
+  type: 'vif',
+  bridge: 'xenbr0',
+  values: { mac: GOOD.mac, ip: GOOD.ip },
+  xenbus: PATH,
+  mode: 'addresses',
+  backend: 'nftables',
+  subnetBroadcasts: [],
+  shared: false,
+  ingress: false,
+  ifindex: 7,
+  loaded: [],
+  ticket: 1,
+  since: '',
+  ...more,
+});
+
+test('a late offline does not touch the interface of a new domain that has the name by now', async (t) => {
+  for (const old of [{ ifindex: 6 }, { bootId: 'earlier' }] as const) {
+    const fake = setUp(t, { devices: [BRIDGE, device('web0', { up: true })] });
+    fake.host.state.writeVif(record({ name: 'web0', ...old }));
+    await hotplug(hostsOf(fake), event('offline'));
+    assert.equal(index(fake.effects, 'ip link'), -1);
+    assert.equal(fake.host.state.readVif('vif1.0'), undefined);
+  }
+});
+
+test('an offline that a newer run has overtaken does nothing', async (t) => {
+  const fake = setUp(t, { ticket: 10 });
+  fake.host.state.writeVif(record({ ticket: 11 }));
+  await hotplug(hostsOf(fake), event('offline'));
+  assert.deepEqual(fake.effects, ['lock vif1.0', 'release vif1.0']);
+  assert.notEqual(fake.host.state.readVif('vif1.0'), undefined);
+});
+
+test('an online that a newer offline has overtaken brings nothing back and does not say "connected"', async (t) => {
+  const fake = setUp(t, { ticket: 10 });
+  fake.host.state.writeOffline('vif1.0', 11);
+  await hotplug(hostsOf(fake), event('online'));
+  assert.equal(index(fake.effects, 'nft'), -1);
+  assert.equal(index(fake.effects, 'xenstore-write'), -1);
+  assert.equal(existsSync(join(fake.host.state.directory, 'vif', 'vif1.0.json')), false);
+});

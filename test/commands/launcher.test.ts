@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type RunResult, runProgram } from '../lab/subprocess.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../xen-scripts/vif-bridge', import.meta.url));
+const SYSTEM = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+/** A PATH in which the launcher finds this Node, wherever it is. */
+const NODE_PATH = dirname(process.execPath);
+
+/** What the stand-in for the program saw. */
+interface Seen {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly pid: number;
+}
+
+const STAND_IN = `
+process.stdout.write(JSON.stringify({ argv: process.argv.slice(2), env: process.env, pid: process.pid }));
+process.exitCode = 42;
+`;
+
+/** An installation in a folder whose name needs quoting: the genuine launcher, and a stand-in for the program. */
+function install(t: TestContext, options: { built: boolean } = { built: true }): { root: string; script: string } {
+  const root = mkdtempSync(join(tmpdir(), 'xvb launcher $(x) '));
+  t.after(() => rmSync(root, { recursive: true }));
+  for (const folder of ['xen-scripts', 'dist']) mkdirSync(join(root, folder));
+  const script = join(root, 'xen-scripts/vif-bridge');
+  copyFileSync(LAUNCHER, script);
+  chmodSync(script, 0o755);
+  if (options.built) writeFileSync(join(root, 'dist/vif-bridge.cjs'), STAND_IN);
+  return { root, script };
+}
+
+function seen(result: RunResult): Seen {
+  assert.equal(result.status, 42, result.stderr);
+  assert.equal(result.stderr, '');
+  return JSON.parse(result.stdout) as Seen;
+}
+
+test('the launcher becomes the program and hands on every argument and the exit status', async (t) => {
+  const { script } = install(t);
+  const args = [
+    'online',
+    'type_if=vif',
+    '',
+    'ip=192.0.2.1 192.0.2.2',
+    '"quoted"',
+    "it's",
+    '$(id)',
+    'a\nb',
+    '*',
+    '--',
+    '-x',
+  ];
+  const { argv } = seen(await runProgram([script, ...args], { env: { PATH: NODE_PATH } }));
+  assert.deepEqual(argv, args);
+});
+
+test('it is one process from beginning to end, so that a kill of it is a kill of the program', (t) => {
+  const { script } = install(t);
+  const child = spawnSync(script, ['online'], { env: { PATH: NODE_PATH }, encoding: 'utf8' });
+  assert.equal((JSON.parse(child.stdout) as Seen).pid, child.pid);
+});
+
+const inSystem = SYSTEM.some((folder) => existsSync(join(folder, 'node')))
+  ? false
+  : 'Node is in no system directory here';
+test('it needs no environment at all', { skip: inSystem }, async (t) => {
+  const { script } = install(t);
+  assert.deepEqual(seen(await runProgram(['/usr/bin/env', '-i', script, 'online'], { env: {} })).argv, ['online']);
+});
+
+test('it is found by its real path, whatever it is called by', async (t) => {
+  const { root, script } = install(t);
+  const other = mkdtempSync(join(tmpdir(), 'xvb-links-'));
+  t.after(() => rmSync(other, { recursive: true }));
+  symlinkSync(script, join(other, 'absolute'));
+  symlinkSync('absolute', join(other, 'to-a-link'));
+  symlinkSync(root, join(other, 'to-the-folder'));
+  mkdirSync(join(other, 'dist'));
+  writeFileSync(join(other, 'dist/vif-bridge.cjs'), 'process.exitCode = 13');
+  const calls: readonly (readonly [cwd: string, argv: readonly string[]])[] = [
+    ['/', [script]],
+    ['/', ['sh', script]],
+    [dirname(script), ['sh', 'vif-bridge']],
+    [dirname(script), ['./vif-bridge']],
+    [root, ['xen-scripts/vif-bridge']],
+    [root, ['sh', './xen-scripts/vif-bridge']],
+    [other, ['./absolute']],
+    [other, ['sh', 'absolute']],
+    ['/', ['sh', join(other, 'to-a-link')]],
+    ['/', [join(other, 'to-a-link')]],
+    ['/', [join(other, 'to-the-folder/xen-scripts/vif-bridge')]],
+    [join(other, 'to-the-folder/xen-scripts'), ['./vif-bridge']],
+  ];
+  for (const [cwd, argv] of calls) {
+    const path = `${SYSTEM.join(':')}:${NODE_PATH}`;
+    const result = await runProgram([...argv, 'online'], { cwd, env: { PATH: path } });
+    assert.deepEqual(seen(result).argv, ['online'], `${argv.join(' ')} in ${cwd}`);
+  }
+});
+
+test('it looks for tools in the system directories first, and keeps what was on PATH', async (t) => {
+  const { script } = install(t);
+  const { env } = seen(await runProgram([script], { env: { PATH: `/opt/evil:${NODE_PATH}` } }));
+  assert.equal(env.PATH, `${SYSTEM.join(':')}:/opt/evil:${NODE_PATH}`);
+});
+
+test("it hands on Xen's variables and drops those that would change how Node runs", async (t) => {
+  const { script } = install(t);
+  const xen = { XENBUS_PATH: 'backend/vif/1/0', vif: 'vif1.0', XENSTORED_PATH: '/x', VIF_BRIDGE_CONFIG: '/y' };
+  const node = {
+    NODE_OPTIONS: '--require /nonexistent.js',
+    NODE_EXTRA_CA_CERTS: '/nonexistent',
+    NODE_PATH: '/nonexistent',
+    NODE_V8_COVERAGE: '/nonexistent',
+    NODE_REPL_EXTERNAL_MODULE: '/nonexistent',
+  };
+  const { env } = seen(await runProgram([script], { env: { PATH: NODE_PATH, ...xen, ...node } }));
+  for (const [name, value] of Object.entries(xen)) assert.equal(env[name], value);
+  for (const name of Object.keys(node)) assert.equal(env[name], undefined, name);
+});
+
+/** Tools that write down how they were called. */
+const FAKES = ['ip', 'logger', 'xenstore-exists', 'xenstore-write'] as const;
+
+function mountObstacle(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root for a mount namespace';
+  const tried = spawnSync('unshare', [
+    '--mount',
+    '--propagation',
+    'private',
+    'mount',
+    '-t',
+    'tmpfs',
+    'none',
+    '/usr/local/sbin',
+  ]);
+  return tried.status === 0 ? undefined : 'needs unshare(1) and mounts';
+}
+
+/**
+ * Runs the launcher where there is no Node, with recording tools. It puts the system directories first on PATH, so both is
+ * done there, in a mount namespace of its own.
+ *
+ * @returns what the tools were called with, in their order
+ */
+async function withoutNode(
+  t: TestContext,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  statuses: Readonly<Partial<Record<(typeof FAKES)[number], number>>> = {},
+): Promise<RunResult & { calls: string[] }> {
+  const stage = mkdtempSync(join(tmpdir(), 'xvb-fakes-'));
+  t.after(() => rmSync(stage, { recursive: true }));
+  const bin = join(stage, 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(stage, 'calls'), '');
+  writeFileSync(join(stage, 'not-executable'), '');
+  for (const tool of FAKES) {
+    writeFileSync(join(bin, tool), `#!/bin/sh\necho "${tool} $*" >>${stage}/calls\nexit ${statuses[tool] ?? 0}\n`);
+    chmodSync(join(bin, tool), 0o755);
+  }
+  const hide = SYSTEM.map((folder) => join(folder, 'node')).filter((file) => existsSync(file));
+  // The tools' folder last: it covers one that may hold Node.
+  const mounts = [
+    ...hide.map((file) => `mount --bind ${stage}/not-executable ${file}`),
+    `mount --bind ${bin} /usr/local/sbin`,
+    'exec "$@"',
+  ];
+  const result = await runProgram(
+    [
+      'unshare',
+      '--mount',
+      '--propagation',
+      'private',
+      'sh',
+      '-ec',
+      mounts.join('\n'),
+      'sh',
+      'env',
+      '-i',
+      ...variables(env),
+      ...argv,
+    ],
+    { env: { PATH: SYSTEM.join(':') } },
+  );
+  const calls = readFileSync(join(stage, 'calls'), 'utf8').split('\n').filter(Boolean);
+  return { ...result, calls };
+}
+
+function variables(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
+}
+
+const XEN = { XENBUS_PATH: 'backend/vif/1/0', vif: 'vif1.0', INTERFACE: 'vif1.0-emu' } as const;
+const NO_NODE = /^Node is not installed \(20\.17 or later\), and there is no standalone .*\/dist\/vif-bridge$/;
+
+test('without a program to become', { skip: mountObstacle() ?? false }, async (t) => {
+  for (const [command, device] of [
+    ['online', 'vif1.0'],
+    ['add', 'vif1.0-emu'],
+  ] as const) {
+    await t.test(`${command}: the log, then the link, then Xen, and it fails`, async (t) => {
+      const { script } = install(t);
+      const result = await withoutNode(t, [script, command, 'type_if=x'], XEN);
+      assert.equal(result.status, 1);
+      assert.deepEqual([result.stdout, result.stderr], ['', '']);
+      const why = (result.calls[0] ?? '').replace('logger -t vif-bridge -p daemon.err -- cannot run: ', '');
+      assert.match(why, NO_NODE);
+      assert.deepEqual(result.calls.slice(1), [
+        `ip link set dev ${device} down`,
+        'xenstore-exists backend/vif/1/0/script',
+        `xenstore-write backend/vif/1/0/hotplug-error vif-bridge cannot run: ${why} backend/vif/1/0/hotplug-status error`,
+      ]);
+    });
+  }
+
+  for (const command of ['offline', 'remove']) {
+    await t.test(`${command}: only the log, and it ends well`, async (t) => {
+      const { script } = install(t);
+      const result = await withoutNode(t, ['sh', script, 'type_if=vif', command], XEN);
+      assert.equal(result.status, 0);
+      assert.deepEqual(
+        result.calls.map((call) => call.split(' ')[0]),
+        ['logger'],
+      );
+    });
+  }
+
+  await t.test('a backend directory that Xen has removed is not brought back', async (t) => {
+    const { script } = install(t);
+    const { calls, status } = await withoutNode(t, [script, 'online'], XEN, { 'xenstore-exists': 1 });
+    assert.equal(status, 1);
+    assert.equal(calls.at(-1), 'xenstore-exists backend/vif/1/0/script');
+  });
+
+  await t.test('by hand the device may be an argument, and xenstore is not asked', async (t) => {
+    const { script } = install(t);
+    const { calls, status } = await withoutNode(t, [script, 'bridge=x', 'vif=vif7.0', 'online'], {});
+    assert.equal(status, 1);
+    assert.deepEqual(calls.slice(1), ['ip link set dev vif7.0 down']);
+  });
+
+  await t.test('hostile text in the variables stays one argument', async (t) => {
+    const { script } = install(t);
+    const env = { XENBUS_PATH: '$(touch /tmp/x); *', vif: '-batch /etc/passwd; id' };
+    const { calls } = await withoutNode(t, [script, 'online'], env);
+    assert.deepEqual(calls.slice(1, 3), [
+      'ip link set dev -batch /etc/passwd; id down',
+      'xenstore-exists $(touch /tmp/x); */script',
+    ]);
+  });
+
+  await t.test('without logger the reason is on stderr', async (t) => {
+    const { script } = install(t);
+    const { stderr, status } = await withoutNode(t, [script, 'online'], XEN, { logger: 1 });
+    assert.equal(status, 1);
+    assert.match(stderr, /^vif-bridge: cannot run: Node is not installed/);
+  });
+
+  await t.test('a command that is none of the four touches no device', async (t) => {
+    const { script } = install(t);
+    const { calls, status } = await withoutNode(t, [script, 'status'], {});
+    assert.equal(status, 1);
+    assert.equal(calls.length, 1);
+  });
+
+  for (const shell of ['sh', 'bash'].filter((name) => SYSTEM.some((folder) => existsSync(join(folder, name))))) {
+    await t.test(`${shell}: what is not built, or cannot be executed, is told the same way`, async (t) => {
+      const { root, script } = install(t, { built: false });
+      const unbuilt = await withoutNode(t, [shell, script, 'online'], XEN);
+      assert.equal(unbuilt.status, 1);
+      assert.match(
+        unbuilt.calls[0] ?? '',
+        new RegExp(`cannot run: it is not built: run npm install in .*${basename(root).slice(-6)}`),
+      );
+      assert.equal(unbuilt.calls.length, 4);
+
+      writeFileSync(join(root, 'dist/vif-bridge'), 'no program', { mode: 0o644 });
+      const broken = await withoutNode(t, [shell, script, 'online'], XEN);
+      assert.equal(broken.status, 1);
+      assert.match(broken.calls[0] ?? '', /cannot run: the system does not execute .*\/dist\/vif-bridge$/);
+      assert.equal(broken.calls.length, 4);
+    });
+  }
+});

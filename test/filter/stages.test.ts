@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { droppedBy } from '../../src/backends/nft-base.ts';
+import { NFT_FIELDS } from '../../src/backends/nft-fields.ts';
+import { ALL_REASONS, counterCode, REASONS, type ReasonEntry, reasonOfCode } from '../../src/filter/reasons.ts';
+import { ETHERTYPE, type Field } from '../../src/filter/stage.ts';
+import { DIRECTIONS, gotos, isSwitch, outcomes, STAGES, walk } from './walk.ts';
+
+/** Dropped by the base itself, in the hooks that only see link-local frames. */
+const DROPPED_BY_HOOKS = ['link-local'];
+
+for (const direction of DIRECTIONS) {
+  const stages = STAGES[direction];
+  const side = direction === 'from-guest' ? 'what a guest sends' : 'what a guest hears';
+
+  test(`${side}: every stage has a name of its own`, () => {
+    assert.equal(new Set(stages.map(({ name }) => name)).size, stages.length);
+  });
+
+  test(`${side}: every stage that is named exists`, () => {
+    const names = new Set(stages.map(({ name }) => name));
+    for (const stage of stages) for (const name of gotos(stage)) assert.ok(names.has(name), `${stage.name} -> ${name}`);
+  });
+
+  test(`${side}: every stage is reached`, () => {
+    assert.deepEqual([...walk(stages).visited].sort(), stages.map(({ name }) => name).sort());
+  });
+
+  test(`${side}: no frame goes in circles`, () => {
+    const place = new Map(stages.map(({ name }, index) => [name, index]));
+    const circle = (name: string, way: readonly string[]): void => {
+      assert.ok(!way.includes(name), [...way, name].join(' -> '));
+      const stage = stages[place.get(name) ?? -1];
+      for (const next of new Set(stage === undefined ? [] : gotos(stage))) circle(next, [...way, name]);
+    };
+    circle('start', []);
+  });
+
+  test(`${side}: no frame leaves a stage undecided`, () => {
+    for (const stage of stages) {
+      assert.ok('drop' in stage.otherwise || 'goto' in stage.otherwise, `${stage.name} ends in neither drop nor goto`);
+    }
+  });
+
+  test(`${side}: nothing stands behind a step that takes everything`, () => {
+    for (const stage of stages) {
+      stage.steps.forEach((step, index) => {
+        if (isSwitch(step) || step.when.length > 0 || 'ask' in step.so) return;
+        assert.equal(index, stage.steps.length - 1, stage.name);
+        assert.fail(`${stage.name}: a step without conditions belongs in otherwise`);
+      });
+    }
+  });
+
+  test(`${side}: no switch decides twice about one value`, () => {
+    for (const stage of stages) {
+      for (const step of stage.steps.filter(isSwitch)) {
+        const values = step.cases.flatMap((one) => [...one.values]);
+        assert.equal(new Set(values).size, values.length, `${stage.name}: ${step.switch}`);
+      }
+    }
+  });
+
+  test(`${side}: every reason that is used has its text, and every text is used`, () => {
+    const key = direction === 'from-guest' ? 'from' : 'to';
+    const used = new Set<string>([...droppedBy(stages), ...DROPPED_BY_HOOKS]);
+    const told = ALL_REASONS.filter((reason) => (REASONS[reason] as ReasonEntry)[key] !== undefined);
+    assert.deepEqual([...used].sort(), [...told].sort());
+  });
+
+  test(`${side}: the ether type is known before a field of IPv4, IPv6, ARP or RARP is looked at`, () => {
+    const needed = (field: Field): number | undefined => {
+      if (/^(ip6|icmpv6|nd|rs|na|dhcp6) /.test(field)) return ETHERTYPE.ip6;
+      if (/^(ip|icmp|igmp|dhcp) /.test(field)) return ETHERTYPE.ip;
+      if (/^arp /.test(field)) return ETHERTYPE.arp;
+      return /^rarp /.test(field) ? ETHERTYPE.rarp : undefined;
+    };
+    for (const { stage, field, known } of walk(stages).looks) {
+      const etherType = needed(field);
+      if (etherType !== undefined) assert.equal(known.etherType, etherType, `${stage}: ${field}`);
+      if (field.startsWith('udp ')) assert.ok([ETHERTYPE.ip, ETHERTYPE.ip6].includes((known.etherType ?? 0) as 0x0800));
+    }
+  });
+
+  test(`${side}: a raw look behind the IP header is only taken where the protocol is known`, () => {
+    const needed: readonly (readonly [RegExp, number])[] = [
+      [/^(dhcp|dhcp6) /, 17],
+      [/^(nd|rs|na) /, 58],
+    ];
+    for (const { stage, field, known } of walk(stages).looks) {
+      if (!NFT_FIELDS[field].text.startsWith('@th')) continue;
+      const [, protocol] = needed.find(([pattern]) => pattern.test(field)) ?? [];
+      assert.notEqual(protocol, undefined, `${field} has no entry here`);
+      assert.equal(known.protocol, protocol, `${stage}: ${field}`);
+    }
+  });
+
+  test(`${side}: the list of own ND targets is only asked about ICMPv6`, () => {
+    for (const { stage, list, known } of walk(stages).questions) {
+      if (list === 'nd') assert.deepEqual({ ...known }, { etherType: ETHERTYPE.ip6, protocol: 58 }, stage);
+    }
+  });
+
+  test(`${side}: a frame is only accepted after it was compared with something of the vif`, () => {
+    for (const stage of stages) {
+      for (const step of stage.steps) {
+        const accepted = isSwitch(step)
+          ? step.cases.some(({ so }) => 'accept' in so)
+          : 'accept' in step.so && !step.when.some((match) => 'vif' in match || 'own' in match);
+        assert.equal(accepted, false, stage.name);
+      }
+      assert.equal('accept' in stage.otherwise, false, stage.name);
+    }
+  });
+
+  test(`${side}: each list is asked for the side it belongs to`, () => {
+    const lists = direction === 'from-guest' ? ['in', 'nd'] : ['out'];
+    const asked = stages.flatMap(outcomes).flatMap((outcome) => ('ask' in outcome ? [outcome.ask] : []));
+    assert.deepEqual([...new Set(asked)].sort(), lists.sort());
+  });
+}
+
+test('every reason has a number of its own that is found again, and both sides are told apart', () => {
+  const codes = ALL_REASONS.flatMap((reason) => DIRECTIONS.map((direction) => counterCode(direction, reason)));
+  assert.equal(new Set(codes).size, codes.length);
+  for (const reason of ALL_REASONS) {
+    for (const direction of DIRECTIONS) {
+      assert.deepEqual(reasonOfCode(counterCode(direction, reason)), { direction, reason });
+    }
+  }
+  for (const code of [0, 18, 99, 0x100, 0x199, 0x200, -1, Number.NaN]) assert.equal(reasonOfCode(code), undefined);
+});
+
+test('the texts of the reasons complete a sentence', () => {
+  for (const reason of ALL_REASONS) {
+    const { from, to }: ReasonEntry = REASONS[reason];
+    assert.match(reason, /^[a-z0-9-]+$/);
+    for (const text of [from, to])
+      if (text !== undefined) assert.match(text, /^[^A-Z.][^\n]*[^.]$|^IP|^ARP|^RARP|^STP/, reason);
+  }
+});

@@ -1,0 +1,103 @@
+import { FROM_GUEST } from '../../src/filter/from-guest.ts';
+import type { Direction } from '../../src/filter/reasons.ts';
+import type { Field, Match, Outcome, Stage, Step, Switch } from '../../src/filter/stage.ts';
+import { TO_GUEST } from '../../src/filter/to-guest.ts';
+
+export const STAGES: Readonly<Record<Direction, readonly Stage[]>> = { 'from-guest': FROM_GUEST, 'to-guest': TO_GUEST };
+export const DIRECTIONS: readonly Direction[] = ['from-guest', 'to-guest'];
+
+/** What is certain about a frame at some point of its way; undefined means: it may be anything. */
+export interface Known {
+  readonly etherType: number | undefined;
+  /** The protocol whose header starts at the transport header. */
+  readonly protocol: number | undefined;
+}
+
+/** One look at a field, and what is certain by then. */
+export interface Look {
+  readonly stage: string;
+  readonly field: Field;
+  readonly known: Known;
+}
+
+/** One question to a vif's own list, and what is certain by then. */
+export interface Question {
+  readonly stage: string;
+  readonly list: string;
+  readonly known: Known;
+}
+
+export function isSwitch(step: Step | Switch): step is Switch {
+  return 'switch' in step;
+}
+
+/** Every outcome a stage can have, the last one included. */
+export function outcomes(stage: Stage): Outcome[] {
+  return [
+    ...stage.steps.flatMap((step) => (isSwitch(step) ? step.cases.map((one) => one.so) : [step.so])),
+    stage.otherwise,
+  ];
+}
+
+export function gotos(stage: Stage): string[] {
+  return outcomes(stage).flatMap((outcome) => ('goto' in outcome ? [outcome.goto] : []));
+}
+
+const PROTOCOL_FIELDS: readonly Field[] = ['ip protocol', 'ip6 nexthdr', 'ip6 frag nexthdr'];
+/** Hop-by-hop options that end in MLD: their first byte is the next header. */
+const HOPOPTS: Field = 'ip6 hopopts';
+
+/**
+ * Follows every way a frame can take from `start`. Each field that is looked at comes with what the steps before have
+ * made certain.
+ */
+export function walk(stages: readonly Stage[]): { looks: Look[]; questions: Question[]; visited: Set<string> } {
+  const byName = new Map(stages.map((stage) => [stage.name, stage]));
+  const looks: Look[] = [];
+  const questions: Question[] = [];
+  const visited = new Set<string>();
+  const done = new Set<string>();
+
+  const follow = (name: string, entry: Known): void => {
+    const key = `${name} ${entry.etherType} ${entry.protocol}`;
+    if (done.has(key)) return;
+    done.add(key);
+    visited.add(name);
+    const stage = byName.get(name);
+    if (stage === undefined) throw new Error(`no stage ${name}`);
+    for (const step of stage.steps) {
+      if (isSwitch(step)) {
+        looks.push({ stage: name, field: step.switch, known: entry });
+        for (const { values, so } of step.cases) {
+          for (const value of values) leave(name, so, learn(entry, step.switch, value));
+        }
+        continue;
+      }
+      let known = entry;
+      for (const match of step.when) {
+        if ('vif' in match) continue;
+        looks.push({ stage: name, field: match.field, known });
+        known = learnMatch(known, match);
+      }
+      leave(name, step.so, known);
+    }
+    leave(name, stage.otherwise, entry);
+  };
+  const leave = (stage: string, outcome: Outcome, known: Known): void => {
+    if ('goto' in outcome) follow(outcome.goto, known);
+    if ('ask' in outcome) questions.push({ stage, list: outcome.ask, known });
+  };
+  follow('start', { etherType: undefined, protocol: undefined });
+  return { looks, questions, visited };
+}
+
+function learnMatch(known: Known, match: Exclude<Match, { vif: unknown }>): Known {
+  if (!('is' in match)) return known;
+  if (match.field === HOPOPTS) return { ...known, protocol: Number(BigInt(match.is) >> 56n) };
+  return typeof match.is === 'number' ? learn(known, match.field, match.is) : known;
+}
+
+function learn(known: Known, field: Field, value: number): Known {
+  if (field === 'ether type') return { ...known, etherType: value };
+  return PROTOCOL_FIELDS.includes(field) ? { ...known, protocol: value } : known;
+}

@@ -1,0 +1,380 @@
+/** The part of the rules that all vifs share: ports nobody configured, flushes, other people's tables, STP. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { waitForForwarding } from '../lab/bench.ts';
+import type { Wire } from '../lab/wire.ts';
+import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { A, ALL, arp, frame, G, ip4, llc, station, TYPE, udp, V } from './frames.ts';
+import { GUEST_A, GUEST_V } from './verdict.ts';
+
+const skip = obstacle();
+const C = station('00:16:3e:00:03:00', '10.0.0.13', 'fd00::13');
+
+const own = frame(ALL, A.mac, TYPE.arp, arp({ tpa: G.ip }));
+const forged = frame(V.mac, A.mac, TYPE.arp, arp({ op: 2, spa: G.ip, tha: V.mac }));
+const of = (who: typeof A): string => frame(ALL, who.mac, TYPE.arp, arp({ sha: who.mac, spa: who.ip, tpa: G.ip }));
+const to = (who: typeof A): string => frame(who.mac, G.mac, TYPE.ip, ip4({ src: G.ip, dst: who.ip }, udp(9, 9)));
+
+async function arrives(wire: Wire, from: string, hex: string): Promise<string[]> {
+  await wire.collect(0);
+  await wire.send(from, hex);
+  return (await wire.collect())
+    .filter((seen) => seen.hex === hex)
+    .map(({ iface }) => iface)
+    .sort();
+}
+
+/** A port on the bridge, up, as somebody else than this program would leave it. */
+async function plug(dom0: Dom0, name: string): Promise<string> {
+  const guest = await dom0.bench.addVif(name);
+  await dom0.ns.check(['ip', 'link', 'set', name, 'master', 'br0', 'up']);
+  await waitForForwarding(dom0.ns, name);
+  return guest;
+}
+
+async function states(dom0: Dom0): Promise<string[]> {
+  return (await dom0.status()).map(({ name, state }) => `${name} ${state}`);
+}
+
+async function isGuarded(wire: Wire): Promise<void> {
+  assert.ok((await arrives(wire, 'guest1.0', own)).includes('gw0'), 'its own frame passes');
+  assert.deepEqual(await arrives(wire, 'guest1.0', forged), [], 'a forged one does not');
+}
+
+test('ports that nobody configured', { skip, concurrency: 2 }, async (t) => {
+  await t.test('pass nothing, once there is a base', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_V);
+    await plug(dom0, 'vif3.0');
+    const wire = await dom0.openWire(['guest3.0', 'guest2.0', 'gw0', 'br0']);
+    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
+    assert.deepEqual(await arrives(wire, 'guest3.0', frame('01:80:c2:00:00:00', C.mac, 0x0026, '00'.repeat(46))), []);
+    assert.deepEqual(await arrives(wire, 'gw0', of(G)), ['br0', 'guest2.0']);
+    assert.deepEqual(await states(dom0), ['vif2.0 managed', 'vif3.0 unmanaged']);
+    const drops = (await dom0.status()).find(({ name }) => name === 'vif3.0')?.drops;
+    assert.ok(drops?.some(({ reason, direction }) => reason === 'unmanaged' && direction === 'from-guest'));
+    assert.ok(drops?.some(({ reason, direction }) => reason === 'unmanaged' && direction === 'to-guest'));
+  });
+
+  await t.test('pass everything with unmanaged = open', async (t) => {
+    const dom0 = await openDom0(t, { policy: '[defaults]\nunmanaged = open\n' });
+    await dom0.start(GUEST_V);
+    await plug(dom0, 'vif3.0');
+    const wire = await dom0.openWire(['guest3.0', 'guest2.0', 'gw0']);
+    assert.ok((await arrives(wire, 'guest3.0', of(C))).includes('gw0'));
+    assert.ok((await arrives(wire, 'gw0', of(G))).includes('guest3.0'));
+    assert.ok((await arrives(wire, 'gw0', to(C))).includes('guest3.0'));
+  });
+
+  await t.test('are closed again when their vif has been offline', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_A);
+    await dom0.hotplug('offline', { domid: 1 });
+    await dom0.ns.check(['ip', 'link', 'set', 'vif1.0', 'master', 'br0', 'up']);
+    await waitForForwarding(dom0.ns, 'vif1.0');
+    const wire = await dom0.openWire(['guest1.0', 'gw0']);
+    assert.deepEqual(await arrives(wire, 'guest1.0', own), []);
+  });
+
+  await t.test('that are no vifs are left alone', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_A);
+    await dom0.ns.check(['ip', 'link', 'add', 'tap0', 'type', 'veth', 'peer', 'name', 'other0']);
+    await dom0.ns.check(['ip', 'link', 'set', 'tap0', 'master', 'br0', 'up']);
+    await dom0.ns.check(['ip', 'link', 'set', 'other0', 'up']);
+    await waitForForwarding(dom0.ns, 'tap0');
+    const wire = await dom0.openWire(['other0', 'gw0']);
+    assert.deepEqual(await arrives(wire, 'other0', of(C)), ['gw0']);
+  });
+});
+
+test('guests that run before the first base', { skip, concurrency: 2 }, async (t) => {
+  await t.test('keep working, also after a repair, until they are taken over', async (t) => {
+    const dom0 = await openDom0(t);
+    await plug(dom0, 'vif3.0');
+    await dom0.start(GUEST_A);
+    const wire = await dom0.openWire(['guest1.0', 'guest3.0', 'gw0']);
+    for (const repair of [undefined, ['reapply', 'vif1.0'], ['reapply', '--all']]) {
+      if (repair !== undefined) {
+        await dom0.ns.check(['nft', 'flush', 'ruleset']);
+        await dom0.admin(repair);
+      }
+      assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 exempt']);
+      assert.ok((await arrives(wire, 'guest3.0', of(C))).includes('gw0'));
+      assert.deepEqual(await arrives(wire, 'gw0', to(C)), ['guest3.0']);
+      await isGuarded(wire);
+    }
+
+    dom0.configure({ domid: 3, mac: C.mac, ip: C.ip });
+    const taken = await dom0.admin(['reapply', 'vif3.0']);
+    assert.equal(taken.status, 0, taken.stderr);
+    assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 managed']);
+    assert.ok((await arrives(wire, 'guest3.0', of(C))).includes('gw0'));
+    assert.deepEqual(await arrives(wire, 'guest3.0', of(V)), []);
+    await dom0.ns.check(['nft', 'flush', 'ruleset']);
+    await dom0.admin(['reapply', '--all']);
+    assert.deepEqual(await arrives(wire, 'guest3.0', of(V)), []);
+  });
+
+  await t.test('are taken over by their own online', async (t) => {
+    const dom0 = await openDom0(t);
+    await plug(dom0, 'vif3.0');
+    await dom0.start(GUEST_A);
+    dom0.configure({ domid: 3, mac: C.mac, ip: C.ip });
+    assert.equal((await dom0.hotplug('online', { domid: 3 })).status, 0);
+    assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 managed']);
+  });
+
+  await t.test('do not pass their exemption on to a later port of their name', async (t) => {
+    const dom0 = await openDom0(t);
+    await plug(dom0, 'vif3.0');
+    await dom0.start(GUEST_A);
+    await dom0.bench.removeVif('vif3.0');
+    await plug(dom0, 'vif3.0');
+    const wire = await dom0.openWire(['guest1.0', 'guest3.0', 'gw0']);
+    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
+    await dom0.ns.check(['nft', 'flush', 'ruleset']);
+    await dom0.admin(['reapply', '--all']);
+    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
+    assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 unmanaged']);
+  });
+
+  await t.test('ports that appear after the first base are closed, also after a repair', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_A);
+    await plug(dom0, 'vif3.0');
+    await dom0.ns.check(['nft', 'flush', 'ruleset']);
+    await dom0.admin(['reapply', '--all']);
+    const wire = await dom0.openWire(['guest1.0', 'guest3.0', 'gw0']);
+    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
+  });
+});
+
+test('nft flush ruleset', { skip, concurrency: 2 }, async (t) => {
+  const REPAIRS: readonly (readonly [string, (dom0: Dom0) => Promise<unknown>])[] = [
+    ['reapply --all', (dom0) => dom0.admin(['reapply', '--all'])],
+    ['reapply of another vif', (dom0) => dom0.admin(['reapply', 'vif2.0'])],
+    ['the online of another vif', (dom0) => dom0.start({ domid: 3, ip: C.ip })],
+    ['its own online', (dom0) => dom0.hotplug('online', { domid: 1 }).then(() => waitForForwarding(dom0.ns, 'vif1.0'))],
+    ['the offline of another vif', (dom0) => dom0.hotplug('offline', { domid: 2 })],
+  ];
+  for (const [name, repair] of REPAIRS) {
+    await t.test(`is repaired by ${name}`, async (t) => {
+      const dom0 = await openDom0(t);
+      await dom0.start(GUEST_A);
+      await dom0.start(GUEST_V);
+      const wire = await dom0.openWire(['guest1.0', 'guest2.0', 'gw0']);
+      await isGuarded(wire);
+      await dom0.ns.check(['nft', 'flush', 'ruleset']);
+      assert.deepEqual(await states(dom0), ['vif1.0 damaged', 'vif2.0 damaged']);
+      assert.deepEqual(await arrives(wire, 'guest1.0', forged), ['guest2.0'], 'the rules are really gone');
+      await repair(dom0);
+      await isGuarded(wire);
+      assert.ok((await states(dom0)).includes('vif1.0 managed'));
+    });
+  }
+
+  await t.test('an offline after it leaves nothing of its vif', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_A);
+    await dom0.ns.check(['nft', 'flush', 'ruleset']);
+    assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
+    assert.doesNotMatch(await dom0.ruleset(), /vif1\.0/);
+  });
+
+  await t.test('a lost table alone is noticed as well', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start({ ...GUEST_A, type: 'vif_ioemu' });
+    const wire = await dom0.openWire(['guest1.0', 'gw0']);
+    for (const table of ['bridge', 'netdev']) {
+      await dom0.ns.check(['nft', 'delete', 'table', table, 'xen-vif']);
+      assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+      assert.match(await dom0.ruleset(), new RegExp(`table ${table} xen-vif`));
+      await isGuarded(wire);
+    }
+  });
+});
+
+test('other tables', { skip }, async (t) => {
+  const FOREIGN = `
+    table inet filter { chain forward { type filter hook forward priority 0; policy accept; } }
+    table bridge filter { set vif { type ether_addr; elements = { 02:00:00:00:00:01 } }
+      chain forward { type filter hook forward priority 0; policy accept; meta mark 1 counter accept } }
+    table netdev mine { chain one { type filter hook ingress device "up0" priority 0; policy accept; } }
+    table bridge xen-vif-other { chain c { } }
+  `;
+  await t.test('are never touched', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.ns.check(['nft', '-f', '-'], { input: FOREIGN });
+    const foreign = async (): Promise<string> =>
+      (await dom0.ruleset()).replace(/table (bridge|netdev) xen-vif \{\n[\s\S]*?\n\}\n/g, '');
+    const before = await dom0.ruleset();
+    await dom0.start({ ...GUEST_A, type: 'vif_ioemu' });
+    await dom0.start(GUEST_V);
+    await dom0.admin(['reapply', '--all']);
+    assert.equal(await foreign(), before);
+    for (const command of ['offline', 'remove'] as const) await dom0.hotplug(command, { domid: 1 });
+    assert.equal(await foreign(), before);
+  });
+
+  await t.test('that accept everything do not open a vif', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_A);
+    const accept = ['prerouting', 'input', 'forward', 'postrouting', 'output']
+      .map((hook) => `chain ${hook} { type filter hook ${hook} priority -300; policy accept; accept }`)
+      .join('\n');
+    await dom0.ns.check(['nft', '-f', '-'], { input: `table bridge admin {\n${accept}\n}\n` });
+    const wire = await dom0.openWire(['guest1.0', 'gw0']);
+    await isGuarded(wire);
+  });
+});
+
+test('spanning tree', { skip, concurrency: 2 }, async (t) => {
+  // Root identifier 0000 and A's MAC: better than any bridge with the default priority.
+  const bpdu = llc(
+    '01:80:c2:00:00:00',
+    A.mac,
+    `424203 0000 00 00 ${'0000'}00163e000001 00000000 ${'0000'}00163e000001 8001 0000 1400 0200 0f00`,
+  );
+  const root = async (dom0: Dom0): Promise<string> =>
+    (await dom0.ns.check(['cat', '/sys/class/net/br0/bridge/root_id'])).trim();
+
+  for (const type of ['vif', 'vif_ioemu'] as const) {
+    await t.test(`a BPDU of a guest does not move the root (${type})`, async (t) => {
+      const dom0 = await openDom0(t);
+      await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'stp_state', '1']);
+      await dom0.start({ ...GUEST_A, type });
+      const before = await root(dom0);
+      const ends = type === 'vif' ? ['guest1.0'] : ['guest1.0', 'guest1.0-emu'];
+      const wire = await dom0.openWire([...ends, 'gw0']);
+      for (const end of ends) for (let n = 0; n < 3; n++) await wire.send(end, bpdu);
+      assert.equal(await root(dom0), before);
+      // The bench does see such a frame at work.
+      await wire.send('gw0', bpdu);
+      await sleep(20);
+      assert.notEqual(await root(dom0), before);
+    });
+  }
+
+  await t.test('nor does it when STP is switched on later', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_A);
+    await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'stp_state', '1']);
+    await waitForForwarding(dom0.ns, 'vif1.0');
+    const before = await root(dom0);
+    const wire = await dom0.openWire(['guest1.0']);
+    await wire.send('guest1.0', bpdu);
+    assert.equal(await root(dom0), before);
+  });
+
+  await t.test('a guest does not hear the BPDUs of the bridge', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'stp_state', '1', 'hello_time', '100']);
+    await dom0.start(GUEST_A);
+    const wire = await dom0.openWire(['guest1.0', 'gw0']);
+    await sleep(2_500);
+    const heard = (await wire.collect()).filter(({ hex }) => hex.startsWith('0180c2000000')).map(({ iface }) => iface);
+    assert.deepEqual([...new Set(heard)], ['gw0']);
+  });
+});
+
+test('reapply', { skip, concurrency: 2 }, async (t) => {
+  await t.test('takes changed keys into use, without taking the link down', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start({ ...GUEST_A, ip: V.ip });
+    const wire = await dom0.openWire(['guest1.0', 'gw0']);
+    assert.deepEqual(await arrives(wire, 'guest1.0', own), []);
+    dom0.store.write('backend/vif/1/0/ip', A.ip);
+    assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+    await isGuarded(wire);
+    dom0.store.write('backend/vif/1/0/ip', V.ip);
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    assert.deepEqual(await arrives(wire, 'guest1.0', own), []);
+  });
+
+  await t.test('with a bad key changes nothing and says so', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start(GUEST_A);
+    dom0.store.write('backend/vif/1/0/ip', '10.0.0.300');
+    const result = await dom0.admin(['reapply', 'vif1.0']);
+    assert.equal(result.status, 1);
+    assert.match(result.stderr, /10\.0\.0\.300/);
+    const wire = await dom0.openWire(['guest1.0', 'gw0']);
+    await isGuarded(wire);
+    assert.equal(dom0.key(1, 'hotplug-status'), 'connected');
+  });
+
+  await t.test('uses the saved state when xenstore has gone, and xenstore again when it is back', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start({ ...GUEST_A, type: 'vif_ioemu' });
+    const env = { XENSTORED_PATH: '/nowhere' };
+    for (const args of [
+      ['reapply', 'vif1.0'],
+      ['reapply', '--all'],
+    ]) {
+      await dom0.ns.check(['nft', 'flush', 'ruleset']);
+      const result = await dom0.admin(args, { env });
+      assert.equal(result.status, 0, result.stderr);
+      const wire = await dom0.openWire(['guest1.0', 'guest1.0-emu', 'gw0']);
+      await isGuarded(wire);
+      await wire.exit();
+    }
+    dom0.store.write('backend/vif/1/0/ip', C.ip);
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    assert.deepEqual(
+      (await dom0.status()).map(({ addresses }) => addresses),
+      [[C.ip], [C.ip]],
+    );
+  });
+
+  await t.test('of a vif that nobody knows is an error', async (t) => {
+    const dom0 = await openDom0(t);
+    const result = await dom0.admin(['reapply', 'vif7.0']);
+    assert.equal(result.status, 1);
+    assert.match(result.stderr, /vif7\.0/);
+  });
+});
+
+test('a port that somebody renames', { skip, concurrency: 2 }, async (t) => {
+  const rename = async (dom0: Dom0, from: string, name: string): Promise<void> => {
+    await dom0.ns.check(['ip', 'link', 'set', from, 'down']);
+    await dom0.ns.check(['ip', 'link', 'set', from, 'name', name]);
+    await dom0.ns.check(['ip', 'link', 'set', name, 'up']);
+    await waitForForwarding(dom0.ns, name);
+  };
+
+  for (const [from, guest] of [
+    ['vif1.0', GUEST_A],
+    ['web0', { ...GUEST_A, vifname: 'web0' }],
+  ] as const) {
+    await t.test(`stays filtered (${from})`, async (t) => {
+      const dom0 = await openDom0(t);
+      await dom0.start(guest);
+      await dom0.start(GUEST_V);
+      await rename(dom0, from, 'stranger');
+      const wire = await dom0.openWire(['guest1.0', 'guest2.0', 'gw0']);
+      await isGuarded(wire);
+    });
+
+    await t.test(`is taken off the bridge by offline all the same (${from})`, async (t) => {
+      const dom0 = await openDom0(t);
+      await dom0.start(guest);
+      await rename(dom0, from, 'stranger');
+      assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
+      const link = await dom0.link('stranger');
+      assert.deepEqual([link?.master, link?.flags.includes('UP')], [undefined, false]);
+    });
+
+    await t.test(`is filtered again after a flush and a repair (${from})`, async (t) => {
+      const dom0 = await openDom0(t);
+      await dom0.start(guest);
+      await dom0.start(GUEST_V);
+      await rename(dom0, from, 'stranger');
+      await dom0.ns.check(['nft', 'flush', 'ruleset']);
+      await dom0.admin(['reapply', 'vif2.0']);
+      const wire = await dom0.openWire(['guest1.0', 'guest2.0', 'gw0']);
+      await isGuarded(wire);
+    });
+  }
+});

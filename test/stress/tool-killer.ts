@@ -1,0 +1,100 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PLAIN_ENV, type RunResult } from '../lab/subprocess.ts';
+import type { Fleet } from './fleet.ts';
+import type { GuestVif } from './guest-vif.ts';
+import { PROGRAM } from './rounds.ts';
+
+/**
+ * When a run is killed, seen from one of the programs it starts:
+ * - `before` it has done anything: it never does;
+ * - `after` it has done its work;
+ * - `late`: before, but the program lives on and does its work some time after that.
+ */
+export const MOMENTS = ['before', 'after', 'late'] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+export interface Strike {
+  /** Which of the programs that the run starts, counted from 1. */
+  readonly step: number;
+  readonly moment: Moment;
+}
+
+/** Runs the program with stand-ins for the tools it starts, which kill it at a chosen moment. */
+export interface ToolKiller {
+  /**
+   * @param args of the program
+   * @param strike undefined lets it run to its end
+   * @returns the programs it started, in order, and how it ended
+   */
+  run(args: readonly string[], vif: GuestVif, strike?: Strike): Promise<{ tools: string[]; result: RunResult }>;
+  /** Waits until the program that lived on, at the moment `late`, has done its work. */
+  latecomer(): Promise<void>;
+}
+
+const TOOLS = [
+  'nft',
+  'ip',
+  'bridge',
+  'flock',
+  'logger',
+  'ebtables-nft',
+  'ebtables-nft-restore',
+  'ebtables',
+  'ebtables-restore',
+  'ebtables-save',
+];
+const XENSTORE_TOOLS = [
+  'xenstore-ls',
+  'xenstore-read',
+  'xenstore-write',
+  'xenstore-exists',
+  'xenstore-list',
+  'xenstore-rm',
+];
+
+/** The stand-in counts itself, kills its parent if it is its turn, and becomes the real tool. */
+const STAND_IN = `#!/bin/sh
+PATH=$REAL_PATH
+echo "\${0##*/}" >>"$STRIKE_LOG"
+step=$(wc -l <"$STRIKE_LOG")
+[ "$step" -eq "$STRIKE_STEP" ] || exec "\${0##*/}" "$@"
+case $STRIKE_MOMENT in
+  before) kill -KILL $PPID ;;
+  after) "\${0##*/}" "$@"; kill -KILL $PPID ;;
+  late) kill -KILL $PPID; sleep 0.6; "\${0##*/}" "$@"; : >"$STRIKE_LOG.late" ;;
+esac
+`;
+
+export function toolKiller(fleet: Fleet): ToolKiller {
+  const folder = join(fleet.folder, 'stand-ins');
+  const log = join(fleet.folder, 'tools');
+  const late = `${log}.late`;
+  const real = PLAIN_ENV.PATH ?? '';
+  const installed = (tool: string): boolean => real.split(':').some((place) => existsSync(join(place, tool)));
+  mkdirSync(folder);
+  for (const tool of [...TOOLS, ...XENSTORE_TOOLS].filter(installed)) {
+    writeFileSync(join(folder, tool), STAND_IN);
+    chmodSync(join(folder, tool), 0o755);
+  }
+  return {
+    async run(args, vif, strike) {
+      for (const file of [log, late]) rmSync(file, { force: true });
+      const env = {
+        ...fleet.env(vif),
+        PATH: `${folder}:${real}`,
+        REAL_PATH: real,
+        STRIKE_LOG: log,
+        STRIKE_STEP: String(strike?.step ?? 0),
+        STRIKE_MOMENT: strike?.moment ?? '',
+      };
+      const result = await fleet.bench.ns.run([process.execPath, PROGRAM, ...args], { env });
+      const tools = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
+      return { tools, result };
+    },
+    async latecomer() {
+      while (!existsSync(late)) await sleep(5);
+    },
+  };
+}
