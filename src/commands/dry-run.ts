@@ -24,6 +24,10 @@ async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
       : '';
   return [
     notes + unknown,
+    section(
+      'sysctl -w',
+      `net.ipv6.conf.${(setup.rename ? setup.device : setup.name).replaceAll('.', '/')}.disable_ipv6=1`,
+    ),
     section('ip -batch -', batch(setup.rename ? prepareLines(setup) : [])),
     section(...loadedText(host, planned)),
     section('ip -batch -', batch([...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)])),

@@ -19,7 +19,7 @@ import { isRenamed, withVifLock } from './online.ts';
  */
 export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   await withVifLock(host, event, async () => {
-    const record = host.state.readVif(event.device);
+    const record = recordOrNone(host, event);
     if (record !== undefined && record.ticket > host.ticket) {
       host.log.say('warning', `${event.device}: a newer run has been here already; nothing done`);
       return;
@@ -34,6 +34,16 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
     host.state.removeVif({ device: record.device, mac: record.values.mac });
     host.log.say('info', `${name} is off ${record.bridge}`);
   });
+}
+
+/** A broken state file must not keep the link open; its rules stay and let nobody but the old guest through. */
+function recordOrNone(host: Host, event: HotplugEvent): VifRecord | undefined {
+  try {
+    return host.state.readVif(event.device);
+  } catch (error) {
+    host.log.say('err', `${event.command} ${event.device}: ${failureLine(asFailure(error))}`);
+    return undefined;
+  }
 }
 
 async function removeRules(host: Host, record: VifRecord): Promise<void> {

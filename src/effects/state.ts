@@ -60,7 +60,9 @@ export interface BaseRecord {
 /** The state directory, on tmpfs: nothing in it outlives the kernel whose tables it describes. */
 export interface State {
   readonly directory: string;
+  /** @throws Failure `input` for a file that cannot be read as a record */
   readVif(device: string): VifRecord | undefined;
+  /** All that can be read: one broken file must not take every other vif with it. A vif without a record is closed. */
   allVifs(): VifRecord[];
   writeVif(record: VifRecord): void;
   removeVif(record: { device: string; mac: string | undefined }): void;
@@ -91,7 +93,7 @@ export function openState(directory: string): State {
     readVif,
     allVifs() {
       const devices = list(join(directory, 'vif')).filter((file) => file.endsWith('.json'));
-      return devices.flatMap((file) => readVif(file.slice(0, -'.json'.length)) ?? []);
+      return devices.flatMap((file) => readable(() => readVif(file.slice(0, -'.json'.length))) ?? []);
     },
     writeVif(record) {
       if (record.values.mac !== undefined) write(macFile(record.values.mac, record.device), '');
@@ -162,6 +164,15 @@ export function writeText(file: string, text: string, drafts: string): void {
       // A parallel run has just removed the folder, which was empty.
       if (attempt === 5 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
+  }
+}
+
+function readable<T>(read: () => T | undefined): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Failure) return undefined;
+    throw error;
   }
 }
 

@@ -37,6 +37,9 @@ export function parseAddressList(text: string, at: string): AddressList {
     });
   }
   const words = text.split(/[\s,;'"]+/).filter((word) => word !== '');
+  if (words.length === 0 && /[,;]/.test(text)) {
+    throw new Failure('input', `${shown(text)} names no address`, { at, hint: 'write addresses, or no ip= at all' });
+  }
   if (words.length > MOST) {
     throw new Failure('input', `${words.length} addresses are too many for one vif`, {
       at,

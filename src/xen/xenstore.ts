@@ -53,10 +53,16 @@ export async function writeKeys(
   if (result.status !== 0) throw toolFailure('xenstore-write', args, result);
 }
 
-/** True if a node exists. */
+/**
+ * True if a node exists.
+ *
+ * @throws Failure `tool` if xenstored cannot be reached: "cannot see" is not "is not there"
+ */
 export async function nodeExists(run: RunTool, path: string): Promise<boolean> {
   try {
-    return (await run('xenstore-exists', [path], { timeoutMs: READ_MS })).status === 0;
+    const result = await run('xenstore-exists', [path], { timeoutMs: READ_MS });
+    if (/xs_open|Connection refused/.test(result.stderr)) throw toolFailure('xenstore-exists', [path], result);
+    return result.status === 0;
   } catch (error) {
     if (!(error instanceof Failure && /is not installed/.test(error.message))) throw error;
     return (await run('xenstore-read', [path], { timeoutMs: READ_MS })).status === 0;

@@ -20,6 +20,8 @@ import { type Guest, guest } from './guests.ts';
 export interface FillOrder {
   readonly state: string;
   readonly count: number;
+  /** A namespace for the guests' ends: dom0 has only one device for each vif. */
+  readonly guests: string;
 }
 
 /** A Linux bridge has at most 1023 ports (net/bridge/br_private.h, BR_PORT_BITS). */
@@ -44,7 +46,7 @@ async function fill(order: FillOrder): Promise<void> {
     ]),
     ...guests.flatMap(({ vif }) => {
       const peer = vif.replace('vif', 'guest');
-      return [`link add ${vif} address ${VIF_MAC} type veth peer name ${peer}`, `link set ${peer} up`];
+      return [`link add ${vif} address ${VIF_MAC} type veth peer name ${peer} netns ${order.guests}`];
     }),
   ]);
   const host = systemHost({

@@ -39,13 +39,16 @@ export async function openBenchHost(vifs: number): Promise<BenchHost> {
   // The state belongs on tmpfs. The stopwatch has a /dev of its own, so it cannot be /dev/shm.
   const state = mkdtempSync('/run/xvb-bench-');
   const folder = mkdtempSync(join(tmpdir(), 'xvb-bench-'));
-  if (vifs > 0) {
-    const order: FillOrder = { state, count: vifs };
+  const guests = vifs > 0 ? await createNamespace(`guests of ${vifs} vifs`) : undefined;
+  if (guests !== undefined) {
+    const order: FillOrder = { state, count: vifs, guests: guests.name };
     const script = fileURLToPath(new URL('fill.ts', import.meta.url));
     await ns.check([process.execPath, '--import', import.meta.resolve('tsx'), script], {
       input: JSON.stringify(order),
       timeoutMs: 600_000,
     });
+    const up = fillers(vifs).map(({ vif }) => `link set ${vif.replace('vif', 'guest')} up\n`);
+    await guests.check(['ip', '-batch', '-'], { input: up.join(''), timeoutMs: 600_000 });
     await store.load(Object.assign({}, ...fillers(vifs).map(guestKeys)) as Record<string, string>);
   }
   const stopwatch = await openStopwatch(ns, join(folder, 'output'));
@@ -77,6 +80,7 @@ export async function openBenchHost(vifs: number): Promise<BenchHost> {
       await stopwatch.stop();
       await store.stop();
       await ns.remove();
+      await guests?.remove();
       for (const path of [state, folder]) rmSync(path, { recursive: true, force: true });
     },
   };

@@ -198,11 +198,30 @@ test('nft flush ruleset', { skip, concurrency: 2 }, async (t) => {
 
 test('other tables', { skip }, async (t) => {
   const FOREIGN = `
-    table inet filter { chain forward { type filter hook forward priority 0; policy accept; } }
-    table bridge filter { set vif { type ether_addr; elements = { 02:00:00:00:00:01 } }
-      chain forward { type filter hook forward priority 0; policy accept; meta mark 1 counter accept } }
-    table netdev mine { chain one { type filter hook ingress device "up0" priority 0; policy accept; } }
-    table bridge xen-vif-other { chain c { } }
+    table inet filter {
+      chain forward {
+        type filter hook forward priority 0; policy accept;
+      }
+    }
+    table bridge filter {
+      set vif {
+        type ether_addr
+        elements = { 02:00:00:00:00:01 }
+      }
+      chain forward {
+        type filter hook forward priority 0; policy accept;
+        meta mark 1 counter accept
+      }
+    }
+    table netdev mine {
+      chain one {
+        type filter hook ingress device "up0" priority 0; policy accept;
+      }
+    }
+    table bridge xen-vif-other {
+      chain c {
+      }
+    }
   `;
   await t.test('are never touched', async (t) => {
     const dom0 = await openDom0(t);
@@ -222,7 +241,7 @@ test('other tables', { skip }, async (t) => {
     const dom0 = await openDom0(t);
     await dom0.start(GUEST_A);
     const accept = ['prerouting', 'input', 'forward', 'postrouting', 'output']
-      .map((hook) => `chain ${hook} { type filter hook ${hook} priority -300; policy accept; accept }`)
+      .map((hook) => `chain ${hook} { type filter hook ${hook} priority -300; policy accept; accept; }`)
       .join('\n');
     await dom0.ns.check(['nft', '-f', '-'], { input: `table bridge admin {\n${accept}\n}\n` });
     const wire = await dom0.openWire(['guest1.0', 'gw0']);
@@ -244,7 +263,16 @@ test('spanning tree', { skip, concurrency: 2 }, async (t) => {
     await t.test(`a BPDU of a guest does not move the root (${type})`, async (t) => {
       const dom0 = await openDom0(t);
       await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'stp_state', '1']);
-      await dom0.start({ ...GUEST_A, type });
+      dom0.configure({ ...GUEST_A, type });
+      // A port waits for seconds before it forwards; BPDUs it takes at once.
+      for (const [command, device] of [
+        ['online', 'vif1.0'],
+        ['add', 'vif1.0-emu'],
+      ] as const) {
+        if (type === 'vif' && command === 'add') continue;
+        await dom0.bench.addVif(device);
+        assert.equal((await dom0.hotplug(command, { domid: 1 })).status, 0);
+      }
       const before = await root(dom0);
       const ends = type === 'vif' ? ['guest1.0'] : ['guest1.0', 'guest1.0-emu'];
       const wire = await dom0.openWire([...ends, 'gw0']);
@@ -270,8 +298,8 @@ test('spanning tree', { skip, concurrency: 2 }, async (t) => {
 
   await t.test('a guest does not hear the BPDUs of the bridge', async (t) => {
     const dom0 = await openDom0(t);
-    await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'stp_state', '1', 'hello_time', '100']);
     await dom0.start(GUEST_A);
+    await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'stp_state', '1', 'hello_time', '100']);
     const wire = await dom0.openWire(['guest1.0', 'gw0']);
     await sleep(2_500);
     const heard = (await wire.collect()).filter(({ hex }) => hex.startsWith('0180c2000000')).map(({ iface }) => iface);

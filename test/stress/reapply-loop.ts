@@ -18,9 +18,12 @@ const host = systemHost({
   deadlineMs: 600_000,
 });
 let done = 0;
-for (; done < Number(times); done += 1) {
-  if (vifs[0] === '--all') await reapplyAll(host);
-  else for (const vif of vifs) await reapply(host, vif);
+try {
+  for (; done < Number(times); done += 1) {
+    if (vifs[0] === '--all') await reapplyAll(host);
+    else for (const vif of vifs) await reapply(host, vif);
+  }
+} finally {
+  await log.deliver(host.run);
 }
-await log.deliver(host.run);
 process.stdout.write(`${done}\n`);
