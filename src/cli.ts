@@ -1,10 +1,8 @@
-import { Chalk } from 'chalk';
 import { Command, CommanderError, Option } from 'commander';
 import { dryRun } from './commands/dry-run.ts';
 import { hotplug } from './commands/hotplug.ts';
 import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './commands/reapply.ts';
 import { portStatus } from './commands/status.ts';
-import { statusText } from './commands/status-text.ts';
 import { REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { syslog } from './effects/log.ts';
 import { DEFAULT_STATE_DIRECTORY } from './effects/state.ts';
@@ -42,7 +40,7 @@ export async function main(argv: readonly string[], env: Environment, version: s
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 1;
     if (thrown instanceof Reported) return thrown.status;
     const failure = asFailure(thrown);
-    process.stderr.write(failureText(failure));
+    process.stderr.write(await failureText(failure));
     return EXIT_STATUS[failure.code];
   }
 }
@@ -144,7 +142,7 @@ async function runHotplug(
   } catch (thrown) {
     const failure = asFailure(thrown);
     // For Xen it stands in hotplug-error, which xl prints; saying it twice helps nobody.
-    if (!byXen) process.stderr.write(failureText(failure));
+    if (!byXen) process.stderr.write(await failureText(failure));
     throw new Reported(failure);
   } finally {
     await log.deliver(reporting(REPORT_MS).run);
@@ -179,6 +177,7 @@ async function dryReapply(host: Host, device: string): Promise<string> {
 async function runStatus(vif: string | undefined, options: CommonOptions, env: Environment): Promise<void> {
   await withAdminHost('status', options, env, async (host) => {
     const ports = await portStatus(host, vif);
+    const { statusText } = await import('./commands/status-text.ts');
     const text =
       options.json === true
         ? `${JSON.stringify(ports, undefined, 2)}\n`
@@ -221,7 +220,8 @@ function nonEmpty(text: string | undefined): string | undefined {
 }
 
 /** A failure for people: what, where, what to do. Coloured only on a terminal. */
-function failureText(failure: Failure): string {
+async function failureText(failure: Failure): Promise<string> {
+  const { Chalk } = await import('chalk');
   const chalk = new Chalk({ level: process.stderr.isTTY === true ? 1 : 0 });
   return [
     `${chalk.red('error:')} ${failure.message}`,

@@ -25,6 +25,18 @@ if [ ! -e "$bundle" ] || [ -n "$(find src package.json -newer "$bundle" -type f 
   npm run --silent build >&2
 fi
 
+# The same program as one executable with its runtime; npm has the runtime for some systems only.
+standalone=dist/vif-bridge
+runtime=$(find node_modules/@oven -name bun -type f 2>/dev/null | head -n 1)
+if [ "$1" = bench ]; then
+  if [ -z "$runtime" ]; then
+    say "npm has no runtime for a standalone executable on this system; going on with Node alone"
+  elif [ ! -e "$standalone" ] || [ -n "$(find src package.json -newer "$standalone" -type f | head -n 1)" ]; then
+    say "building $standalone"
+    npm run --silent build:standalone >&2
+  fi
+fi
+
 # command:package of Debian. The tests' wire is a small C program.
 wanted="nft:nftables ip:iproute2 bridge:iproute2 flock:util-linux logger:bsdutils xenstore-ls:xenstore-utils
   ebtables:ebtables gcc:gcc dpkg-deb:dpkg"

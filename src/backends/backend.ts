@@ -1,7 +1,7 @@
 import type { LoadedTerms } from '../effects/state.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import type { Policy } from '../policy/keys.ts';
-import type { Compiled } from './ebtables-stages.ts';
+import type { Compiled, EbtChain } from './ebtables-stages.ts';
 import type { EbtLoad } from './ebtables-text.ts';
 import type { Unmanaged } from './nft-base.ts';
 
@@ -79,6 +79,8 @@ export interface EbtTools {
   readonly list: string;
   /** The same with `-restore`: for changes. */
   readonly restore: string;
+  /** `legacy` changes the tables of x_tables, `nft` those of nf_tables. */
+  readonly variant: 'legacy' | 'nft';
 }
 
 /** ebtables: pure renderers of text for `ebtables-restore --noflush`, one exchange of each table. */
@@ -86,6 +88,8 @@ export interface EbtBackend extends AnyBackend {
   readonly name: 'ebtables';
   readonly tools: EbtTools;
   renderLoad(load: EbtLoad): string;
+  /** Chains alone, to which nothing leads yet, or whole vifs' chains to be filled anew. */
+  renderChains(chains: readonly EbtChain[]): string;
   /** The chains of one vif, for both directions. */
   chainsOf(plan: FilterPlan, policy: BasePolicy): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled };
 }

@@ -5,17 +5,18 @@ import { parseIdentity } from '../xen/vif-identity.ts';
 import type { BasePolicy, EbtBackend, EbtTools } from './backend.ts';
 import { acceptsGaps, limitsOf, limitText } from './ebtables-gaps.ts';
 import { compileStages } from './ebtables-stages.ts';
-import { renderLoad } from './ebtables-text.ts';
+import { type EbtLoad, renderChains, renderLoad } from './ebtables-text.ts';
 
-/** The variant that the system's alternatives name. */
-export const DEFAULT_EBT_TOOLS: EbtTools = { list: 'ebtables', restore: 'ebtables-restore' };
+/** What the system's alternatives name. As long as its variant is not known, text that is right for both. */
+export const DEFAULT_EBT_TOOLS: EbtTools = { list: 'ebtables', restore: 'ebtables-restore', variant: 'legacy' };
 
 /** ebtables, legacy or nft variant: both read the same text. */
 export function ebtables(tools: EbtTools): EbtBackend {
   const backend: EbtBackend = {
     name: 'ebtables',
     tools,
-    renderLoad,
+    renderLoad: (load) => renderLoad(load, tools.variant),
+    renderChains: (chains) => renderChains(chains, tools.variant),
     chainsOf(plan, policy) {
       const accepts = acceptsGaps(policy.ebtables_gaps);
       return {
@@ -41,12 +42,13 @@ function sample(backend: EbtBackend, policy: BasePolicy): string {
   const port = { device, type: 'vif', domid: undefined, devid: undefined } as const;
   const vif = parseIdentity(port, { mac: '00:16:3e:00:00:01' }, 'sample');
   const plan = { device, mode: 'mac-only', terms: macOnlyTerms(vif, ['192.0.2.255']) } as const;
-  return renderLoad({
+  const load: EbtLoad = {
     ports: [{ device, name: device, open: false, chains: [] }],
     exempt: [],
     unmanaged: policy.unmanaged,
     chains: Object.values(backend.chainsOf(plan, policy)).flatMap((one) => one.chains),
     stale: [],
     jumps: () => 1,
-  });
+  };
+  return renderLoad(load, 'legacy');
 }

@@ -95,6 +95,8 @@ function hook(name: string, at: string, byName: string, byGroup: string, target:
     `    type filter hook ${at} priority -200; policy accept;`,
     `    ${byName} "vif*" goto ${target}`,
     `    ${byGroup} ${RENAMED_GROUP} goto ${target}`,
+    '    # By whatever name: somebody may rename a port by hand.',
+    `    ${port} @managed goto ${target}`,
     '  }',
     '',
   ];

@@ -1,4 +1,5 @@
 import { withBackend } from '../effects/backend-choice.ts';
+import { presentDevice } from '../effects/base-record.ts';
 import { runBatch } from '../effects/batch.ts';
 import { removePort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
@@ -25,14 +26,12 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
       return;
     }
     host.state.writeOffline(event.device, host.ticket);
-    const name = record?.name ?? (await finalName(host, event));
-    if (isStillTheirs(host, event, record, name)) {
-      await attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
-    }
+    const name = await theirDevice(host, event, record);
+    if (name !== undefined) await attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
     if (record === undefined) return;
     await attempt(host, event, () => removeRules(host, record));
     host.state.removeVif({ device: record.device, mac: record.values.mac });
-    host.log.say('info', `${name} is off ${record.bridge}`);
+    host.log.say('info', `${record.name} is off ${record.bridge}`);
   });
 }
 
@@ -56,15 +55,19 @@ async function removeRules(host: Host, record: VifRecord): Promise<void> {
 }
 
 /**
- * Is the interface of that name still the one this run is about? A late offline of an old domain must not touch the
+ * The name of the interface this run is about, if it is still there. A late offline of an old domain must not touch the
  * interface of a new one that has its name by now (`vifname=`, reboot).
  */
-function isStillTheirs(host: Host, event: HotplugEvent, record: VifRecord | undefined, name: string): boolean {
+async function theirDevice(
+  host: Host,
+  event: HotplugEvent,
+  record: VifRecord | undefined,
+): Promise<string | undefined> {
+  if (record !== undefined) return record.bootId === host.bootId() ? presentDevice(host, record)?.name : undefined;
+  const name = await finalName(host, event);
   const device = host.readDevice(name);
-  if (device === undefined) return false;
-  if (record !== undefined) return record.bootId === host.bootId() && record.ifindex === device.ifindex;
   // The name came from vifname=, and the online that failed may have failed because somebody else has it.
-  return name === event.device || isRenamed(device, event.device);
+  return device !== undefined && (name === event.device || isRenamed(device, event.device)) ? name : undefined;
 }
 
 async function finalName(host: Host, event: HotplugEvent): Promise<string> {

@@ -154,7 +154,7 @@ function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRec
     bridge: prepared.bridge,
     // The MAC as it was read: the state finds the ports that share it by its text.
     values: definedValues({ ...prepared.values, mac: vif.mac }),
-    xenbus: event.backend?.path,
+    xenbus: event.backend?.path ?? event.savedPath,
     mode: prepared.plan.mode,
     backend: host.backend.name,
     subnetBroadcasts: prepared.subnetBroadcasts,

@@ -102,7 +102,7 @@ export async function eventFor(host: Host, device: string, record: VifRecord | u
       hint: `neither Xen nor an earlier run has it; by hand: vif-bridge ${command} vif=${name} mac=... ip=... bridge=...`,
     });
   }
-  return { command, type, device: name, backend: undefined, given: record.values };
+  return { command, type, device: name, backend: undefined, given: record.values, savedPath: record.xenbus };
 }
 
 async function reachable(host: Host, path: string): Promise<boolean> {

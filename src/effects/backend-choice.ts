@@ -7,11 +7,11 @@ import { backendOf, baseOfThisBoot } from './base-record.ts';
 import type { State } from './state.ts';
 
 /** Variants of ebtables, best first: what the system's alternatives name is what other software uses too. */
-const EBT_VARIANTS: readonly EbtTools[] = [
-  DEFAULT_EBT_TOOLS,
+const EBT_PROGRAMS = [
+  { list: 'ebtables', restore: 'ebtables-restore' },
   { list: 'ebtables-nft', restore: 'ebtables-nft-restore' },
   { list: 'ebtables-legacy', restore: 'ebtables-legacy-restore' },
-];
+] as const;
 
 /** A transaction that nft only checks: it needs nft, nf_tables, and hooks of the bridge family. */
 const NFT_PROBE = `add table bridge xen-vif-probe
@@ -72,10 +72,10 @@ async function ebtablesInstead(host: Host, nft: string): Promise<Backend> {
 
 async function workingEbtables(host: Host): Promise<EbtTools> {
   const obstacles: string[] = [];
-  for (const tools of EBT_VARIANTS) {
+  for (const tools of EBT_PROGRAMS) {
     try {
       const result = await host.run(tools.list, ['-t', 'nat', '-L', 'PREROUTING']);
-      if (result.status === 0) return tools;
+      if (result.status === 0) return { ...tools, variant: await variantOf(host, tools.list) };
       obstacles.push(`${tools.list}: ${oneLine(result.stderr, 60)}`);
     } catch (error) {
       const failure = asFailure(error);
@@ -86,6 +86,12 @@ async function workingEbtables(host: Host): Promise<EbtTools> {
   throw new Failure('tool', `ebtables does not work: ${obstacles.join('; ')}`, {
     hint: 'install nftables or ebtables, and a kernel that has one of them for bridges',
   });
+}
+
+/** `ebtables 1.8.9 (nf_tables)`, `ebtables v2.0.11 (legacy) (2015-10-18)`. */
+async function variantOf(host: Host, program: string): Promise<EbtTools['variant']> {
+  const { stdout } = await host.run(program, ['-V']);
+  return /nf_tables/.test(stdout) ? 'nft' : 'legacy';
 }
 
 async function rememberAuto(host: Host): Promise<void> {

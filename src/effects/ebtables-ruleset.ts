@@ -8,7 +8,7 @@ import {
   vifChains,
 } from '../backends/ebtables-listing.ts';
 import type { EbtChain } from '../backends/ebtables-stages.ts';
-import { EBT_HOOKS, type EbtHook, type EbtPort, renderLoad } from '../backends/ebtables-text.ts';
+import { EBT_HOOKS, type EbtHook, type EbtLoad, type EbtPort, renderLoad } from '../backends/ebtables-text.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { bridgeLinkLocalLines } from '../port/port-setup.ts';
@@ -44,6 +44,8 @@ const LOAD_MS = 12_000;
 /** A load that fails because somebody else changed the tables meanwhile is tried again. */
 const ATTEMPTS = 4;
 const PAUSE_MS = 40;
+/** So many vifs' chains are loaded at once when everything is made anew. */
+const PORTION = 25;
 
 /** Loads a vif's chains, and makes or repairs the part that all share if need be. */
 export async function loadPortEbt(host: EbtHost, planned: PlannedPort): Promise<void> {
@@ -107,7 +109,7 @@ export async function removeEbtables(host: Host, tools: EbtTools): Promise<void>
       const nat = await listing(host, tools, 'nat');
       const filter = await listing(host, tools, 'filter');
       if (![...nat.keys(), ...filter.keys()].some((chain) => chain.startsWith('xen-vif/'))) return;
-      const input = renderLoad({
+      const load: EbtLoad = {
         ports: [],
         exempt: [],
         unmanaged: 'closed',
@@ -115,8 +117,8 @@ export async function removeEbtables(host: Host, tools: EbtTools): Promise<void>
         stale: vifChains(nat),
         jumps: (hook) => countJumps(hook.table === 'nat' ? nat : filter, hook),
         leave: true,
-      });
-      await restore(host, tools, input);
+      };
+      await restore(host, tools, renderLoad(load, tools.variant));
     });
     for (const port of ports.all()) ports.remove(port.device);
     ports.settled();
@@ -193,6 +195,10 @@ async function rebuild(host: EbtHost, what: Change): Promise<void> {
   const present = withChains.map(({ one, chains }) => portOf(one, chains));
   const names = new Set(present.flatMap((port) => port.chains));
   ports.begin();
+  for (let from = 0; from < withChains.length; from += PORTION) {
+    const portion = withChains.slice(from, from + PORTION).flatMap(({ chains }) => chains);
+    await restore(host, tools, host.backend.renderChains(portion));
+  }
   await restore(
     host,
     tools,
@@ -200,7 +206,7 @@ async function rebuild(host: EbtHost, what: Change): Promise<void> {
       ports: present,
       exempt: exemptNames(base.exempt, present),
       unmanaged: host.policy.unmanaged,
-      chains: withChains.flatMap(({ chains }) => chains),
+      chains: [],
       stale: vifChains(nat).filter((name) => !names.has(name)),
       jumps: (hook: EbtHook) => countJumps(hook.table === 'nat' ? nat : filter, hook),
     }),
@@ -269,9 +275,12 @@ async function retried(host: Host, attempt: () => Promise<void>): Promise<void> 
   }
 }
 
-/** A program ended with an error; not: it is missing, or did not end in time. */
+/**
+ * A program ended with an error, or crashed (ebtables-nft 1.8.9 aborts when it is to take a jump out of a table that was
+ * flushed meanwhile); not: it is missing, or did not end in time.
+ */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Failure && error.code === 'tool' && / failed \(status /.test(error.message);
+  return error instanceof Failure && error.code === 'tool' && !/is not installed/.test(error.message);
 }
 
 async function withEbtablesLocks(host: EbtHost, work: () => Promise<void>): Promise<void> {

@@ -14,6 +14,8 @@ export interface HotplugEvent {
   readonly backend: BackendPath | undefined;
   /** From arguments and environment; only used where `backend` is undefined (but see `bridge`). */
   readonly given: IdentityValues;
+  /** `given` is what an earlier run saved; this is where xenstore had it, and may have it again. */
+  readonly savedPath?: string | undefined;
 }
 
 /** A vif's backend directory, e.g. `backend/vif/1/0`, relative to the own domain or absolute (contract: both occur). */

@@ -10,9 +10,11 @@
  *
  * It compares and never fails for being slow.
  */
-import { cpus, release } from 'node:os';
+import { cpus, loadavg, release } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cacheFolder } from '../lab/cache.ts';
 import { namespaceObstacle } from '../lab/namespace.ts';
 import { FORMS, formObstacle, launcher } from '../lab/program.ts';
 import { runProgram } from '../lab/subprocess.ts';
@@ -43,8 +45,8 @@ if (obstacle !== undefined) {
 }
 
 const { quick } = values;
-const levels = values.levels?.split(',').map(Number) ?? (quick ? [0, 20] : [0, 1000, 4000]);
-const rounds = Number(values.rounds ?? (quick ? 3 : 21));
+const levels = values.levels?.split(',').map(Number) ?? (quick ? [0, 10] : [0, 1000, 4000]);
+const rounds = Number(values.rounds ?? (quick ? 2 : 21));
 const launchers: Launchers = Object.fromEntries(
   FORMS.filter((form) => {
     const missing = formObstacle(form);
@@ -55,6 +57,7 @@ const launchers: Launchers = Object.fromEntries(
 const [script] = Object.values(launchers);
 if (script === undefined) throw new Error('neither form is built: npm run build');
 
+const load = loadavg()[0] ?? 0;
 const ledger = openLedger();
 const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = {
   start: () => measureStart({ launchers, rounds }, ledger),
@@ -63,25 +66,26 @@ const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = 
     measurePackets(
       {
         script,
-        levels: quick ? [1, 20] : [1, 100, ...levels.filter((level) => level > 100)],
-        rounds: quick ? 2 : Math.ceil(rounds / 3),
-        milliseconds: quick ? 100 : 500,
+        levels: quick ? [1, 10] : [1, 100, ...levels.filter((level) => level > 100)],
+        rounds: quick ? 1 : Math.ceil(rounds / 3),
+        milliseconds: quick ? 50 : 500,
       },
       ledger,
     ),
   whole: () =>
     measureWhole(
-      { launchers, levels: levels.filter((level) => level > 0), rounds: quick ? 1 : 3, statusRounds: quick ? 2 : 7 },
+      { launchers, levels: levels.filter((level) => level > 0), rounds: quick ? 1 : 3, statusRounds: quick ? 1 : 7 },
       ledger,
     ),
-  storm: () => measureStorm({ launchers, guests: quick ? 5 : 100, vifsPerGuest: 2, rounds: quick ? 1 : 3 }, ledger),
+  storm: () => measureStorm({ launchers, guests: quick ? 3 : 100, vifsPerGuest: 2, rounds: quick ? 1 : 3 }, ledger),
 };
 for (const part of PARTS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
   const begin = performance.now();
   await measures[part]();
   console.log(`${part}: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
 }
-const folder = values.into ?? fileURLToPath(new URL(quick ? 'results/quick' : 'results', import.meta.url));
+const folder =
+  values.into ?? (quick ? join(cacheFolder(), 'bench-quick') : fileURLToPath(new URL('results', import.meta.url)));
 console.log(`\n${writeReport(folder, await setting(), ledger)}\nwritten into ${folder}`);
 
 async function setting(): Promise<Setting> {
@@ -99,6 +103,7 @@ async function setting(): Promise<Setting> {
       iproute2: await said(['ip', '-V'], /iproute2-([\w.]+)/),
       ebtables: await said(['ebtables-nft', '--version'], /([\d.]+)/),
     },
+    load,
     quick,
     levels,
   };

@@ -46,6 +46,7 @@ export function chart(
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     `<text x="${FRAME.left}" y="20" font-size="14" font-weight="bold">${escaped(title)}</text>`,
     text(FRAME.left - 6, FRAME.top - 6, unit, 'end'),

@@ -13,6 +13,8 @@ export interface Setting {
   readonly cpus: number;
   readonly kernel: string;
   readonly tools: Readonly<Record<string, string>>;
+  /** Load average of the minute before: other work on the machine. */
+  readonly load: number;
   readonly quick: boolean;
   readonly levels: readonly number[];
 }
@@ -43,15 +45,17 @@ function markdown(setting: Setting, ledger: Ledger, plots: readonly string[]): s
     `xen-vif-bridge ${setting.program}, ${setting.date}${setting.quick ? ', **quick: too few samples to compare**' : ''}.`,
     `${setting.cpus} CPUs (${setting.cpu}), Linux ${setting.kernel}; ${Object.entries(setting.tools)
       .map(([tool, version]) => `${tool} ${version}`)
-      .join(', ')}.`,
+      .join(', ')}. Load average before the run: ${setting.load.toFixed(1)}.`,
     '',
     'Medians with quartiles [lower .. upper] and the number of samples; everything in one run, in turns. Docs: [performance](../../../docs/performance.md).',
     '',
     '## Targets',
     '',
-    'Figure | Goal | Measured',
-    '--- | --- | ---',
-    ...reached.map(({ what, goal, value, unit }) => `${what} | ${goal} | ${shown(value, unit)}`),
+    'Figure | Goal | Measured | CPU',
+    '--- | --- | --- | ---',
+    ...reached.map(
+      ({ what, goal, value, cpu, unit }) => `${what} | ${goal} | ${shown(value, unit)} | ${shown(cpu, '')}`,
+    ),
     '',
     ...figures.flatMap((figure) => table(figure, ledger)),
     ...plots.flatMap((name) => [`![${name.replace('.svg', '')}](${name})`, '']),

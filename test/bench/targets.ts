@@ -7,6 +7,8 @@ export interface Target {
   readonly goal: string;
   /** Undefined: not measured in this run. */
   readonly value: Spread | undefined;
+  /** The same ratio of CPU times, which other work on the machine disturbs less. */
+  readonly cpu?: Spread;
   readonly unit: '' | 'ms' | 'MiB';
 }
 
@@ -18,7 +20,9 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
   const least = levels[0] ?? 0;
   const times = (what: string, goal: string, a: Key, b: Key): Target => {
     const [one, other] = [ledger.find(...a), ledger.find(...b)];
-    return { what, goal, unit: '', value: one && other ? ratio(one.samples, other.samples) : undefined };
+    const value = one && other ? ratio(one.samples, other.samples) : undefined;
+    const cpu = one?.cpu && other?.cpu ? ratio(one.cpu, other.cpu) : undefined;
+    return { what, goal, unit: '', value, ...(cpu === undefined ? {} : { cpu }) };
   };
   const plain = (what: string, goal: string, unit: 'ms' | 'MiB', key: Key): Target => {
     const one = ledger.find(...key);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { namespaceObstacle } from '../lab/namespace.ts';
 
 /** The packet filters that every stress test runs with; the policy file of a test names one of them. */
-export const BACKENDS = ['nftables'] as const;
+export const BACKENDS = ['nftables', 'ebtables'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 /** The program in one file, and the launcher that Xen runs. */
