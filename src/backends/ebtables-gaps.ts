@@ -1,6 +1,6 @@
 import type { OwnTerms } from '../filter/own-list.ts';
 import { ALL_REASONS, type Direction, type Reason } from '../filter/reasons.ts';
-import { compileStages, type Shortfall } from './ebtables-stages.ts';
+import { type Compiled, compileStages, type Shortfall } from './ebtables-stages.ts';
 
 /**
  * What IPv4 itself needs: without the first two no IPv4 packet could pass, as ebtables shows neither the length of the
@@ -35,10 +35,12 @@ export function acceptsGaps(gaps: readonly string[]): (reasons: readonly Reason[
 
 /** Everything of the filter that ebtables cannot see, with what a policy makes of it. */
 export function shortfallsOf(gaps: readonly string[]): Shortfall[] {
+  return compileAll(gaps).flatMap((one) => one.shortfalls);
+}
+
+function compileAll(gaps: readonly string[]): Compiled[] {
   const accepts = acceptsGaps(gaps);
-  return (['from-guest', 'to-guest'] as const).flatMap(
-    (direction) => compileStages('vif', direction, EVERYTHING, accepts).shortfalls,
-  );
+  return (['from-guest', 'to-guest'] as const).map((direction) => compileStages('vif', direction, EVERYTHING, accepts));
 }
 
 /** The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. */
@@ -48,47 +50,50 @@ export const POSSIBLE_GAPS: readonly Reason[] = (() => {
 })();
 
 /**
- * How far a backend stops what a reason stands for.
- * - `yes`: all of it; - `partly`: what can be seen of it, the rest passes; - `closed`: all of it, and more: what cannot be
- *   told from it is dropped too; - `-`: the direction has no such reason.
+ * How far ebtables stops what a reason stands for.
+ * - `yes`: all of it; - `partly`: what it can see of it, the rest passes; - `closed`: all of it, and with it what cannot
+ *   be told from it. Both of the last may be, in different places.
  */
 export type Support = 'yes' | 'partly' | 'closed';
 
-/** One row of the README's table. */
+/** One row of the README's table. nftables stops every reason in full. */
 export interface ReasonSupport {
   readonly reason: Reason;
-  readonly nftables: 'yes';
-  /** With the gaps the policy accepts; `closed` and `partly` may both hold, in different directions or stages. */
   readonly ebtables: readonly Support[];
-  /** Accepting the gap makes it `partly`. */
+  /** `ebtables_gaps` may name it. */
   readonly gap: boolean;
   /** What ebtables would have to see. */
   readonly unseen: readonly string[];
 }
 
 /**
- * Reason by reason what each backend stops, from the same data the rules are made of.
+ * Reason by reason what ebtables stops, from the same data the rules are made of.
  *
  * @param gaps `ebtables_gaps` of the policy
  */
 export function reasonSupport(gaps: readonly string[] = DEFAULT_GAPS): ReasonSupport[] {
-  const shortfalls = shortfallsOf(gaps);
+  const compiled = compileAll(gaps);
+  const shortfalls = compiled.flatMap((one) => one.shortfalls);
   const possible = shortfallsOf(ALL_REASONS);
+  const rules = compiled.flatMap((one) => one.chains).flatMap((chain) => chain.rules);
+  const checked = new Set([...rules.map((rule) => rule.reason), ...CHECKED_ELSEWHERE]);
   return ALL_REASONS.map((reason) => {
     const own = shortfalls.filter((one) => one.reasons.includes(reason));
-    const handlings = new Set(own.map((one): Support => (one.handling === 'open' ? 'partly' : 'closed')));
-    // What is behind something closed is closed with it: nothing of that kind passes.
+    const support = new Set(own.map((one): Support => (one.handling === 'open' ? 'partly' : 'closed')));
+    // A check that no rule makes stands behind something that is closed as a whole.
+    if (support.size === 0) support.add(checked.has(reason) ? 'yes' : 'closed');
+    const all = [...own, ...possible.filter((one) => one.reasons.includes(reason))];
     return {
       reason,
-      nftables: 'yes',
-      ebtables: handlings.size === 0 ? ['yes'] : [...handlings].sort(),
+      ebtables: [...support].sort(),
       gap: POSSIBLE_GAPS.includes(reason),
-      unseen: [
-        ...new Set([...own, ...possible.filter((one) => one.reasons.includes(reason))].map((one) => one.unseen)),
-      ],
+      unseen: [...new Set(all.map((one) => one.unseen))],
     };
   });
 }
+
+/** Dropped by rules that no stage has, or for vifs without an address. */
+const CHECKED_ELSEWHERE: readonly Reason[] = ['unmanaged', 'link-local', 'no-address'];
 
 /** One line of what a vif's rules close or leave open, for the log, `--dry-run` and `status`. */
 export interface Limit {

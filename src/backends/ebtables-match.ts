@@ -70,12 +70,53 @@ export function both(a: Options, b: Options): Options | undefined {
       continue;
     }
     if (WILDCARDS.includes(value)) continue;
+    const together = maskedBoth(present, value);
+    if (together === 'never') return undefined;
+    if (together !== undefined) {
+      merged[option] = together;
+      continue;
+    }
     if (!(COMPARABLE as readonly string[]).includes(option) || `${present}${value}`.includes('!')) {
       throw new Failure('internal', `one rule of ebtables cannot say ${option} ${present} and ${value}`);
     }
     return undefined;
   }
   return merged;
+}
+
+/** Two conditions on one address, each an address or a masked one, as one: all bits that either of them asks for. */
+function maskedBoth(a: string, b: string): string | 'never' | undefined {
+  const [first, second] = [maskedBits(a), maskedBits(b)];
+  if (first === undefined || second === undefined || first.kind !== second.kind) return undefined;
+  if (((first.value ^ second.value) & first.mask & second.mask) !== 0n) return 'never';
+  const mask = first.mask | second.mask;
+  if (mask === first.mask) return a;
+  if (mask === second.mask) return b;
+  const value = (first.value & first.mask) | (second.value & second.mask);
+  const text = first.kind === 'mac' ? macText : (bits: bigint): string => ipv4Text(Number(bits));
+  return `${text(value)}/${text(mask)}`;
+}
+
+/** `address`, `address/length` or `address/mask`, of IPv4 or Ethernet. */
+function maskedBits(text: string): { kind: 'mac' | 'ipv4'; value: bigint; mask: bigint } | undefined {
+  const [address = '', given] = text.split('/');
+  const kind = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(address)
+    ? 'mac'
+    : ipaddr.IPv4.isValidFourPartDecimal(address)
+      ? 'ipv4'
+      : undefined;
+  if (kind === undefined) return undefined;
+  const bits = (one: string): bigint =>
+    kind === 'mac'
+      ? BigInt(`0x${one.replaceAll(':', '')}`)
+      : one.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n);
+  const all = kind === 'mac' ? 2n ** 48n - 1n : 2n ** 32n - 1n;
+  const mask = given === undefined ? all : /^\d+$/.test(given) ? all ^ (all >> BigInt(given)) : bits(given);
+  return { kind, value: bits(address), mask };
+}
+
+function macText(bits: bigint): string {
+  return (bits.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
 }
 
 /** Every combination of one of each. */

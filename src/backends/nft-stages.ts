@@ -1,6 +1,6 @@
 import { counterCode, type Direction, type Reason } from '../filter/reasons.ts';
 import type { Field, Match, Outcome, OwnList, Stage, Step, Switch } from '../filter/stage.ts';
-import { NFT_FIELDS, nftBlock, nftValue } from './nft-fields.ts';
+import { NFT_FIELDS, nftBlock, nftText, nftValue, type Spelling } from './nft-fields.ts';
 
 /** Prints stages as nftables chains. Chain names hold a slash, so no interface name can ever collide with them. */
 
@@ -82,15 +82,15 @@ export function renderDropChain(direction: Direction, reason: Reason): string[] 
 }
 
 function renderStep(direction: Direction, step: Step): string {
-  const conditions = step.when.map((match) => renderMatch(direction, match));
+  const conditions = step.when.map((match) => renderMatch(direction, match, 'bare'));
   return [...conditions, renderOutcome(direction, step.so)].join(' ');
 }
 
 function renderSwitch(direction: Direction, step: Switch): string {
   const cases = step.cases.flatMap((one) =>
-    one.values.map((value) => `${nftValue(step.switch, value)} : ${renderOutcome(direction, one.so)}`),
+    one.values.map((value) => `${nftValue(step.switch, value, 'bare')} : ${renderOutcome(direction, one.so)}`),
   );
-  return `${NFT_FIELDS[step.switch].text} vmap { ${cases.join(', ')} }`;
+  return `${nftText(step.switch, 'bare')} vmap { ${cases.join(', ')} }`;
 }
 
 function renderOutcome(direction: Direction, outcome: Outcome): string {
@@ -104,20 +104,22 @@ function renderOutcome(direction: Direction, outcome: Outcome): string {
 }
 
 /** One condition in nft's words. */
-export function renderMatch(direction: Direction, match: Match): string {
+export function renderMatch(direction: Direction, match: Match, spelling: Spelling = 'named'): string {
   const port = PORT[direction];
   if ('vif' in match) return `${port} @${match.vif}`;
-  const text = NFT_FIELDS[match.field].text;
-  const value = (one: number | string): string => nftValue(match.field, one);
+  const text = nftText(match.field, spelling);
+  const value = (one: number | string): string => nftValue(match.field, one, spelling);
   if ('is' in match) return `${text} ${value(match.is)}`;
   if ('isNot' in match) return `${text} != ${value(match.isNot)}`;
   if ('within' in match) return `${text} ${match.within.map(value).join('-')}`;
   if ('notWithin' in match) return `${text} != ${match.notWithin.map(value).join('-')}`;
   if ('masked' in match) return `${text} & ${value(match.masked[0])} == ${value(match.masked[1])}`;
   if ('notMasked' in match) return `${text} & ${value(match.notMasked[0])} != ${value(match.notMasked[1])}`;
-  if ('block' in match) return nftBlock(match.field, match.block);
-  if ('own' in match) return `${port} . ${text} @${ownSet(match.field, match.own)}`;
-  return `${port} . ${text} != @${ownSet(match.field, match.notOwn)}`;
+  if ('block' in match) return nftBlock(match.field, match.block, spelling);
+  // A set's key has the type of the named field.
+  const key = nftText(match.field, 'named');
+  if ('own' in match) return `${port} . ${key} @${ownSet(match.field, match.own)}`;
+  return `${port} . ${key} != @${ownSet(match.field, match.notOwn)}`;
 }
 
 function ownSet(field: Field, value: 'mac' | 'dhcp-address' | 'broadcast'): string {

@@ -128,7 +128,7 @@ function renderList(list: OwnList, permits: readonly Permit[]): string[] {
   const rules = permits.map((permit) =>
     [
       ...etherType(permit.when),
-      ...permit.when.map((match) => renderMatch(LIST_DIRECTION[list], match)),
+      ...permit.when.map((match) => renderMatch(LIST_DIRECTION[list], match, 'named')),
       'ask' in permit.so ? 'return' : 'accept',
     ].join(' '),
   );

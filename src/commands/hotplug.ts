@@ -1,5 +1,5 @@
 import { runBatch } from '../effects/batch.ts';
-import { REPORT_MS, RUN_MS } from '../effects/deadline.ts';
+import { CLOSE_MS, REPORT_MS, RUN_MS } from '../effects/deadline.ts';
 import { asFailure, type Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
@@ -29,7 +29,7 @@ export async function hotplug(hosts: HotplugHosts, event: HotplugEvent): Promise
         await online(hosts.working(), event);
       } catch (error) {
         const failure = asFailure(error);
-        await reportFailure(hosts.reporting(REPORT_MS), event, failure);
+        await reportFailure(hosts, event, failure);
         throw failure;
       }
       return;
@@ -60,10 +60,13 @@ function workingOrDefaults(hosts: HotplugHosts): Host {
   }
 }
 
-async function reportFailure(host: Host, event: HotplugEvent, failure: Failure): Promise<void> {
-  host.log.say('err', `${event.command} ${event.device}: ${failureLine(failure)}`);
-  await closeLink(host, event);
+async function reportFailure(hosts: HotplugHosts, event: HotplugEvent, failure: Failure): Promise<void> {
+  const closing = hosts.reporting(CLOSE_MS);
+  closing.log.say('err', `${event.command} ${event.device}: ${failureLine(failure)}`);
+  await closeLink(closing, event);
   if (event.backend === undefined) return;
+  // With time of its own: an `ip` that hangs must not keep Xen from being told.
+  const host = hosts.reporting(REPORT_MS);
   const { path } = event.backend;
   try {
     // A write would bring a directory back that Xen has removed meanwhile.

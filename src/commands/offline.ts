@@ -29,7 +29,8 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
     const name = await theirDevice(host, event, record);
     if (name !== undefined) await attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
     if (record === undefined) return;
-    await attempt(host, event, () => removeRules(host, record));
+    // What could not be removed stays known: the next run of this vif, or a repair, removes it.
+    if (!(await attempt(host, event, () => removeRules(host, record)))) return;
     host.state.removeVif({ device: record.device, mac: record.values.mac });
     host.log.say('info', `${record.name} is off ${record.bridge}`);
   });
@@ -83,10 +84,13 @@ async function finalName(host: Host, event: HotplugEvent): Promise<string> {
   }
 }
 
-async function attempt(host: Host, event: HotplugEvent, step: () => Promise<unknown>): Promise<void> {
+/** True if the step went well; if not, the log says why. */
+async function attempt(host: Host, event: HotplugEvent, step: () => Promise<unknown>): Promise<boolean> {
   try {
     await step();
+    return true;
   } catch (error) {
     host.log.say('err', `${event.command} ${event.device}: ${failureLine(asFailure(error))}`);
+    return false;
   }
 }

@@ -73,9 +73,7 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
     ingress: now.shared || prepared.port.ingress,
   });
   for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
-  for (const { open, text } of host.backend.limits(prepared.plan, host.policy)) {
-    host.log.say(open ? 'warning' : 'info', `${vif.name}: ${text}`);
-  }
+  for (const { text } of host.backend.limits(prepared.plan, host.policy)) host.log.say('info', `${vif.name}: ${text}`);
   if (setup.quietLinkLocal === true && setup.binding === 'pinned') {
     host.log.say(
       'warning',

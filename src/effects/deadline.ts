@@ -13,7 +13,9 @@ export interface Deadline {
 
 /** For the work of a run. */
 export const RUN_MS = 24_000;
-/** For closing the link and reporting, after the work has failed: still below 40 s together. */
+/** For closing the link after the work has failed, */
+export const CLOSE_MS = 3_000;
+/** and for reporting then: still below 40 s together. */
 export const REPORT_MS = 6_000;
 
 export function startDeadline(ms: number, now: () => number = () => performance.now()): Deadline {

@@ -55,6 +55,8 @@ export function toolRunner(deadline: Deadline, held: Iterable<number> = []): Run
     const ended = await Promise.race([child, late]);
     clearTimeout(timer);
     const command = commandText(tool, args);
+    // Whoever left the child's process group may keep its pipes open for ever: that must not keep this run alive.
+    if (ended === 'late') for (const pipe of child.stdio) pipe?.destroy();
     if (ended === 'late' || ended.signal === 'SIGKILL') {
       throw new Failure('timeout', `${command} did not end within ${(timeoutMs / 1000).toFixed(1)} s`, {
         hint: `run it by hand to see what it waits for`,

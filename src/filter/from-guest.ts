@@ -155,7 +155,11 @@ export const FROM_GUEST: readonly Stage[] = [
       { when: [{ field: 'ip daddr', within: [0xe0000000, 0xffffffff] }], so: go('ip/group') },
       { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('ip/group') },
       {
-        when: [{ field: 'ip daddr', own: 'broadcast' }],
+        // Every subnet broadcast ends in two bits of one: three of four packets need no look into the set.
+        when: [
+          { field: 'ip daddr', masked: ['0.0.0.3', '0.0.0.3'] },
+          { field: 'ip daddr', own: 'broadcast' },
+        ],
         so: go('ip/group'),
         why: 'the broadcast of its own subnet in a frame to one station (a broadcast of another one is for its router)',
       },
@@ -217,10 +221,10 @@ export const FROM_GUEST: readonly Stage[] = [
     about: 'Control protocols are refused; each would be a switch of its own.',
     steps: [
       { when: [{ field: 'ip frag-off', notMasked: [0x3fff, 0] }], so: go('ip/fragment') },
+      { when: [{ field: 'ip protocol', is: 6 }], so: go('ip/own') },
       {
         switch: 'ip protocol',
         cases: [
-          { values: [6], so: go('ip/own') },
           { values: [17], so: go('udp') },
           { values: [1], so: go('icmp') },
           { values: [2], so: go('igmp') },

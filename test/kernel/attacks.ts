@@ -806,7 +806,7 @@ const IPV6: TestFrame[] = [
     'an own unsolicited advertisement as a router',
     nd(136, naOf(A.ip6, A.mac, ROUTER), { dst: 'ff02::1' }),
   ),
-  attack('nd-target', 'an own advertisement from the victim', nd(136, naOf(A.ip6, A.mac), { src: V.ip6 })),
+  attack('ip6-src', 'an own advertisement from the victim', nd(136, naOf(A.ip6, A.mac), { src: V.ip6 })),
   attack('ip6-src', 'an own advertisement from ::', nd(136, naOf(A.ip6, A.mac), { src: '::', dst: 'ff02::1' })),
   attack(
     'nd-lla',

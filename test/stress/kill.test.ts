@@ -145,7 +145,7 @@ for (const backend of BACKENDS) {
     const { fleet } = place;
     let killed = 0;
     const spoofing = await attack(place);
-    for (let round = 1; round <= rounds(60); round += 1) {
+    for (let round = 1; round <= rounds(60, backend); round += 1) {
       const args = argsOf((['online', 'offline', 'reapply'] as const)[round % 3] ?? 'online');
       if (await killedAfter(fleet, args, Math.random() * 160)) killed += 1;
       if (round % 4 !== 0) continue;

@@ -41,7 +41,7 @@ for (const backend of BACKENDS) {
     skip,
   }, async (t) => {
     const lasting = [guestVif(1), guestVif(2)];
-    const fleeting = Array.from({ length: rounds(8) * AT_ONCE }, (_, index) => guestVif(3 + (index % 90), 0));
+    const fleeting = Array.from({ length: rounds(8, backend) * AT_ONCE }, (_, index) => guestVif(3 + (index % 90), 0));
     const fleet = await buildFleet(t, backend, lasting, [
       ...new Map(fleeting.map((vif) => [vif.device, vif])).values(),
     ]);
