@@ -43,11 +43,14 @@ function compileAll(gaps: readonly string[]): Compiled[] {
   return (['from-guest', 'to-guest'] as const).map((direction) => compileStages('vif', direction, EVERYTHING, accepts));
 }
 
-/** The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. */
-export const POSSIBLE_GAPS: readonly Reason[] = (() => {
+/**
+ * The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. Computed
+ * when somebody asks, not when the program starts.
+ */
+export function possibleGaps(): readonly Reason[] {
   const needed = new Set(shortfallsOf(ALL_REASONS).flatMap((shortfall) => shortfall.reasons));
   return ALL_REASONS.filter((reason) => needed.has(reason));
-})();
+}
 
 /**
  * How far ebtables stops what a reason stands for.
@@ -86,7 +89,7 @@ export function reasonSupport(gaps: readonly string[] = DEFAULT_GAPS): ReasonSup
     return {
       reason,
       ebtables: [...support].sort(),
-      gap: POSSIBLE_GAPS.includes(reason),
+      gap: possibleGaps().includes(reason),
       unseen: [...new Set(all.map((one) => one.unseen))],
     };
   });

@@ -4,8 +4,9 @@
  *   tsx src/build/readme-tables.ts     writes them into README.md
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { reasonSupport } from '../backends/ebtables-gaps.ts';
 import { ALL_REASONS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
-import { DEFAULT_KEYS, type PolicyKey } from '../policy/keys.ts';
+import { DEFAULT_KEYS, LIST_KEYS, type PolicyKey, type PolicyListKey } from '../policy/keys.ts';
 
 export const README = new URL('../../README.md', import.meta.url).pathname;
 
@@ -15,11 +16,17 @@ export function withTables(readme: string): string {
 }
 
 function reasonTable(): string {
+  const support = new Map(reasonSupport().map((one) => [one.reason, one]));
   const rows = ALL_REASONS.map((reason) => {
     const entry: ReasonEntry = REASONS[reason];
-    return `\`${reason}\` | ${entry.from ?? ''} | ${entry.to ?? ''}`;
+    const ebtables = (support.get(reason)?.ebtables ?? []).join(', ');
+    return `\`${reason}\` | ${entry.from ?? ''} | ${entry.to ?? ''} | yes | ${ebtables}`;
   });
-  return ['Reason | A guest cannot | A guest does not hear', '--- | --- | ---', ...rows].join('\n');
+  return [
+    'Reason | A guest cannot | A guest does not hear | nftables | ebtables',
+    '--- | --- | --- | --- | ---',
+    ...rows,
+  ].join('\n');
 }
 
 function policyTable(): string {
@@ -27,7 +34,11 @@ function policyTable(): string {
     const choices = entry.choices.map((choice, index) => (index === 0 ? `**${choice}**` : choice)).join(', ');
     return `\`${key}\` | ${choices} | ${entry.help}`;
   });
-  return ['Key | Values (default first) | Meaning', '--- | --- | ---', ...rows].join('\n');
+  const lists = Object.entries(LIST_KEYS).map(([key, entry]: [string, PolicyListKey]) => {
+    const others = entry.words().filter((word) => !entry.initial.includes(word));
+    return `\`${key}\` | **${entry.initial.join(' ')}**; also possible: ${others.join(' ')}; or none | ${entry.help}`;
+  });
+  return ['Key | Values (default first) | Meaning', '--- | --- | ---', ...rows, ...lists].join('\n');
 }
 
 function between(text: string, mark: string, body: string): string {

@@ -1,4 +1,4 @@
-import { DEFAULT_GAPS, POSSIBLE_GAPS } from '../backends/ebtables-gaps.ts';
+import { DEFAULT_GAPS, possibleGaps } from '../backends/ebtables-gaps.ts';
 import { NO_IP_CHOICES } from '../filter/plan.ts';
 import type { Reason } from '../filter/reasons.ts';
 
@@ -31,14 +31,14 @@ export type DefaultKey = keyof typeof DEFAULT_KEYS;
 
 /** One key of `[defaults]` whose value is a list of words, separated by blanks or commas; `none` is the empty list. */
 export interface PolicyListKey {
-  readonly words: readonly string[];
+  readonly words: () => readonly string[];
   readonly initial: readonly string[];
   readonly help: string;
 }
 
 export const LIST_KEYS = {
   ebtables_gaps: {
-    words: POSSIBLE_GAPS,
+    words: possibleGaps,
     initial: DEFAULT_GAPS,
     help: 'drop reasons that ebtables may miss: what it cannot check is left out for these, and closed for all others',
   },

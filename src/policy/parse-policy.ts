@@ -109,7 +109,7 @@ function valueProblems(
 }
 
 function listProblems(key: ListKey, value: unknown, line: number): Problem[] {
-  const possible: readonly string[] = LIST_KEYS[key].words;
+  const possible: readonly string[] = LIST_KEYS[key].words();
   const words = typeof value === 'string' ? wordsOf(value) : [];
   const hint = `some of ${possible.join(' ')}; or none`;
   if (typeof value !== 'string' || /^[\s,]*$/.test(value)) {

@@ -392,15 +392,15 @@ test('hostile values', { skip, concurrency: 2 }, async (t) => {
   // The keys that mean something get all of it; the others only what would show.
   for (const [key, values] of [
     ['ip', VALUES],
-    ['mac', VALUES],
-    ['bridge', VALUES],
-    ['vifname', VALUES],
-    ['mtu', VALUES.slice(0, 9)],
-    ['type', VALUES.slice(0, 3)],
-    ['script', VALUES.slice(0, 3)],
-    ['hotplug-error', VALUES.slice(0, 6)],
-    ['vlan', VALUES.slice(0, 6)],
-    ['x', VALUES.slice(0, 6)],
+    ['mac', VALUES.slice(0, 10)],
+    ['bridge', VALUES.slice(0, 13)],
+    ['vifname', VALUES.slice(0, 15)],
+    ['mtu', VALUES.slice(0, 5)],
+    ['type', VALUES.slice(0, 2)],
+    ['script', VALUES.slice(0, 2)],
+    ['hotplug-error', VALUES.slice(0, 5)],
+    ['vlan', VALUES.slice(0, 5)],
+    ['x', VALUES.slice(4, 7)],
   ] as const)
     await t.test(`in the key ${key} reach no shell, no rule, no other file`, async (t) => {
       const dom0 = await openDom0(t);

@@ -24,7 +24,7 @@ export function obstacle(): string | false {
  * @param usual with nftables; the other backend shares all but the rules with it, and gets a quarter. STRESS_ROUNDS is
  *   a factor: 1 is the usual number, 10 ten times as many
  */
-export function rounds(usual: number, backend: BackendName): number {
+export function rounds(usual: number, backend: BackendName = 'nftables'): number {
   const factor = Number(process.env.STRESS_ROUNDS ?? '1');
   if (!(factor > 0)) throw new Error(`STRESS_ROUNDS=${process.env.STRESS_ROUNDS} is no positive number`);
   return Math.max(1, Math.round(usual * factor * (backend === 'nftables' ? 1 : 0.25)));
