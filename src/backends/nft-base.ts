@@ -10,10 +10,11 @@ export const TABLE = 'bridge xen-vif';
 export const INGRESS_TABLE = 'netdev xen-vif';
 
 /**
- * The interface group of ports whose final name does not start with `vif` (`vifname=`): so the base knows them as ours
- * also after their chains are gone, or after somebody renames them again. An arbitrary number: "xen" in ASCII.
+ * The interface group of every port we configure: the base knows it as ours whatever its name is now (`vifname=`, a
+ * rename by hand), also after its chains are gone. An arbitrary number: "xen" in ASCII. Comparing it costs less than
+ * comparing a name or looking into a set.
  */
-export const RENAMED_GROUP = 0x78656e;
+export const GUEST_GROUP = 0x78656e;
 
 /** Sets of ports, by what the stages call a flag. Keyed by interface index: a new device never inherits (C06, C07). */
 export const FLAG_SETS = ['managed', 'open', 'denied', 'ipv4', 'ipv6', 'blocks'] as const;
@@ -93,10 +94,9 @@ function hook(name: string, at: string, byName: string, byGroup: string, target:
     ...chain,
     `  chain ${name} {`,
     `    type filter hook ${at} priority -200; policy accept;`,
+    `    ${byGroup} ${GUEST_GROUP} goto ${target}`,
+    '    # Not configured (yet): closed, or exempt.',
     `    ${byName} "vif*" goto ${target}`,
-    `    ${byGroup} ${RENAMED_GROUP} goto ${target}`,
-    '    # By whatever name: somebody may rename a port by hand.',
-    `    ${port} @managed goto ${target}`,
     '  }',
     '',
   ];

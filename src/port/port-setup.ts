@@ -1,4 +1,4 @@
-import { RENAMED_GROUP } from '../backends/nft-base.ts';
+import { GUEST_GROUP } from '../backends/nft-base.ts';
 import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
 
 /** One line of an `ip -batch` or `bridge -batch`, and whether the port may go into service without it. */
@@ -46,7 +46,6 @@ export function prepareLines(setup: PortSetup): BatchLine[] {
       optional: 'dom0 may give itself a link-local address on the port',
     },
     { text: `address flush dev ${name}`, optional: 'addresses of dom0 stay on the port' },
-    ...(name.startsWith('vif') ? [] : [{ text: `link set dev ${name} group ${RENAMED_GROUP}` }]),
     ...(setup.mtu > 0 ? [{ text: `link set dev ${name} mtu ${setup.mtu}`, optional: `the MTU stays as it is` }] : []),
   ];
 }
@@ -63,6 +62,8 @@ export function joinLines(setup: PortSetup): BatchLine[] {
   const pinned = setup.binding === 'pinned';
   return [
     ...(setup.quietLinkLocal === true ? bridgeLinkLocalLines(setup.bridge) : []),
+    // The rules know the port by it, so it comes before the bridge.
+    { text: `link set dev ${setup.name} group ${GUEST_GROUP}` },
     { text: `link set dev ${setup.name} master ${setup.bridge}` },
     { text: `${slave} learning ${pinned ? 'off' : 'on'}` },
     { text: `${slave} locked ${pinned ? 'on' : 'off'}`, optional: 'the bridge has no locked ports (kernel 5.18)' },

@@ -131,11 +131,11 @@ export async function fdb(ns: Namespace, bridge: string): Promise<FdbEntry[]> {
 /**
  * Waits until a bridge port forwards. The kernel gets there a moment after `ip link set ... up` has returned.
  *
- * @throws Error after 2 s, with the state the port has
+ * @throws Error after 10 s, with the state the port has
  */
 export async function waitForForwarding(ns: Namespace, port: string): Promise<void> {
   let state = '';
-  for (const deadline = Date.now() + 2_000; Date.now() < deadline; await sleep(5)) {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(5)) {
     const rows: unknown = JSON.parse((await ns.check(['bridge', '-j', 'link', 'show', 'dev', port])) || '[]');
     const row: { state?: string } | undefined = Array.isArray(rows) ? rows[0] : undefined;
     state = row?.state ?? 'no bridge port';
@@ -147,7 +147,7 @@ export async function waitForForwarding(ns: Namespace, port: string): Promise<vo
 // Both groups of the bridge's addresses joined, and no report of them to come: bit 0 of the flags in /proc/net/igmp6 says
 // that a timer runs (linux/net/ipv6/mcast.c:igmp6_mc_seq_show, MAF_TIMER_RUNNING).
 async function waitForReports(ns: Namespace, bridge: string): Promise<void> {
-  for (const deadline = Date.now() + 2_000; Date.now() < deadline; await sleep(5)) {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(5)) {
     const groups = (await ns.check(['cat', '/proc/net/igmp6']))
       .split('\n')
       .map((line) => line.trim().split(/\s+/))

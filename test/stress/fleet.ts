@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bench, buildBench } from '../lab/bench.ts';
-import { createNamespace } from '../lab/namespace.ts';
+import { createNamespace, type Namespace } from '../lab/namespace.ts';
 import { PLAIN_ENV, type RunResult } from '../lab/subprocess.ts';
 import { startXenstored, type Xenstored } from '../lab/xenstored.ts';
 import { type GuestVif, xenstoreKeys } from './guest-vif.ts';
@@ -134,6 +135,7 @@ export async function buildFleet(
       const seen: HostPicture[] = [];
       for (const vif of [first, second]) {
         clean(await fleet.run('online', vif));
+        await forwarding(ns, [vif.device]);
         seen.push(await fleet.picture());
         clean(await fleet.run('offline', vif));
         store.write(`${vif.backend}/hotplug-status`, '');
@@ -153,6 +155,10 @@ export async function buildFleet(
       );
     },
     async check(expected, when) {
+      await forwarding(
+        ns,
+        [...expected].flatMap(([device, situation]) => (situation === 'on' ? [device] : [])),
+      );
       const picture = await fleet.picture();
       assert.deepEqual(differences(shared, picture.shared), [], `${when}: what is shared`);
       for (const [device, situation] of expected) {
@@ -165,6 +171,15 @@ export async function buildFleet(
   };
   for (const vif of vifs) await fleet.attach(vif);
   return fleet;
+}
+
+/** Gives ports the moment that the kernel takes from `up` to `forwarding`; whether they got there is seen later. */
+async function forwarding(ns: Namespace, devices: readonly string[]): Promise<void> {
+  for (const deadline = Date.now() + 2_000; Date.now() < deadline; await sleep(5)) {
+    const rows = JSON.parse((await ns.check(['bridge', '-j', 'link'])) || '[]') as { ifname: string; state: string }[];
+    const states = new Map(rows.map((row) => [row.ifname, row.state]));
+    if (devices.every((device) => states.get(device) === 'forwarding')) return;
+  }
 }
 
 /** The run ended well and had nothing to say. */
