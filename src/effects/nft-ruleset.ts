@@ -98,9 +98,10 @@ export async function reloadAllNft(host: NftHost): Promise<void> {
     const records = liveRecords(host);
     try {
       await loadWhole(host, base, records, false);
+      await dropVanished(host, base.sentinel, records);
       return;
     } catch (error) {
-      if (!(error instanceof Failure) || !/No such file or directory/.test(error.message)) throw error;
+      if (!(error instanceof Failure) || !namesMissingBase(error.message)) throw error;
     }
   }
   await makeBase(host, undefined);
@@ -127,7 +128,15 @@ async function loadWhole(
 }
 
 function baseIsMissing(result: ToolResult): boolean {
-  return /No such file or directory/.test(result.stderr);
+  return namesMissingBase(result.stderr);
+}
+
+/**
+ * nft prints the command that failed. One on our table means that table or sentinel are gone; an ingress chain
+ * (`netdev xen-vif`) only fails for a device that went away.
+ */
+function namesMissingBase(text: string): boolean {
+  return /No such file or directory/.test(text) && text.includes('bridge xen-vif');
 }
 
 /** Loads a vif's rules. */
@@ -153,7 +162,7 @@ export async function readDropsNft(host: NftHost, records: readonly VifRecord[])
   });
   if (result === undefined) return { present: false, drops: [] };
   if (result.status !== 0) {
-    if (baseIsMissing(result)) return { present: false, drops: [] };
+    if (/No such file or directory/.test(result.stderr)) return { present: false, drops: [] };
     throw toolFailure('nft', LIST_DROPS, result);
   }
   const drops = parseDrops(result.stdout, (name) => host.readDevice(name)?.ifindex);
