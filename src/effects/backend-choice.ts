@@ -50,13 +50,27 @@ export async function withBackend(host: Host): Promise<Host> {
 async function nftObstacle(host: Host): Promise<string | undefined> {
   try {
     const result = await host.run('nft', ['-c', '-f', '-'], { input: NFT_PROBE });
-    return result.status === 0 ? undefined : oneLine(result.stderr, 100) || `status ${result.status}`;
+    if (result.status === 0) return undefined;
+    // The choice lasts until the host boots again, and ebtables closes more: a passing fault must not make it.
+    if (PASSING.test(result.stderr)) throw passing(result.stderr);
+    return oneLine(result.stderr, 100) || `status ${result.status}`;
   } catch (error) {
     const failure = asFailure(error);
-    // An nft that hangs says nothing about the kernel: no choice that would last is made of it.
-    if (failure.code !== 'tool') throw failure;
+    // An nft that hangs says nothing about the kernel either.
+    if (failure.code !== 'tool' || failure.message.startsWith(PASSING_TEXT)) throw failure;
     return failure.message;
   }
+}
+
+/** Errors of nft that say nothing about what this kernel can do (strerror(3): EAGAIN, EINTR, ENOMEM, EBUSY, ...). */
+const PASSING =
+  /temporarily unavailable|Interrupted|Cannot allocate memory|resource busy|buffer space|Too many open files|not permitted/i;
+const PASSING_TEXT = 'cannot find out whether nftables works';
+
+function passing(stderr: string): Failure {
+  return new Failure('tool', `${PASSING_TEXT}: ${oneLine(stderr, 100)}`, {
+    hint: 'try again, as root, or name the backend in the policy file',
+  });
 }
 
 async function ebtablesInstead(host: Host, nft: string): Promise<Backend> {
