@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ROOT } from './source.ts';
@@ -26,10 +26,22 @@ const PACKAGES: Readonly<Record<Architecture, string>> = {
  */
 export function hostBun(): string {
   const name = PACKAGES[process.arch as Architecture];
+  // bun's own install script moves the file from the one package to the other; npm may run it or not.
+  const found = [`${name}/bin/bun`, 'bun/bin/bun.exe']
+    .flatMap(resolved)
+    .find((file) => statSync(file).size > STUB_BYTES);
+  if (found !== undefined) return found;
+  throw new Error(`no bun for ${process.platform} on ${process.arch} (${name ?? 'no package'}): npm ci installs it`);
+}
+
+/** Without its install script the package `bun` holds a few lines in place of the program. */
+const STUB_BYTES = 1_000_000;
+
+function resolved(file: string): string[] {
   try {
-    return createRequire(import.meta.url).resolve(`${name}/bin/bun`);
+    return [createRequire(import.meta.url).resolve(file)];
   } catch {
-    throw new Error(`no bun for ${process.platform} on ${process.arch} (${name ?? 'no package'}): npm ci installs it`);
+    return [];
   }
 }
 

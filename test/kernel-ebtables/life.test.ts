@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { BUNDLE, type Dom0, LAUNCHER, obstacle, openDom0 } from '../kernel/dom0.ts';
+import { type Dom0, LAUNCHER, obstacle, openDom0, PROGRAM } from '../kernel/dom0.ts';
 import { A, ALL, frame, G, ip4, TYPE, udp, V } from '../kernel/frames.ts';
 import { fdb } from '../lab/bench.ts';
 
@@ -244,7 +244,7 @@ function toolsWithout(dom0: Dom0, missing: RegExp): string {
 }
 
 test('backend = auto', { skip }, async (t) => {
-  const withTools = (path: string) => ({ program: [process.execPath, BUNDLE], env: { PATH: path } });
+  const withTools = (path: string) => ({ program: PROGRAM, env: { PATH: path } });
   await t.test('takes nftables where it works', async (t) => {
     const dom0 = await openDom0(t);
     await dom0.start(ONE);

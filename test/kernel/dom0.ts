@@ -3,15 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bench, type BenchOptions, buildBench, waitForForwarding } from '../lab/bench.ts';
 import { createNamespace, type Namespace, namespaceObstacle } from '../lab/namespace.ts';
+import { formObstacle, launcher, program } from '../lab/program.ts';
 import { PLAIN_ENV, type RunOptions, type RunResult } from '../lab/subprocess.ts';
 import { backendPath, frontendPath, type VifConfig, vifBackend } from '../lab/vif-backend.ts';
 import { openWire, type Wire } from '../lab/wire.ts';
 import { startXenstored, type Xenstored } from '../lab/xenstored.ts';
 
-/** What Xen runs. */
-export const LAUNCHER = new URL('../../xen-scripts/vif-bridge', import.meta.url).pathname;
+/** What Xen runs, in the form that is tested ($VIF_BRIDGE_FORM). */
+export const LAUNCHER = formObstacle() === undefined ? launcher() : '';
 /** The program behind it, for runs with a PATH of their own: the launcher puts the system's folders first. */
-export const BUNDLE = new URL('../../dist/vif-bridge.cjs', import.meta.url).pathname;
+export const PROGRAM = program();
 
 export type Command = 'online' | 'offline' | 'add' | 'remove';
 
@@ -105,7 +106,7 @@ export function obstacle(): string | false {
     ['nft', 'ip', 'bridge', 'flock', 'xenstore-ls']
       .filter((tool) => !['/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((folder) => existsSync(join(folder, tool))))
       .map((tool) => `needs ${tool}`)[0] ??
-    (existsSync(BUNDLE) ? undefined : 'needs dist/vif-bridge.cjs (npm run build)');
+    formObstacle();
   if (why !== undefined) console.log(`skipped: ${why}`);
   return why ?? false;
 }

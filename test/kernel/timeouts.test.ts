@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { BUNDLE, type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { type Dom0, obstacle, openDom0, PROGRAM } from './dom0.ts';
 
 const skip = obstacle();
 const ONE = { domid: 1 };
@@ -27,7 +27,7 @@ async function withFake(dom0: Dom0, tool: string, body: string, command: 'online
   writeFileSync(join(bin, tool), `#!/bin/sh\nPATH=${path}\nreal() { ${tool} "$@"; }\n${body}\n`, { mode: 0o755 });
   const start = Date.now();
   const result = await dom0.hotplug(command, ONE, {
-    program: [process.execPath, BUNDLE],
+    program: PROGRAM,
     env: { PATH: `${bin}:${path}` },
     timeoutMs: 60_000,
   });

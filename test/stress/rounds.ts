@@ -1,18 +1,17 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { namespaceObstacle } from '../lab/namespace.ts';
+import { formObstacle, launcher, program } from '../lab/program.ts';
 
 /** The packet filters that every stress test runs with; the policy file of a test names one of them. */
 export const BACKENDS = ['nftables', 'ebtables'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
-/** The program in one file, and the launcher that Xen runs. */
-export const PROGRAM = fileURLToPath(new URL('../../dist/vif-bridge.cjs', import.meta.url));
-export const LAUNCHER = fileURLToPath(new URL('../../xen-scripts/vif-bridge', import.meta.url));
+/** The program, and the launcher that Xen runs, in the form that is tested ($VIF_BRIDGE_FORM). */
+export const PROGRAM = program();
+export const LAUNCHER = formObstacle() === undefined ? launcher() : '';
 
 /** Why nothing can be stressed here, for the `skip` of a test; false when it can. Printed once. */
 export function obstacle(): string | false {
-  const reason = namespaceObstacle() ?? (existsSync(PROGRAM) ? undefined : 'needs the program: npm run build');
+  const reason = namespaceObstacle() ?? formObstacle();
   if (reason === undefined) return false;
   console.log(`skipped: ${reason}`);
   return reason;

@@ -89,7 +89,7 @@ export function toolKiller(fleet: Fleet): ToolKiller {
         STRIKE_STEP: String(strike?.step ?? 0),
         STRIKE_MOMENT: strike?.moment ?? '',
       };
-      const result = await fleet.bench.ns.run([process.execPath, PROGRAM, ...args], { env });
+      const result = await fleet.bench.ns.run([...PROGRAM, ...args], { env });
       const tools = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
       return { tools, result };
     },
