@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { dryRun } from './commands/dry-run.ts';
 import { hotplug } from './commands/hotplug.ts';
@@ -5,7 +6,7 @@ import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './
 import { portStatus } from './commands/status.ts';
 import { REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { syslog } from './effects/log.ts';
-import { DEFAULT_STATE_DIRECTORY } from './effects/state.ts';
+import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './effects/state.ts';
 import { systemHost } from './effects/system.ts';
 import { asFailure, EXIT_STATUS, Failure, shown } from './errors.ts';
 import type { Host } from './host.ts';
@@ -127,7 +128,7 @@ async function runHotplug(
   const byXen = event.backend !== undefined;
   const log = syslog(!byXen && process.stderr.isTTY === true);
   const who = `${command} ${event.device}`;
-  const stateDirectory = stateOf(env);
+  const stateDirectory = options.dryRun === true ? readableState(env) : stateOf(env);
   const open = (policy: Policy, deadlineMs: number): Host =>
     systemHost({ policy, stateDirectory, who, log, deadlineMs });
   if (options.dryRun === true) {
@@ -213,6 +214,21 @@ function policyOf(options: CommonOptions, env: Environment): Policy {
 
 function stateOf(env: Environment): string {
   return nonEmpty(env.VIF_BRIDGE_STATE_DIR) ?? DEFAULT_STATE_DIRECTORY;
+}
+
+/** A dry run needs no root: what it may not read counts as empty, and it says so. */
+function readableState(env: Environment): string {
+  const directory = stateOf(env);
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return directory;
+    process.stderr.write(
+      `note: ${directory} cannot be read, so nothing is known of vifs that are configured already\n`,
+    );
+    return NO_STATE_DIRECTORY;
+  }
+  return directory;
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

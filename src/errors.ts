@@ -46,6 +46,9 @@ export const EXIT_STATUS: Readonly<Record<FailureCode, number>> = {
 export function asFailure(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
+  if (['EACCES', 'EPERM'].includes((thrown as NodeJS.ErrnoException | undefined)?.code ?? '')) {
+    return new Failure('tool', text, { hint: 'run it as root' });
+  }
   return new Failure('internal', text, { hint: 'this is a bug in vif-bridge; please report it' });
 }
 

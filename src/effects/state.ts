@@ -78,6 +78,9 @@ export interface State {
 /** A run lives at most 40 s (libxl); after that nobody can be overtaken by an offline any more. */
 const OFFLINE_KEPT_MS = 120_000;
 
+/** Holds nothing, and nothing can be put there: for a dry run of somebody who may not read the state. */
+export const NO_STATE_DIRECTORY = '/dev/null';
+
 export const DEFAULT_STATE_DIRECTORY = '/run/xen-vif-bridge';
 
 export function openState(directory: string): State {
@@ -136,9 +139,13 @@ export function readOptional(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** The names in a folder; none if there is no such folder. */
@@ -146,7 +153,7 @@ export function list(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (isAbsent(error)) return [];
     throw error;
   }
 }
