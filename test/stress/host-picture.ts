@@ -197,7 +197,9 @@ function linkLines(json: string): string[] {
       const port = row.linkinfo?.info_slave_data ?? {};
       return [
         `link ${row.ifname} ${up} master ${row.master ?? '(none)'}`,
-        `link ${row.ifname} mtu ${row.mtu} group ${row.group} address ${row.address}`,
+        `link ${row.ifname} mtu ${row.mtu} address ${row.address}`,
+        // Off its bridge a device keeps the group, so that whoever joins it again finds it closed.
+        ...(row.master === undefined ? [] : [`port ${row.ifname} group ${row.group}`]),
         ...PORT_OPTIONS.filter((option) => option in port).map(
           (option) => `port ${row.ifname} ${option} ${port[option]}`,
         ),
