@@ -30,9 +30,6 @@ export async function reapply(given: Host, device: string): Promise<void> {
       if (host.readDevice(identified.vif.name) === undefined && host.readDevice(identified.vif.device) === undefined) {
         throw new Failure('missing', `there is no interface ${identified.vif.name}`, { hint: 'is the guest running?' });
       }
-      if (host.state.readOffline(event.device) > host.ticket) {
-        throw new Failure('missing', `${event.device} went offline meanwhile`, { hint: 'nothing was changed' });
-      }
       const present = await waitForDevice(host, identified.vif);
       const prepared = await prepareIdentified(host, event, present, identified);
       // Renaming needs the link down; a vif that still has its first name was never in service.

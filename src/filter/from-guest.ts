@@ -7,11 +7,12 @@
  */
 import {
   BROADCAST_MAC,
+  drop,
   ETHERTYPE,
   GROUP_BIT,
+  go,
   IPV4_GROUP_MAC,
   IPV6_GROUP_MAC,
-  type Outcome,
   type Stage,
   type Step,
   type Switch,
@@ -38,14 +39,6 @@ const CONTROL_PORTS: Switch['cases'] = [
  */
 const GROUP_FHRP_PORTS = [1985, 2029, 3222] as const;
 const GROUP_ROUTING_PORTS = [646, 698, 6696] as const;
-
-function drop(reason: Extract<Outcome, { drop: unknown }>['drop']): Outcome {
-  return { drop: reason };
-}
-
-function go(stage: string): Outcome {
-  return { goto: stage };
-}
 
 /** RFC 4861 §7.1: hop limit 255 proves that no router forwarded it; code 0. */
 const ND_FORM: readonly Step[] = [

@@ -90,6 +90,16 @@ export type Outcome =
   /** Ask the vif's own list; if nothing in it takes the frame, go on with the next step. */
   | { readonly ask: OwnList };
 
+/** The outcome "drop, for this reason". */
+export function drop(reason: Reason): Outcome {
+  return { drop: reason };
+}
+
+/** The outcome "go on in this stage". */
+export function go(stage: StageName): Outcome {
+  return { goto: stage };
+}
+
 export interface Step {
   readonly when: readonly Match[];
   readonly so: Outcome;

@@ -3,24 +3,7 @@
  * may skip another; measured on other products: 106 of 117 attacks pass where it does).
  */
 
-import type { Reason } from './reasons.ts';
-import {
-  BROADCAST_MAC,
-  ETHERTYPE,
-  GROUP_BIT,
-  IPV4_GROUP_MAC,
-  IPV6_GROUP_MAC,
-  type Outcome,
-  type Stage,
-} from './stage.ts';
-
-function drop(reason: Reason): Outcome {
-  return { drop: reason };
-}
-
-function go(stage: string): Outcome {
-  return { goto: stage };
-}
+import { BROADCAST_MAC, drop, ETHERTYPE, GROUP_BIT, go, IPV4_GROUP_MAC, IPV6_GROUP_MAC, type Stage } from './stage.ts';
 
 /** The stages that unicast and group frames go on to, by protocol. */
 function byProtocol(ip: string, ip6: string, arp: string): Stage['steps'] {
