@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { macOnlyTerms } from '../filter/own-list.ts';
+import { macOnlyTerms } from '../filter/own-terms.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
 import type { BasePolicy, EbtBackend, EbtTools } from './backend.ts';
