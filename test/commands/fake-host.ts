@@ -55,6 +55,8 @@ export function fakeHost(options: FakeOptions): FakeHost {
       effects.push(...input.map((line) => `${tool} ${line}`));
       return { status: 0, stdout: '', stderr: '', ...known(args, toolOptions) };
     },
+    ahead: () => {},
+    close: () => {},
     log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {} },
     takeLock: async (name) => {
       effects.push(`lock ${name}`);

@@ -21,6 +21,8 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
   };
   return {
     run: async (tool) => answers[tool] ?? Promise.reject(new Failure('tool', `${tool} is not installed`)),
+    ahead: () => {},
+    close: () => {},
     log: { say: () => undefined, deliver: unexpected },
     takeLock: unexpected,
     state: openState(directory),
