@@ -143,6 +143,7 @@ async function withAdminHost(
   try {
     await work(host);
   } finally {
+    host.close();
     await log.deliver(host.run);
   }
 }

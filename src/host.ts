@@ -13,6 +13,8 @@ export interface Host {
   readonly ahead: StartAhead;
   readonly close: () => void;
   readonly log: Log;
+  /** Begins to send the log, while the run goes on. What it starts holds no lock. */
+  readonly sendLog: () => void;
   readonly takeLock: TakeLock;
   readonly state: State;
   readonly policy: Policy;

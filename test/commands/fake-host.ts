@@ -57,7 +57,8 @@ export function fakeHost(options: FakeOptions): FakeHost {
     },
     ahead: () => {},
     close: () => {},
-    log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {} },
+    log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {}, begin: () => {} },
+    sendLog: () => {},
     takeLock: async (name) => {
       effects.push(`lock ${name}`);
       return { release: async () => void effects.push(`release ${name}`) };
