@@ -20,8 +20,7 @@ const common: BuildOptions = {
   format: 'cjs',
   // V8 reads it as bytes.
   charset: 'ascii',
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
   legalComments: 'none',
   // The paths of modules get into the file: they must not depend on where a linked node_modules leads to.
   preserveSymlinks: true,
