@@ -1,5 +1,6 @@
 import { withBackend } from '../effects/backend-choice.ts';
 import { batchAhead, runBatch } from '../effects/batch.ts';
+import { logAhead } from '../effects/log.ts';
 import { nftAhead } from '../effects/nft-ruleset.ts';
 import { currentBase, loadIngress, loadPort } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
@@ -59,11 +60,15 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
   // Rules before anything else: they are bound to the interface index. Only an ingress chain is bound to the name
   // (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
   const prepare = link === 'cycle' ? prepareLines(setup) : [];
-  // What only closes and tidies the port need not wait for the rules. From here on everything is there to be used.
-  if (link === 'cycle' && !setup.rename) batchAhead(host, 'ip', prepare);
-  if (link === 'cycle') batchAhead(host, 'ip');
   const early = setup.rename ? await runBatch(host.run, 'ip', prepare) : [];
-  await loadRules(host, prepared, before, device.ifindex);
+  const rules = loadRules(host, prepared, before, device.ifindex);
+  if (link === 'cycle') {
+    // While nft works. What only closes and tidies the port need not wait for the rules.
+    batchAhead(host, 'ip', setup.rename ? [] : prepare);
+    batchAhead(host, 'ip');
+    logAhead(host);
+  }
+  await rules;
   const prepareAndJoin = [...(setup.rename ? [] : prepare), ...joinLines(setup)];
   const lost = [
     ...early,
@@ -226,6 +231,8 @@ export async function withVifLock(host: Host, event: { device: string }, work: (
   try {
     await work();
   } finally {
+    // What nobody used holds the lock too.
+    host.close();
     await lock.release();
   }
 }

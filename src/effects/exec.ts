@@ -16,14 +16,18 @@ export interface ToolOptions {
   readonly timeoutMs?: number;
   /** Extra file descriptors: the child sees them as 3, 4, ... */
   readonly fds?: readonly number[];
+  /** It changes nothing that a lock protects, and does not keep one. */
+  readonly lockless?: boolean;
 }
 
 /** Runs one program: no shell, clean locale, bounded time. */
 export type RunTool = (tool: string, args: readonly string[], options?: ToolOptions) => Promise<ToolResult>;
 
 export interface AheadOptions {
-  /** It only reads, without input: it needs none of the locks. */
-  readonly reads?: boolean;
+  /** As it will be run. */
+  readonly lockless?: boolean;
+  /** False if it will be run without any input. */
+  readonly input?: boolean;
   /** The input begins with this, and it may be acted upon now. */
   readonly beginning?: string;
 }
@@ -49,10 +53,11 @@ const REAP_MS = 500;
 /** One that was started ahead. */
 interface Waiting {
   readonly command: string;
-  readonly started: Promise<Started>;
+  readonly started: Started | Promise<Started>;
+  readonly input: boolean;
   readonly beginning: string;
+  readonly lockless: boolean;
   readonly held: readonly number[];
-  readonly reads: boolean;
 }
 
 /**
@@ -62,7 +67,8 @@ interface Waiting {
  * @param held descriptors that every child keeps open: those of the locks. A run may be killed while its nft works;
  *   the lock is then free when nft has ended, and the next run does not meet a change that comes late
  */
-export function openTools(deadline: Deadline, held: Iterable<number> = [], start: Starter = startBySpawn): Tools {
+export function openTools(deadline: Deadline, held: Iterable<number> = [], starter: Starter = startBySpawn): Tools {
+  const start = withoutThrowing(starter);
   const waiting: Waiting[] = [];
   const keyOf = (tool: string, args: readonly string[]): string => [tool, ...args].join('\0');
   /** The first one that fits, and holds every lock that is held now. */
@@ -72,30 +78,37 @@ export function openTools(deadline: Deadline, held: Iterable<number> = [], start
     const index = waiting.findIndex(
       (one) =>
         one.command === command &&
+        one.input === (options.input !== undefined) &&
         (options.input ?? '').startsWith(one.beginning) &&
-        (one.reads ? options.input === undefined : [...held].every((fd) => one.held.includes(fd))),
+        one.lockless === (options.lockless ?? false) &&
+        (one.lockless || [...held].every((fd) => one.held.includes(fd))),
     );
     return index < 0 ? undefined : waiting.splice(index, 1)[0];
   };
   return {
-    ahead(tool, args, { reads = false, beginning = '' } = {}) {
-      const fds = reads ? [] : [...held];
-      const started = start(tool, args, { input: !reads, fds });
-      waiting.push({ command: keyOf(tool, args), started, beginning, held: fds, reads });
-      if (beginning !== '') void started.then((one) => one.feed(beginning));
+    ahead(tool, args, { lockless = false, input = true, beginning = '' } = {}) {
+      const fds = lockless ? [] : [...held];
+      const started = start(tool, args, { input, fds });
+      waiting.push({ command: keyOf(tool, args), started, input, beginning, lockless, held: fds });
+      if (beginning !== '') void whenStarted(started, (one) => one.feed(beginning));
     },
     async run(tool, args, options = {}) {
       const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
       const ready = take(tool, args, options);
-      const child = await (ready?.started ??
-        start(tool, args, { input: options.input !== undefined, fds: [...(options.fds ?? []), ...held] }));
-      if (options.input !== undefined) child.feed(options.input.slice(ready?.beginning.length ?? 0));
-      child.endInput();
-      return outcome(tool, args, await inTime(child, timeoutMs), timeoutMs);
+      const { input, fds = [], lockless = false } = options;
+      const started =
+        ready?.started ?? start(tool, args, { input: input !== undefined, fds: [...fds, ...(lockless ? [] : held)] });
+      // It has its input before anything else is done here.
+      const ended = whenStarted(started, (child) => {
+        if (input !== undefined) child.feed(input.slice(ready?.beginning.length ?? 0));
+        child.endInput();
+        return inTime(child, timeoutMs);
+      });
+      return outcome(tool, args, await ended, timeoutMs);
     },
     drop() {
       for (const one of waiting.splice(0)) {
-        void one.started.then((child) => {
+        void whenStarted(one.started, (child) => {
           killGroup(child.pid);
           child.letGo();
         });
@@ -111,6 +124,29 @@ export function openTools(deadline: Deadline, held: Iterable<number> = [], start
  */
 export function toolRunner(deadline: Deadline, held: Iterable<number> = [], start: Starter = startBySpawn): RunTool {
   return openTools(deadline, held, start).run;
+}
+
+/** The starter with every error told by `ended`: most come as events, but not all (a NUL in an argument, no memory). */
+function withoutThrowing(start: Starter): Starter {
+  return (...what) => {
+    try {
+      const started = start(...what);
+      return started instanceof Promise ? started.catch(unstarted) : started;
+    } catch (error) {
+      return unstarted(error);
+    }
+  };
+}
+
+function unstarted(thrown: unknown): Started {
+  const error = { code: (thrown as NodeJS.ErrnoException).code, message: String((thrown as Error).message) };
+  const ended = { status: undefined, signal: undefined, error, stdout: '', stderr: '' };
+  return { pid: undefined, feed: () => {}, endInput: () => {}, ended: Promise.resolve(ended), letGo: () => {} };
+}
+
+/** Does it at once where the starter does not need to wait. */
+function whenStarted<T>(started: Started | Promise<Started>, work: (child: Started) => T): T | Promise<Awaited<T>> {
+  return started instanceof Promise ? (started.then(work) as Promise<Awaited<T>>) : work(started);
 }
 
 /** How the program ended; `late` if it, or what it started, had to be killed and has not ended even so. */

@@ -2,7 +2,7 @@ import { execa } from 'execa';
 import type { Ended, Starter } from './starter.ts';
 
 /** By execa: for commands that people run. */
-export const startByExeca: Starter = async (tool, args, options) => {
+export const startByExeca = ((tool, args, options) => {
   const child = execa(tool, [...args], {
     reject: false,
     detached: true,
@@ -35,4 +35,4 @@ export const startByExeca: Starter = async (tool, args, options) => {
       for (const pipe of child.stdio) pipe?.destroy();
     },
   };
-};
+}) satisfies Starter;

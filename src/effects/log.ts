@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk';
 import { oneLine } from '../errors.ts';
-import type { RunTool } from './exec.ts';
+import type { RunTool, StartAhead } from './exec.ts';
 
 export type Severity = 'err' | 'warning' | 'info' | 'debug';
 
@@ -23,6 +23,12 @@ const LEVEL: Readonly<Record<Severity, number>> = { err: 3, warning: 4, info: 6,
 /** Facility daemon (RFC 5424 table 1), where stock's messages are too (xen logging.sh). */
 const DAEMON = 3 << 3;
 const TAG = 'vif-bridge';
+const LOGGER = ['-t', TAG, '--prio-prefix'] as const;
+
+/** Starts logger, for lines that are sure to come. */
+export function logAhead(host: { readonly ahead: StartAhead }): void {
+  host.ahead('logger', LOGGER, { lockless: true });
+}
 
 /**
  * Syslog by logger(1). It reads many lines with a priority each (`--prio-prefix`), so it runs once.
@@ -53,7 +59,7 @@ export function syslog(toPerson: boolean): Log {
 async function send(batch: readonly Line[], run: RunTool, toPerson: boolean): Promise<void> {
   if (toPerson) await show(batch);
   const input = batch.map((line) => `<${DAEMON | LEVEL[line.severity]}>${line.text}\n`).join('');
-  const sent = await run('logger', ['-t', TAG, '--prio-prefix'], { input, timeoutMs: 2_000 }).then(
+  const sent = await run('logger', LOGGER, { input, timeoutMs: 2_000, lockless: true }).then(
     (result) => result.status === 0,
     () => false,
   );

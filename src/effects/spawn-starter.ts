@@ -5,7 +5,7 @@ import type { Ended, Starter } from './starter.ts';
  * By node:child_process: what a run of Xen's starts its tools with. execa would cost it 19 ms of CPU time, with Node 45
  * (docs/performance.md).
  */
-export const startBySpawn: Starter = async (tool, args, options) => {
+export const startBySpawn = ((tool, args, options) => {
   const child = spawn(tool, args, {
     detached: true,
     env: { ...process.env, LC_ALL: 'C' },
@@ -35,7 +35,7 @@ export const startBySpawn: Starter = async (tool, args, options) => {
       for (const pipe of pipes) pipe?.destroy();
     },
   };
-};
+}) satisfies Starter;
 
 /** Keeps what a stream says; the result gives all of it so far. */
 function collected(stream: NodeJS.ReadableStream | null): () => string {

@@ -30,5 +30,7 @@ export interface StartOptions {
   readonly fds: readonly number[];
 }
 
-/** Starts a program as the leader of a process group of its own, with our environment and a plain locale. */
-export type Starter = (tool: string, args: readonly string[], options: StartOptions) => Promise<Started>;
+/**
+ * Starts a program as the leader of a process group of its own, with our environment and a plain locale. May throw.
+ */
+export type Starter = (tool: string, args: readonly string[], options: StartOptions) => Started | Promise<Started>;

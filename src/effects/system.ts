@@ -34,11 +34,10 @@ export function systemHost(settings: RunSettings): Host {
   const held = new Set<number>();
   const start = settings.byPerson === true ? startByExeca : startBySpawn;
   const { run, ahead, drop } = openTools(deadline, held, start);
-  const lockless = toolRunner(deadline, [], start);
   const lockDirectory = `${settings.stateDirectory}/lock`;
   const takeLock =
     settings.policy.lock === 'flock'
-      ? flockLocks(lockDirectory, settings.who, lockless, held)
+      ? flockLocks(lockDirectory, settings.who, toolRunner(deadline, [], start), held)
       : lockfileLocks(lockDirectory, settings.who);
   const state = openState(settings.stateDirectory);
   return {
@@ -46,7 +45,7 @@ export function systemHost(settings: RunSettings): Host {
     ahead,
     close: drop,
     log: settings.log,
-    sendLog: () => settings.log.begin(lockless),
+    sendLog: () => settings.log.begin(run),
     takeLock: (name, waitMs) => takeLock(name, deadline.allow(waitMs)),
     state,
     policy: settings.policy,

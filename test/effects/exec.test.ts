@@ -70,6 +70,13 @@ for (const [name, start] of Object.entries(STARTERS)) {
     await assert.rejects(run(file, []), { name: 'Failure', code: 'tool', message: /EACCES/ });
   });
 
+  test(`by ${name}, an argument that no program can get is an error, also ahead`, async () => {
+    const { run, ahead } = openTools(startDeadline(60_000), [], start);
+    await assert.rejects(run('echo', ['a\0b']), { name: 'Failure', code: 'tool' });
+    ahead('echo', ['a\0b']);
+    await assert.rejects(run('echo', ['a\0b'], { input: '' }), { name: 'Failure', code: 'tool' });
+  });
+
   test(`by ${name}, a program that hangs is killed with all that it started, also what still holds its pipes`, async (t) => {
     const at = folder(t);
     const script = `sleep 1000 & echo $! > ${at}/grandchild; echo $$ > ${at}/child; echo said; wait`;
@@ -143,20 +150,20 @@ for (const [name, start] of Object.entries(STARTERS)) {
     drop();
   });
 
-  test(`by ${name}, one that was started ahead of a lock is not used under it, unless it only reads`, async (t) => {
+  test(`by ${name}, one that was started ahead of a lock is not used under it, unless it needs none`, async (t) => {
     const at = folder(t);
     const held = new Set<number>();
     const { run, ahead, drop } = openTools(startDeadline(60_000), held, start);
     const args = ['-c', `echo x >>${at}/started; cat; readlink /proc/self/fd/3`];
     ahead('sh', args);
-    ahead('sh', ['-c', `echo x >>${at}/read; cat`], { reads: true });
+    ahead('sh', ['-c', `echo x >>${at}/read; cat`], { lockless: true, input: false });
     await until(() => existsSync(`${at}/started`) && existsSync(`${at}/read`));
     const fd = openSync(`${at}/lock`, 'w');
     t.after(() => closeSync(fd));
     held.add(fd);
     assert.equal((await run('sh', args, { input: '' })).stdout, `${at}/lock\n`);
     assert.equal(readFileSync(`${at}/started`, 'utf8'), 'x\nx\n');
-    await run('sh', ['-c', `echo x >>${at}/read; cat`]);
+    await run('sh', ['-c', `echo x >>${at}/read; cat`], { lockless: true });
     assert.equal(readFileSync(`${at}/read`, 'utf8'), 'x\n');
     drop();
   });
