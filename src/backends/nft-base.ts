@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { FROM_GUEST } from '../filter/from-guest.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
@@ -6,6 +5,7 @@ import { TO_GUEST } from '../filter/to-guest.ts';
 import { FLAG_SETS, OWN_SETS, PORT } from './nft-own.ts';
 import { renderQuick } from './nft-quick.ts';
 import { dropChain, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
+import { textDigest } from './text-digest.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';
@@ -71,7 +71,7 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
 
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
 export function baseDigest(unmanaged: Unmanaged): string {
-  return createHash('sha256').update(renderBase('', unmanaged)).digest('hex').slice(0, 12);
+  return textDigest(renderBase('', unmanaged));
 }
 
 /** STP, LACP, EAPOL: only these are not seen elsewhere. */
