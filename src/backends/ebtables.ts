@@ -1,4 +1,4 @@
-import { macOnlyTerms } from '../filter/own-list.ts';
+import { macOnlyTerms } from '../filter/own-terms.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
 import type { BasePolicy, EbtBackend, EbtTools } from './backend.ts';

@@ -6,6 +6,7 @@ import { currentBase, loadIngress, loadPort } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
+import { OPEN_TERMS } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { definedValues, identify, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
 import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
@@ -112,7 +113,7 @@ async function loadRules(
   const exempt = currentBase(host)?.exempt.some((port) => port.ifindex === ifindex) === true;
   const loaded: LoadedTerms[] = [
     ...(before?.bootId === host.bootId() ? before.loaded : []),
-    ...(exempt ? [{ ifindex, values: { mac: [], 'dhcp-address': [], broadcast: [] }, flags: ['open' as const] }] : []),
+    ...(exempt ? [{ ifindex, ...OPEN_TERMS }] : []),
   ];
   const port = { ...prepared.port, ifindex };
   const planned = { port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true };
