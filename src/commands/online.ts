@@ -29,7 +29,7 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
   await withVifLock(host, event, async () => {
     // xenstore is read under the lock: a re-apply that had it meanwhile may have read something newer.
     if (event.backend !== undefined) directoryAhead(host, event.backend.path);
-    if (host.backend.name === 'nftables') nftAhead(host);
+    if (host.backend.name === 'nftables' && currentBase(host) !== undefined) nftAhead(host);
     if (event.type === 'vif') batchAhead(host, 'bridge');
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;
