@@ -11,14 +11,7 @@ const BATCH_MS = 6_000;
  * @throws Failure `tool` for a line that must succeed
  */
 export async function runBatch(run: RunTool, tool: 'ip' | 'bridge', lines: readonly BatchLine[]): Promise<string[]> {
-  if (lines.length === 0) return [];
-  const input = lines.map((line) => `${line.text}\n`).join('');
-  const result = await run(tool, ['-force', '-batch', '-'], { input, timeoutMs: BATCH_MS });
-  if (result.status === 0) return [];
-  const failed = failedLines(result.stderr);
-  if (failed.size === 0) {
-    throw new Failure('tool', `${tool} -batch failed (status ${result.status}): ${oneLine(result.stderr, 160)}`);
-  }
+  const failed = await failuresOf(run, tool, lines, BATCH_MS);
   const lost: string[] = [];
   for (const [number, said] of failed) {
     const line = lines[number - 1];
@@ -28,6 +21,29 @@ export async function runBatch(run: RunTool, tool: 'ip' | 'bridge', lines: reado
     lost.push(`${line.optional} (${tool} ${line.text}: ${said})`);
   }
   return lost;
+}
+
+/**
+ * Runs the lines in one process, going on after a line that failed.
+ *
+ * @returns what the program said of each line that failed, by its number from 1
+ * @throws Failure `tool` if it failed and named no line
+ */
+export async function failuresOf(
+  run: RunTool,
+  tool: 'ip' | 'bridge',
+  lines: readonly BatchLine[],
+  timeoutMs: number,
+): Promise<ReadonlyMap<number, string>> {
+  if (lines.length === 0) return new Map();
+  const input = lines.map((line) => `${line.text}\n`).join('');
+  const result = await run(tool, ['-force', '-batch', '-'], { input, timeoutMs });
+  if (result.status === 0) return new Map();
+  const failed = failedLines(result.stderr);
+  if (failed.size === 0) {
+    throw new Failure('tool', `${tool} -batch failed (status ${result.status}): ${oneLine(result.stderr, 160)}`);
+  }
+  return failed;
 }
 
 /**

@@ -27,7 +27,7 @@ export function systemHost(settings: RunSettings): Host {
   const held = new Set<number>();
   const run = toolRunner(deadline, held);
   const lockDirectory = `${settings.stateDirectory}/lock`;
-  const takeLock =
+  const locks =
     settings.policy.lock === 'flock'
       ? flockLocks(lockDirectory, settings.who, toolRunner(deadline), held)
       : lockfileLocks(lockDirectory, settings.who);
@@ -35,7 +35,8 @@ export function systemHost(settings: RunSettings): Host {
   return {
     run,
     log: settings.log,
-    takeLock: (name, waitMs) => takeLock(name, deadline.allow(waitMs)),
+    takeLock: (name, waitMs) => locks.take(name, deadline.allow(waitMs)),
+    locks: { ...locks, pass: (name, waitMs) => locks.pass(name, deadline.allow(waitMs)) },
     state,
     policy: settings.policy,
     backend: knownBackend(settings.policy, state, bootId),

@@ -23,6 +23,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     run: async (tool) => answers[tool] ?? Promise.reject(new Failure('tool', `${tool} is not installed`)),
     log: { say: () => undefined, deliver: unexpected },
     takeLock: unexpected,
+    locks: { isClaimed: unexpected, claimed: unexpected, pass: unexpected },
     state: openState(directory),
     policy: DEFAULT_POLICY,
     backend: undefined as never,
