@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { FROM_GUEST } from '../filter/from-guest.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
 import { TO_GUEST } from '../filter/to-guest.ts';
 import { dropChain, LIST_MAP, OWN_SET, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
+import { textDigest } from './text-digest.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';
@@ -73,7 +73,7 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
 
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
 export function baseDigest(unmanaged: Unmanaged): string {
-  return createHash('sha256').update(renderBase('', unmanaged)).digest('hex').slice(0, 12);
+  return textDigest(renderBase('', unmanaged));
 }
 
 function hook(name: string, at: string, byName: string, byGroup: string, target: string): string[] {

@@ -1,5 +1,6 @@
 import { withBackend } from '../effects/backend-choice.ts';
-import { runBatch } from '../effects/batch.ts';
+import { batchAhead, runBatch } from '../effects/batch.ts';
+import { nftAhead } from '../effects/nft-ruleset.ts';
 import { deviceFinder } from '../effects/present-devices.ts';
 import { removePort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
@@ -25,6 +26,8 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
       host.log.say('warning', `${event.device}: a newer run has been here already; nothing done`);
       return;
     }
+    if (record !== undefined && host.backend.name === 'nftables') nftAhead(host);
+    batchAhead(host, 'ip');
     host.state.writeOffline(event.device, host.ticket);
     const name = await theirDevice(host, event, record);
     if (name !== undefined) await attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));

@@ -1,6 +1,7 @@
-import { execa } from 'execa';
 import { Failure, oneLine } from '../errors.ts';
 import type { Deadline } from './deadline.ts';
+import { startBySpawn } from './spawn-starter.ts';
+import type { Ended, Started, Starter } from './starter.ts';
 
 /** What a program said. */
 export interface ToolResult {
@@ -20,9 +21,39 @@ export interface ToolOptions {
 /** Runs one program: no shell, clean locale, bounded time. */
 export type RunTool = (tool: string, args: readonly string[], options?: ToolOptions) => Promise<ToolResult>;
 
+export interface AheadOptions {
+  /** It only reads, without input: it needs none of the locks. */
+  readonly reads?: boolean;
+  /** The input begins with this, and it may be acted upon now. */
+  readonly beginning?: string;
+}
+
+/**
+ * Starts a program that will soon be run with these arguments, so that it is ready when its input is: `run` then takes
+ * it. It is a matter of time only: nothing may depend on it.
+ */
+export type StartAhead = (tool: string, args: readonly string[], options?: AheadOptions) => void;
+
+/** What runs programs. */
+export interface Tools {
+  readonly run: RunTool;
+  readonly ahead: StartAhead;
+  /** Ends what was started ahead and not used. */
+  drop(): void;
+}
+
 const DEFAULT_TIMEOUT_MS = 8_000;
 /** How long after its kill a child is waited for; one in uninterruptible sleep never comes. */
 const REAP_MS = 500;
+
+/** One that was started ahead. */
+interface Waiting {
+  readonly command: string;
+  readonly started: Promise<Started>;
+  readonly beginning: string;
+  readonly held: readonly number[];
+  readonly reads: boolean;
+}
 
 /**
  * The real thing. Every child leads a process group of its own, so that a timeout ends its children too: libxl would
@@ -30,50 +61,90 @@ const REAP_MS = 500;
  *
  * @param held descriptors that every child keeps open: those of the locks. A run may be killed while its nft works;
  *   the lock is then free when nft has ended, and the next run does not meet a change that comes late
+ */
+export function openTools(deadline: Deadline, held: Iterable<number> = [], start: Starter = startBySpawn): Tools {
+  const waiting: Waiting[] = [];
+  const keyOf = (tool: string, args: readonly string[]): string => [tool, ...args].join('\0');
+  /** The first one that fits, and holds every lock that is held now. */
+  const take = (tool: string, args: readonly string[], options: ToolOptions): Waiting | undefined => {
+    if ((options.fds ?? []).length > 0) return undefined;
+    const command = keyOf(tool, args);
+    const index = waiting.findIndex(
+      (one) =>
+        one.command === command &&
+        (options.input ?? '').startsWith(one.beginning) &&
+        (one.reads ? options.input === undefined : [...held].every((fd) => one.held.includes(fd))),
+    );
+    return index < 0 ? undefined : waiting.splice(index, 1)[0];
+  };
+  return {
+    ahead(tool, args, { reads = false, beginning = '' } = {}) {
+      const fds = reads ? [] : [...held];
+      const started = start(tool, args, { input: !reads, fds });
+      waiting.push({ command: keyOf(tool, args), started, beginning, held: fds, reads });
+      if (beginning !== '') void started.then((one) => one.feed(beginning));
+    },
+    async run(tool, args, options = {}) {
+      const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+      const ready = take(tool, args, options);
+      const child = await (ready?.started ??
+        start(tool, args, { input: options.input !== undefined, fds: [...(options.fds ?? []), ...held] }));
+      if (options.input !== undefined) child.feed(options.input.slice(ready?.beginning.length ?? 0));
+      child.endInput();
+      return outcome(tool, args, await inTime(child, timeoutMs), timeoutMs);
+    },
+    drop() {
+      for (const one of waiting.splice(0)) {
+        void one.started.then((child) => {
+          killGroup(child.pid);
+          child.letGo();
+        });
+      }
+    },
+  };
+}
+
+/**
+ * The same without a way to start something ahead.
+ *
  * @throws Failure `tool` if it cannot be started, `timeout` if it does not end in time. A non-zero status is a result.
  */
-export function toolRunner(deadline: Deadline, held: Iterable<number> = []): RunTool {
-  return async (tool, args, options = {}) => {
-    const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const child = execa(tool, [...args], {
-      reject: false,
-      detached: true,
-      cleanup: false,
-      stripFinalNewline: false,
-      // execa's types know no plain descriptors behind the first three; its documentation and code do.
-      stdio: ['pipe', 'pipe', 'pipe', ...([...(options.fds ?? []), ...held] as unknown as 'inherit'[])],
-      input: options.input ?? '',
-      env: { LC_ALL: 'C' },
+export function toolRunner(deadline: Deadline, held: Iterable<number> = [], start: Starter = startBySpawn): RunTool {
+  return openTools(deadline, held, start).run;
+}
+
+/** How the program ended; `late` if it, or what it started, had to be killed and has not ended even so. */
+async function inTime(child: Started, timeoutMs: number): Promise<Ended | 'late'> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => {
+      killGroup(child.pid);
+      timer = setTimeout(() => resolve('late'), REAP_MS);
+    }, timeoutMs);
+  });
+  const ended = await Promise.race([child.ended, late]);
+  clearTimeout(timer);
+  // Whoever left the child's process group may keep its pipes open for ever: that must not keep this run alive.
+  if (ended === 'late') child.letGo();
+  return ended;
+}
+
+function outcome(tool: string, args: readonly string[], ended: Ended | 'late', timeoutMs: number): ToolResult {
+  const command = commandText(tool, args);
+  if (ended === 'late' || ended.signal === 'SIGKILL') {
+    throw new Failure('timeout', `${command} did not end within ${(timeoutMs / 1000).toFixed(1)} s`, {
+      hint: `run it by hand to see what it waits for`,
     });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => {
-        killGroup(child.pid);
-        setTimeout(() => resolve('late'), REAP_MS);
-      }, timeoutMs);
-    });
-    const ended = await Promise.race([child, late]);
-    clearTimeout(timer);
-    const command = commandText(tool, args);
-    // Whoever left the child's process group may keep its pipes open for ever: that must not keep this run alive.
-    if (ended === 'late') for (const pipe of child.stdio) pipe?.destroy();
-    if (ended === 'late' || ended.signal === 'SIGKILL') {
-      throw new Failure('timeout', `${command} did not end within ${(timeoutMs / 1000).toFixed(1)} s`, {
-        hint: `run it by hand to see what it waits for`,
-      });
-    }
-    if (ended.exitCode === undefined) {
-      const missing = ended.code === 'ENOENT';
-      throw new Failure(
-        'tool',
-        missing ? `${tool} is not installed` : `${command}: ${ended.signal ?? ended.originalMessage ?? 'failed'}`,
-        {
-          hint: missing ? `install the package that brings ${tool}` : undefined,
-        },
-      );
-    }
-    return { status: ended.exitCode, stdout: String(ended.stdout ?? ''), stderr: String(ended.stderr ?? '') };
-  };
+  }
+  if (ended.status === undefined) {
+    const missing = ended.error?.code === 'ENOENT';
+    throw new Failure(
+      'tool',
+      missing ? `${tool} is not installed` : `${command}: ${ended.signal ?? ended.error?.message ?? 'failed'}`,
+      { hint: missing ? `install the package that brings ${tool}` : undefined },
+    );
+  }
+  return { status: ended.status, stdout: ended.stdout, stderr: ended.stderr };
 }
 
 /** The Failure for a program that ended with an error: its command line and what it said. */

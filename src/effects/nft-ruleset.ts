@@ -16,6 +16,11 @@ import { type Failures, together } from './together.ts';
 export type NftHost = Host & { readonly backend: NftBackend };
 
 const NFT = ['-f', '-'] as const;
+/** Starts nft, for rules that will soon be loaded. */
+export function nftAhead(host: Pick<Host, 'ahead'>): void {
+  host.ahead('nft', NFT);
+}
+
 const BASE_LOCK_MS = 12_000;
 /** For one load, and for each vif in it; a hundred times what it takes. */
 const NFT_MS = 8_000;

@@ -1,4 +1,4 @@
-import { type RunTool, toolFailure } from '../effects/exec.ts';
+import { type RunTool, type StartAhead, toolFailure } from '../effects/exec.ts';
 import { Failure, shown } from '../errors.ts';
 
 /** Values of one xenstore directory by key. */
@@ -27,6 +27,16 @@ export async function readDirectory(run: RunTool, path: string): Promise<Xenstor
     if (error instanceof Failure && /is not installed/.test(error.message)) return readKeyByKey(run, path);
     throw error;
   }
+}
+
+/** Begins what `readDirectory` will ask. */
+export function directoryAhead(host: { readonly ahead: StartAhead }, path: string): void {
+  host.ahead('xenstore-ls', ['-f', path], { reads: true });
+}
+
+/** Begins what `nodeExists` will ask. */
+export function nodeAhead(host: { readonly ahead: StartAhead }, path: string): void {
+  host.ahead('xenstore-exists', [path], { reads: true });
 }
 
 /** For 4000 vifs of about 20 keys: xenstore-ls asks twice for each. */
