@@ -146,6 +146,8 @@ async function remember(host: NftHost, base: BaseRecord): Promise<void> {
   host.state.writeBase(listing === undefined ? rest : { ...rest, listing });
 }
 
+/** A host may be very busy; a thousand times what it takes. */
+const LIST_MS = 30_000;
 /** Without counters (-s) and elements (-t), which change all the time. */
 const LIST_SHARED = ['-s', '-t', 'list', 'table', ...TABLE.split(' ')] as const;
 
@@ -155,7 +157,7 @@ const LIST_SHARED = ['-s', '-t', 'list', 'table', ...TABLE.split(' ')] as const;
  * for one needless repair after an upgrade.
  */
 async function sharedRules(host: NftHost): Promise<string | undefined> {
-  const result = await host.run('nft', LIST_SHARED);
+  const result = await host.run('nft', LIST_SHARED, { timeoutMs: LIST_MS });
   if (result.status !== 0) return undefined;
   return createHash('sha256').update(result.stdout).digest('hex').slice(0, 16);
 }
