@@ -1,4 +1,5 @@
 import type { LoadedTerms } from '../effects/state.ts';
+import type { OwnTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import type { FilterPort, LeavingPort, NftBackend } from './backend.ts';
@@ -41,7 +42,7 @@ export const NFTABLES: NftBackend = {
       ...guard(sentinel),
       ...former(loaded.filter((old) => old.ifindex !== port.ifindex)),
       ...loaded
-        .filter((old) => old.ifindex === port.ifindex)
+        .filter((old) => old.ifindex === port.ifindex && !isSame(old, plan.terms))
         .flatMap((old) => removeElements(without(elementsOf(key, old), now))),
       ...addElements(now),
       ...(port.ingress ? renderIngress(plan.device, port.name) : []),
@@ -61,6 +62,11 @@ export const NFTABLES: NftBackend = {
 
 function keyOf(ifindex: number | undefined): PortKey {
   return String(guestGroup(ifindex));
+}
+
+/** Nothing can be stale then; the ordinary case of a re-apply. */
+function isSame(old: LoadedTerms, { values, flags }: OwnTerms): boolean {
+  return JSON.stringify([old.values, old.flags]) === JSON.stringify([values, flags]);
 }
 
 /** Fails the whole transaction if the table is not the one our state belongs to. */

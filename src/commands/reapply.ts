@@ -60,9 +60,10 @@ export async function reapplyAll(given: Host): Promise<string[]> {
   const host = await withBackend(given);
   // A repair of what all share starts from the saved state: who is at work now may not be in it.
   const atWork = host.locks.claimed();
-  await holding(await host.takeLock('base', BASE_LOCK_MS), () => repairBase(host));
+  // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host);
-  const keys = await reader(host, candidates);
+  const repaired = host.takeLock('base', BASE_LOCK_MS).then((lock) => holding(lock, () => repairBase(host)));
+  const [, keys] = await Promise.all([repaired, reader(host, candidates)]);
   const failures: Failures = new Map();
   const alone: string[] = [];
   const portion = host.backend.name === 'nftables' ? PORTION : candidates.length;
