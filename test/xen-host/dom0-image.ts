@@ -134,7 +134,7 @@ async function build(debs: string, folder: string): Promise<void> {
   for (const name of [...DROPPED, 'boot']) rmSync(join(root, name), { recursive: true, force: true });
   await keepUsefulModules(root);
   writeFileSync(join(folder, 'dom0-initrd.gz'), bootInitrd(root));
-  for (const name of ['agent', 'frames']) {
+  for (const name of ['agent', 'console', 'frames']) {
     await compile(`${name}.c`, join(folder, name));
     copyFileSync(join(folder, name), join(root, 'usr/local/bin', name));
   }
@@ -154,7 +154,7 @@ async function build(debs: string, folder: string): Promise<void> {
 /** Builds (or finds in the cache) everything a Xen host boots from. */
 export async function hostParts(): Promise<HostParts> {
   const { folder: debs, key, packages } = await downloadPackages(DOM0_PACKAGES);
-  const sources = ['agent.c', 'frames.c', 'dom0-init', 'dom0-initrd-init'].map(insidePath);
+  const sources = ['agent.c', 'console.c', 'frames.c', 'dom0-init', 'dom0-initrd-init'].map(insidePath);
   const folder = await cached(`host-${contentKey([RECIPE, key], sources)}`, (path) => build(debs, path));
   const at = (name: string) => join(folder, name);
   return {

@@ -53,27 +53,22 @@ let lastTag = 0;
 /** The handle of a guest that exists, or is about to. */
 export function guestNamed(host: XenHost, name: string): Guest {
   const log = consoleLog(name);
+  // Of the domain that has the name now; a reboot makes another.
+  let tty: string | undefined;
   return {
     name,
     ready: async (times = 1, seconds = 120) => {
-      await host.sh(
-        `until [ "$(grep -c '^@guest ready' ${log} 2>/dev/null)" -ge ${times} ]; do sleep 0.1; done`,
-        seconds,
-      );
+      await host.sh(`console ready ${log} ${times}`, seconds);
+      tty = undefined;
     },
     sh: async (command, seconds = 60) => {
-      const tag = `t${++lastTag}`;
-      const output = await host.sh(
-        `tty=$(xenstore-read /local/domain/$(xl domid ${name})/console/tty) || exit
-         printf '%s\\n' ${quoted(`${tag} ${command}`)} >"$tty"
-         until grep -q '^@${tag} end' ${log}; do sleep 0.05; done
-         sed -n '/^@${tag} begin/,/^@${tag} end/p' ${log}`,
+      tty ??= (await host.sh(`xenstore-read /local/domain/$(xl domid ${name})/console/tty`)).trim();
+      const { status, stdout, stderr } = await host.run(
+        `console run ${log} ${tty} t${++lastTag} ${quoted(command)}`,
         seconds,
       );
-      const lines = output.replaceAll('\r', '').trimEnd().split('\n');
-      const status = Number(lines.at(-1)?.split(' ')[2]);
-      const text = lines.slice(1, -1).join('\n');
-      if (status !== 0) throw new HarnessError(`in guest ${name}, status ${status}: ${command}\n${text}`);
+      const text = stdout.replaceAll('\r', '').trimEnd();
+      if (status !== 0) throw new HarnessError(`in guest ${name}, status ${status}: ${command}\n${text}${stderr}`);
       return text;
     },
   };

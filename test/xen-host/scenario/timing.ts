@@ -1,5 +1,5 @@
 import { create, guestNamed } from '../guest.ts';
-import { atGateway, makeNetwork, SCRIPTS, type Script } from '../network.ts';
+import { atGateway, makeNetwork, type Script, scriptPath } from '../network.ts';
 import { vifOf } from '../people.ts';
 import type { Scenario } from '../scenario.ts';
 import type { XenHost } from '../xen-host.ts';
@@ -16,7 +16,7 @@ async function timed(host: XenHost, which: Script): Promise<string> {
   await host.sh(`cat >${path} <<'END'
 #!/bin/bash
 begun=$(date +%s%N)
-${SCRIPTS[which]} "$@"
+${scriptPath(host, which)} "$@"
 status=$?
 echo "$1 $(( ($(date +%s%N) - begun) / 1000000 ))" >>/run/times
 exit $status
