@@ -17,7 +17,7 @@ export const INSTALLED: Readonly<Record<Form, string>> = {
 };
 
 /** Path of a hotplug script in dom0. Ours is at the same time the program for the administrator. */
-export function scriptPath(host: XenHost, which: Script): string {
+export function scriptPath(host: Pick<XenHost, 'form'>, which: Script): string {
   return which === 'stock' ? '/etc/xen/scripts/vif-bridge' : `${INSTALLED[host.form]}/xen-scripts/vif-bridge`;
 }
 

@@ -17,8 +17,10 @@ function guestInitrd(parts: HostParts, frames: string): Buffer {
     program('init', readFileSync(insidePath('guest-init'))),
     program('dhcp-lease', readFileSync(insidePath('dhcp-lease'))),
     text('frames.txt', frames),
-    text('modules', parts.netfront.map((path) => `${basename(path)}\n`).join('')),
-    ...parts.netfront.map((path) => program(basename(path), readFileSync(path))),
+    ...(['netfront', 'e1000'] as const).map((nic) =>
+      text(`modules-${nic}`, parts[nic].map((path) => `${basename(path)}\n`).join('')),
+    ),
+    ...[...parts.netfront, ...parts.e1000].map((path) => program(basename(path), readFileSync(path))),
   ]);
 }
 
@@ -44,6 +46,7 @@ export async function makeRunDrive(parts: HostParts, corpus: Corpus, folder: str
   cpSync(join(PROJECT, 'test/race/classic-vif.sh'), join(root, 'classic-vif.sh'));
   writeFileSync(join(root, 'guest-initrd.gz'), guestInitrd(parts, frames));
   cpSync(parts.kernel, join(root, 'vmlinux'));
+  cpSync(parts.bzImage, join(root, 'vmlinuz'));
   cpSync(process.execPath, join(root, 'opt/node/bin/node'), { dereference: true });
   for (const form of FORMS.filter((form) => productMissing(form) === undefined))
     for (const part of PRODUCT_PARTS[form])

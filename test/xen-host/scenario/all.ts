@@ -3,6 +3,7 @@ import { attachUnderFlood } from './attach-under-flood.ts';
 import { deathUnderFlood } from './death-under-flood.ts';
 import { dhcp } from './dhcp.ts';
 import { flushAndRepair } from './flush-and-repair.ts';
+import { hvm } from './hvm.ts';
 import { legacyEbtables } from './legacy-ebtables.ts';
 import { lifeCycle } from './life-cycle.ts';
 import { namesAndMtu } from './names-and-mtu.ts';
@@ -16,7 +17,7 @@ import { timing } from './timing.ts';
 /** Every scenario, in the order in which they are played. */
 export const ALL: readonly Scenario[] = [
   ...[stockBaseline, ...PRODUCT_BASIC, attachUnderFlood, deathUnderFlood, namesAndMtu, refusals, lifeCycle],
-  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables],
+  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm],
 ];
 
 /** The few that fit into a continuous integration run. */
