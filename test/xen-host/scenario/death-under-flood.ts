@@ -5,12 +5,16 @@ import { createA, createV } from '../people.ts';
 import type { Scenario } from '../scenario.ts';
 import { watchDom0, watchGuest } from '../watch.ts';
 
-/** Ways in which guest A comes to its end, as bash in dom0, and how long that may take. */
+/** Bash that gives guest A a command that it does not live to answer. */
+function inGuest(command: string): string {
+  return `echo 'x ${command}' >$(xenstore-read /local/domain/$(xl domid a)/console/tty)`;
+}
+
+/** Ways in which guest A comes to its end, as bash in dom0. */
 const DEATHS: Readonly<Record<string, string>> = {
   'xl destroy': 'xl destroy a',
-  'xl shutdown': 'xl shutdown -w a',
-  'a kernel crash': `tty=$(xenstore-read /local/domain/$(xl domid a)/console/tty)
-    echo 'x echo c >/proc/sysrq-trigger' >$tty`,
+  'power off': inGuest('poweroff -f'),
+  'a kernel crash': inGuest('echo c >/proc/sysrq-trigger'),
 };
 
 /** A guest that shoots forged frames until its last moment: not one gets through while its vif is torn down. */
