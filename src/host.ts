@@ -1,5 +1,5 @@
 import type { Backend } from './backends/backend.ts';
-import type { RunTool } from './effects/exec.ts';
+import type { RunTool, StartAhead } from './effects/exec.ts';
 import type { TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
 import type { State } from './effects/state.ts';
@@ -9,7 +9,12 @@ import type { Policy } from './policy/keys.ts';
 /** All that a command may touch, handed in as one value. Tests hand in what throws on any call they did not expect. */
 export interface Host {
   readonly run: RunTool;
+  /** For speed alone: nothing may depend on it. What is not used then is ended by `close`. */
+  readonly ahead: StartAhead;
+  readonly close: () => void;
   readonly log: Log;
+  /** Begins to send the log, while the run goes on. What it starts holds no lock. */
+  readonly sendLog: () => void;
   readonly takeLock: TakeLock;
   readonly state: State;
   readonly policy: Policy;

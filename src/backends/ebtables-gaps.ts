@@ -1,4 +1,4 @@
-import type { OwnTerms } from '../filter/own-list.ts';
+import type { OwnTerms } from '../filter/own-terms.ts';
 import { ALL_REASONS, type Direction, type Reason } from '../filter/reasons.ts';
 import { type Compiled, compileStages, type Shortfall } from './ebtables-stages.ts';
 
@@ -10,20 +10,13 @@ export const DEFAULT_GAPS = ['ip-form', 'ip-opt', 'igmp-type'] as const satisfie
 
 /** A vif that has everything a vif can have, so that every stage is reached. */
 const EVERYTHING: OwnTerms = {
-  lists: {
-    in: [
-      { when: [{ field: 'ip saddr', block: '192.0.2.10' }], so: { accept: true } },
-      { when: [{ field: 'arp saddr ip', block: '192.0.2.10' }], so: { accept: true } },
-      { when: [{ field: 'ip6 saddr', block: '2001:db8::10' }], so: { accept: true } },
-    ],
-    nd: [{ when: [{ field: 'nd target', block: '2001:db8::10' }], so: { ask: 'in' } }],
-    out: [
-      { when: [{ field: 'ip daddr', block: '192.0.2.10' }], so: { accept: true } },
-      { when: [{ field: 'arp daddr ip', block: '192.0.2.10' }], so: { accept: true } },
-      { when: [{ field: 'ip6 daddr', block: '2001:db8::10' }], so: { accept: true } },
-    ],
+  values: {
+    mac: ['00:16:3e:00:00:01'],
+    ip: ['192.0.2.10'],
+    ip6: ['2001:db8::10'],
+    solicited: ['ff02::1:ff00:10'],
+    broadcast: ['192.0.2.255'],
   },
-  values: { mac: ['00:16:3e:00:00:01'], 'dhcp-address': ['192.0.2.10'], broadcast: ['192.0.2.255'] },
   flags: ['managed', 'ipv4', 'ipv6'],
 };
 

@@ -1,8 +1,8 @@
 import ipaddr from 'ipaddr.js';
 import { Failure } from '../errors.ts';
-import type { OwnTerms } from '../filter/own-list.ts';
+import type { OwnTerms } from '../filter/own-terms.ts';
 import type { Reason } from '../filter/reasons.ts';
-import type { Match } from '../filter/stage.ts';
+import type { Match, OwnAddress, OwnValue } from '../filter/stage.ts';
 import {
   EBT_FIELDS,
   type EbtField,
@@ -42,6 +42,7 @@ const WILDCARDS: readonly string[] = ['0:65535', '0:255', '0.0.0.0/0', '00:00:00
  */
 export function spell(match: Match, protocol: Protocol | undefined, terms: OwnTerms): Spelled {
   if ('vif' in match) return terms.flags.includes(match.vif) ? ALWAYS : NEVER;
+  if ('own' in match && isAddress(match.own) && terms.flags.includes('any')) return ALWAYS;
   const field = EBT_FIELDS[match.field];
   const negative = 'isNot' in match || 'notWithin' in match || 'notMasked' in match || 'notOwn' in match;
   const special = field.special?.[specialKey(match)];
@@ -54,6 +55,10 @@ export function spell(match: Match, protocol: Protocol | undefined, terms: OwnTe
   if (only === undefined || more.length > 0) return { unless: any, ...missesOf(field) };
   const option = optionName(field, protocol);
   return { when: [{ ...only, [option]: `! ${only[option]}` }], ...missesOf(field) };
+}
+
+function isAddress(own: OwnValue): own is OwnAddress {
+  return own === 'ip' || own === 'ip6' || own === 'solicited';
 }
 
 /**

@@ -10,9 +10,9 @@
  */
 import { Failure } from '../errors.ts';
 import { FROM_GUEST } from '../filter/from-guest.ts';
-import type { OwnTerms } from '../filter/own-list.ts';
+import type { OwnTerms } from '../filter/own-terms.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
-import type { Match, Outcome, OwnList, Stage, Step, Switch } from '../filter/stage.ts';
+import type { Match, Outcome, Stage, Step, Switch } from '../filter/stage.ts';
 import { TO_GUEST } from '../filter/to-guest.ts';
 import { EBT_FIELDS, type Options, type Protocol, protocolName } from './ebtables-fields.ts';
 import { combined, compatible, type Spelled, spell } from './ebtables-match.ts';
@@ -213,7 +213,7 @@ class Compiler {
       const decision = rules.findIndex(decides);
       if (decision >= 0) return rules.slice(0, decision + 1);
     }
-    return [...rules, ...this.outcomeRules(stage, {}, stage.otherwise, protocol, undefined)];
+    return [...rules, ...this.outcomeRules({}, stage.otherwise, protocol, undefined)];
   }
 
   /**
@@ -247,14 +247,14 @@ class Compiler {
     if (seen.some((one) => 'when' in one && one.when.length === 0)) return { unless: [], rules: [] };
 
     const what = [...unseen.map((one) => one.unseen), ...inexact.map(() => unseenText(step.when))];
-    if (what.length === 0) return this.exactRules(stage, step, seen, protocol);
+    if (what.length === 0) return this.exactRules(step, seen, protocol);
     const negative = unseen.some((one) => one.negative) || inexact.some((one) => 'unless' in one);
     const sure = seen.filter((one) => !inexact.includes(one));
     const stop = (reasons: readonly Reason[]): { unless: readonly Options[]; rules: EbtRule[] } => {
       this.note(stage, what, reasons, 'closed');
       const reason = reasons[reasons.length - 1];
       if (reason === undefined) throw new Failure('internal', `${stage.name}: nothing to drop for`);
-      return this.exactRules(stage, { ...step, so: { drop: reason } }, sure, protocol);
+      return this.exactRules({ ...step, so: { drop: reason } }, sure, protocol);
     };
 
     if ('drop' in step.so) {
@@ -269,17 +269,17 @@ class Compiler {
         const strictly = seen.map((one) => ('unless' in one && one.strictly ? { unless: one.strictly } : one));
         if (unseen.length > 0 || strictly.every((one, at) => one === seen[at])) return stop(this.ownDrops(step.so));
         this.note(stage, what, reasons, 'closed');
-        return this.exactRules(stage, step, strictly, protocol);
+        return this.exactRules(step, strictly, protocol);
       }
       this.note(stage, what, reasons, 'open');
-      return unseen.length > 0 ? { unless: [], rules: [] } : this.exactRules(stage, step, seen, protocol);
+      return unseen.length > 0 ? { unless: [], rules: [] } : this.exactRules(step, seen, protocol);
     }
     const reasons = [
       ...new Set([...inexact.flatMap((one) => one.misses ?? []), this.lastReason(stage, stage.otherwise)]),
     ];
     if (this.accepts(reasons)) {
       this.note(stage, what, reasons, 'open');
-      return this.exactRules(stage, step, seen, protocol);
+      return this.exactRules(step, seen, protocol);
     }
     if (!this.onlyDrops(stage.otherwise)) return stop(reasons);
     this.note(stage, what, reasons, 'closed');
@@ -288,7 +288,6 @@ class Compiler {
 
   /** A step of which everything can be said. */
   private exactRules(
-    stage: Stage,
     step: Step,
     spelled: readonly Exclude<Spelled, { unseen: string }>[],
     protocol: Protocol | undefined,
@@ -308,7 +307,7 @@ class Compiler {
       }
       alternatives = combined(alternatives, one.when);
     }
-    const rules = alternatives.flatMap((options) => this.outcomeRules(stage, options, step.so, protocol, step.why));
+    const rules = alternatives.flatMap((options) => this.outcomeRules(options, step.so, protocol, step.why));
     return { unless, rules };
   }
 
@@ -320,7 +319,7 @@ class Compiler {
       const accepted = this.accepts(misses);
       this.note(stage, [`next header (ebtables shows ${field.sees})`], misses, accepted ? 'open' : 'closed');
       if (!accepted)
-        return this.outcomeRules(stage, {}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
+        return this.outcomeRules({}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
     }
     const isSpecial = (value: number): boolean => field.special?.[String(value)] !== undefined;
     const cases = step.cases.flatMap((one) =>
@@ -338,7 +337,7 @@ class Compiler {
       const spelled = spell(match, protocol, this.terms);
       if (!('when' in spelled)) throw new Failure('internal', `${stage.name}: no words for ${step.switch} ${from}`);
       const inside = step.switch === 'ether type' ? protocolOf(from) : protocol;
-      return spelled.when.flatMap((options) => this.outcomeRules(stage, options, so, inside, step.why));
+      return spelled.when.flatMap((options) => this.outcomeRules(options, so, inside, step.why));
     });
   }
 
@@ -354,14 +353,13 @@ class Compiler {
     const [way] = ways;
     if (way !== undefined && ways.length === 1 && this.accepts(reasons)) {
       this.note(stage, [unseen], reasons, 'open');
-      return this.outcomeRules(stage, {}, JSON.parse(way) as Outcome, protocol, step.why);
+      return this.outcomeRules({}, JSON.parse(way) as Outcome, protocol, step.why);
     }
     this.note(stage, [unseen], reasons, 'closed');
-    return this.outcomeRules(stage, {}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
+    return this.outcomeRules({}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
   }
 
   private outcomeRules(
-    stage: Stage,
     options: Options,
     so: Outcome,
     protocol: Protocol | undefined,
@@ -369,38 +367,8 @@ class Compiler {
   ): EbtRule[] {
     if ('drop' in so) return [{ options, target: 'DROP', reason: so.drop, why }];
     if ('accept' in so) return [{ options, target: 'ACCEPT', why }];
-    if ('goto' in so) {
-      const verdict = this.enter(so.goto, protocol);
-      return [verdict.reason === undefined ? { options, ...verdict, why } : { options, ...verdict }];
-    }
-    return this.listRules(stage, options, so.ask, protocol, why);
-  }
-
-  /** The vif's own list in place: what does not match goes on with the next rule. */
-  private listRules(
-    stage: Stage,
-    options: Options,
-    list: OwnList,
-    protocol: Protocol | undefined,
-    why: string | undefined,
-  ): EbtRule[] {
-    return this.terms.lists[list].flatMap((permit) => {
-      const spelled = permit.when.map((match) => spell(match, protocol, this.terms));
-      const unseen = spelled.flatMap((one) => ('unseen' in one ? [one.unseen] : []));
-      if (unseen.length > 0) {
-        const reasons = [this.lastReason(stage, stage.otherwise)];
-        const accepted = this.accepts(reasons);
-        this.note(stage, unseen, reasons, accepted ? 'open' : 'closed');
-        if (!accepted) return [];
-      }
-      let alternatives: Options[] = [options];
-      for (const one of spelled) {
-        if ('unseen' in one) continue;
-        if ('unless' in one) throw new Failure('internal', `own list ${list}: a condition that is not positive`);
-        alternatives = combined(alternatives, one.when);
-      }
-      return alternatives.flatMap((one) => this.outcomeRules(stage, one, permit.so, protocol, why));
-    });
+    const verdict = this.enter(so.goto, protocol);
+    return [verdict.reason === undefined ? { options, ...verdict, why } : { options, ...verdict }];
   }
 
   private matters(reason: Reason): boolean {

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { macOnlyTerms } from '../filter/own-list.ts';
+import { macOnlyTerms } from '../filter/own-terms.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
 import type { BasePolicy, EbtBackend, EbtTools } from './backend.ts';
 import { acceptsGaps, limitsOf, limitText } from './ebtables-gaps.ts';
 import { compileStages } from './ebtables-stages.ts';
 import { type EbtLoad, renderChains, renderLoad } from './ebtables-text.ts';
+import { textDigest } from './text-digest.ts';
 
 /** What the system's alternatives name. As long as its variant is not known, text that is right for both. */
 export const DEFAULT_EBT_TOOLS: EbtTools = { list: 'ebtables', restore: 'ebtables-restore', variant: 'legacy' };
@@ -31,7 +31,7 @@ export function ebtables(tools: EbtTools): EbtBackend {
         text: limitText(limit),
       }));
     },
-    baseDigest: (policy) => createHash('sha256').update(sample(backend, policy)).digest('hex').slice(0, 12),
+    baseDigest: (policy) => textDigest(sample(backend, policy)),
   };
   return backend;
 }

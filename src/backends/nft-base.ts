@@ -1,9 +1,11 @@
-import { createHash } from 'node:crypto';
 import { FROM_GUEST } from '../filter/from-guest.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
 import { TO_GUEST } from '../filter/to-guest.ts';
-import { dropChain, LIST_MAP, OWN_SET, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
+import { FLAG_SETS, OWN_SETS, PORT } from './nft-own.ts';
+import { renderQuick } from './nft-quick.ts';
+import { dropChain, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
+import { textDigest } from './text-digest.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';
@@ -15,9 +17,6 @@ export const INGRESS_TABLE = 'netdev xen-vif';
  * comparing a name or looking into a set.
  */
 export const GUEST_GROUP = 0x78656e;
-
-/** Sets of ports, by what the stages call a flag. Keyed by interface index: a new device never inherits (C06, C07). */
-export const FLAG_SETS = ['managed', 'open', 'denied', 'ipv4', 'ipv6', 'blocks'] as const;
 
 /** The most (port, reason) pairs the kernel counts; beyond that frames are still dropped, just not counted. */
 const DROPS_SIZE = 1_000_000;
@@ -39,12 +38,7 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface indices: they die with their device.',
     ...FLAG_SETS.map((flag) => `  set ${flag} { type iface_index; }`),
-    `  set ${OWN_SET.typed} { type iface_index . ether_addr; }`,
-    `  set ${OWN_SET.raw} { typeof iif . @th,288,48; }`,
-    `  set ${OWN_SET['dhcp-address']} { typeof iif . @th,160,32; }`,
-    `  set ${OWN_SET.broadcast} { type iface_index . ipv4_addr; }`,
-    '  # The way to the own list of a vif.',
-    ...Object.values(LIST_MAP).map((map) => `  map ${map} { type iface_index : verdict; }`),
+    ...OWN_SETS.map(({ name, type }) => `  set ${name} { ${type}; }`),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type iface_index . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     '',
@@ -63,40 +57,47 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
       'to-guest',
       TO_GUEST.map((stage) => withUnmanaged(stage, unmanaged)),
     ),
-    ...hook('prerouting', 'prerouting', 'iifname', 'iifgroup', stageChain('from-guest', 'start')),
-    ...hook('postrouting', 'postrouting', 'oifname', 'oifgroup', stageChain('to-guest', 'start')),
-    ...hook('input', 'input', 'iifname', 'iifgroup', 'from-guest/link-local'),
-    ...hook('output', 'output', 'oifname', 'oifgroup', 'to-guest/link-local'),
+    ...renderQuick('from-guest'),
+    ...renderQuick('to-guest'),
+    ...renderLinkLocal('from-guest'),
+    ...renderLinkLocal('to-guest'),
+    ...hook('prerouting', 'from-guest', 'quick', 'start'),
+    ...hook('postrouting', 'to-guest', 'quick', 'start'),
+    ...hook('input', 'from-guest', 'link-local', 'link-local'),
+    ...hook('output', 'to-guest', 'link-local', 'link-local'),
     '}',
   ].join('\n');
 }
 
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
 export function baseDigest(unmanaged: Unmanaged): string {
-  return createHash('sha256').update(renderBase('', unmanaged)).digest('hex').slice(0, 12);
+  return textDigest(renderBase('', unmanaged));
 }
 
-function hook(name: string, at: string, byName: string, byGroup: string, target: string): string[] {
-  const linkLocal = target.endsWith('/link-local');
-  const direction: Direction = byName === 'iifname' ? 'from-guest' : 'to-guest';
-  const port = byName === 'iifname' ? 'iif' : 'oif';
-  const chain = linkLocal
-    ? [
-        '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
-        `  chain ${target} {`,
-        `    ${port} @open accept`,
-        `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
-        '  }',
-        '',
-      ]
-    : [];
+/** STP, LACP, EAPOL: only these are not seen elsewhere. */
+function renderLinkLocal(direction: Direction): string[] {
   return [
-    ...chain,
+    '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
+    `  chain ${stageChain(direction, 'link-local')} {`,
+    `    ${PORT[direction]} @open accept`,
+    `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
+    '  }',
+    '',
+  ];
+}
+
+/**
+ * @param ours where frames of configured ports go
+ * @param others where frames of other vifs go
+ */
+function hook(name: string, direction: Direction, ours: string, others: string): string[] {
+  const port = PORT[direction];
+  return [
     `  chain ${name} {`,
-    `    type filter hook ${at} priority -200; policy accept;`,
-    `    ${byGroup} ${GUEST_GROUP} goto ${target}`,
+    `    type filter hook ${name} priority -200; policy accept;`,
+    `    ${port}group ${GUEST_GROUP} goto ${stageChain(direction, ours)}`,
     '    # Not configured (yet): closed, or exempt.',
-    `    ${byName} "vif*" goto ${target}`,
+    `    ${port}name "vif*" goto ${stageChain(direction, others)}`,
     '  }',
     '',
   ];

@@ -1,18 +1,9 @@
 import type { LoadedTerms } from '../effects/state.ts';
+import type { FilterPlan } from '../filter/plan.ts';
 import type { FilterPort, LeavingPort, NftBackend } from './backend.ts';
-import { baseDigest, FLAG_SETS, INGRESS_TABLE, renderBase, TABLE } from './nft-base.ts';
-import { LIST_MAP, OWN_SET } from './nft-stages.ts';
-import {
-  type Elements,
-  elementsOf,
-  portKey,
-  renderExempt,
-  renderIngress,
-  renderIngressRemoval,
-  renderUnmap,
-  renderVif,
-  renderVifRemoval,
-} from './nft-vif.ts';
+import { baseDigest, INGRESS_TABLE, renderBase, TABLE } from './nft-base.ts';
+import { type Elements, elementsOf, FLAG_SETS, OWN_SETS } from './nft-own.ts';
+import { portKey, renderExempt, renderIngress, renderIngressRemoval, renderRemoval, renderVif } from './nft-vif.ts';
 
 /** nftables, bridge family. */
 export const NFTABLES: NftBackend = {
@@ -20,7 +11,7 @@ export const NFTABLES: NftBackend = {
   baseDigest: (policy) => baseDigest(policy.unmanaged),
   limits: () => [],
   renderBase({ sentinel, unmanaged, exempt, fresh }) {
-    const sets = [...FLAG_SETS, ...Object.values(OWN_SET)];
+    const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name)];
     return text([
       '# The part that all vifs share.',
       ...(fresh
@@ -29,8 +20,6 @@ export const NFTABLES: NftBackend = {
             `flush chain ${TABLE} ${sentinel}`,
             `flush table ${TABLE}`,
             ...sets.map((set) => `flush set ${TABLE} ${set}`),
-            // `flush set` of a map is "No such file or directory" (nft 1.0.6).
-            ...Object.values(LIST_MAP).map((map) => `flush map ${TABLE} ${map}`),
           ]),
       renderBase(sentinel, unmanaged),
       ...renderExempt(exempt.map(String)),
@@ -40,22 +29,19 @@ export const NFTABLES: NftBackend = {
     const key = portKey(port.ifindex, port.name);
     const now = elementsOf(key, plan.terms);
     return text([
-      `# ${port.name}: ${describe(port)}${plan.mode}`,
+      `# ${port.name}: ${describe(port, plan)}`,
       ...guard(sentinel),
-      ...loaded
-        .filter((old) => old.ifindex !== port.ifindex)
-        .flatMap((old) => renderUnmap(plan.device, String(old.ifindex))),
-      ...renderVif(plan, key, without(merged(loaded.map(elementsOfLoaded)), now)),
+      ...former(loaded.filter((old) => old.ifindex !== port.ifindex)),
+      ...renderVif(plan, key, without(merged(loaded.filter((old) => old.ifindex === port.ifindex)), now)),
       ...(port.ingress ? renderIngress(plan.device, port.name) : []),
       ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
     ]);
   },
   renderLeave({ device, loaded, hadIngress }: LeavingPort, sentinel) {
-    const keys = [...new Set(loaded.map((one) => String(one.ifindex)))];
     return text([
       `# ${device} leaves`,
       ...guard(sentinel),
-      ...renderVifRemoval(device, keys, merged(loaded.map(elementsOfLoaded))),
+      ...former(loaded),
       ...(hadIngress ? renderIngressRemoval(device) : []),
     ]);
   },
@@ -67,17 +53,22 @@ function guard(sentinel: string | undefined): string[] {
   return sentinel === undefined ? [] : [`flush chain ${TABLE} ${sentinel}`];
 }
 
-function describe(port: FilterPort): string {
-  return port.name === port.device ? '' : `${port.device}, `;
+/** Blocks are numbers in the rules: here they stand as people write them. */
+function describe(port: FilterPort, { mode, terms }: FilterPlan): string {
+  const addresses = mode === 'addresses' ? [...terms.values.ip, ...terms.values.ip6] : [mode];
+  return [...(port.name === port.device ? [] : [`${port.device},`]), ...addresses].join(' ');
 }
 
-function elementsOfLoaded(loaded: LoadedTerms): Elements {
-  return elementsOf(String(loaded.ifindex), { lists: { in: [], nd: [], out: [] }, ...loaded });
+/** Takes out what may be there under interface indices that are not this vif's any more. */
+function former(loaded: readonly LoadedTerms[]): string[] {
+  const keys = [...new Set(loaded.map((one) => String(one.ifindex)))];
+  return keys.length === 0 ? [] : renderRemoval(keys, merged(loaded));
 }
 
-function merged(all: readonly Elements[]): Elements {
+function merged(all: readonly LoadedTerms[]): Elements {
   const result = new Map<string, string[]>();
-  for (const elements of all) {
+  for (const loaded of all) {
+    const elements = elementsOf(String(loaded.ifindex), loaded);
     for (const [set, keys] of elements) result.set(set, [...new Set([...(result.get(set) ?? []), ...keys])]);
   }
   return result;

@@ -1,24 +1,40 @@
 /**
- * Makes dist/vif-bridge.cjs: the program and its libraries in one file for Node, so that an installation is a copy.
+ * Makes dist/vif-bridge.cjs: the program and its libraries in one file for Node, so that an installation is a copy. Beside it
+ * dist/start.cjs and a code cache for the Node that builds, with which it starts faster; without them it only starts slower.
  *
  * CommonJS, because Node starts it faster than an ES module (measured: 48 against 53 ms).
  */
-import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, build } from 'esbuild';
 import { defines, ROOT } from './source.ts';
 
-await build({
+const common: BuildOptions = {
   absWorkingDir: ROOT,
-  entryPoints: ['src/main.ts'],
-  outfile: 'dist/vif-bridge.cjs',
   bundle: true,
   platform: 'node',
   target: 'node20',
   format: 'cjs',
-  minifySyntax: true,
-  minifyWhitespace: true,
+  // V8 reads it as bytes.
+  charset: 'ascii',
+  minify: true,
   legalComments: 'none',
   // The paths of modules get into the file: they must not depend on where a linked node_modules leads to.
   preserveSymlinks: true,
   logLevel: 'warning',
   define: defines(),
-});
+};
+const bundle = join(ROOT, 'dist/vif-bridge.cjs');
+const draft = `${bundle}.draft`;
+await build({ ...common, entryPoints: ['src/main.ts'], outfile: draft });
+await build({ ...common, entryPoints: ['src/start.ts'], outfile: 'dist/start.cjs' });
+// The first line names the text, for its code cache.
+const text = readFileSync(draft);
+writeFileSync(draft, Buffer.concat([Buffer.from(`// ${createHash('sha256').update(text).digest('hex')}\n`), text]));
+renameSync(draft, bundle);
+
+const maker = fileURLToPath(new URL('code-cache.ts', import.meta.url));
+execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), maker, bundle], { stdio: 'inherit' });

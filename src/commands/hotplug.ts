@@ -26,7 +26,12 @@ export async function hotplug(hosts: HotplugHosts, event: HotplugEvent): Promise
     case 'online':
     case 'add':
       try {
-        await online(hosts.working(), event);
+        const host = hosts.working();
+        try {
+          await online(host, event);
+        } finally {
+          host.close();
+        }
       } catch (error) {
         const failure = asFailure(error);
         await reportFailure(hosts, event, failure);
@@ -48,6 +53,8 @@ async function leave(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
     await offline(host, event);
   } catch (error) {
     host.log.say('err', `${event.command} ${event.device}: ${failureLine(asFailure(error))}`);
+  } finally {
+    host.close();
   }
 }
 

@@ -1,6 +1,8 @@
 import { withBackend } from '../effects/backend-choice.ts';
 import { presentDevice } from '../effects/base-record.ts';
 import { runBatch } from '../effects/batch.ts';
+import { logAhead } from '../effects/log.ts';
+import { nftAhead } from '../effects/nft-ruleset.ts';
 import { removePort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
 import { asFailure, failureLine } from '../errors.ts';
@@ -27,12 +29,17 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
     }
     host.state.writeOffline(event.device, host.ticket);
     const name = await theirDevice(host, event, record);
-    if (name !== undefined) await attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
+    const left = name === undefined ? true : attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
+    // While ip works.
+    if (record !== undefined && host.backend.name === 'nftables') nftAhead(host);
+    if (record !== undefined) logAhead(host);
+    await left;
     if (record === undefined) return;
     // What could not be removed stays known: the next run of this vif, or a repair, removes it.
     if (!(await attempt(host, event, () => removeRules(host, record)))) return;
     host.state.removeVif({ device: record.device, mac: record.values.mac });
     host.log.say('info', `${record.name} is off ${record.bridge}`);
+    host.sendLog();
   });
 }
 

@@ -1,15 +1,18 @@
 import { withBackend } from '../effects/backend-choice.ts';
-import { runBatch } from '../effects/batch.ts';
+import { batchAhead, runBatch } from '../effects/batch.ts';
+import { logAhead } from '../effects/log.ts';
+import { nftAhead } from '../effects/nft-ruleset.ts';
 import { currentBase, loadIngress, loadPort } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
+import { OPEN_TERMS } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { definedValues, identify, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
 import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
-import { frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
+import { type BackendPath, frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { nodeExists, writeKeys } from '../xen/xenstore.ts';
+import { directoryAhead, nodeAhead, nodeExists, writeKeys } from '../xen/xenstore.ts';
 
 const LOCK_MS = 15_000;
 /** The kernel announces a vif before it creates it (Linux 5.6 and later, contract §1.9). */
@@ -23,7 +26,12 @@ const POLL_MS = 20;
  */
 export async function online(given: Host, event: HotplugEvent): Promise<void> {
   const host = await withBackend(given);
+  // Before the lock is there: whoever has it meanwhile and reads something newer was started later, and is then known to
+  // have overtaken this run.
+  if (event.backend !== undefined) directoryAhead(host, event.backend.path);
   await withVifLock(host, event, async () => {
+    if (host.backend.name === 'nftables') nftAhead(host);
+    if (event.type === 'vif') batchAhead(host, 'bridge');
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;
     await withNameLock(host, identified.vif, async () => {
@@ -54,13 +62,20 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
   // (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
   const prepare = link === 'cycle' ? prepareLines(setup) : [];
   const early = setup.rename ? await runBatch(host.run, 'ip', prepare) : [];
-  await loadRules(host, prepared, before, device.ifindex);
+  const rules = loadRules(host, prepared, before, device.ifindex);
+  if (link === 'cycle') {
+    // While nft works. What only closes and tidies the port need not wait for the rules.
+    batchAhead(host, 'ip', setup.rename ? [] : prepare);
+    batchAhead(host, 'ip');
+    logAhead(host);
+  }
+  await rules;
   const prepareAndJoin = [...(setup.rename ? [] : prepare), ...joinLines(setup)];
   const lost = [
     ...early,
     ...(await runBatch(host.run, 'ip', prepareAndJoin)),
     ...(await runBatch(host.run, 'bridge', fdbLines(setup))),
-    ...(link === 'keep' && device.up ? [] : await runBatch(host.run, 'ip', upLines(setup.name))),
+    ...(link === 'keep' && device.up ? [] : await goUp(host, prepared, link)),
   ];
   for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);
   await shareWithTwins(host, prepared, shared);
@@ -83,6 +98,12 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
   host.log.say('info', `${vif.name} on ${prepared.bridge}: ${describe(prepared)}`);
 }
 
+/** The port into service; whether Xen still knows the vif is asked at the same time, for what follows. */
+async function goUp(host: Host, { event, setup }: Prepared, link: 'cycle' | 'keep'): Promise<string[]> {
+  if (link === 'cycle' && isReported(event)) nodeAhead(host, aliveNode(event.backend));
+  return runBatch(host.run, 'ip', upLines(setup.name));
+}
+
 async function loadRules(
   host: Host,
   prepared: Prepared,
@@ -92,7 +113,7 @@ async function loadRules(
   const exempt = currentBase(host)?.exempt.some((port) => port.ifindex === ifindex) === true;
   const loaded: LoadedTerms[] = [
     ...(before?.bootId === host.bootId() ? before.loaded : []),
-    ...(exempt ? [{ ifindex, values: { mac: [], 'dhcp-address': [], broadcast: [] }, flags: ['open' as const] }] : []),
+    ...(exempt ? [{ ifindex, ...OPEN_TERMS }] : []),
   ];
   const port = { ...prepared.port, ifindex };
   const planned = { port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true };
@@ -173,9 +194,10 @@ function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
 /** hotplug-status last: netback lets the guest connect when it reads exactly `connected` (contract §1.9). */
 async function reportConnected(host: Host, prepared: Prepared): Promise<void> {
   const { event, setup, keys } = prepared;
-  if (event.backend === undefined || event.command !== 'online') return;
+  host.sendLog();
+  if (!isReported(event)) return;
   // The guest may have ended while this run waited: a write would bring back the directory that Xen has removed.
-  if (!(await nodeExists(host.run, `${event.backend.path}/mac`))) {
+  if (!(await nodeExists(host.run, aliveNode(event.backend)))) {
     throw new Failure('missing', `xenstore has no ${event.backend.path} any more`, {
       hint: 'the guest has ended meanwhile',
     });
@@ -183,9 +205,19 @@ async function reportConnected(host: Host, prepared: Prepared): Promise<void> {
   await writeKeys(host.run, connectedKeys(prepared.event, setup.mtu, keys?.get('hotplug-error')));
 }
 
+/** Only Xen's `online` is answered in xenstore. */
+function isReported(event: HotplugEvent): event is HotplugEvent & { readonly backend: BackendPath } {
+  return event.backend !== undefined && event.command === 'online';
+}
+
+/** A node that is there as long as Xen knows the vif. */
+function aliveNode(backend: BackendPath): string {
+  return `${backend.path}/mac`;
+}
+
 /** What is written to xenstore when all is well; the MTU tells the guest how large its frames may be (netif.h). */
 export function connectedKeys(event: HotplugEvent, mtu: number, earlierError: string | undefined): [string, string][] {
-  if (event.backend === undefined || event.command !== 'online') return [];
+  if (!isReported(event)) return [];
   const { path } = event.backend;
   return [
     ...(mtu > 0 ? [[`${frontendPath(event.backend)}/mtu`, String(mtu)] as [string, string]] : []),
@@ -200,6 +232,8 @@ export async function withVifLock(host: Host, event: { device: string }, work: (
   try {
     await work();
   } finally {
+    // What nobody used holds the lock too.
+    host.close();
     await lock.release();
   }
 }

@@ -2,6 +2,7 @@ import type { DropCount } from '../backends/backend.ts';
 import { currentBase, readDrops, recordedPort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
+import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { parseAddressList } from '../net/address-list.ts';
 
@@ -92,7 +93,7 @@ function openings(host: Host, state: PortStatus['state'], record: VifRecord | un
   const unseen = host.backend.limits(plan, host.policy).filter((limit) => limit.open);
   return [
     ...(record.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
-    ...(record.mode === 'addresses' && plan.terms.flags.includes('blocks') ? ['every address of its blocks'] : []),
+    ...(record.mode === 'addresses' && hasBlocks(plan.terms) ? ['every address of its blocks'] : []),
     ...unseen.map((limit) => limit.text),
   ];
 }

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { PlannedPort } from '../backends/backend.ts';
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
+import type { Policy } from '../policy/keys.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
 import type { BaseRecord, VifRecord } from './state.ts';
 import type { Device } from './sysfs.ts';
@@ -40,7 +40,7 @@ export function newBase(host: Host, records: readonly VifRecord[]): BaseRecord {
   return {
     schema: 1,
     bootId: host.bootId(),
-    sentinel: `${sentinelPrefix(host)}${randomBytes(4).toString('hex')}`,
+    sentinel: `${sentinelPrefix(host)}${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')}`,
     backend: host.backend.name,
     auto: host.policy.backend === 'auto',
     ...(host.backend.name === 'ebtables' ? { tools: host.backend.tools } : {}),
@@ -100,8 +100,14 @@ export function presentDevice(host: Pick<Host, 'readDevice' | 'deviceNames'>, re
 
 /** The first half of the sentinel: which version of the base it is. */
 export function sentinelPrefix(host: Host): string {
-  return `base/${host.backend.baseDigest(host.policy)}-`;
+  const { backend, policy } = host;
+  const built = typeof VIF_BRIDGE_BASE_DIGESTS === 'undefined' ? undefined : VIF_BRIDGE_BASE_DIGESTS;
+  const known = backend.name === 'nftables' ? built?.[policy.unmanaged] : undefined;
+  return `base/${known ?? backend.baseDigest(policy)}-`;
 }
+
+/** Put in by the build, which has just printed the bases of nftables: a run need not print one to know its name. */
+declare const VIF_BRIDGE_BASE_DIGESTS: Readonly<Record<Policy['unmanaged'], string>> | undefined;
 
 function runningPorts(host: Host): { name: string; ifindex: number }[] {
   return host

@@ -1,6 +1,7 @@
-import { execa } from 'execa';
 import { Failure, oneLine } from '../errors.ts';
 import type { Deadline } from './deadline.ts';
+import { startBySpawn } from './spawn-starter.ts';
+import type { Ended, Started, Starter } from './starter.ts';
 
 /** What a program said. */
 export interface ToolResult {
@@ -15,14 +16,49 @@ export interface ToolOptions {
   readonly timeoutMs?: number;
   /** Extra file descriptors: the child sees them as 3, 4, ... */
   readonly fds?: readonly number[];
+  /** It changes nothing that a lock protects, and does not keep one. */
+  readonly lockless?: boolean;
 }
 
 /** Runs one program: no shell, clean locale, bounded time. */
 export type RunTool = (tool: string, args: readonly string[], options?: ToolOptions) => Promise<ToolResult>;
 
+export interface AheadOptions {
+  /** As it will be run. */
+  readonly lockless?: boolean;
+  /** False if it will be run without any input. */
+  readonly input?: boolean;
+  /** The input begins with this, and it may be acted upon now. */
+  readonly beginning?: string;
+}
+
+/**
+ * Starts a program that will soon be run with these arguments, so that it is ready when its input is: `run` then takes
+ * it. It is a matter of time only: nothing may depend on it.
+ */
+export type StartAhead = (tool: string, args: readonly string[], options?: AheadOptions) => void;
+
+/** What runs programs. */
+export interface Tools {
+  readonly run: RunTool;
+  readonly ahead: StartAhead;
+  /** Ends what was started ahead and not used. */
+  drop(): void;
+}
+
 const DEFAULT_TIMEOUT_MS = 8_000;
 /** How long after its kill a child is waited for; one in uninterruptible sleep never comes. */
 const REAP_MS = 500;
+
+/** One that was started ahead. */
+interface Waiting {
+  readonly command: string;
+  readonly started: Started | Promise<Started>;
+  readonly input: boolean;
+  readonly beginning: string;
+  readonly lockless: boolean;
+  readonly held: readonly number[];
+}
 
 /**
  * The real thing. Every child leads a process group of its own, so that a timeout ends its children too: libxl would
@@ -30,50 +66,121 @@ const REAP_MS = 500;
  *
  * @param held descriptors that every child keeps open: those of the locks. A run may be killed while its nft works;
  *   the lock is then free when nft has ended, and the next run does not meet a change that comes late
+ */
+export function openTools(deadline: Deadline, held: Iterable<number> = [], starter: Starter = startBySpawn): Tools {
+  const start = withoutThrowing(starter);
+  const waiting: Waiting[] = [];
+  const keyOf = (tool: string, args: readonly string[]): string => [tool, ...args].join('\0');
+  /** The first one that fits, and holds every lock that is held now. */
+  const take = (tool: string, args: readonly string[], options: ToolOptions): Waiting | undefined => {
+    if ((options.fds ?? []).length > 0) return undefined;
+    const command = keyOf(tool, args);
+    const index = waiting.findIndex(
+      (one) =>
+        one.command === command &&
+        one.input === (options.input !== undefined) &&
+        (options.input ?? '').startsWith(one.beginning) &&
+        one.lockless === (options.lockless ?? false) &&
+        (one.lockless || [...held].every((fd) => one.held.includes(fd))),
+    );
+    return index < 0 ? undefined : waiting.splice(index, 1)[0];
+  };
+  return {
+    ahead(tool, args, { lockless = false, input = true, beginning = '' } = {}) {
+      const fds = lockless ? [] : [...held];
+      const started = start(tool, args, { input, fds });
+      waiting.push({ command: keyOf(tool, args), started, input, beginning, lockless, held: fds });
+      if (beginning !== '') void whenStarted(started, (one) => one.feed(beginning));
+    },
+    async run(tool, args, options = {}) {
+      const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+      const ready = take(tool, args, options);
+      const { input, fds = [], lockless = false } = options;
+      const started =
+        ready?.started ?? start(tool, args, { input: input !== undefined, fds: [...fds, ...(lockless ? [] : held)] });
+      // It has its input before anything else is done here.
+      const ended = whenStarted(started, (child) => {
+        if (input !== undefined) child.feed(input.slice(ready?.beginning.length ?? 0));
+        child.endInput();
+        return inTime(child, timeoutMs);
+      });
+      return outcome(tool, args, await ended, timeoutMs);
+    },
+    drop() {
+      for (const one of waiting.splice(0)) {
+        void whenStarted(one.started, (child) => {
+          killGroup(child.pid);
+          child.letGo();
+        });
+      }
+    },
+  };
+}
+
+/**
+ * The same without a way to start something ahead.
+ *
  * @throws Failure `tool` if it cannot be started, `timeout` if it does not end in time. A non-zero status is a result.
  */
-export function toolRunner(deadline: Deadline, held: Iterable<number> = []): RunTool {
-  return async (tool, args, options = {}) => {
-    const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const child = execa(tool, [...args], {
-      reject: false,
-      detached: true,
-      cleanup: false,
-      stripFinalNewline: false,
-      // execa's types know no plain descriptors behind the first three; its documentation and code do.
-      stdio: ['pipe', 'pipe', 'pipe', ...([...(options.fds ?? []), ...held] as unknown as 'inherit'[])],
-      input: options.input ?? '',
-      env: { LC_ALL: 'C' },
-    });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => {
-        killGroup(child.pid);
-        setTimeout(() => resolve('late'), REAP_MS);
-      }, timeoutMs);
-    });
-    const ended = await Promise.race([child, late]);
-    clearTimeout(timer);
-    const command = commandText(tool, args);
-    // Whoever left the child's process group may keep its pipes open for ever: that must not keep this run alive.
-    if (ended === 'late') for (const pipe of child.stdio) pipe?.destroy();
-    if (ended === 'late' || ended.signal === 'SIGKILL') {
-      throw new Failure('timeout', `${command} did not end within ${(timeoutMs / 1000).toFixed(1)} s`, {
-        hint: `run it by hand to see what it waits for`,
-      });
+export function toolRunner(deadline: Deadline, held: Iterable<number> = [], start: Starter = startBySpawn): RunTool {
+  return openTools(deadline, held, start).run;
+}
+
+/** The starter with every error told by `ended`: most come as events, but not all (a NUL in an argument, no memory). */
+function withoutThrowing(start: Starter): Starter {
+  return (...what) => {
+    try {
+      const started = start(...what);
+      return started instanceof Promise ? started.catch(unstarted) : started;
+    } catch (error) {
+      return unstarted(error);
     }
-    if (ended.exitCode === undefined) {
-      const missing = ended.code === 'ENOENT';
-      throw new Failure(
-        'tool',
-        missing ? `${tool} is not installed` : `${command}: ${ended.signal ?? ended.originalMessage ?? 'failed'}`,
-        {
-          hint: missing ? `install the package that brings ${tool}` : undefined,
-        },
-      );
-    }
-    return { status: ended.exitCode, stdout: String(ended.stdout ?? ''), stderr: String(ended.stderr ?? '') };
   };
+}
+
+function unstarted(thrown: unknown): Started {
+  const error = { code: (thrown as NodeJS.ErrnoException).code, message: String((thrown as Error).message) };
+  const ended = { status: undefined, signal: undefined, error, stdout: '', stderr: '' };
+  return { pid: undefined, feed: () => {}, endInput: () => {}, ended: Promise.resolve(ended), letGo: () => {} };
+}
+
+/** Does it at once where the starter does not need to wait. */
+function whenStarted<T>(started: Started | Promise<Started>, work: (child: Started) => T): T | Promise<Awaited<T>> {
+  return started instanceof Promise ? (started.then(work) as Promise<Awaited<T>>) : work(started);
+}
+
+/** How the program ended; `late` if it, or what it started, had to be killed and has not ended even so. */
+async function inTime(child: Started, timeoutMs: number): Promise<Ended | 'late'> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => {
+      killGroup(child.pid);
+      timer = setTimeout(() => resolve('late'), REAP_MS);
+    }, timeoutMs);
+  });
+  const ended = await Promise.race([child.ended, late]);
+  clearTimeout(timer);
+  // Whoever left the child's process group may keep its pipes open for ever: that must not keep this run alive.
+  if (ended === 'late') child.letGo();
+  return ended;
+}
+
+function outcome(tool: string, args: readonly string[], ended: Ended | 'late', timeoutMs: number): ToolResult {
+  const command = commandText(tool, args);
+  if (ended === 'late' || ended.signal === 'SIGKILL') {
+    throw new Failure('timeout', `${command} did not end within ${(timeoutMs / 1000).toFixed(1)} s`, {
+      hint: `run it by hand to see what it waits for`,
+    });
+  }
+  if (ended.status === undefined) {
+    const missing = ended.error?.code === 'ENOENT';
+    throw new Failure(
+      'tool',
+      missing ? `${tool} is not installed` : `${command}: ${ended.signal ?? ended.error?.message ?? 'failed'}`,
+      { hint: missing ? `install the package that brings ${tool}` : undefined },
+    );
+  }
+  return { status: ended.status, stdout: ended.stdout, stderr: ended.stderr };
 }
 
 /** The Failure for a program that ended with an error: its command line and what it said. */

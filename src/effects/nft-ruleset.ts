@@ -21,6 +21,11 @@ import type { BaseRecord, VifRecord } from './state.ts';
 export type NftHost = Host & { readonly backend: NftBackend };
 
 const NFT = ['-f', '-'] as const;
+/** Starts nft, for rules that will soon be loaded. */
+export function nftAhead(host: Pick<Host, 'ahead'>): void {
+  host.ahead('nft', NFT);
+}
+
 const BASE_LOCK_MS = 12_000;
 
 /**

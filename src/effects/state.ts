@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, st
 import { basename, dirname, join } from 'node:path';
 import type { BackendName, EbtTools } from '../backends/backend.ts';
 import { Failure } from '../errors.ts';
-import type { OwnTerms } from '../filter/own-list.ts';
+import type { OwnTerms } from '../filter/own-terms.ts';
 import type { FilterMode } from '../filter/plan.ts';
 import type { IdentityValues, PortType } from '../xen/vif-identity.ts';
 

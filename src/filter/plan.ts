@@ -1,7 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { DENIED_TERMS, macOnlyTerms, OPEN_TERMS, type OwnTerms, restrictedTerms } from './own-list.ts';
+import { DENIED_TERMS, macOnlyTerms, OPEN_TERMS, type OwnTerms, restrictedTerms } from './own-terms.ts';
 
 /** What a vif without `ip=` may do: `no_ip` of the policy. */
 export const NO_IP_CHOICES = ['mac-only', 'deny', 'unrestricted'] as const;

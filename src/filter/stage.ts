@@ -58,15 +58,18 @@ export type Field =
 
 /**
  * What belongs to the vif whose frame it is.
- * - `mac`: its MAC address; - `dhcp-address`: an address it may name as its own in DHCP (`ciaddr`);
- * - `broadcast`: the subnet broadcasts it may use and hear; - `ipv4`, `ipv6`: it has this family at all;
- * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
- * - `blocks`: it has whole blocks (or any address), so its addresses cannot be listed one by one.
+ * - `ip`, `ip6`: its addresses and blocks of addresses; - `solicited`: the solicited-node groups of its IPv6 addresses.
+ *   A vif with the flag `any` has every address there is;
+ * - `mac`: its MAC address; - `broadcast`: the subnet broadcasts it may use and hear.
  */
-export type OwnValue = 'mac' | 'dhcp-address' | 'broadcast';
-export type OwnFlag = 'managed' | 'open' | 'denied' | 'ipv4' | 'ipv6' | 'blocks';
-/** A look into the vif's own list: the addresses it may send from, hear at, or speak for in ND. */
-export type OwnList = 'in' | 'out' | 'nd';
+export type OwnAddress = 'ip' | 'ip6' | 'solicited';
+export type OwnValue = OwnAddress | 'mac' | 'broadcast';
+/**
+ * What a vif is.
+ * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
+ * - `ipv4`, `ipv6`: it has this family at all; - `any`: it has no addresses assigned and may use every one.
+ */
+export type OwnFlag = 'managed' | 'open' | 'denied' | 'ipv4' | 'ipv6' | 'any';
 
 /** One condition. Values are numbers, MAC or IP text, in host order and plain notation. */
 export type Match =
@@ -80,15 +83,12 @@ export type Match =
   /** Inside a block written as address/length. */
   | { readonly field: Field; readonly block: string }
   | { readonly field: Field; readonly own: OwnValue }
-  | { readonly field: Field; readonly notOwn: OwnValue }
+  | { readonly field: Field; readonly notOwn: 'mac' }
   | { readonly vif: OwnFlag };
 
-export type Outcome =
-  | { readonly drop: Reason }
-  | { readonly goto: StageName }
-  | { readonly accept: true }
-  /** Ask the vif's own list; if nothing in it takes the frame, go on with the next step. */
-  | { readonly ask: OwnList };
+export type Outcome = { readonly drop: Reason } | { readonly goto: StageName } | { readonly accept: true };
+
+export const ACCEPT: Outcome = { accept: true };
 
 /** The outcome "drop, for this reason". */
 export function drop(reason: Reason): Outcome {

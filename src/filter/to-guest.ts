@@ -3,7 +3,17 @@
  * may skip another; measured on other products: 106 of 117 attacks pass where it does).
  */
 
-import { BROADCAST_MAC, drop, ETHERTYPE, GROUP_BIT, go, IPV4_GROUP_MAC, IPV6_GROUP_MAC, type Stage } from './stage.ts';
+import {
+  ACCEPT,
+  BROADCAST_MAC,
+  drop,
+  ETHERTYPE,
+  GROUP_BIT,
+  go,
+  IPV4_GROUP_MAC,
+  IPV6_GROUP_MAC,
+  type Stage,
+} from './stage.ts';
 
 /** The stages that unicast and group frames go on to, by protocol. */
 function byProtocol(ip: string, ip6: string, arp: string): Stage['steps'] {
@@ -34,7 +44,7 @@ export const TO_GUEST: readonly Stage[] = [
     about: 'For whom is it?',
     steps: [
       { when: [{ field: 'ether daddr', own: 'mac' }], so: go('unicast') },
-      { when: [{ vif: 'open' }], so: { accept: true } },
+      { when: [{ vif: 'open' }], so: ACCEPT },
       { when: [{ vif: 'denied' }], so: drop('no-address'), why: 'no_ip = deny' },
       { when: [{ field: 'ether daddr', masked: GROUP_BIT }, { vif: 'managed' }], so: go('group') },
       {
@@ -65,8 +75,8 @@ export const TO_GUEST: readonly Stage[] = [
     steps: [
       { when: [{ field: 'arp form', isNot: 0x000108000604 }], so: drop('arp-form') },
       { when: [{ field: 'arp operation', notWithin: [1, 2] }], so: drop('arp-op') },
-      { when: [], so: { ask: 'out' } },
-      { when: [{ field: 'arp daddr ip', is: '0.0.0.0' }, { vif: 'ipv4' }], so: { accept: true } },
+      { when: [{ field: 'arp daddr ip', own: 'ip' }], so: ACCEPT },
+      { when: [{ field: 'arp daddr ip', is: '0.0.0.0' }, { vif: 'ipv4' }], so: ACCEPT },
     ],
     otherwise: drop('arp-foreign'),
   },
@@ -80,10 +90,10 @@ export const TO_GUEST: readonly Stage[] = [
       { when: [{ field: 'arp operation', notWithin: [1, 2] }], so: drop('arp-op') },
       {
         when: [{ field: 'arp saddr ip', isNot: '0.0.0.0' }, { vif: 'ipv4' }],
-        so: { accept: true },
+        so: ACCEPT,
         why: 'an announcement cannot be told from a question: nftables compares no two fields of a packet',
       },
-      { when: [], so: { ask: 'out' } },
+      { when: [{ field: 'arp daddr ip', own: 'ip' }], so: ACCEPT },
     ],
     otherwise: drop('arp-foreign'),
   },
@@ -117,7 +127,7 @@ export const TO_GUEST: readonly Stage[] = [
   {
     name: 'ip/own',
     about: 'Is the destination one of its addresses?',
-    steps: [{ when: [], so: { ask: 'out' } }],
+    steps: [{ when: [{ field: 'ip daddr', own: 'ip' }], so: ACCEPT }],
     otherwise: drop('ip-dst'),
   },
   {
@@ -146,7 +156,7 @@ export const TO_GUEST: readonly Stage[] = [
   {
     name: 'dhcp/address',
     about: 'To all, or to the address it is given.',
-    steps: [{ when: [{ field: 'ip daddr', is: '255.255.255.255' }, { vif: 'ipv4' }], so: { accept: true } }],
+    steps: [{ when: [{ field: 'ip daddr', is: '255.255.255.255' }, { vif: 'ipv4' }], so: ACCEPT }],
     otherwise: go('ip/own'),
   },
   {
@@ -183,7 +193,7 @@ export const TO_GUEST: readonly Stage[] = [
     about: 'Everything that is sent to all, except the DHCP conversations of others.',
     steps: [
       { when: [{ field: 'ip protocol', is: 17 }], so: go('udp/group') },
-      { when: [{ vif: 'ipv4' }], so: { accept: true } },
+      { when: [{ vif: 'ipv4' }], so: ACCEPT },
     ],
     otherwise: drop('ip-dst'),
   },
@@ -198,7 +208,7 @@ export const TO_GUEST: readonly Stage[] = [
           { values: [68], so: go('dhcp') },
         ],
       },
-      { when: [{ vif: 'ipv4' }], so: { accept: true } },
+      { when: [{ vif: 'ipv4' }], so: ACCEPT },
     ],
     otherwise: drop('ip-dst'),
   },
@@ -218,7 +228,7 @@ export const TO_GUEST: readonly Stage[] = [
         so: drop('dhcp-foreign'),
         why: 'it is no DHCPv6 server',
       },
-      { when: [], so: { ask: 'out' } },
+      { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: ACCEPT },
     ],
     otherwise: drop('ip6-dst'),
   },
@@ -231,14 +241,14 @@ export const TO_GUEST: readonly Stage[] = [
       { when: [{ field: 'ip6 daddr', notMasked: ['ff00::', 'ff00::'] }], so: drop('l2l3-mismatch') },
       { when: [{ field: 'ip6 daddr', block: 'ff02::1:ff00:0/104' }], so: go('ip6/solicited') },
       { when: [{ field: 'ip6 nexthdr', is: 17 }], so: go('udp6/group') },
-      { when: [{ vif: 'ipv6' }], so: { accept: true } },
+      { when: [{ vif: 'ipv6' }], so: ACCEPT },
     ],
     otherwise: drop('ip6-dst'),
   },
   {
     name: 'ip6/solicited',
     about: 'Solicited-node groups (RFC 4291 §2.7.1) of its own addresses only.',
-    steps: [{ when: [], so: { ask: 'out' } }],
+    steps: [{ when: [{ field: 'ip6 daddr', own: 'solicited' }], so: ACCEPT }],
     otherwise: drop('nd-foreign'),
   },
   {
@@ -246,7 +256,7 @@ export const TO_GUEST: readonly Stage[] = [
     about: "Others' DHCPv6 conversations: all clients ask ff02::1:2.",
     steps: [
       { switch: 'udp dport', cases: [{ values: [546, 547], so: drop('dhcp-foreign') }] },
-      { when: [{ vif: 'ipv6' }], so: { accept: true } },
+      { when: [{ vif: 'ipv6' }], so: ACCEPT },
     ],
     otherwise: drop('ip6-dst'),
   },

@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Failure, shown } from '../errors.ts';
 
@@ -49,7 +48,7 @@ export function isHost(prefix: IpPrefix): boolean {
 /** True if every address of `inner` is in `outer`. */
 export function contains(outer: IpPrefix, inner: IpPrefix): boolean {
   if (outer.family !== inner.family || outer.length > inner.length) return false;
-  return makePrefix(inner.bytes, outer.length).text === outer.text;
+  return sameBits(inner.bytes, outer.bytes, outer.length);
 }
 
 /**
@@ -100,10 +99,30 @@ export function parseAssignedAddress(word: string, at: string): AssignedAddress 
   };
 }
 
-function familyOf(address: string): Family | undefined {
+/**
+ * Which family the text is a complete address of; undefined for everything else, also a zone id (`fe80::1%eth0`) or an
+ * address with a dotted tail, which is a mapped or translated one.
+ *
+ * node:net says the same, by one expression that takes Node 7 ms to compile.
+ */
+export function familyOf(address: string): Family | undefined {
   if (isIPv4(address)) return 4;
-  // isIPv6 takes zone ids (fe80::1%eth0), and an address with a dotted tail is a mapped or translated one.
-  return isIPv6(address) && !/[%.]/.test(address) ? 6 : undefined;
+  return isIPv6(address) ? 6 : undefined;
+}
+
+/** Four decimal numbers without leading zeros, which some read as octal. */
+function isIPv4(text: string): boolean {
+  const parts = text.split('.');
+  return parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255);
+}
+
+/** RFC 4291 section 2.2, forms 1 and 2: eight groups, or fewer and one `::` for at least one group. */
+function isIPv6(text: string): boolean {
+  const halves = text.split('::');
+  if (halves.length > 2) return false;
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
+  if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return false;
+  return halves.length === 2 ? groups.length < 8 : groups.length === 8;
 }
 
 function parseLength(text: string, family: Family): number | undefined {
@@ -134,25 +153,41 @@ function maskByte(length: number, index: number): number {
 }
 
 /** Blocks that are never a guest's own: IANA special-purpose registries (RFC 6890) and RFC 4291. */
-const NEVER_OWN: readonly (readonly [string, number, string])[] = [
-  ['0.0.0.0', 8, 'is in 0.0.0.0/8 ("this network", RFC 1122)'],
-  ['127.0.0.0', 8, 'is a loopback address'],
-  ['224.0.0.0', 4, 'is a multicast address'],
-  ['240.0.0.0', 4, 'is in the reserved block 240.0.0.0/4'],
-  ['::', 128, 'is the unspecified address'],
-  ['::1', 128, 'is the loopback address'],
-  ['::ffff:0:0', 96, 'is an IPv4-mapped address; write the IPv4 address'],
-  ['::', 96, 'is an IPv4-compatible address (RFC 4291: deprecated)'],
-  ['64:ff9b::', 96, 'is a NAT64 address, which no host owns (RFC 6052)'],
-  ['ff00::', 8, 'is a multicast address'],
+const NEVER_OWN: readonly { readonly bytes: Uint8Array; readonly length: number; readonly why: string }[] = [
+  block4([0], 8, 'is in 0.0.0.0/8 ("this network", RFC 1122)'),
+  block4([127], 8, 'is a loopback address'),
+  block4([224], 4, 'is a multicast address'),
+  block4([240], 4, 'is in the reserved block 240.0.0.0/4'),
+  block6([], 128, 'is the unspecified address'),
+  block6([0, 0, 0, 0, 0, 0, 0, 1], 128, 'is the loopback address'),
+  block6([0, 0, 0, 0, 0, 0xffff], 96, 'is an IPv4-mapped address; write the IPv4 address'),
+  block6([], 96, 'is an IPv4-compatible address (RFC 4291: deprecated)'),
+  block6([0x64, 0xff9b], 96, 'is a NAT64 address, which no host owns (RFC 6052)'),
+  block6([0xff00], 8, 'is a multicast address'),
 ];
 
+/** @param start its first bytes */
+function block4(start: readonly number[], length: number, why: string) {
+  return { bytes: Uint8Array.from({ length: 4 }, (_, index) => start[index] ?? 0), length, why };
+}
+
+/** @param start its first 16-bit groups */
+function block6(start: readonly number[], length: number, why: string) {
+  const byte = (_: unknown, index: number): number => ((start[index >> 1] ?? 0) >> (index % 2 === 0 ? 8 : 0)) & 0xff;
+  return { bytes: Uint8Array.from({ length: 16 }, byte), length, why };
+}
+
 function whyForbidden(bytes: Uint8Array, length: number): string | undefined {
-  const asked = makePrefix(bytes, length);
-  for (const [text, bits, why] of NEVER_OWN) {
-    const block = makePrefix(Uint8Array.from(ipaddr.parse(text).toByteArray()), bits);
-    if (contains(block, asked)) return why;
-    if (contains(asked, block)) return `holds addresses that no guest can own (${block.text} ${why})`;
+  for (const block of NEVER_OWN) {
+    if (block.bytes.length !== bytes.length || !sameBits(block.bytes, bytes, Math.min(length, block.length))) continue;
+    if (block.length <= length) return block.why;
+    const { text } = makePrefix(block.bytes, block.length);
+    return `holds addresses that no guest can own (${text} ${block.why})`;
   }
   return undefined;
+}
+
+/** True if the first `count` bits are the same. */
+function sameBits(one: Uint8Array, other: Uint8Array, count: number): boolean {
+  return one.every((byte, index) => ((byte ^ (other[index] ?? 0)) & maskByte(count, index)) === 0);
 }

@@ -70,6 +70,11 @@ export function parseHotplugEvent(
   return { command, type, device, backend, given };
 }
 
+/** `name=value`; a word with a dash in front is an option, whatever follows. */
+export function isAssignment(arg: string): boolean {
+  return /^[^-].*=/s.test(arg);
+}
+
 function namedArguments(args: readonly string[]): Map<string, string> {
   const named = new Map<string, string>();
   for (const arg of args) {

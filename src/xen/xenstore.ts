@@ -1,4 +1,4 @@
-import { type RunTool, toolFailure } from '../effects/exec.ts';
+import { type RunTool, type StartAhead, toolFailure } from '../effects/exec.ts';
 import { Failure, shown } from '../errors.ts';
 
 /** Values of one xenstore directory by key. */
@@ -19,7 +19,7 @@ const WANTED = ['mac', 'ip', 'bridge', 'vifname', 'mtu', 'type', 'script', 'hotp
 export async function readDirectory(run: RunTool, path: string): Promise<XenstoreKeys | undefined> {
   try {
     const args = ['-f', path];
-    const result = await run('xenstore-ls', args, { timeoutMs: READ_MS });
+    const result = await run('xenstore-ls', args, { timeoutMs: READ_MS, lockless: true });
     if (result.status === 0) return parseListing(result.stdout, path);
     if (/No such file or directory/.test(result.stderr) && !/xs_open/.test(result.stderr)) return undefined;
     throw toolFailure('xenstore-ls', args, result);
@@ -27,6 +27,16 @@ export async function readDirectory(run: RunTool, path: string): Promise<Xenstor
     if (error instanceof Failure && /is not installed/.test(error.message)) return readKeyByKey(run, path);
     throw error;
   }
+}
+
+/** Begins what `readDirectory` will ask. */
+export function directoryAhead(host: { readonly ahead: StartAhead }, path: string): void {
+  host.ahead('xenstore-ls', ['-f', path], { lockless: true, input: false });
+}
+
+/** Begins what `nodeExists` will ask. */
+export function nodeAhead(host: { readonly ahead: StartAhead }, path: string): void {
+  host.ahead('xenstore-exists', [path], { lockless: true, input: false });
 }
 
 /** For hosts whose xenstore tools have no xenstore-ls: one process a key. */
@@ -60,7 +70,7 @@ export async function writeKeys(
  */
 export async function nodeExists(run: RunTool, path: string): Promise<boolean> {
   try {
-    const result = await run('xenstore-exists', [path], { timeoutMs: READ_MS });
+    const result = await run('xenstore-exists', [path], { timeoutMs: READ_MS, lockless: true });
     if (/xs_open|Connection refused/.test(result.stderr)) throw toolFailure('xenstore-exists', [path], result);
     return result.status === 0;
   } catch (error) {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { PlannedPort } from '../../src/backends/backend.ts';
 import { LIST_DROPS, LIST_INGRESS, parseDrops, parseIngressDrops } from '../../src/backends/nft-counters.ts';
 import { NFTABLES } from '../../src/backends/nftables.ts';
+import type { LoadedTerms } from '../../src/effects/state.ts';
 import { buildPlan, NO_IP_CHOICES, type NoIp } from '../../src/filter/plan.ts';
 import { counterCode } from '../../src/filter/reasons.ts';
 import type { IdentityValues } from '../../src/xen/vif-identity.ts';
@@ -151,8 +152,13 @@ test('nft takes whatever addresses the parser accepts', { skip }, async (t) => {
     );
   const lists = fc.sample(fc.array(fc.oneof(ipv4, ipv6), { minLength: 1, maxLength: 8 }), 40);
   await load(ns, BASE);
+  const ifindex = index('vif1.0');
+  let loaded: LoadedTerms[] = [];
   for (const list of lists) {
-    await load(ns, NFTABLES.renderPort(planned({ ip: list.join(' ') }, index('vif1.0')), SENTINEL));
+    const port = planned({ ip: list.join(' ') }, ifindex);
+    await load(ns, NFTABLES.renderPort({ ...port, loaded }, SENTINEL));
+    const { values, flags } = port.plan.terms;
+    loaded = [{ ifindex, values, flags }];
   }
 });
 

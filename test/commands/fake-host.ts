@@ -55,7 +55,10 @@ export function fakeHost(options: FakeOptions): FakeHost {
       effects.push(...input.map((line) => `${tool} ${line}`));
       return { status: 0, stdout: '', stderr: '', ...known(args, toolOptions) };
     },
-    log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {} },
+    ahead: () => {},
+    close: () => {},
+    log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {}, begin: () => {} },
+    sendLog: () => {},
     takeLock: async (name) => {
       effects.push(`lock ${name}`);
       return { release: async () => void effects.push(`release ${name}`) };

@@ -120,7 +120,7 @@ const FAILURES: readonly (readonly [what: string, tools: Readonly<Record<string,
     },
     /master xenbr0 failed: RTNETLINK answers: Busy/,
   ],
-  ['the forwarding entry is refused', { bridge: refuses('No buffers\nCommand failed -:1') }, /fdb replace .* failed/],
+  ['the forwarding entry is refused', { bridge: refuses('No buffers\nCommand failed -:2') }, /fdb replace .* failed/],
   ['the last word to Xen fails', { 'xenstore-write': refuses('xs_transaction_end') }, /xenstore-write .* failed/],
 ];
 

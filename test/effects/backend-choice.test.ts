@@ -21,7 +21,10 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
   };
   return {
     run: async (tool) => answers[tool] ?? Promise.reject(new Failure('tool', `${tool} is not installed`)),
-    log: { say: () => undefined, deliver: unexpected },
+    ahead: () => {},
+    close: () => {},
+    log: { say: () => undefined, deliver: unexpected, begin: unexpected },
+    sendLog: unexpected,
     takeLock: unexpected,
     state: openState(directory),
     policy: DEFAULT_POLICY,

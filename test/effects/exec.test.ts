@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startDeadline } from '../../src/effects/deadline.ts';
-import { toolFailure, toolRunner } from '../../src/effects/exec.ts';
+import { openTools, type RunTool, toolFailure, toolRunner } from '../../src/effects/exec.ts';
+import { startByExeca } from '../../src/effects/execa-starter.ts';
+import { startBySpawn } from '../../src/effects/spawn-starter.ts';
+import type { Starter } from '../../src/effects/starter.ts';
 
-const run = toolRunner(startDeadline(60_000));
+const STARTERS: Readonly<Record<string, Starter>> = { spawn: startBySpawn, execa: startByExeca };
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'xvb-exec-'));
@@ -29,79 +32,168 @@ function isAlive(pid: number): boolean {
   return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
-test('a program gets its arguments without a shell, its input, and a plain locale', async () => {
-  const result = await run('sh', ['-c', 'printf "%s|" "$@"; echo "$LC_ALL"; cat; echo oops >&2', 'x', '$(id)', 'a b'], {
-    input: 'in\n',
+for (const [name, start] of Object.entries(STARTERS)) {
+  const run: RunTool = toolRunner(startDeadline(60_000), [], start);
+
+  test(`by ${name}, a program gets its arguments without a shell, its input, and a plain locale`, async () => {
+    const result = await run(
+      'sh',
+      ['-c', 'printf "%s|" "$@"; echo "$LC_ALL"; cat; echo oops >&2', 'x', '$(id)', 'a b'],
+      {
+        input: 'in\n',
+      },
+    );
+    assert.deepEqual(result, { status: 0, stdout: '$(id)|a b|C\nin\n', stderr: 'oops\n' });
   });
-  assert.deepEqual(result, { status: 0, stdout: '$(id)|a b|C\nin\n', stderr: 'oops\n' });
-});
 
-test('a status that is not 0 is a result', async () => {
-  assert.equal((await run('sh', ['-c', 'exit 7'])).status, 7);
-});
-
-test('a program that does not read its input is no error', async () => {
-  assert.equal((await run('true', [], { input: 'x'.repeat(1 << 20) })).status, 0);
-});
-
-test('a program that is not there is named, with what to do', async () => {
-  await assert.rejects(run('no-such-tool', ['x']), {
-    name: 'Failure',
-    code: 'tool',
-    message: 'no-such-tool is not installed',
-    hint: 'install the package that brings no-such-tool',
+  test(`by ${name}, a status that is not 0 is a result`, async () => {
+    assert.equal((await run('sh', ['-c', 'exit 7'])).status, 7);
   });
-});
 
-test('a program that cannot be started is an error of that program', async (t) => {
-  const file = join(folder(t), 'tool');
-  writeFileSync(file, 'not a program');
-  chmodSync(file, 0o600);
-  await assert.rejects(run(file, []), { name: 'Failure', code: 'tool', message: /EACCES/ });
-});
-
-test('a program that hangs is killed with all that it started, also what still holds its pipes', async (t) => {
-  const at = folder(t);
-  const script = `sleep 1000 & echo $! > ${at}/grandchild; echo $$ > ${at}/child; echo said; wait`;
-  await assert.rejects(run('sh', ['-c', script], { timeoutMs: 700 }), {
-    name: 'Failure',
-    code: 'timeout',
-    message: /^sh -c sleep 1000 .* did not end within 0\.7 s$/,
+  test(`by ${name}, a program that does not read its input is no error`, async () => {
+    assert.equal((await run('true', [], { input: 'x'.repeat(1 << 20) })).status, 0);
   });
-  const pids = ['child', 'grandchild'].map((name) => Number(readFileSync(join(at, name), 'utf8')));
-  await until(() => pids.every((pid) => !isAlive(pid)));
-});
 
-test('a program that ends and leaves a grandchild with its pipes is waited for until its time is up, and no longer', async (t) => {
-  const at = folder(t);
-  const script = `sleep 1000 & echo $! > ${at}/grandchild; echo said`;
-  assert.deepEqual(await run('sh', ['-c', script], { timeoutMs: 700 }), { status: 0, stdout: 'said\n', stderr: '' });
-  await until(() => !isAlive(Number(readFileSync(join(at, 'grandchild'), 'utf8'))));
-});
+  test(`by ${name}, a program that is not there is named, with what to do`, async () => {
+    await assert.rejects(run('no-such-tool', ['x']), {
+      name: 'Failure',
+      code: 'tool',
+      message: 'no-such-tool is not installed',
+      hint: 'install the package that brings no-such-tool',
+    });
+  });
 
-test('a program that ignores every signal it can is killed all the same', async (t) => {
-  const at = folder(t);
-  const script = `trap "" TERM INT HUP; echo $$ > ${at}/child; while :; do sleep 1; done`;
-  await assert.rejects(run('sh', ['-c', script], { timeoutMs: 700 }), { name: 'Failure', code: 'timeout' });
-  await until(() => !isAlive(Number(readFileSync(join(at, 'child'), 'utf8'))));
-});
+  test(`by ${name}, a program that cannot be started is an error of that program`, async (t) => {
+    const file = join(folder(t), 'tool');
+    writeFileSync(file, 'not a program');
+    chmodSync(file, 0o600);
+    await assert.rejects(run(file, []), { name: 'Failure', code: 'tool', message: /EACCES/ });
+  });
 
-test('a program that a signal ends is an error', async () => {
-  await assert.rejects(run('sh', ['-c', 'kill -TERM $$']), { name: 'Failure', code: 'tool', message: /SIGTERM/ });
-});
+  test(`by ${name}, an argument that no program can get is an error, also ahead`, async () => {
+    const { run, ahead } = openTools(startDeadline(60_000), [], start);
+    await assert.rejects(run('echo', ['a\0b']), { name: 'Failure', code: 'tool' });
+    ahead('echo', ['a\0b']);
+    await assert.rejects(run('echo', ['a\0b'], { input: '' }), { name: 'Failure', code: 'tool' });
+  });
 
-test("the run's deadline makes every timeout shorter", async () => {
-  let now = 0;
-  const deadline = startDeadline(1_000, () => now);
-  assert.equal(deadline.allow(5_000), 1_000);
-  now = 600;
-  assert.equal(deadline.allow(5_000), 400);
-  assert.equal(deadline.allow(100), 100);
-  assert.equal(deadline.left(), 400);
-  now = 980;
-  assert.throws(() => deadline.allow(1), { name: 'Failure', code: 'timeout', message: 'not finished after 1 s' });
-  await assert.rejects(toolRunner(deadline)('true', []), { code: 'timeout' });
-});
+  test(`by ${name}, a program that hangs is killed with all that it started, also what still holds its pipes`, async (t) => {
+    const at = folder(t);
+    const script = `sleep 1000 & echo $! > ${at}/grandchild; echo $$ > ${at}/child; echo said; wait`;
+    await assert.rejects(run('sh', ['-c', script], { timeoutMs: 700 }), {
+      name: 'Failure',
+      code: 'timeout',
+      message: /^sh -c sleep 1000 .* did not end within 0\.7 s$/,
+    });
+    const pids = ['child', 'grandchild'].map((name) => Number(readFileSync(join(at, name), 'utf8')));
+    await until(() => pids.every((pid) => !isAlive(pid)));
+  });
+
+  test(`by ${name}, a program that ends and leaves a grandchild with its pipes is waited for until its time is up, and no longer`, async (t) => {
+    const at = folder(t);
+    const script = `sleep 1000 & echo $! > ${at}/grandchild; echo said`;
+    assert.deepEqual(await run('sh', ['-c', script], { timeoutMs: 700 }), { status: 0, stdout: 'said\n', stderr: '' });
+    await until(() => !isAlive(Number(readFileSync(join(at, 'grandchild'), 'utf8'))));
+  });
+
+  test(`by ${name}, a program that ignores every signal it can is killed all the same`, async (t) => {
+    const at = folder(t);
+    const script = `trap "" TERM INT HUP; echo $$ > ${at}/child; while :; do sleep 1; done`;
+    await assert.rejects(run('sh', ['-c', script], { timeoutMs: 700 }), { name: 'Failure', code: 'timeout' });
+    await until(() => !isAlive(Number(readFileSync(join(at, 'child'), 'utf8'))));
+  });
+
+  test(`by ${name}, a program that a signal ends is an error`, async () => {
+    await assert.rejects(run('sh', ['-c', 'kill -TERM $$']), { name: 'Failure', code: 'tool', message: /SIGTERM/ });
+  });
+
+  test(`by ${name}, the run's deadline makes every timeout shorter`, async () => {
+    let now = 0;
+    const deadline = startDeadline(1_000, () => now);
+    assert.equal(deadline.allow(5_000), 1_000);
+    now = 600;
+    assert.equal(deadline.allow(5_000), 400);
+    assert.equal(deadline.allow(100), 100);
+    assert.equal(deadline.left(), 400);
+    now = 980;
+    assert.throws(() => deadline.allow(1), { name: 'Failure', code: 'timeout', message: 'not finished after 1 s' });
+    await assert.rejects(toolRunner(deadline, [], start)('true', []), { code: 'timeout' });
+  });
+
+  test(`by ${name}, what is started ahead waits for its input, and is run once`, async (t) => {
+    const at = folder(t);
+    const { run, ahead } = openTools(startDeadline(60_000), [], start);
+    const args = ['-c', `echo $$ >>${at}/started; cat`];
+    ahead('sh', args);
+    await until(() => existsSync(`${at}/started`));
+    assert.deepEqual(await run('sh', args, { input: 'one' }), { status: 0, stdout: 'one', stderr: '' });
+    assert.equal(readFileSync(`${at}/started`, 'utf8').split('\n').length, 2);
+    assert.equal((await run('sh', args, { input: 'two' })).stdout, 'two');
+    assert.equal(readFileSync(`${at}/started`, 'utf8').split('\n').length, 3);
+  });
+
+  test(`by ${name}, the beginning of an input is acted upon at once, and not handed over twice`, async (t) => {
+    const at = folder(t);
+    const { run, ahead } = openTools(startDeadline(60_000), [], start);
+    const args = ['-c', `while read -r line; do echo "$line" >>${at}/lines; done`];
+    ahead('sh', args, { beginning: 'first\n' });
+    await until(() => existsSync(`${at}/lines`));
+    await run('sh', args, { input: 'first\nsecond\n' });
+    assert.equal(readFileSync(`${at}/lines`, 'utf8'), 'first\nsecond\n');
+  });
+
+  test(`by ${name}, one that was started ahead with another beginning is not used`, async () => {
+    const { run, ahead, drop } = openTools(startDeadline(60_000), [], start);
+    ahead('cat', [], { beginning: 'other' });
+    assert.equal((await run('cat', [], { input: 'this' })).stdout, 'this');
+    assert.equal((await run('cat', ['-'], { input: 'other one' })).stdout, 'other one');
+    drop();
+  });
+
+  test(`by ${name}, one that was started ahead of a lock is not used under it, unless it needs none`, async (t) => {
+    const at = folder(t);
+    const held = new Set<number>();
+    const { run, ahead, drop } = openTools(startDeadline(60_000), held, start);
+    const args = ['-c', `echo x >>${at}/started; cat; readlink /proc/self/fd/3`];
+    ahead('sh', args);
+    ahead('sh', ['-c', `echo x >>${at}/read; cat`], { lockless: true, input: false });
+    await until(() => existsSync(`${at}/started`) && existsSync(`${at}/read`));
+    const fd = openSync(`${at}/lock`, 'w');
+    t.after(() => closeSync(fd));
+    held.add(fd);
+    assert.equal((await run('sh', args, { input: '' })).stdout, `${at}/lock\n`);
+    assert.equal(readFileSync(`${at}/started`, 'utf8'), 'x\nx\n');
+    await run('sh', ['-c', `echo x >>${at}/read; cat`], { lockless: true });
+    assert.equal(readFileSync(`${at}/read`, 'utf8'), 'x\n');
+    drop();
+  });
+
+  test(`by ${name}, what is started ahead and not used is ended, whatever it does`, async (t) => {
+    const at = folder(t);
+    const { ahead, drop } = openTools(startDeadline(60_000), [], start);
+    ahead('sh', ['-c', `trap "" TERM HUP; echo $$ >${at}/pid; while :; do sleep 1; done`]);
+    ahead('no-such-tool', []);
+    await until(() => existsSync(`${at}/pid`) && readFileSync(`${at}/pid`, 'utf8') !== '');
+    drop();
+    await until(() => !isAlive(Number(readFileSync(`${at}/pid`, 'utf8'))));
+  });
+
+  test(`by ${name}, what is started ahead and cannot be started is the error of its run`, async () => {
+    const { run, ahead } = openTools(startDeadline(60_000), [], start);
+    ahead('no-such-tool', ['x'], { beginning: 'a' });
+    await assert.rejects(run('no-such-tool', ['x'], { input: 'abc' }), { message: 'no-such-tool is not installed' });
+  });
+
+  test(`by ${name}, what hangs has its time from when it is run, not from when it was started ahead`, async (t) => {
+    const at = folder(t);
+    const { run, ahead } = openTools(startDeadline(60_000), [], start);
+    const args = ['-c', `echo $$ >${at}/pid; exec sleep 1000`];
+    ahead('sh', args);
+    await until(() => existsSync(`${at}/pid`) && readFileSync(`${at}/pid`, 'utf8') !== '');
+    await assert.rejects(run('sh', args, { input: 'x', timeoutMs: 300 }), { code: 'timeout' });
+    await until(() => !isAlive(Number(readFileSync(`${at}/pid`, 'utf8'))));
+  });
+}
 
 test('the failure of a tool is its command line and what it said, in one line', () => {
   const failure = toolFailure('ip', ['link', 'set', 'x'], {

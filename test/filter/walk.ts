@@ -20,13 +20,6 @@ export interface Look {
   readonly known: Known;
 }
 
-/** One question to a vif's own list, and what is certain by then. */
-export interface Question {
-  readonly stage: string;
-  readonly list: string;
-  readonly known: Known;
-}
-
 export function isSwitch(step: Step | Switch): step is Switch {
   return 'switch' in step;
 }
@@ -51,10 +44,9 @@ const HOPOPTS: Field = 'ip6 hopopts';
  * Follows every way a frame can take from `start`. Each field that is looked at comes with what the steps before have
  * made certain.
  */
-export function walk(stages: readonly Stage[]): { looks: Look[]; questions: Question[]; visited: Set<string> } {
+export function walk(stages: readonly Stage[]): { looks: Look[]; visited: Set<string> } {
   const byName = new Map(stages.map((stage) => [stage.name, stage]));
   const looks: Look[] = [];
-  const questions: Question[] = [];
   const visited = new Set<string>();
   const done = new Set<string>();
 
@@ -69,7 +61,7 @@ export function walk(stages: readonly Stage[]): { looks: Look[]; questions: Ques
       if (isSwitch(step)) {
         looks.push({ stage: name, field: step.switch, known: entry });
         for (const { values, so } of step.cases) {
-          for (const value of values) leave(name, so, learn(entry, step.switch, value));
+          for (const value of values) leave(so, learn(entry, step.switch, value));
         }
         continue;
       }
@@ -79,16 +71,15 @@ export function walk(stages: readonly Stage[]): { looks: Look[]; questions: Ques
         looks.push({ stage: name, field: match.field, known });
         known = learnMatch(known, match);
       }
-      leave(name, step.so, known);
+      leave(step.so, known);
     }
-    leave(name, stage.otherwise, entry);
+    leave(stage.otherwise, entry);
   };
-  const leave = (stage: string, outcome: Outcome, known: Known): void => {
+  const leave = (outcome: Outcome, known: Known): void => {
     if ('goto' in outcome) follow(outcome.goto, known);
-    if ('ask' in outcome) questions.push({ stage, list: outcome.ask, known });
   };
   follow('start', { etherType: undefined, protocol: undefined });
-  return { looks, questions, visited };
+  return { looks, visited };
 }
 
 function learnMatch(known: Known, match: Exclude<Match, { vif: unknown }>): Known {

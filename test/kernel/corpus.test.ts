@@ -1,46 +1,13 @@
 /** The whole corpus on the kernel's own bridge, behind the launcher. */
-import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { CORPUS } from './corpus.ts';
 import { obstacle, openDom0 } from './dom0.ts';
-import { V } from './frames.ts';
-import { GUEST_A, GUEST_V, type TestFrame, testFrames, type Who } from './verdict.ts';
-
-interface CorpusFrame {
-  readonly id: string;
-  readonly name: string;
-  readonly direction: 'from-guest' | 'to-guest';
-  readonly sender: Who;
-  readonly expect: 'drop' | 'pass';
-  readonly reason: string | null;
-  readonly hex: string;
-}
-
-const text = readFileSync(new URL('../corpus/frames.json', import.meta.url), 'utf8');
-const corpus = (JSON.parse(text) as { readonly frames: readonly CorpusFrame[] }).frames;
-
-/** Dropped all the same, but an earlier check gives it another name than the corpus proposes. */
-const NAMED_OTHERWISE: Readonly<Record<string, string>> = {
-  // Port 67 is judged as DHCP, and a client sends from 68.
-  I03: 'dhcp-form',
-  // What the fragments hide cannot be seen in either of them.
-  X07a: 'ip6-ext',
-  X07b: 'ip6-ext',
-};
-
-const frames = corpus.map(
-  ({ id, name, reason, ...rest }): TestFrame => ({
-    ...rest,
-    name: `${id} ${name}`,
-    reason: NAMED_OTHERWISE[id] ?? reason ?? undefined,
-    // "while its FDB entry is gone"
-    ...(id === 'T02' ? { forget: V.mac } : {}),
-  }),
-);
+import { GUEST_A, GUEST_V, testFrames } from './verdict.ts';
 
 const skip = obstacle();
 if (skip) test('corpus', { skip }, () => {});
 else {
-  testFrames('the corpus', frames, async (t) => {
+  testFrames('the corpus', CORPUS, async (t) => {
     const dom0 = await openDom0(t);
     await dom0.start(GUEST_A);
     await dom0.start(GUEST_V);

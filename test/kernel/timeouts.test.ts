@@ -126,7 +126,7 @@ test('a tool that fails', { skip, concurrency: 4 }, async (t) => {
     [
       'bridge ends with an error',
       'bridge',
-      'echo "RTNETLINK answers: Invalid argument" >&2; echo "Command failed -:1" >&2; exit 1',
+      'echo "RTNETLINK answers: Invalid argument" >&2; echo "Command failed -:2" >&2; exit 1',
     ],
     [
       'xenstore-write fails for the good news',

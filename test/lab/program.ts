@@ -7,9 +7,11 @@ import { cacheFolder } from './cache.ts';
 export const FORMS = ['node', 'standalone'] as const;
 export type Form = (typeof FORMS)[number];
 
-const FILES: Readonly<Record<Form, { readonly file: string; readonly build: string }>> = {
-  node: { file: 'vif-bridge.cjs', build: 'npm run build' },
-  standalone: { file: 'vif-bridge', build: 'npm run build:standalone' },
+const FILES: Readonly<
+  Record<Form, { readonly file: string; readonly more: readonly string[]; readonly build: string }>
+> = {
+  node: { file: 'vif-bridge.cjs', more: ['start.cjs'], build: 'npm run build' },
+  standalone: { file: 'vif-bridge', more: [], build: 'npm run build:standalone' },
 };
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -51,9 +53,11 @@ export function launcher(of: Form = form(), target: string = join(cacheFolder(),
   const draft = `${script}.${process.pid}`;
   copyFileSync(join(ROOT, 'xen-scripts/vif-bridge'), draft);
   renameSync(draft, script);
-  const link = join(target, 'dist', FILES[of].file);
-  rmSync(`${link}.${process.pid}`, { force: true });
-  symlinkSync(programFile(of), `${link}.${process.pid}`);
-  renameSync(`${link}.${process.pid}`, link);
+  for (const name of [FILES[of].file, ...FILES[of].more]) {
+    const link = join(target, 'dist', name);
+    rmSync(`${link}.${process.pid}`, { force: true });
+    symlinkSync(join(ROOT, 'dist', name), `${link}.${process.pid}`);
+    renameSync(`${link}.${process.pid}`, link);
+  }
   return script;
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { isIPv4, isIPv6 } from 'node:net';
 import test from 'node:test';
 import fc from 'fast-check';
 import { type AddressList, parseAddressList } from '../../src/net/address-list.ts';
-import { contains, type IpPrefix, makePrefix } from '../../src/net/ip-prefix.ts';
+import { contains, familyOf, type IpPrefix, makePrefix } from '../../src/net/ip-prefix.ts';
 import { ipv4Bytes, ipv4Text, ipv6Text } from './address-arbitrary.ts';
 import { accepts, refusal } from './refusal.ts';
 
@@ -271,5 +272,30 @@ test('no text makes the address parser throw anything but a refusal', () => {
       accepts(parse, text);
     }),
     { numRuns: 1000 },
+  );
+});
+
+test('a word is an address exactly where node:net says so, but for zone ids and dotted tails', () => {
+  const groups = fc.array(fc.constantFrom('', '0', '1', 'ff', 'ABCD', '0001', '12345', 'g', '1.2.3.4', 'fe80%eth0'), {
+    minLength: 1,
+    maxLength: 10,
+  });
+  const numbers = fc.array(fc.constantFrom('', '0', '00', '01', '9', '10', '199', '255', '256', '1000', '-1', 'a'), {
+    minLength: 1,
+    maxLength: 5,
+  });
+  const text = fc.oneof(
+    groups.map((all) => all.join(':')),
+    numbers.map((all) => all.join('.')),
+    ipv6Text.map((one) => one.text),
+    fc.stringMatching(/^[0-9a-f:.%]{0,40}$/),
+    fc.stringMatching(/^([0-9a-f]{1,4}:){0,8}:?(:[0-9a-f]{1,4}){0,8}$/),
+  );
+  fc.assert(
+    fc.property(text, (address) => {
+      const expected = isIPv4(address) ? 4 : isIPv6(address) && !/[%.]/.test(address) ? 6 : undefined;
+      assert.equal(familyOf(address), expected, address);
+    }),
+    { numRuns: 5_000 },
   );
 });

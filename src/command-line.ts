@@ -1,0 +1,149 @@
+import { Command, CommanderError, Option } from 'commander';
+import { dryRun } from './commands/dry-run.ts';
+import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './commands/reapply.ts';
+import { portStatus } from './commands/status.ts';
+import { syslog } from './effects/log.ts';
+import { systemHost } from './effects/system.ts';
+import { Failure } from './errors.ts';
+import type { Host } from './host.ts';
+import { DEFAULT_POLICY_FILE, type Environment, policyOf, type RunOptions, runHotplug, stateOf } from './run.ts';
+import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-event.ts';
+
+interface CommonOptions extends RunOptions {
+  readonly json?: boolean;
+  readonly all?: boolean;
+}
+
+/** A re-apply of every vif of a large host may take longer than Xen would wait; nobody waits for it but the admin. */
+const ADMIN_MS = 600_000;
+
+/**
+ * The command line for people: commands, options, help.
+ *
+ * @param argv without interpreter and script
+ * @returns the exit status
+ * @throws Failure, Reported: what a command throws
+ */
+export async function runCommandLine(argv: readonly string[], env: Environment, version: string): Promise<number> {
+  try {
+    await program(env, version).parseAsync(commandFirst(argv), { from: 'user' });
+    return 0;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 1;
+    throw thrown;
+  }
+}
+
+function program(env: Environment, version: string): Command {
+  const root = new Command('vif-bridge')
+    .description(
+      "Joins a Xen guest's interface to its bridge and lets the guest use only its own MAC and IP addresses.",
+    )
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text) });
+
+  for (const command of HOTPLUG_COMMANDS) {
+    withCommonOptions(root.command(command))
+      .description(HOTPLUG_HELP[command])
+      .argument(
+        '[name=value...]',
+        'as Xen passes them; by hand: vif= bridge= ip= mac= (for a tap: type_if=tap INTERFACE=)',
+      )
+      .action((args: string[], options: CommonOptions) => runHotplug(command, args, options, env));
+  }
+  withCommonOptions(root.command('reapply'))
+    .description('load the filter of running vifs again, without a gap; takes over vifs that run without it')
+    .argument('[vif...]', 'vif1.0, vif1.0-emu, or the name it was given')
+    .option('--all', 'every vif of this host')
+    .action((vifs: string[], options: CommonOptions) => runReapply(vifs, options, env));
+  root
+    .command('status')
+    .description('ports, guests, addresses, what is open, and what was dropped for which reason')
+    .argument('[vif]', 'only this one')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env));
+  return root;
+}
+
+const HOTPLUG_HELP: Readonly<Record<HotplugCommand, string>> = {
+  online: 'configure a vif and join it to its bridge',
+  offline: 'take a vif off its bridge and remove its rules',
+  add: 'the same for the tap of an emulated NIC (type_if=tap)',
+  remove: 'the same for the tap of an emulated NIC (type_if=tap)',
+};
+
+function withCommonOptions(command: Command): Command {
+  return command.option('--dry-run', 'print what would be done, change nothing').addOption(configOption());
+}
+
+function configOption(): Option {
+  return new Option('--config <file>', `policy file (default: $VIF_BRIDGE_CONFIG, or ${DEFAULT_POLICY_FILE})`);
+}
+
+/** Stock takes the first word without a `=` as the command, wherever it stands; commander wants it first. */
+function commandFirst(argv: readonly string[]): string[] {
+  const first = argv.findIndex((arg) => !isAssignment(arg));
+  return first <= 0 ? [...argv] : [...argv.slice(first), ...argv.slice(0, first)];
+}
+
+async function runReapply(vifs: readonly string[], options: CommonOptions, env: Environment): Promise<void> {
+  if ((vifs.length === 0) !== (options.all === true)) {
+    throw new Failure('input', 'name the vifs to re-apply, or --all', {
+      at: 'the command line',
+      hint: 'vif-bridge status lists them',
+    });
+  }
+  await withAdminHost('reapply', options, env, async (host) => {
+    const devices = options.all === true ? devicesToReapply(host) : vifs;
+    if (options.dryRun === true) {
+      for (const device of devices) process.stdout.write(await dryReapply(host, device));
+      return;
+    }
+    if (options.all === true) await reapplyAll(host);
+    else for (const device of devices) await reapply(host, device);
+    process.stdout.write(`re-applied: ${devices.length === 0 ? 'nothing to do' : devices.join(' ')}\n`);
+  });
+}
+
+async function dryReapply(host: Host, device: string): Promise<string> {
+  const record = recordNamed(host, device);
+  const event = await eventFor(host, record?.device ?? device, record);
+  return dryRun(host, event);
+}
+
+async function runStatus(vif: string | undefined, options: CommonOptions, env: Environment): Promise<void> {
+  await withAdminHost('status', options, env, async (host) => {
+    const ports = await portStatus(host, vif);
+    const { statusText } = await import('./commands/status-text.ts');
+    const text =
+      options.json === true
+        ? `${JSON.stringify(ports, undefined, 2)}\n`
+        : statusText(ports, process.stdout.isTTY === true);
+    process.stdout.write(text);
+  });
+}
+
+async function withAdminHost(
+  who: string,
+  options: CommonOptions,
+  env: Environment,
+  work: (host: Host) => Promise<void>,
+): Promise<void> {
+  const log = syslog(process.stderr.isTTY === true);
+  const host = systemHost({
+    policy: policyOf(options, env),
+    stateDirectory: stateOf(env),
+    who,
+    log,
+    deadlineMs: ADMIN_MS,
+    byPerson: true,
+  });
+  try {
+    await work(host);
+  } finally {
+    host.close();
+    await log.deliver(host.run);
+  }
+}

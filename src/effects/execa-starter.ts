@@ -1,0 +1,38 @@
+import { execa } from 'execa';
+import type { Ended, Starter } from './starter.ts';
+
+/** By execa: for commands that people run. */
+export const startByExeca = ((tool, args, options) => {
+  const child = execa(tool, [...args], {
+    reject: false,
+    detached: true,
+    cleanup: false,
+    stripFinalNewline: false,
+    // execa's types know no plain descriptors behind the first three; its documentation and code do.
+    stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(options.fds as unknown as 'inherit'[])],
+    env: { LC_ALL: 'C' },
+  });
+  // A program need not read its input (EPIPE).
+  child.stdin?.on('error', () => {});
+  const ended = child.then(
+    (result): Ended => ({
+      status: result.exitCode,
+      signal: result.signal,
+      error:
+        result.exitCode === undefined && result.signal === undefined
+          ? { code: result.code, message: result.originalMessage ?? 'failed' }
+          : undefined,
+      stdout: String(result.stdout ?? ''),
+      stderr: String(result.stderr ?? ''),
+    }),
+  );
+  return {
+    pid: child.pid,
+    feed: (text) => void child.stdin?.write(text),
+    endInput: () => void child.stdin?.end(),
+    ended,
+    letGo() {
+      for (const pipe of child.stdio) pipe?.destroy();
+    },
+  };
+}) satisfies Starter;

@@ -1,0 +1,36 @@
+/** How a program ended, and what it said. */
+export interface Ended {
+  /** Undefined if a signal ended it, or if it never ran. */
+  readonly status: number | undefined;
+  readonly signal: string | undefined;
+  /** Why it could not be started. */
+  readonly error: { readonly code: string | undefined; readonly message: string } | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A program that runs. */
+export interface Started {
+  /** Undefined if it could not be started. */
+  readonly pid: number | undefined;
+  /** Hands over more of its input; what it does not take is no error. */
+  feed(text: string): void;
+  /** There is no more input. */
+  endInput(): void;
+  /** Settles, and never rejects, when the program has ended and its output has no writer any more. */
+  readonly ended: Promise<Ended>;
+  /** Gives its pipes up: whoever holds their other end does not keep this process alive. */
+  letGo(): void;
+}
+
+export interface StartOptions {
+  /** False for one that gets no input at all. */
+  readonly input: boolean;
+  /** Descriptors that it sees as 3, 4, ... */
+  readonly fds: readonly number[];
+}
+
+/**
+ * Starts a program as the leader of a process group of its own, with our environment and a plain locale. May throw.
+ */
+export type Starter = (tool: string, args: readonly string[], options: StartOptions) => Started | Promise<Started>;

@@ -1,0 +1,71 @@
+import { contains, type IpPrefix, makePrefix } from '../net/ip-prefix.ts';
+import { eui64LinkLocal } from '../net/mac-address.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+import type { OwnFlag, OwnValue } from './stage.ts';
+
+/** All that the filter knows of one vif; the shared stages ask for it by these names. */
+export interface OwnTerms {
+  /** Canonical text; an address of `ip`, `ip6` and `solicited` carries `/length` if it is a block. */
+  readonly values: Readonly<Record<OwnValue, readonly string[]>>;
+  readonly flags: readonly OwnFlag[];
+}
+
+const NOTHING: OwnTerms['values'] = { mac: [], ip: [], ip6: [], solicited: [], broadcast: [] };
+
+/** The addresses are the given ones; a family without an address is closed ("empty" never means "any"). */
+export function restrictedTerms(vif: VifIdentity, broadcasts: readonly string[]): OwnTerms {
+  const ipv4 = vif.addresses.ipv4;
+  const linkLocal = makePrefix(eui64LinkLocal(vif.mac), 128);
+  const ipv6 =
+    vif.addresses.ipv6.length === 0
+      ? []
+      : [...vif.addresses.ipv6.filter((prefix) => prefix.text !== linkLocal.text), linkLocal];
+  return {
+    values: {
+      mac: [vif.mac],
+      ip: ipv4.map((prefix) => prefix.text),
+      ip6: ipv6.map((prefix) => prefix.text),
+      solicited: solicitedNodes(ipv6),
+      broadcast: ipv4.length === 0 ? [] : broadcasts,
+    },
+    flags: [
+      'managed',
+      ...(ipv4.length === 0 ? [] : (['ipv4'] as const)),
+      ...(ipv6.length === 0 ? [] : (['ipv6'] as const)),
+    ],
+  };
+}
+
+/** Any address, but only its own MAC, canonical forms and no control protocols. */
+export function macOnlyTerms(vif: VifIdentity, broadcasts: readonly string[]): OwnTerms {
+  return {
+    values: { ...NOTHING, mac: [vif.mac], broadcast: broadcasts },
+    flags: ['managed', 'ipv4', 'ipv6', 'any'],
+  };
+}
+
+/** Nothing at all, in neither direction. */
+export const DENIED_TERMS: OwnTerms = { values: NOTHING, flags: ['managed', 'denied'] };
+
+/** Not filtered. */
+export const OPEN_TERMS: OwnTerms = { values: NOTHING, flags: ['managed', 'open'] };
+
+/** True if it has more addresses than can be written one by one. */
+export function hasBlocks({ values }: OwnTerms): boolean {
+  return [...values.ip, ...values.ip6].some((address) => address.includes('/'));
+}
+
+/**
+ * The solicited-node groups of addresses (RFC 4291 §2.7.1: ff02::1:ff00:0/104 and their last 24 bits), and blocks of
+ * groups of blocks of addresses; none of them in another one.
+ */
+function solicitedNodes(prefixes: readonly IpPrefix[]): string[] {
+  const groups = prefixes.map(({ bytes, length }) => {
+    const group = Uint8Array.from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, ...bytes.slice(13)]);
+    return makePrefix(group, length === 128 ? 128 : Math.max(104, length));
+  });
+  const distinct = new Map(groups.map((group) => [group.text, group]));
+  return [...distinct.values()]
+    .filter((group) => ![...distinct.values()].some((other) => other !== group && contains(other, group)))
+    .map((group) => group.text);
+}

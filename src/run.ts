@@ -1,0 +1,128 @@
+import { accessSync, constants } from 'node:fs';
+import { hotplug } from './commands/hotplug.ts';
+import { REPORT_MS, RUN_MS } from './effects/deadline.ts';
+import { type Log, syslog } from './effects/log.ts';
+import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './effects/state.ts';
+import { systemHost } from './effects/system.ts';
+import { asFailure, EXIT_STATUS, Failure, shown } from './errors.ts';
+import type { Host } from './host.ts';
+import { DEFAULT_POLICY, type Policy } from './policy/keys.ts';
+import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
+import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from './xen/hotplug-event.ts';
+import { nodeExists } from './xen/xenstore.ts';
+
+export { DEFAULT_POLICY_FILE };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface RunOptions {
+  readonly config?: string;
+  readonly dryRun?: boolean;
+}
+
+/** A failure that was already told to Xen and the log. */
+export class Reported extends Error {
+  readonly status: number;
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.status = EXIT_STATUS[failure.code];
+  }
+}
+
+/**
+ * One run of the hotplug script, by Xen or by hand: policy, state, log and time limits come together here.
+ *
+ * This is all that a run of Xen's loads; what only people need is loaded where it is used.
+ *
+ * @param args the `name=value` of the command line
+ * @throws Failure for arguments that cannot be accepted, Reported for what went wrong then
+ */
+export async function runHotplug(
+  command: HotplugCommand,
+  args: readonly string[],
+  options: RunOptions,
+  env: Environment,
+): Promise<void> {
+  const stray = args.find((arg) => !arg.includes('='));
+  if (stray !== undefined) {
+    throw new Failure('input', `${shown(stray)} is no name=value`, {
+      at: 'the command line',
+      hint: 'vif-bridge --help',
+    });
+  }
+  const event = parseHotplugEvent(command, args, env);
+  if (event === undefined) return;
+  const byXen = event.backend !== undefined;
+  const log = syslog(!byXen && process.stderr.isTTY === true);
+  const stateDirectory = options.dryRun === true ? readableState(env) : stateOf(env);
+  const open = (policy: Policy, deadlineMs: number): Host =>
+    systemHost({ policy, stateDirectory, who: `${command} ${event.device}`, log, deadlineMs, byPerson: !byXen });
+  if (options.dryRun === true) {
+    const { dryRun } = await import('./commands/dry-run.ts');
+    process.stdout.write(await dryRun(open(policyOf(options, env), RUN_MS), event));
+    return;
+  }
+  await runEvent(event, env, log, { working: () => open(policyOf(options, env), RUN_MS), open });
+}
+
+async function runEvent(
+  event: HotplugEvent,
+  env: Environment,
+  log: Log,
+  hosts: { readonly working: () => Host; readonly open: (policy: Policy, deadlineMs: number) => Host },
+): Promise<void> {
+  const reporting = (ms: number): Host => hosts.open(DEFAULT_POLICY, ms);
+  try {
+    // Hosts with udev rules of Xen 4.2 to 4.5 left over run the script twice.
+    if (env.UDEV_CALL !== undefined && (await nodeExists(reporting(REPORT_MS).run, 'libxl/disable_udev'))) return;
+    await hotplug({ working: hosts.working, reporting }, event);
+  } catch (thrown) {
+    const failure = asFailure(thrown);
+    // For Xen it stands in hotplug-error, which xl prints; saying it twice helps nobody.
+    if (event.backend === undefined) process.stderr.write(await failureText(failure));
+    throw new Reported(failure);
+  } finally {
+    await log.deliver(reporting(REPORT_MS).run);
+  }
+}
+
+/** The policy that a command is to follow. @throws Failure `input` for a file that is broken */
+export function policyOf(options: RunOptions, env: Environment): Policy {
+  return readPolicy(options.config ?? nonEmpty(env.VIF_BRIDGE_CONFIG));
+}
+
+/** The state directory. */
+export function stateOf(env: Environment): string {
+  return nonEmpty(env.VIF_BRIDGE_STATE_DIR) ?? DEFAULT_STATE_DIRECTORY;
+}
+
+/** A dry run needs no root: what it may not read counts as empty, and it says so. */
+function readableState(env: Environment): string {
+  const directory = stateOf(env);
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') return directory;
+    process.stderr.write(
+      `note: ${directory} cannot be read, so nothing is known of vifs that are configured already\n`,
+    );
+    return NO_STATE_DIRECTORY;
+  }
+  return directory;
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+/** A failure for people: what, where, what to do. Coloured only on a terminal. */
+export async function failureText(failure: Failure): Promise<string> {
+  const { Chalk } = await import('chalk');
+  const chalk = new Chalk({ level: process.stderr.isTTY === true ? 1 : 0 });
+  return [
+    `${chalk.red('error:')} ${failure.message}`,
+    ...(failure.at === undefined ? [] : [`at     ${failure.at}`]),
+    ...(failure.hint === undefined ? [] : [`hint:  ${failure.hint}`]),
+    '',
+  ].join('\n');
+}

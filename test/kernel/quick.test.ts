@@ -1,0 +1,30 @@
+/**
+ * The short way of ordinary traffic (src/backends/nft-quick.ts) changes no verdict: every frame that the other tests
+ * send with it gets the same verdict, for the same reason, from the stages alone.
+ */
+import test, { type TestContext } from 'node:test';
+import { ATTACKS } from './attacks.ts';
+import { CORPUS } from './corpus.ts';
+import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { LEGITIMATE } from './legitimate.ts';
+import { TOWARD_GUEST } from './toward-guest.ts';
+import { GUEST_A, GUEST_V, testFrames } from './verdict.ts';
+
+const skip = obstacle();
+if (skip) test('the stages alone', { skip }, () => {});
+else {
+  const frames = [...CORPUS, ...LEGITIMATE, ...ATTACKS, ...TOWARD_GUEST];
+  testFrames('the stages alone', frames, openWithoutShortWay);
+}
+
+async function openWithoutShortWay(t: TestContext): Promise<Dom0> {
+  const dom0 = await openDom0(t);
+  await dom0.start(GUEST_A);
+  await dom0.start(GUEST_V);
+  const text = ['from-guest', 'to-guest'].map(
+    (direction) =>
+      `flush chain bridge xen-vif ${direction}/quick\nadd rule bridge xen-vif ${direction}/quick goto ${direction}/start\n`,
+  );
+  await dom0.ns.check(['nft', '-f', '-'], { input: text.join('') });
+  return dom0;
+}
