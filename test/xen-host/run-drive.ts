@@ -26,7 +26,14 @@ function guestInitrd(parts: HostParts, frames: string): Buffer {
 
 /** What of the product goes into dom0 for each form, and how to build what is not in the repository. */
 const PRODUCT_PARTS: Readonly<Record<Form, readonly string[]>> = {
-  node: ['package.json', 'bin/vif-bridge', 'dist/vif-bridge.cjs', 'xen-scripts'],
+  node: [
+    'package.json',
+    'bin/vif-bridge',
+    'dist/start.cjs',
+    'dist/vif-bridge.cjs',
+    'dist/vif-bridge.cjs.v8',
+    'xen-scripts',
+  ],
   standalone: ['dist/vif-bridge', 'xen-scripts'],
 };
 const BUILD: Readonly<Record<Form, string>> = { node: 'npm run build', standalone: 'npm run build:standalone' };
