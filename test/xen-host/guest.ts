@@ -7,6 +7,8 @@ export interface GuestPlan {
   readonly name: string;
   readonly vifs: readonly string[];
   readonly lines?: readonly string[];
+  /** MiB. */
+  readonly memory?: number;
   /** A fully virtualised guest that drives its emulated network card instead of the paravirtual one. */
   readonly hvm?: boolean;
 }
@@ -28,23 +30,26 @@ const consoleLog = (name: string): string => `/var/log/xen/console/guest-${name}
 /** Puts a text into a single-quoted shell word. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-const PV = ['kernel = "/mnt/run/vmlinux"', 'extra = "console=hvc0 quiet panic=1"', 'memory = 128'];
+const PV = ['kernel = "/mnt/run/vmlinux"', 'extra = "console=hvc0 quiet panic=1"'];
 // Without `never` the kernel would unplug the emulated card in favour of the paravirtual one.
 const HVM = [
   'type = "hvm"',
   'kernel = "/mnt/run/vmlinuz"',
   'extra = "console=hvc0 quiet panic=1 xen_emul_unplug=never nic=e1000"',
-  'memory = 192',
   'vnc = 0',
   'nographic = 1',
   'usb = 0',
 ];
 
 /** Writes the configuration of a guest into dom0. */
-export async function writeConfig(host: XenHost, { name, vifs, lines = [], hvm = false }: GuestPlan): Promise<void> {
+export async function writeConfig(
+  host: XenHost,
+  { name, vifs, lines = [], memory, hvm = false }: GuestPlan,
+): Promise<void> {
   const config = [
     `name = "${name}"`,
     ...(hvm ? HVM : PV),
+    `memory = ${memory ?? (hvm ? 192 : 128)}`,
     'ramdisk = "/mnt/run/guest-initrd.gz"',
     'vcpus = 1',
     `vif = [${vifs.map((vif) => `'${vif}'`).join(', ')}]`,

@@ -16,7 +16,8 @@ export const attachUnderFlood: Scenario = {
   minutes: 20,
   play: async (host, record) => {
     await makeNetwork(host);
-    const a = await createA(host);
+    // Each device that goes in the middle of the flood leaves some of the guest's memory behind, in its own netfront.
+    const a = await createA(host, { memory: 384 });
     const v = await createV(host);
     await v.sh('ip link set eth0 up');
     const watches = [
