@@ -1,4 +1,5 @@
 import { DEFAULT_GAPS, shortfallsOf } from '../../../src/backends/ebtables-gaps.ts';
+import { HarnessError } from '../command.ts';
 import type { Frame } from '../corpus.ts';
 import { chooseEbtables, FORGET_LEGACY_TABLES, type RulesVif, rulesAbout, rulesVifs } from '../ebtables.ts';
 import { quoted } from '../guest.ts';
@@ -49,7 +50,8 @@ async function race(
   if (first === undefined) return { errors: [], wrong: [] };
   const trouble = await forAll(host, [first], add);
   const alone = rulesAbout(await host.sh(LIST), first);
-  if (trouble.length || alone.split('\n').length < 20) throw new Error(`not even one works alone:\n${trouble}${alone}`);
+  if (trouble.length || alone.split('\n').length < 20)
+    throw new HarnessError(`not even one works alone:\n${trouble}\n${alone}`);
   await clear();
   const errors: string[] = [];
   const wrong: string[] = [];
@@ -124,16 +126,17 @@ export const legacyEbtables: Scenario = {
       const vifs = rulesVifs(GUESTS);
       const runs = vifs.length * ROUNDS;
       await host.sh(vifs.map(({ device }) => `ip link add ${device} type dummy`).join('\n'));
-      const classic = await race(
-        host,
-        ({ device, mac, ipv4, ipv6 }) => `sh /mnt/run/classic-vif.sh ${device} ${mac} ${ipv4} ${ipv6}`,
-        'for table in nat filter; do ebtables -t $table --init-table; done',
-      );
       const ours = await race(
         host,
         ({ device, mac, ipv4, ipv6 }) =>
           `${program} online vif=${device} bridge=${BRIDGE} mac=${mac} ip=${quoted(`${ipv4} ${ipv6}`)}`,
         ({ device }) => `${program} offline vif=${device}`,
+      );
+      // Last: it empties the tables that the product believes to be its own.
+      const classic = await race(
+        host,
+        ({ device, mac, ipv4, ipv6 }) => `sh /mnt/run/classic-vif.sh ${device} ${mac} ${ipv4} ${ipv6}`,
+        'for table in nat filter; do ebtables -t $table --init-table; done',
       );
       for (const [who, { errors, wrong }] of [
         ['the classic script', classic],
