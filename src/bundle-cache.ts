@@ -21,12 +21,17 @@ export function cacheFile(bundle: string): string {
   return `${bundle}.v8`;
 }
 
-/** The bundle as a function, which starts the program each time it is called; from the cache if that fits. */
-export function bundleScript(bundle: string): {
+/** A bundle, ready to run. */
+export interface BundleScript {
+  readonly script: Script;
+  /** Starts the program, each time it is called. */
   readonly start: (load: NodeJS.Require) => void;
   /** What V8 has compiled by now, to be written into `cacheFile`. */
   readonly compiled: () => Buffer;
-} {
+}
+
+/** The bundle in this file; from its cache if that fits. */
+export function bundleScript(bundle: string): BundleScript {
   // The bundle is ASCII: reading it as latin1 takes no decoding.
   const source = readFileSync(bundle, 'latin1');
   const script = new Script(`(function (require) {${source}\n})`, {
@@ -34,9 +39,15 @@ export function bundleScript(bundle: string): {
     cachedData: cached(bundle, header(source)),
   });
   return {
+    script,
     start: script.runInThisContext() as (load: NodeJS.Require) => void,
     compiled: () => Buffer.concat([Buffer.from(header(source), 'latin1'), script.createCachedData()]),
   };
+}
+
+/** True if V8 took what the cache holds. */
+export function isFromCache({ script }: BundleScript): boolean {
+  return script.cachedDataRejected === false;
 }
 
 /** Undefined without a cache, and for one of another bundle or another Node: then V8 compiles as it runs. */

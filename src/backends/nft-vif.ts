@@ -1,38 +1,21 @@
-import type { FilterPlan } from '../filter/plan.ts';
 import { ALL_REASONS, counterCode } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC } from '../filter/stage.ts';
 import { INGRESS_TABLE, TABLE } from './nft-base.ts';
-import { type Elements, elementsOf, FLAG_SETS, type PortKey } from './nft-own.ts';
+import { type Elements, FLAG_SETS, type PortKey } from './nft-own.ts';
 
 export function portKey(ifindex: number | undefined, name: string): PortKey {
   return ifindex === undefined ? `"${name}"` : String(ifindex);
 }
 
-/**
- * The text that makes a vif's elements what the plan says, whatever they were before.
- *
- * @param stale elements that an earlier run may have loaded for this device and that the plan no longer has
- */
-export function renderVif(plan: FilterPlan, key: PortKey, stale: Elements): string[] {
-  return [...removeElements(stale), ...addElements(elementsOf(key, plan.terms))];
-}
-
-/**
- * The text that takes an interface index out of all sets.
- *
- * @param elements what may have been loaded for it
- */
-export function renderRemoval(keys: readonly PortKey[], elements: Elements): string[] {
-  const counters = (key: PortKey): string[] =>
+/** Takes interface indices out of the sets of flags and counters: whatever they were, whatever was counted. */
+export function renderForget(keys: readonly PortKey[]): string[] {
+  const counters = keys.flatMap((key) =>
     (['from-guest', 'to-guest'] as const).flatMap((direction) =>
       ALL_REASONS.map((reason) => `${key} . 0x${counterCode(direction, reason).toString(16).padStart(8, '0')}`),
-    );
+    ),
+  );
   return removeElements(
-    new Map([
-      ...elements,
-      ...FLAG_SETS.map((flag): [string, readonly PortKey[]] => [flag, keys]),
-      ['drops', keys.flatMap(counters)],
-    ]),
+    new Map([...FLAG_SETS.map((flag): [string, readonly PortKey[]] => [flag, keys]), ['drops', counters]]),
   );
 }
 
@@ -64,13 +47,14 @@ export function renderIngressRemoval(device: string): string[] {
   ];
 }
 
-function addElements(elements: Elements): string[] {
+/** Puts elements into their sets; what is there already stays. */
+export function addElements(elements: Elements): string[] {
   return [...elements].flatMap(([set, keys]) =>
     keys.length === 0 ? [] : [`add element ${TABLE} ${set} { ${keys.join(', ')} }`],
   );
 }
 
 /** `add` first makes each `delete` succeed, so nothing need be known or listed (nft 1.0.6 has no `destroy`). */
-function removeElements(elements: Elements): string[] {
+export function removeElements(elements: Elements): string[] {
   return [...addElements(elements), ...addElements(elements).map((line) => line.replace(/^add /, 'delete '))];
 }

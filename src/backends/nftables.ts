@@ -3,7 +3,15 @@ import type { FilterPlan } from '../filter/plan.ts';
 import type { FilterPort, LeavingPort, NftBackend } from './backend.ts';
 import { baseDigest, INGRESS_TABLE, renderBase, TABLE } from './nft-base.ts';
 import { type Elements, elementsOf, FLAG_SETS, OWN_SETS } from './nft-own.ts';
-import { portKey, renderExempt, renderIngress, renderIngressRemoval, renderRemoval, renderVif } from './nft-vif.ts';
+import {
+  addElements,
+  portKey,
+  removeElements,
+  renderExempt,
+  renderForget,
+  renderIngress,
+  renderIngressRemoval,
+} from './nft-vif.ts';
 
 /** nftables, bridge family. */
 export const NFTABLES: NftBackend = {
@@ -32,7 +40,10 @@ export const NFTABLES: NftBackend = {
       `# ${port.name}: ${describe(port, plan)}`,
       ...guard(sentinel),
       ...former(loaded.filter((old) => old.ifindex !== port.ifindex)),
-      ...renderVif(plan, key, without(merged(loaded.filter((old) => old.ifindex === port.ifindex)), now)),
+      ...loaded
+        .filter((old) => old.ifindex === port.ifindex)
+        .flatMap((old) => removeElements(without(elementsOf(key, old), now))),
+      ...addElements(now),
       ...(port.ingress ? renderIngress(plan.device, port.name) : []),
       ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
     ]);
@@ -61,17 +72,11 @@ function describe(port: FilterPort, { mode, terms }: FilterPlan): string {
 
 /** Takes out what may be there under interface indices that are not this vif's any more. */
 function former(loaded: readonly LoadedTerms[]): string[] {
-  const keys = [...new Set(loaded.map((one) => String(one.ifindex)))];
-  return keys.length === 0 ? [] : renderRemoval(keys, merged(loaded));
-}
-
-function merged(all: readonly LoadedTerms[]): Elements {
-  const result = new Map<string, string[]>();
-  for (const loaded of all) {
-    const elements = elementsOf(String(loaded.ifindex), loaded);
-    for (const [set, keys] of elements) result.set(set, [...new Set([...(result.get(set) ?? []), ...keys])]);
-  }
-  return result;
+  return [
+    // One state after the other: blocks of two of them may overlap, and a set of intervals holds only one of them.
+    ...loaded.flatMap((old) => removeElements(elementsOf(String(old.ifindex), old))),
+    ...renderForget([...new Set(loaded.map((one) => String(one.ifindex)))]),
+  ];
 }
 
 function without(elements: Elements, kept: Elements): Elements {

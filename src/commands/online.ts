@@ -26,11 +26,10 @@ const POLL_MS = 20;
  */
 export async function online(given: Host, event: HotplugEvent): Promise<void> {
   const host = await withBackend(given);
-  // Before the lock is there: whoever has it meanwhile and reads something newer was started later, and is then known to
-  // have overtaken this run.
-  if (event.backend !== undefined) directoryAhead(host, event.backend.path);
   await withVifLock(host, event, async () => {
-    if (host.backend.name === 'nftables') nftAhead(host);
+    // xenstore is read under the lock: a re-apply that had it meanwhile may have read something newer.
+    if (event.backend !== undefined) directoryAhead(host, event.backend.path);
+    if (host.backend.name === 'nftables' && currentBase(host) !== undefined) nftAhead(host);
     if (event.type === 'vif') batchAhead(host, 'bridge');
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;

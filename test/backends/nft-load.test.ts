@@ -123,6 +123,21 @@ test('a vif that becomes another one keeps nothing of what it was', { skip }, as
   }
 });
 
+test('a vif of which two states may be loaded leaves, though their blocks overlap', { skip }, async (t) => {
+  const { ns, index } = await host(t, 'vif1.0');
+  const ifindex = index('vif1.0');
+  await load(ns, BASE);
+  const before = await listed(ns);
+  const states = ['192.0.2.0/24 2001:db8::/64', '192.0.2.0/25 2001:db8::/80', '192.0.2.128/25'];
+  const ports = states.map((ip) => planned({ ip }, ifindex));
+  const loaded = ports.map(({ plan }) => ({ ifindex, values: plan.terms.values, flags: plan.terms.flags }));
+  const [first] = ports;
+  assert.ok(first);
+  await load(ns, NFTABLES.renderPort(first, SENTINEL));
+  await load(ns, NFTABLES.renderLeave({ device: 'vif1.0', loaded, hadIngress: false }, SENTINEL));
+  assert.equal(await listed(ns), before);
+});
+
 test('nft refuses a change as a whole on a table that is not the one of the state', { skip }, async (t) => {
   const { ns, index } = await host(t, 'vif1.0');
   const port = planned({ ip: '192.0.2.1' }, index('vif1.0'));

@@ -7,17 +7,18 @@ import type { GuestVif } from './guest-vif.ts';
 import { PROGRAM } from './rounds.ts';
 
 /**
- * When a run is killed, seen from one of the programs it starts:
- * - `before` it has done anything: it never does;
+ * When a run is killed, seen from one of the programs it starts (some are started before their input is ready):
+ * - `started`: when it is, and it goes on with what input it gets;
+ * - `before` it has done anything, but has all its input: it never does;
  * - `after` it has done its work;
  * - `late`: before, but the program lives on and does its work some time after that.
  */
-export const MOMENTS = ['before', 'after', 'late'] as const;
+export const MOMENTS = ['started', 'before', 'after', 'late'] as const;
 export type Moment = (typeof MOMENTS)[number];
 
 export interface Strike {
-  /** Which of the programs that the run starts, counted from 1. */
-  readonly step: number;
+  /** Which of the programs that the run starts, as `run` names it: `ip.2` is the second ip. */
+  readonly program: string;
   readonly moment: Moment;
 }
 
@@ -54,16 +55,23 @@ const XENSTORE_TOOLS = [
   'xenstore-rm',
 ];
 
-/** The stand-in counts itself, kills its parent if it is its turn, and becomes the real tool. */
+/**
+ * The stand-in finds its number among those of its name (several may be started at once, so by a folder that only one can
+ * make), kills its parent if it is its turn, and becomes the real tool.
+ */
 const STAND_IN = `#!/bin/sh
 PATH=$REAL_PATH
-echo "\${0##*/}" >>"$STRIKE_LOG"
-step=$(wc -l <"$STRIKE_LOG")
-[ "$step" -eq "$STRIKE_STEP" ] || exec "\${0##*/}" "$@"
+tool="\${0##*/}"
+number=1
+while ! mkdir "$STRIKE_LOG.d/$tool.$number" 2>/dev/null; do number=$((number + 1)); done
+echo "$tool.$number" >>"$STRIKE_LOG"
+[ "$tool.$number" = "$STRIKE_PROGRAM" ] || exec "$tool" "$@"
+input="$STRIKE_LOG.d/input"
 case $STRIKE_MOMENT in
-  before) kill -KILL $PPID ;;
-  after) "\${0##*/}" "$@"; kill -KILL $PPID ;;
-  late) kill -KILL $PPID; sleep 0.6; "\${0##*/}" "$@"; : >"$STRIKE_LOG.late" ;;
+  started) kill -KILL $PPID; exec "$tool" "$@" ;;
+  before) cat >"$input"; kill -KILL $PPID ;;
+  after) "$tool" "$@"; kill -KILL $PPID ;;
+  late) cat >"$input"; kill -KILL $PPID; sleep 0.6; "$tool" "$@" <"$input"; : >"$STRIKE_LOG.late" ;;
 esac
 `;
 
@@ -80,13 +88,14 @@ export function toolKiller(fleet: Fleet): ToolKiller {
   }
   return {
     async run(args, vif, strike) {
-      for (const file of [log, late]) rmSync(file, { force: true });
+      for (const file of [log, late, `${log}.d`]) rmSync(file, { recursive: true, force: true });
+      mkdirSync(`${log}.d`);
       const env = {
         ...fleet.env(vif),
         PATH: `${folder}:${real}`,
         REAL_PATH: real,
         STRIKE_LOG: log,
-        STRIKE_STEP: String(strike?.step ?? 0),
+        STRIKE_PROGRAM: strike?.program ?? '',
         STRIKE_MOMENT: strike?.moment ?? '',
       };
       const result = await fleet.bench.ns.run([...PROGRAM, ...args], { env });
