@@ -48,6 +48,7 @@ export async function clearHost(host: BootedHost): Promise<void> {
   await host.sh(
     `pkill -x frames
     for id in $(xl list | awk 'NR > 1 && $2 > 0 { print $2 }'); do xl destroy $id; done
+    for link in $(ip -o link show type dummy | awk -F'[ :]+' '{ print $2 }'); do ip link del $link; done
     until [ "$(xl list | wc -l)" = 2 ] && ! ls -d /sys/class/net/vif* >/dev/null 2>&1; do sleep 0.2; done
     # Not with its namespace: that would take it away later, under the next scenario's hands.
     ip link del up0
