@@ -49,7 +49,7 @@ export function rulesAbout(listing: string, vif: RulesVif): string {
   return listing
     .split('\n')
     .flatMap((line) => {
-      chain = /^Bridge chain: (\S+),/.exec(line)?.[1] ?? chain;
+      chain = line.startsWith('Bridge table') ? '' : (/^Bridge chain: (\S+),/.exec(line)?.[1] ?? chain);
       const about = chain.startsWith(`${vif.device}-`) || line.split(/[ ,]/).includes(vif.device);
       return about && line.trim() !== '' ? [`${chain}: ${line.trim()}`] : [];
     })
