@@ -18,8 +18,11 @@ export interface Machine {
  */
 const EAGER_FPU = 'spec-ctrl=eager-fpu';
 
-/** Xen dies of a page fault in dom0 with SMAP under emulation; the others only cost time. */
-const CPU = 'max,-smap,-smep,-pku,-la57,-avx,-avx2,-fma,-f16c';
+/**
+ * Xen dies of a page fault in dom0 with SMAP under emulation. RDTSCP in an HVM guest leaves it as if it had been RDTSC,
+ * and Xen kills the guest for it ("SVM Insn len emulation failed"). The others only cost time.
+ */
+const CPU = 'max,-smap,-smep,-pku,-la57,-avx,-avx2,-fma,-f16c,-rdtscp';
 
 /**
  * Boots Xen and dom0 under QEMU without hardware support. Nothing is written to the cached disk.
