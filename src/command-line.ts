@@ -96,13 +96,13 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
     });
   }
   await withAdminHost('reapply', options, env, async (host) => {
-    const devices = options.all === true ? devicesToReapply(host) : vifs;
     if (options.dryRun === true) {
-      for (const device of devices) process.stdout.write(await dryReapply(host, device));
+      for (const device of options.all === true ? devicesToReapply(host) : vifs)
+        process.stdout.write(await dryReapply(host, device));
       return;
     }
-    if (options.all === true) await reapplyAll(host);
-    else for (const device of devices) await reapply(host, device);
+    const devices = options.all === true ? await reapplyAll(host) : vifs;
+    if (options.all !== true) for (const device of devices) await reapply(host, device);
     process.stdout.write(`re-applied: ${devices.length === 0 ? 'nothing to do' : devices.join(' ')}\n`);
   });
 }

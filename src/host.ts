@@ -1,6 +1,6 @@
 import type { Backend } from './backends/backend.ts';
 import type { RunTool, StartAhead } from './effects/exec.ts';
-import type { TakeLock } from './effects/lock.ts';
+import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
 import type { State } from './effects/state.ts';
 import type { Device } from './effects/sysfs.ts';
@@ -16,6 +16,7 @@ export interface Host {
   /** Begins to send the log, while the run goes on. What it starts holds no lock. */
   readonly sendLog: () => void;
   readonly takeLock: TakeLock;
+  readonly locks: LockSigns;
   readonly state: State;
   readonly policy: Policy;
   /** As far as it is known without asking the kernel; see effects/backend-choice.ts, withBackend. */

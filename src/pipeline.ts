@@ -1,4 +1,6 @@
 import type { BackendName, FilterPort } from './backends/backend.ts';
+import { deviceFinder, type FindDevice } from './effects/present-devices.ts';
+import type { VifRecord } from './effects/state.ts';
 import type { Device } from './effects/sysfs.ts';
 import { Failure } from './errors.ts';
 import { buildPlan, type FilterPlan } from './filter/plan.ts';
@@ -24,16 +26,25 @@ export interface Prepared {
   readonly keys: XenstoreKeys | undefined;
 }
 
+/** Who it is about. */
+export interface Identified {
+  readonly vif: VifIdentity;
+  readonly values: IdentityValues;
+  readonly keys: XenstoreKeys | undefined;
+}
+
 /**
  * Who is this about? From xenstore if Xen called, where arguments and environment never decide about the filter; from
  * arguments and environment if an admin did.
  *
  * @throws Failure `input` for values that cannot be accepted, `missing` if Xen has no such vif
  */
-export async function identify(
-  host: Pick<Host, 'run'>,
-  event: HotplugEvent,
-): Promise<{ vif: VifIdentity; values: IdentityValues; keys: XenstoreKeys | undefined }> {
+export async function identify(host: Pick<Host, 'run'>, event: HotplugEvent): Promise<Identified> {
+  return identified(event, event.backend && (await readDirectory(host.run, event.backend.path)));
+}
+
+/** The same with the keys of the backend directory, which were read before; undefined if it is not there. */
+export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined): Identified {
   const { device, type, backend } = event;
   if (backend === undefined) {
     const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
@@ -45,7 +56,6 @@ export async function identify(
     };
     return { vif: parseIdentity(port, event.given, 'the command line'), values: event.given, keys: undefined };
   }
-  const keys = await readDirectory(host.run, backend.path);
   if (keys === undefined) {
     throw new Failure('missing', `xenstore has no ${backend.path}`, { hint: `Xen does not know ${device} (any more)` });
   }
@@ -81,7 +91,7 @@ export function definedValues(values: IdentityValues): IdentityValues {
  * @param device undefined in a dry run on a machine without that device
  */
 export function plan(
-  identified: { vif: VifIdentity; values: IdentityValues; keys: XenstoreKeys | undefined },
+  who: Identified,
   event: HotplugEvent,
   facts: {
     readonly bridge: Device | undefined;
@@ -92,7 +102,7 @@ export function plan(
     readonly backend: BackendName;
   },
 ): Prepared {
-  const { vif } = identified;
+  const { vif } = who;
   const bridge = facts.bridge?.name ?? vif.bridge ?? 'xenbr0';
   if (facts.bridge?.mac === vif.mac) {
     throw new Failure('input', `${vif.mac} is the MAC address of the bridge ${bridge}`, {
@@ -104,7 +114,7 @@ export function plan(
   const binding = filter.mode === 'unrestricted' ? 'open' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
   const ingress = binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
-    ...identified,
+    ...who,
     event,
     bridge,
     subnetBroadcasts: facts.subnetBroadcasts,
@@ -128,40 +138,44 @@ export function plan(
   };
 }
 
-/** The whole way for a command that changes something: everything must be there. */
-export async function prepareIdentified(
-  host: Host,
+/**
+ * The whole way for a command that changes something: everything must be there.
+ *
+ * @param hasTwin another port has the same MAC
+ */
+export function prepareIdentified(
+  host: Pick<Host, 'readDevice' | 'deviceNames' | 'routes' | 'policy' | 'backend' | 'state' | 'bootId'>,
   event: HotplugEvent,
   device: Device,
-  identified: Awaited<ReturnType<typeof identify>>,
-): Promise<Prepared> {
-  const bridge = chooseBridge(identified.vif.bridge, host.readDevice, host.deviceNames);
-  const prepared = plan(identified, event, {
+  who: Identified,
+  hasTwin: boolean = twins(host, who.vif).length > 0,
+): Prepared {
+  const bridge = chooseBridge(who.vif.bridge, host.readDevice, host.deviceNames);
+  return plan(who, event, {
     bridge,
     device,
     subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
-    hasTwin: twins(host, identified.vif).length > 0,
+    hasTwin,
     noIp: host.policy.no_ip,
     backend: host.backend.name,
   });
-  return prepared;
 }
 
 /** For `--dry-run`: what is not there is left out, nothing is needed. */
 export async function prepareDry(host: Host, event: HotplugEvent): Promise<Prepared> {
-  const identified = await identify(host, event);
+  const who = await identify(host, event);
   const bridge = (() => {
     try {
-      return chooseBridge(identified.vif.bridge, host.readDevice, host.deviceNames);
+      return chooseBridge(who.vif.bridge, host.readDevice, host.deviceNames);
     } catch {
       return undefined;
     }
   })();
-  return plan(identified, event, {
+  return plan(who, event, {
     bridge,
-    device: host.readDevice(identified.vif.name) ?? host.readDevice(identified.vif.device),
+    device: host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device),
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
-    hasTwin: twins(host, identified.vif).length > 0,
+    hasTwin: twins(host, who.vif).length > 0,
     noIp: host.policy.no_ip,
     backend: host.backend.name,
   });
@@ -169,12 +183,16 @@ export async function prepareDry(host: Host, event: HotplugEvent): Promise<Prepa
 
 /** Other live ports of ours with the same MAC: an HVM NIC's other half, a stub domain's, a localhost migration's. */
 export function twins(
-  host: Pick<Host, 'state' | 'readDevice' | 'bootId'>,
+  host: Pick<Host, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
   vif: VifIdentity,
-): ReturnType<Host['state']['allVifs']> {
+  find: FindDevice = deviceFinder(host),
+): VifRecord[] {
   return host.state
     .devicesWithMac(vif.mac)
     .filter((device) => device !== vif.device)
     .flatMap((device) => host.state.readVif(device) ?? [])
-    .filter((record) => record.bootId === host.bootId() && host.readDevice(record.name)?.ifindex === record.ifindex);
+    .flatMap((record) => {
+      const device = find(record);
+      return device === undefined ? [] : [{ ...record, name: device.name }];
+    });
 }

@@ -1,9 +1,9 @@
 import { accessSync, constants } from 'node:fs';
 import { hotplug } from './commands/hotplug.ts';
-import { REPORT_MS, RUN_MS } from './effects/deadline.ts';
+import { END_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { type Log, syslog } from './effects/log.ts';
 import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './effects/state.ts';
-import { systemHost } from './effects/system.ts';
+import { sinceStart, systemHost } from './effects/system.ts';
 import { asFailure, EXIT_STATUS, Failure, shown } from './errors.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_POLICY, type Policy } from './policy/keys.ts';
@@ -62,7 +62,10 @@ export async function runHotplug(
     process.stdout.write(await dryRun(open(policyOf(options, env), RUN_MS), event));
     return;
   }
-  await runEvent(event, env, log, { working: () => open(policyOf(options, env), RUN_MS), open });
+  await runEvent(event, env, log, {
+    working: () => open(policyOf(options, env), Math.min(RUN_MS, END_MS - sinceStart())),
+    open,
+  });
 }
 
 async function runEvent(

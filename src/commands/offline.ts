@@ -1,8 +1,8 @@
 import { withBackend } from '../effects/backend-choice.ts';
-import { presentDevice } from '../effects/base-record.ts';
 import { runBatch } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
 import { nftAhead } from '../effects/nft-ruleset.ts';
+import { deviceFinder } from '../effects/present-devices.ts';
 import { removePort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
 import { asFailure, failureLine } from '../errors.ts';
@@ -71,7 +71,7 @@ async function theirDevice(
   event: HotplugEvent,
   record: VifRecord | undefined,
 ): Promise<string | undefined> {
-  if (record !== undefined) return record.bootId === host.bootId() ? presentDevice(host, record)?.name : undefined;
+  if (record !== undefined) return deviceFinder(host)(record)?.name;
   const name = await finalName(host, event);
   const device = host.readDevice(name);
   // The name came from vifname=, and the online that failed may have failed because somebody else has it.

@@ -1,10 +1,12 @@
 import { withBackend } from '../effects/backend-choice.ts';
 import { batchAhead, runBatch } from '../effects/batch.ts';
+import type { Lock } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
 import { nftAhead } from '../effects/nft-ruleset.ts';
 import { currentBase, loadIngress, loadPort } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
+import { nameLock, takeVifLock } from '../effects/vif-lock.ts';
 import { Failure } from '../errors.ts';
 import { OPEN_TERMS } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
@@ -86,6 +88,12 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
     loaded: [loadedTerms(prepared, device.ifindex)],
     ingress: now.shared || prepared.port.ingress,
   });
+  noteApplied(host, prepared);
+}
+
+/** What the log is to say of a vif that is in service now. */
+export function noteApplied(host: Host, prepared: Prepared): void {
+  const { vif, setup } = prepared;
   for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
   for (const { text } of host.backend.limits(prepared.plan, host.policy)) host.log.say('info', `${vif.name}: ${text}`);
   if (setup.quietLinkLocal === true && setup.binding === 'pinned') {
@@ -117,16 +125,17 @@ async function loadRules(
   const port = { ...prepared.port, ifindex };
   const planned = { port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true };
   await loadPort(host, planned);
-  if (exempt) await endExemption(host, ifindex);
+  if (exempt) await endExemptions(host, new Set([ifindex]));
 }
 
-/** A port that is taken over must not become exempt again when the base is repaired. */
-async function endExemption(host: Host, ifindex: number): Promise<void> {
+/** Ports that are taken over must not become exempt again when the base is repaired. */
+export async function endExemptions(host: Host, taken: ReadonlySet<number>): Promise<void> {
+  if (taken.size === 0) return;
   const lock = await host.takeLock('base', LOCK_MS);
   try {
     const base = host.state.readBase();
     if (base !== undefined) {
-      host.state.writeBase({ ...base, exempt: base.exempt.filter((port) => port.ifindex !== ifindex) });
+      host.state.writeBase({ ...base, exempt: base.exempt.filter((port) => !taken.has(port.ifindex)) });
     }
   } finally {
     await lock.release();
@@ -137,7 +146,7 @@ async function endExemption(host: Host, ifindex: number): Promise<void> {
  * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run marks itself in the
  * state first and looks again here, at its end: whoever of two parallel runs ends last sees the other.
  */
-async function shareWithTwins(host: Host, prepared: Prepared, before: ReadonlySet<string>): Promise<void> {
+export async function shareWithTwins(host: Host, prepared: Prepared, before: ReadonlySet<string>): Promise<void> {
   if (prepared.setup.binding === 'open') return;
   const now = twins(host, prepared.vif);
   const latecomers = now.some((twin) => !before.has(twin.device));
@@ -161,7 +170,7 @@ async function unpin(host: Host, device: string, name: string, { vif, bridge }: 
   await runBatch(host.run, 'bridge', lines.fdb(vif.mac));
 }
 
-function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
+export function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
   const { vif, event } = prepared;
   return {
     schema: 1,
@@ -185,7 +194,7 @@ function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRec
   };
 }
 
-function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
+export function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
   const { values, flags } = prepared.plan.terms;
   return { ifindex, values, flags };
 }
@@ -227,20 +236,23 @@ export function connectedKeys(event: HotplugEvent, mtu: number, earlierError: st
 
 /** One run at a time for one vif, around reading, applying and reporting. */
 export async function withVifLock(host: Host, event: { device: string }, work: () => Promise<void>): Promise<void> {
-  const lock = await host.takeLock(event.device, LOCK_MS);
-  try {
-    await work();
-  } finally {
-    // What nobody used holds the lock too.
-    host.close();
-    await lock.release();
-  }
+  return holding(host, await takeVifLock(host, event.device), work);
 }
 
 /** Two vifs may want one name (`vifname=` over a reboot): the second waits. Always taken after the vif's own lock. */
 export async function withNameLock(host: Host, vif: VifIdentity, work: () => Promise<void>): Promise<void> {
   if (vif.name === vif.device) return work();
-  return withVifLock(host, { device: `name-${vif.name}` }, work);
+  return holding(host, await host.takeLock(nameLock(vif.name), LOCK_MS), work);
+}
+
+async function holding(host: Host, lock: Lock, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } finally {
+    // What was started ahead and not used holds the lock too.
+    host.close();
+    await lock.release();
+  }
 }
 
 /** True if a run that started later has already done its work for this vif: the order of online and offline is kept. */
@@ -289,7 +301,7 @@ export function isRenamed(device: Device, first: string): boolean {
   return device.alias === first || (ids !== null && device.xenbus === `vif-${ids[1]}-${ids[2]}`);
 }
 
-function collision(vif: VifIdentity): Failure {
+export function collision(vif: VifIdentity): Failure {
   return new Failure(
     'missing',
     `Cannot rename interface ${vif.device}. An interface with name ${vif.name} already exists.`,

@@ -1,15 +1,35 @@
 import { withBackend } from '../effects/backend-choice.ts';
-import { reloadAll } from '../effects/ruleset.ts';
+import type { Lock } from '../effects/lock.ts';
+import { liveVifs, readOnce } from '../effects/present-devices.ts';
+import { repairBase } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
+import type { Failures } from '../effects/together.ts';
+import { isBusy, takeAllLock } from '../effects/vif-lock.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
-import { identify, prepareIdentified } from '../pipeline.ts';
+import { identified } from '../pipeline.ts';
 import { type HotplugEvent, parseBackendPath } from '../xen/hotplug-event.ts';
-import { nodeExists } from '../xen/xenstore.ts';
-import { apply, overtaken, waitForDevice, withNameLock, withVifLock } from './online.ts';
+import { readDirectoriesBelow, readDirectory, type XenstoreKeys } from '../xen/xenstore.ts';
+import { overtaken, withNameLock, withVifLock } from './online.ts';
+import { type Renewable, renew } from './renewal.ts';
 
 const BASE_LOCK_MS = 15_000;
+
+/**
+ * So many vifs are renewed at once. Meanwhile no run of Xen's can begin its work on any vif, so it must take much less
+ * than such a run may wait.
+ */
+const PORTION = 1000;
+
+/** Reads the keys of a backend directory; undefined if it is not there, or nobody can say. */
+type ReadKeys = (path: string) => Promise<XenstoreKeys | undefined>;
+
+/** A vif that is to be re-applied, by the name of its record or of its device. */
+interface Candidate {
+  readonly device: string;
+  readonly record: VifRecord | undefined;
+}
 
 /**
  * The same interface again, without a gap: from xenstore, or from the saved state where xenstore has gone. Also takes
@@ -17,96 +37,214 @@ const BASE_LOCK_MS = 15_000;
  */
 export async function reapply(given: Host, device: string): Promise<void> {
   const name = parseInterfaceName(device, 'the command line');
-  const chosen = await withBackend(given);
-  const record = recordNamed(chosen, name);
-  // It is no event in the life of a vif: it stands where the run stands that it repeats, and an offline that was
-  // started meanwhile, or is waiting already, still decides.
-  const host = record === undefined ? chosen : { ...chosen, ticket: record.ticket };
-  const event = await eventFor(host, record?.device ?? name, record);
-  await withVifLock(host, event, async () => {
-    if (overtaken(host, event.device)) return;
-    const identified = await identify(host, event);
-    await withNameLock(host, identified.vif, async () => {
-      if (host.readDevice(identified.vif.name) === undefined && host.readDevice(identified.vif.device) === undefined) {
-        throw new Failure('missing', `there is no interface ${identified.vif.name}`, { hint: 'is the guest running?' });
-      }
-      const present = await waitForDevice(host, identified.vif);
-      const prepared = await prepareIdentified(host, event, present, identified);
-      // Renaming needs the link down; a vif that still has its first name was never in service.
-      await apply(host, prepared, present, prepared.setup.rename ? 'cycle' : 'keep');
+  const host = await withBackend(given);
+  const record = recordNamed(host, name);
+  const candidate = { device: record?.device ?? name, record };
+  await withVifLock(host, candidate, async () => {
+    const renewable = await recognise(candidate, singleReader(host));
+    if (hasMovedOn(host, candidate)) return;
+    await withNameLock(host, renewable.who.vif, async () => {
+      for (const failure of (await renew(host, [renewable])).values()) throw failure;
     });
   });
 }
 
 /**
- * Every vif of this host that is configured or that Xen knows. First all that is known in one transaction (repairs
- * whatever happened to the rules), then each vif from xenstore.
+ * Every vif of this host that is configured or that Xen knows. What all share is repaired first, then all are renewed
+ * together, a thousand at a time. A vif that a run of Xen's is at work on is left to it and re-applied alone at the end.
  *
+ * @returns the vifs that were re-applied
  * @throws Failure `tool` naming the vifs that failed, after all were tried
  */
-export async function reapplyAll(given: Host): Promise<void> {
+export async function reapplyAll(given: Host): Promise<string[]> {
   const host = await withBackend(given);
-  const lock = await host.takeLock('base', BASE_LOCK_MS);
-  try {
-    await reloadAll(host);
-  } finally {
-    await lock.release();
+  // A repair of what all share starts from the saved state: who is at work now may not be in it.
+  const atWork = host.locks.claimed();
+  await holding(await host.takeLock('base', BASE_LOCK_MS), () => repairBase(host));
+  const candidates = candidatesOf(host);
+  const keys = await reader(host, candidates);
+  const failures: Failures = new Map();
+  const alone: string[] = [];
+  const portion = host.backend.name === 'nftables' ? PORTION : candidates.length;
+  for (let from = 0; from < candidates.length; from += portion) {
+    const some = candidates.slice(from, from + portion);
+    await holding(await takeAllLock(host), async () => {
+      const { busy, failed } = await renewIdle(host, some, keys);
+      alone.push(...busy);
+      for (const [device, failure] of failed) failures.set(device, failure);
+    });
   }
-  const failed: string[] = [];
-  for (const device of devicesToReapply(host)) {
+  const all = candidates.map(({ device }) => device);
+  const late = atWork.filter((device) => !all.includes(device) && host.state.readVif(device) !== undefined);
+  for (const device of new Set([...alone, ...late])) {
     try {
       await reapply(host, device);
     } catch (error) {
-      failed.push(device);
-      host.log.say('err', `reapply ${device}: ${failureLine(asFailure(error))}`);
+      failures.set(device, asFailure(error));
     }
   }
-  if (failed.length > 0) {
-    throw new Failure('tool', `${failed.length} vifs could not be re-applied: ${failed.join(' ')}`, {
+  for (const [device, failure] of failures) host.log.say('err', `reapply ${device}: ${failureLine(failure)}`);
+  if (failures.size > 0) {
+    throw new Failure('tool', `${failures.size} vifs could not be re-applied: ${[...failures.keys()].join(' ')}`, {
       hint: 'the log says why; what was loaded for them is unchanged',
     });
   }
+  return [...all, ...late];
+}
+
+/** Renews those that no run is at work on. The caller keeps every run from beginning. */
+async function renewIdle(
+  host: Host,
+  candidates: readonly Candidate[],
+  keys: ReadKeys,
+): Promise<{ busy: string[]; failed: Failures }> {
+  const claimed = new Set(host.locks.claimed());
+  const failed: Failures = new Map();
+  const busy: string[] = [];
+  const idle: Renewable[] = [];
+  for (const candidate of candidates) {
+    const { device } = candidate;
+    try {
+      const renewable = await recognise(candidate, keys);
+      // A run has been there since its keys were read: they may be old.
+      const stale = (host.state.readVif(device)?.ticket ?? 0) > (candidate.record?.ticket ?? 0);
+      if (stale || isBusy(claimed, renewable.who.vif)) busy.push(device);
+      else if (!hasMovedOn(host, candidate)) idle.push(renewable);
+    } catch (error) {
+      failed.set(device, asFailure(error));
+    }
+  }
+  for (const [device, failure] of await renew(host, idle)) failed.set(device, failure);
+  return { busy, failed };
+}
+
+/**
+ * True if an offline, or a run that started later, has been there. A re-apply is no event in the life of a vif: it stands
+ * where the run stands that it repeats, and an offline that was started meanwhile, or is waiting already, still decides.
+ */
+function hasMovedOn(host: Host, { device, record }: Candidate): boolean {
+  return overtaken(record === undefined ? host : { ...host, ticket: record.ticket }, device);
 }
 
 /** Managed vifs that are alive, and vifs that carry a guest without us (started by stock). */
 export function devicesToReapply(host: Host): string[] {
-  const records = host.state.allVifs().filter((record) => host.readDevice(record.name)?.ifindex === record.ifindex);
-  const managed = new Set(records.map((record) => record.name));
-  const others = host
-    .deviceNames()
-    .filter((name) => /^vif\d+\.\d+(-emu)?$/.test(name) && !managed.has(name))
-    .filter((name) => host.readDevice(name)?.master !== undefined);
-  return [...records.map((record) => record.device), ...others];
+  return candidatesOf(host).map(({ device }) => device);
 }
 
-/** What is known of a vif, by its final or its kernel name. */
+function candidatesOf(given: Host): Candidate[] {
+  const host = readOnce(given);
+  const live = liveVifs(host);
+  const managed = new Set(live.map(({ device }) => device.ifindex));
+  const others = host
+    .deviceNames()
+    .filter((name) => /^vif\d+\.\d+(-emu)?$/.test(name))
+    .flatMap((name) => host.readDevice(name) ?? [])
+    .filter((device) => !managed.has(device.ifindex) && device.master !== undefined);
+  return [
+    ...live.map(({ record }) => ({ device: record.device, record })),
+    ...others.map(({ name }) => ({ device: name, record: undefined })),
+  ];
+}
+
+/** What is known of a vif: by its kernel name, or by the name it has now or was given. */
 export function recordNamed(host: Host, name: string): VifRecord | undefined {
-  return host.state.readVif(name) ?? host.state.allVifs().find((one) => one.name === name);
+  const own = host.state.readVif(name);
+  if (own !== undefined) return own;
+  const index = host.readDevice(name)?.ifindex;
+  const present = (one: VifRecord): boolean => one.ifindex === index && one.bootId === host.bootId();
+  const all = host.state.allVifs();
+  return all.find(present) ?? all.find((one) => one.name === name);
 }
 
 /** The event that an `online` of this vif would have been. */
 export async function eventFor(host: Host, device: string, record: VifRecord | undefined): Promise<HotplugEvent> {
-  const name = parseInterfaceName(device, 'the command line');
-  const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(name);
-  const type = record?.type ?? (name.endsWith('-emu') ? 'tap' : 'vif');
-  const command = type === 'tap' ? 'add' : 'online';
-  const path = record === undefined ? (ids === null ? undefined : `backend/vif/${ids[1]}/${ids[2]}`) : record.xenbus;
-  if (path !== undefined && (await reachable(host, path))) {
-    return { command, type, device: name, backend: parseBackendPath(path), given: {} };
-  }
-  if (record === undefined) {
-    throw new Failure('missing', `nothing is known of ${name}`, {
-      hint: `neither Xen nor an earlier run has it; by hand: vif-bridge ${command} vif=${name} mac=... ip=... bridge=...`,
-    });
-  }
-  return { command, type, device: name, backend: undefined, given: record.values, savedPath: record.xenbus };
+  return (await recognise({ device, record }, singleReader(host))).event;
 }
 
-async function reachable(host: Host, path: string): Promise<boolean> {
+/** Who a vif is, and the event that its `online` would have been: from xenstore if that has it, else from the state. */
+async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promise<Renewable> {
+  const name = parseInterfaceName(device, 'the command line');
+  const type = record?.type ?? (name.endsWith('-emu') ? 'tap' : 'vif');
+  const command = type === 'tap' ? 'add' : 'online';
+  const path = pathOf({ device, record });
+  const keys = path === undefined ? undefined : await keysOf(path);
+  const event = ((): HotplugEvent => {
+    if (path !== undefined && keys?.has('mac')) {
+      return { command, type, device: name, backend: parseBackendPath(path), given: {} };
+    }
+    if (record === undefined) {
+      throw new Failure('missing', `nothing is known of ${name}`, {
+        hint: `neither Xen nor an earlier run has it; by hand: vif-bridge ${command} vif=${name} mac=... ip=... bridge=...`,
+      });
+    }
+    return { command, type, device: name, backend: undefined, given: record.values, savedPath: record.xenbus };
+  })();
+  return { event, who: identified(event, keys) };
+}
+
+/** Where Xen has its keys, if it is a vif of Xen's. */
+function pathOf({ device, record }: Candidate): string | undefined {
+  if (record !== undefined) return record.xenbus;
+  const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
+  return ids === null ? undefined : `backend/vif/${ids[1]}/${ids[2]}`;
+}
+
+/** One process for each vif. */
+function singleReader(host: Host): ReadKeys {
+  let silent = false;
+  return async (path) => {
+    if (silent) return undefined;
+    try {
+      return await readDirectory(host.run, path);
+    } catch (error) {
+      silent = isSilent(error);
+      if (!silent) throw error;
+      sayUnreachable(host, error);
+      return undefined;
+    }
+  };
+}
+
+/** One process for all vifs, as long as all their directories lie in one place, as they do. */
+async function reader(host: Host, candidates: readonly Candidate[]): Promise<ReadKeys> {
+  const one = singleReader(host);
+  const parentOf = (path: string): string => path.replace(/\/\d+\/\d+$/, '');
+  const listings = new Map<string, (path: string) => XenstoreKeys | undefined>();
+  for (const parent of new Set(candidates.flatMap((candidate) => parentOf(pathOf(candidate) ?? '') || []))) {
+    try {
+      listings.set(parent, await readDirectoriesBelow(host.run, parent));
+    } catch (error) {
+      if (!isSilent(error)) continue;
+      sayUnreachable(host, error);
+      return async () => undefined;
+    }
+  }
+  return async (path) => {
+    const listing = listings.get(parentOf(path));
+    if (listing === undefined) return one(path);
+    try {
+      return listing(path);
+    } catch {
+      // It was being made or removed while all were read.
+      return one(path);
+    }
+  };
+}
+
+/** True if xenstored is not there, or does not answer; that is no reason to leave a vif as it is. */
+function isSilent(error: unknown): boolean {
+  const failure = asFailure(error);
+  return failure.code === 'timeout' || /xs_open|Connection refused/.test(failure.message);
+}
+
+function sayUnreachable(host: Host, error: unknown): void {
+  host.log.say('warning', `xenstore does not answer, using the saved state (${failureLine(asFailure(error))})`);
+}
+
+async function holding(lock: Lock, work: () => Promise<void>): Promise<void> {
   try {
-    return await nodeExists(host.run, `${path}/mac`);
-  } catch (error) {
-    host.log.say('warning', `xenstore does not answer, using the saved state (${failureLine(asFailure(error))})`);
-    return false;
+    await work();
+  } finally {
+    await lock.release();
   }
 }

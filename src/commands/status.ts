@@ -1,4 +1,5 @@
 import type { DropCount } from '../backends/backend.ts';
+import { liveRecords, readOnce } from '../effects/present-devices.ts';
 import { currentBase, readDrops, recordedPort } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
@@ -33,54 +34,64 @@ export interface PortStatus {
  *
  * @throws Failure `missing` for a port that does not exist
  */
-export async function portStatus(host: Host, wanted: string | undefined): Promise<PortStatus[]> {
-  const records = host.state.allVifs().filter((record) => host.readDevice(record.name)?.ifindex === record.ifindex);
-  const byName = new Map(records.map((record) => [record.name, record]));
-  const names = [...new Set([...byName.keys(), ...host.deviceNames().filter((name) => /^vif\d/.test(name))])]
-    .filter((name) => wanted === undefined || name === wanted || byName.get(name)?.device === wanted)
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-  if (wanted !== undefined && names.length === 0) {
+export async function portStatus(given: Host, wanted: string | undefined): Promise<PortStatus[]> {
+  const host = readOnce(given);
+  const records = liveRecords(host);
+  const byIndex = new Map(records.map((record) => [record.ifindex, record]));
+  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isVifName)])].sort(
+    byNumbers,
+  );
+  const ports = names
+    .flatMap((name) => host.readDevice(name) ?? [])
+    .map((device) => ({ device, record: byIndex.get(device.ifindex) }))
+    .filter(({ device, record }) => wanted === undefined || wanted === device.name || wanted === record?.device);
+  if (wanted !== undefined && ports.length === 0) {
     throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
   }
   const kernel = await readDrops(host, records);
+  const drops = dropsByPort(kernel.drops);
   const guests = await guestNames(
     host,
-    names.flatMap((name) => domidOf(byName.get(name)?.device ?? name) ?? []),
+    ports.flatMap(({ device, record }) => domidOf(record?.device ?? device.name) ?? []),
   );
-  const exempt = new Map((currentBase(host)?.exempt ?? []).map((port) => [port.ifindex, port.name]));
-  return names.flatMap((name) => {
-    const device = host.readDevice(name);
-    if (device === undefined) return [];
-    const record = byName.get(name);
-    const domid = domidOf(record?.device ?? name);
-    const state =
-      record !== undefined
-        ? kernel.present
-          ? 'managed'
-          : 'damaged'
-        : exempt.has(device.ifindex)
-          ? 'exempt'
-          : 'unmanaged';
-    return [
-      {
-        name,
-        device: record?.device ?? name,
-        state,
-        bridge: device.master,
-        up: device.up,
-        guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
-        mac: record?.values.mac,
-        addresses: record === undefined ? [] : recordAddresses(record),
-        mode: record?.mode,
-        open: openings(host, state, record),
-        drops: kernel.drops
-          .filter((drop) => drop.ifindex === device.ifindex)
-          .map(({ direction, reason, packets, bytes }) => ({ direction, reason, packets, bytes })),
-        since: record?.since,
-      },
-    ];
+  const exempt = new Set((currentBase(host)?.exempt ?? []).map((port) => port.ifindex));
+  return ports.map(({ device, record }) => {
+    const domid = domidOf(record?.device ?? device.name);
+    const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
+    const state = record === undefined ? unconfigured : kernel.present ? 'managed' : 'damaged';
+    return {
+      name: device.name,
+      device: record?.device ?? device.name,
+      state,
+      bridge: device.master,
+      up: device.up,
+      guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
+      mac: record?.values.mac,
+      addresses: record === undefined ? [] : recordAddresses(record),
+      mode: record?.mode,
+      open: openings(host, state, record),
+      drops: drops.get(device.ifindex) ?? [],
+      since: record?.since,
+    };
   });
 }
+
+function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops'][number][]> {
+  const drops = new Map<number, PortStatus['drops'][number][]>();
+  for (const { ifindex, ...drop } of all) {
+    const own = drops.get(ifindex);
+    if (own === undefined) drops.set(ifindex, [drop]);
+    else own.push(drop);
+  }
+  return drops;
+}
+
+function isVifName(name: string): boolean {
+  return /^vif\d/.test(name);
+}
+
+/** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */
+const { compare: byNumbers } = new Intl.Collator('en', { numeric: true });
 
 function openings(host: Host, state: PortStatus['state'], record: VifRecord | undefined): string[] {
   if (state === 'exempt') return ['not filtered: it was running before the first load; take it over with reapply'];

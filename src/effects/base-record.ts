@@ -5,7 +5,6 @@ import { parseInterfaceName } from '../net/interface-name.ts';
 import type { Policy } from '../policy/keys.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
 import type { BaseRecord, VifRecord } from './state.ts';
-import type { Device } from './sysfs.ts';
 
 /** The base as our state knows it, if it is of this boot, this backend and this version. */
 export function currentBase(host: Host): BaseRecord | undefined {
@@ -78,24 +77,6 @@ export function recordedPort(host: Host, record: VifRecord): PlannedPort | undef
     host.log.say('err', `${record.device} stays closed: its state is not usable (${String(error)})`);
     return undefined;
   }
-}
-
-/** Records of this boot whose device still exists, with the name it has now. */
-export function liveRecords(host: Host): VifRecord[] {
-  return host.state.allVifs().flatMap((record) => {
-    const device = record.bootId === host.bootId() ? presentDevice(host, record) : undefined;
-    return device === undefined ? [] : [{ ...record, name: device.name }];
-  });
-}
-
-/** The device of a record of this boot, also if somebody has renamed it by hand; undefined if it has gone. */
-export function presentDevice(host: Pick<Host, 'readDevice' | 'deviceNames'>, record: VifRecord): Device | undefined {
-  const named = host.readDevice(record.name);
-  if (named?.ifindex === record.ifindex) return named;
-  return host
-    .deviceNames()
-    .map((name) => host.readDevice(name))
-    .find((device) => device?.ifindex === record.ifindex);
 }
 
 /** The first half of the sentinel: which version of the base it is. */

@@ -35,23 +35,39 @@ function textOf(tool: BatchTool, lines: readonly BatchLine[]): string {
  * @throws Failure `tool` for a line that must succeed
  */
 export async function runBatch(run: RunTool, tool: BatchTool, lines: readonly BatchLine[]): Promise<string[]> {
-  if (lines.length === 0) return [];
-  const result = await run(tool, ARGS, { input: textOf(tool, lines), timeoutMs: BATCH_MS });
-  if (result.status === 0) return [];
-  const failed = failedLines(result.stderr);
-  if (failed.size === 0) {
-    throw new Failure('tool', `${tool} -batch failed (status ${result.status}): ${oneLine(result.stderr, 160)}`);
-  }
+  const failed = await failuresOf(run, tool, lines, BATCH_MS);
   const lost: string[] = [];
   for (const [number, said] of failed) {
-    if (number <= OPENING[tool].length) continue;
-    const line = lines[number - 1 - OPENING[tool].length];
+    const line = lines[number - 1];
     if (line?.optional === undefined) {
       throw new Failure('tool', `${tool} ${line?.text ?? ''} failed: ${said}`);
     }
     lost.push(`${line.optional} (${tool} ${line.text}: ${said})`);
   }
   return lost;
+}
+
+/**
+ * Runs the lines in one process, going on after a line that failed.
+ *
+ * @returns what the program said of each line that failed, by its number from 1
+ * @throws Failure `tool` if it failed and named no line
+ */
+export async function failuresOf(
+  run: RunTool,
+  tool: BatchTool,
+  lines: readonly BatchLine[],
+  timeoutMs: number,
+): Promise<ReadonlyMap<number, string>> {
+  if (lines.length === 0) return new Map();
+  const result = await run(tool, ARGS, { input: textOf(tool, lines), timeoutMs });
+  if (result.status === 0) return new Map();
+  const failed = failedLines(result.stderr);
+  if (failed.size === 0) {
+    throw new Failure('tool', `${tool} -batch failed (status ${result.status}): ${oneLine(result.stderr, 160)}`);
+  }
+  const before = OPENING[tool].length;
+  return new Map([...failed].flatMap(([number, said]) => (number > before ? [[number - before, said]] : [])));
 }
 
 /**

@@ -13,6 +13,8 @@ export interface Deadline {
 
 /** For the work of a run. */
 export const RUN_MS = 24_000;
+/** The work must have ended so long after Xen started the script, also if the launcher had to wait for its turn. */
+export const END_MS = 30_000;
 /** For closing the link after the work has failed, */
 export const CLOSE_MS = 3_000;
 /** and for reporting then: still below 40 s together. */

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { RunTool } from './exec.ts';
@@ -9,6 +9,27 @@ export interface Lock {
 }
 
 export type TakeLock = (name: string, waitMs: number) => Promise<Lock>;
+
+/** What can be known of locks without taking them. */
+export interface LockSigns {
+  /**
+   * True while somebody holds it. Costs one look at a file, no process. Also true after a holder was killed, until the
+   * next run takes the lock: who finds it claimed and wants to be sure has to take it, or to `pass`.
+   */
+  isClaimed(name: string): boolean;
+  /** The names of all that are claimed. */
+  claimed(): string[];
+  /**
+   * Waits until nobody holds it, without keeping anybody else waiting; a claim that a killed holder left is gone then.
+   *
+   * @throws Failure `timeout`
+   */
+  pass(name: string, waitMs: number): Promise<void>;
+}
+
+export interface Locks extends LockSigns {
+  readonly take: TakeLock;
+}
 
 /**
  * Locks by flock(2) on a file of our own.
@@ -23,46 +44,81 @@ export type TakeLock = (name: string, waitMs: number) => Promise<Lock>;
  * proper-lockfile is not this: its lock is a directory that outlives a killed run until it counts as stale (measured:
  * 9.3 s). See lockfile-lock.ts for where it is used.
  *
+ * While it is held the file has text; release takes it out. That is what `isClaimed` sees, at the price of one stat(2)
+ * instead of a process.
+ *
  * @param directory where the lock files are; a name that is an absolute path is a file of other software
  * @param who what this run is, for those who wait: "online vif1.0"
  * @param run for flock(1); must not hand down `held`
  * @param held the descriptors of all locks that are held, kept up to date
  */
-export function flockLocks(directory: string, who: string, run: RunTool, held: Set<number>): TakeLock {
-  return async (name, waitMs) => {
-    // A path is the lock of other software: it is only held, nothing is written into it.
-    const foreign = isAbsolute(name);
-    const file = foreign ? name : join(directory, `${name}.lock`);
+export function flockLocks(directory: string, who: string, run: RunTool, held: Set<number>): Locks {
+  const fileOf = (name: string): string => (isAbsolute(name) ? name : join(directory, `${name}${SUFFIX}`));
+
+  /** The open file with the lock, for the caller to close. */
+  async function locked(name: string, how: '-x' | '-s', waitMs: number): Promise<number> {
+    const file = fileOf(name);
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const fd = openSync(file, 'a+', 0o600);
     try {
       const seconds = Math.max(0.1, waitMs / 1000).toFixed(1);
-      const result = await run('flock', ['-x', '-w', seconds, '3'], { fds: [fd], timeoutMs: waitMs + 1000 });
-      if (result.status !== 0) {
-        const by = foreign ? 'another program' : holder(file);
-        throw new Failure('timeout', `${name} is locked by ${by} for more than ${seconds} s`, {
-          at: file,
-          hint: 'wait for that run to end, or see why it hangs',
-        });
-      }
-      if (!foreign) {
-        ftruncateSync(fd, 0);
-        writeSync(fd, `${who}, process ${process.pid}`, 0);
-      }
+      const result = await run('flock', [how, '-w', seconds, '3'], { fds: [fd], timeoutMs: waitMs + 1000 });
+      if (result.status === 0) return fd;
+      const by = isAbsolute(name) ? 'another program' : holder(file);
+      throw new Failure('timeout', `${name} is locked by ${by} for more than ${seconds} s`, {
+        at: file,
+        hint: 'wait for that run to end, or see why it hangs',
+      });
     } catch (error) {
       closeSync(fd);
       throw error;
     }
-    held.add(fd);
-    return {
-      async release() {
-        held.delete(fd);
-        // On tmpfs text costs a page, and there is a file for every vif there ever was.
-        if (!foreign) ftruncateSync(fd, 0);
-        closeSync(fd);
-      },
-    };
+  }
+
+  return {
+    async take(name, waitMs) {
+      // A path is the lock of other software: it is only held, nothing is written into it.
+      const foreign = isAbsolute(name);
+      const fd = await locked(name, '-x', waitMs);
+      if (!foreign) {
+        ftruncateSync(fd, 0);
+        writeSync(fd, `${who}, process ${process.pid}`, 0);
+      }
+      held.add(fd);
+      return {
+        async release() {
+          held.delete(fd);
+          // Text is a claim. Besides, on tmpfs it costs a page, and there is a file for every vif there ever was.
+          if (!foreign) ftruncateSync(fd, 0);
+          closeSync(fd);
+        },
+      };
+    },
+    isClaimed: (name) => (statSync(fileOf(name), { throwIfNoEntry: false })?.size ?? 0) > 0,
+    claimed() {
+      const names = lockNames(directory, SUFFIX);
+      return names.filter((name) => (statSync(fileOf(name), { throwIfNoEntry: false })?.size ?? 0) > 0);
+    },
+    async pass(name, waitMs) {
+      if (statSync(fileOf(name), { throwIfNoEntry: false }) === undefined) return;
+      const fd = await locked(name, '-s', waitMs);
+      // Nobody can hold it alone now, so text is what a killed holder left.
+      ftruncateSync(fd, 0);
+      closeSync(fd);
+    },
   };
+}
+
+const SUFFIX = '.lock';
+
+/** What in a folder has this ending, without it. */
+export function lockNames(directory: string, suffix: string): string[] {
+  try {
+    return readdirSync(directory).flatMap((file) => (file.endsWith(suffix) ? [file.slice(0, -suffix.length)] : []));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** What the holder wrote about itself. */

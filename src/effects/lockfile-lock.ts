@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { holder, type TakeLock } from './lock.ts';
+import { holder, type Locks, lockNames, type TakeLock } from './lock.ts';
 
 /** A lock directory counts as left behind when it was not touched for this long; its owner touches it every half. */
 const STALE_MS = 5_000;
@@ -11,8 +11,9 @@ const RETRY_MS = 50;
  * `lock = lockfile`: for hosts without flock(1). A lock is a directory made by mkdir(2), kept fresh by its owner. After a
  * kill the next run waits until it is stale, which is why this is not the default.
  */
-export function lockfileLocks(directory: string, who: string): TakeLock {
-  return async (name, waitMs) => {
+export function lockfileLocks(directory: string, who: string): Locks {
+  const folderOf = (name: string): string => join(directory, `${name}${SUFFIX}`);
+  const take: TakeLock = async (name, waitMs) => {
     // Loaded only where it is used (measured: 4 ms).
     const { lock } = await import('proper-lockfile');
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -20,7 +21,7 @@ export function lockfileLocks(directory: string, who: string): TakeLock {
     try {
       const release = await lock(file, {
         realpath: false,
-        lockfilePath: `${file}.d`,
+        lockfilePath: folderOf(name),
         stale: STALE_MS,
         retries: { retries: Math.ceil(waitMs / RETRY_MS), factor: 1, minTimeout: RETRY_MS, maxTimeout: RETRY_MS },
       });
@@ -38,4 +39,14 @@ export function lockfileLocks(directory: string, who: string): TakeLock {
       );
     }
   };
+  return {
+    take,
+    isClaimed: (name) => existsSync(folderOf(name)),
+    claimed: () => lockNames(directory, SUFFIX),
+    async pass(name, waitMs) {
+      if (existsSync(folderOf(name))) await (await take(name, waitMs)).release();
+    },
+  };
 }
+
+const SUFFIX = '.lock.d';

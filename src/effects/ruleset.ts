@@ -4,12 +4,23 @@ import {
   type EbtHost,
   loadIngressEbt,
   loadPortEbt,
+  loadPortsEbt,
   readDropsEbt,
   reloadAllEbt,
   removePortEbt,
 } from './ebtables-ruleset.ts';
-import { loadIngressNft, loadPortNft, type NftHost, readDropsNft, reloadAllNft, removePortNft } from './nft-ruleset.ts';
+import {
+  loadIngressNft,
+  loadPortNft,
+  loadPortsNft,
+  type NftHost,
+  readDropsNft,
+  reloadAllNft,
+  removePortNft,
+  repairBaseNft,
+} from './nft-ruleset.ts';
 import type { VifRecord } from './state.ts';
+import type { Failures } from './together.ts';
 
 export { currentBase, recordedPort } from './base-record.ts';
 
@@ -23,6 +34,20 @@ export interface KernelDrops {
 /** Makes the kernel's rules of one vif what the plan says, whatever they were; makes the base first if it is not there. */
 export function loadPort(host: Host, planned: PlannedPort): Promise<void> {
   return isEbtables(host) ? loadPortEbt(host, planned) : loadPortNft(host as NftHost, planned);
+}
+
+/** The same for many vifs at once; a vif whose rules cannot be loaded does not keep the others from theirs. */
+export function loadPorts(host: Host, planned: readonly PlannedPort[]): Promise<Failures> {
+  if (planned.length === 0) return Promise.resolve(new Map());
+  return isEbtables(host) ? loadPortsEbt(host, planned) : loadPortsNft(host as NftHost, planned);
+}
+
+/**
+ * Puts back what all vifs share, if it is not there as it was loaded. All vifs must be loaded after it. The caller holds
+ * the lock `base`. ebtables needs no such step: a load of many vifs makes everything anew.
+ */
+export async function repairBase(host: Host): Promise<void> {
+  if (!isEbtables(host)) await repairBaseNft(host as NftHost);
 }
 
 /** Takes the rules of one vif out, whatever is left of them. */

@@ -1,4 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { BackendName, EbtTools } from '../backends/backend.ts';
 import { Failure } from '../errors.ts';
@@ -53,6 +63,8 @@ export interface BaseRecord {
   readonly auto?: boolean;
   /** The variant of ebtables that holds it. */
   readonly tools?: EbtTools;
+  /** What nft lists of the shared rules as they were loaded; see nft-ruleset.ts, sharedRules. */
+  readonly listing?: string;
   /** Ports that were running unfiltered when the base was first made: they stay so until taken over. */
   readonly exempt: readonly { readonly name: string; readonly ifindex: number }[];
 }
@@ -99,7 +111,8 @@ export function openState(directory: string): State {
       return devices.flatMap((file) => readable(() => readVif(file.slice(0, -'.json'.length))) ?? []);
     },
     writeVif(record) {
-      if (record.values.mac !== undefined) write(macFile(record.values.mac, record.device), '');
+      const index = record.values.mac === undefined ? undefined : macFile(record.values.mac, record.device);
+      if (index !== undefined && !existsSync(index)) write(index, '');
       write(vifFile(record.device), `${JSON.stringify(record, undefined, 1)}\n`);
     },
     removeVif({ device, mac }) {
@@ -163,13 +176,13 @@ export function writeText(file: string, text: string, drafts: string): void {
   const draft = join(drafts, `${basename(file)}.${process.pid}`);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      for (const folder of [drafts, dirname(file)]) mkdirSync(folder, { recursive: true, mode: 0o700 });
       writeFileSync(draft, text, { mode: 0o600 });
       renameSync(draft, file);
       return;
     } catch (error) {
-      // A parallel run has just removed the folder, which was empty.
+      // The first one here, or a parallel run has just removed the folder, which was empty.
       if (attempt === 5 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      for (const folder of [drafts, dirname(file)]) mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
   }
 }

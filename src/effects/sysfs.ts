@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 /** What the kernel shows of one network device under /sys/class/net. */
@@ -28,7 +28,8 @@ export function readDevice(name: string): Device | undefined {
   const read = (file: string): string | undefined => readText(`${NET}/${name}/${file}`)?.trim();
   const ifindex = read('ifindex');
   if (ifindex === undefined) return undefined;
-  const stp = read('bridge/stp_state');
+  // An error for every port that is no bridge would cost more than all that is read of it.
+  const stp = existsSync(`${NET}/${name}/bridge`) ? read('bridge/stp_state') : undefined;
   return {
     name,
     ifindex: Number(ifindex),
@@ -38,7 +39,7 @@ export function readDevice(name: string): Device | undefined {
     master: linkName(`${NET}/${name}/master`),
     isBridge: stp !== undefined,
     stp: stp !== undefined && stp !== '0',
-    xenbus: linkName(`${NET}/${name}/device`),
+    xenbus: existsSync(`${NET}/${name}/device`) ? linkName(`${NET}/${name}/device`) : undefined,
     alias: read('ifalias') || undefined,
   };
 }
@@ -58,8 +59,10 @@ export function deviceNames(): string[] {
  * @returns false if /proc/sys is read-only; true also where the kernel has no IPv6
  */
 export function disableIpv6(name: string): boolean {
+  const file = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`;
   try {
-    writeFileSync(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '1');
+    // Every write waits for the kernel's lock of all network devices, also one that changes nothing.
+    if (readFileSync(file, 'utf8').trim() !== '1') writeFileSync(file, '1');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EROFS') return false;
     if (!isAbsent(error)) throw error;

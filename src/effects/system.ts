@@ -35,7 +35,7 @@ export function systemHost(settings: RunSettings): Host {
   const start = settings.byPerson === true ? startByExeca : startBySpawn;
   const { run, ahead, drop } = openTools(deadline, held, start);
   const lockDirectory = `${settings.stateDirectory}/lock`;
-  const takeLock =
+  const locks =
     settings.policy.lock === 'flock'
       ? flockLocks(lockDirectory, settings.who, toolRunner(deadline, [], start), held)
       : lockfileLocks(lockDirectory, settings.who);
@@ -46,7 +46,8 @@ export function systemHost(settings: RunSettings): Host {
     close: drop,
     log: settings.log,
     sendLog: () => settings.log.begin(run),
-    takeLock: (name, waitMs) => takeLock(name, deadline.allow(waitMs)),
+    takeLock: (name, waitMs) => locks.take(name, deadline.allow(waitMs)),
+    locks: { ...locks, pass: (name, waitMs) => locks.pass(name, deadline.allow(waitMs)) },
     state,
     policy: settings.policy,
     backend: knownBackend(settings.policy, state, bootId),
@@ -62,16 +63,32 @@ export function systemHost(settings: RunSettings): Host {
 }
 
 /**
- * The place of this run among all runs, by when Xen started it: clock ticks since boot (field 22 of proc_pid_stat(5)),
- * and within one tick by process id. It stays the same through exec, so the launcher and Node, which may start later
- * than the Node of a run that Xen started after this one, do not change the order.
+ * The place of this run among all runs, by when Xen started it: clock ticks since boot, and within one tick by process
+ * id. It stays the same through exec, so the launcher and Node, which may start later than the Node of a run that Xen
+ * started after this one, do not change the order.
  */
 function startOrder(): number {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  // The name of the program, field 2, stands in parentheses and may hold anything.
-  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]);
-  return ticks + process.pid / PID_LIMIT;
+  return startTicks() + process.pid / PID_LIMIT;
 }
 
 /** PID_MAX_LIMIT of include/linux/threads.h. */
 const PID_LIMIT = 2 ** 22;
+
+/**
+ * Milliseconds since Xen started this run: the launcher may have waited for its turn before it became this program, and
+ * Xen counts from there.
+ */
+export function sinceStart(): number {
+  const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+  return Math.max(0, uptime * 1000 - startTicks() * (1000 / TICKS_PER_SECOND));
+}
+
+/** USER_HZ, which is 100 on every architecture that Xen runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** When this process was started, in clock ticks since boot: field 22 of proc_pid_stat(5). */
+function startTicks(): number {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  // The name of the program, field 2, stands in parentheses and may hold anything.
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]);
+}

@@ -39,6 +39,40 @@ export function nodeAhead(host: { readonly ahead: StartAhead }, path: string): v
   host.ahead('xenstore-exists', [path], { lockless: true, input: false });
 }
 
+/** For 4000 vifs of about 20 keys: xenstore-ls asks twice for each. */
+const READ_ALL_MS = 120_000;
+
+/**
+ * The backend directories of all vifs below `parent` (`backend/vif`) in one process. Some may go while they are read.
+ *
+ * @returns the keys of each, by its path, read when they are asked for; undefined where there is no such directory
+ * @throws Failure `timeout` if xenstored does not answer, `tool` if it cannot be reached or there is no xenstore-ls. The
+ *   function that is returned throws `tool` for a directory that could not be read as a whole
+ */
+export async function readDirectoriesBelow(
+  run: RunTool,
+  parent: string,
+): Promise<(path: string) => XenstoreKeys | undefined> {
+  const args = ['-f', parent];
+  const result = await run('xenstore-ls', args, { timeoutMs: READ_ALL_MS });
+  // With output it is an error on the way: what was not printed may be there all the same.
+  const missing =
+    result.stdout === '' && /No such file or directory/.test(result.stderr) && !/xs_open/.test(result.stderr);
+  if (result.status !== 0 && !missing) throw toolFailure('xenstore-ls', args, result);
+  const lines = new Map<string, string[]>();
+  for (const line of result.stdout.split('\n')) {
+    const path = /^\/\d+\/\d+(?=\/)/.exec(line.startsWith(parent) ? line.slice(parent.length) : '')?.[0];
+    if (path === undefined) continue;
+    const own = lines.get(parent + path);
+    if (own === undefined) lines.set(parent + path, [line]);
+    else own.push(line);
+  }
+  return (path) => {
+    const own = lines.get(path);
+    return own === undefined ? undefined : parseListing(own.join('\n'), path);
+  };
+}
+
 /** For hosts whose xenstore tools have no xenstore-ls: one process a key. */
 async function readKeyByKey(run: RunTool, path: string): Promise<XenstoreKeys | undefined> {
   const found = await Promise.all(

@@ -63,6 +63,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
       effects.push(`lock ${name}`);
       return { release: async () => void effects.push(`release ${name}`) };
     },
+    locks: { isClaimed: () => false, claimed: () => [], pass: async () => {} },
     state: openState(options.directory),
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
     backend: NFTABLES,

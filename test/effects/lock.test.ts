@@ -8,7 +8,7 @@ import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startDeadline } from '../../src/effects/deadline.ts';
 import { toolRunner } from '../../src/effects/exec.ts';
-import { flockLocks, holder, type TakeLock } from '../../src/effects/lock.ts';
+import { flockLocks, holder, type Locks } from '../../src/effects/lock.ts';
 import { lockfileLocks } from '../../src/effects/lockfile-lock.ts';
 
 const run = toolRunner(startDeadline(120_000));
@@ -32,7 +32,7 @@ async function otherRun(t: TestContext, kind: 'flock' | 'lockfile', directory: s
   return child;
 }
 
-const KINDS: readonly (readonly ['flock' | 'lockfile', (directory: string, who: string) => TakeLock])[] = [
+const KINDS: readonly (readonly ['flock' | 'lockfile', (directory: string, who: string) => Locks])[] = [
   ['flock', (directory, who) => flockLocks(directory, who, run, new Set())],
   ['lockfile', (directory, who) => lockfileLocks(directory, who)],
 ];
@@ -41,7 +41,7 @@ for (const [kind, locks] of KINDS) {
   const options = { skip: kind === 'flock' ? skip : false };
 
   test(`${kind}: one at a time, each name for itself, and again after it was released`, options, async (t) => {
-    const take = locks(folder(t), 'online vif1.0');
+    const { take } = locks(folder(t), 'online vif1.0');
     const first = await take('vif1.0', 2_000);
     const other = await take('vif2.0', 2_000);
     await assert.rejects(take('vif1.0', 200), { name: 'Failure', code: 'timeout' });
@@ -52,8 +52,8 @@ for (const [kind, locks] of KINDS) {
 
   test(`${kind}: who waits in vain is told by whom and where it is held`, options, async (t) => {
     const directory = folder(t);
-    const lock = await locks(directory, 'offline vif1.0')('vif1.0', 2_000);
-    await assert.rejects(locks(directory, 'online vif1.0')('vif1.0', 200), {
+    const lock = await locks(directory, 'offline vif1.0').take('vif1.0', 2_000);
+    await assert.rejects(locks(directory, 'online vif1.0').take('vif1.0', 200), {
       name: 'Failure',
       code: 'timeout',
       message: `vif1.0 is locked by offline vif1.0, process ${process.pid} for more than 0.2 s`,
@@ -64,7 +64,7 @@ for (const [kind, locks] of KINDS) {
   });
 
   test(`${kind}: twenty that want it at once get it one after the other`, options, async (t) => {
-    const take = locks(folder(t), 'online vif1.0');
+    const { take } = locks(folder(t), 'online vif1.0');
     let inside = 0;
     await Promise.all(
       Array.from({ length: 20 }, async () => {
@@ -81,7 +81,7 @@ for (const [kind, locks] of KINDS) {
   test(`${kind}: a run that is killed does not hold it for ever`, options, async (t) => {
     const directory = folder(t);
     const child = await otherRun(t, kind, directory);
-    const take = locks(directory, 'online vif1.0');
+    const { take } = locks(directory, 'online vif1.0');
     await assert.rejects(take('vif1.0', 200), {
       message: `vif1.0 is locked by online vif1.0, process ${child.pid} for more than 0.2 s`,
     });
@@ -108,7 +108,7 @@ test('flock: the kernel itself releases the lock of a run that is killed', { ski
 test('flock: what a run has started while it held a lock keeps it to its own end', { skip }, async (t) => {
   const directory = folder(t);
   const held = new Set<number>();
-  const take = flockLocks(directory, 'online vif1.0', run, held);
+  const { take } = flockLocks(directory, 'online vif1.0', run, held);
   const lock = await take('vif1.0', 2_000);
   assert.equal(held.size, 1);
   const at = join(directory, 'go');
@@ -121,10 +121,52 @@ test('flock: what a run has started while it held a lock keeps it to its own end
   await (await take('vif1.0', 10_000)).release();
 });
 
+for (const [kind, locks] of KINDS) {
+  const options = { skip: kind === 'flock' ? skip : false };
+
+  test(`${kind}: who holds a lock can be seen without waiting`, options, async (t) => {
+    const own = locks(folder(t), 'online vif1.0');
+    assert.deepEqual([own.isClaimed('vif1.0'), own.claimed()], [false, []]);
+    const lock = await own.take('vif1.0', 2_000);
+    await (await own.take('vif2.0', 2_000)).release();
+    assert.deepEqual([own.isClaimed('vif1.0'), own.claimed()], [true, ['vif1.0']]);
+    await lock.release();
+    assert.deepEqual([own.isClaimed('vif1.0'), own.claimed()], [false, []]);
+  });
+
+  test(`${kind}: any number may wait for its end at once, and nobody is kept waiting by them`, options, async (t) => {
+    const own = locks(folder(t), 'reapply');
+    await own.pass('never', 200);
+    const lock = await own.take('all', 2_000);
+    await assert.rejects(own.pass('all', 200), { name: 'Failure', code: 'timeout' });
+    let ended = 0;
+    const waiting = Array.from({ length: 5 }, async () => {
+      await own.pass('all', 20_000);
+      ended += 1;
+    });
+    await new Promise((done) => setTimeout(done, 300));
+    assert.equal(ended, 0);
+    await lock.release();
+    await Promise.all(waiting);
+    await (await own.take('all', 2_000)).release();
+  });
+
+  test(`${kind}: what a killed run has claimed is free for who waits for its end`, options, async (t) => {
+    const directory = folder(t);
+    const child = await otherRun(t, kind, directory);
+    const own = locks(directory, 'reapply');
+    assert.deepEqual(own.claimed(), ['vif1.0']);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await own.pass('vif1.0', 20_000);
+    assert.deepEqual(own.claimed(), []);
+  });
+}
+
 test('flock: without flock(1) the error says so', async (t) => {
   const directory = folder(t);
   const missing = flockLocks(directory, 'x', (_tool, args, options) => run('no-flock-here', args, options), new Set());
-  await assert.rejects(missing('vif1.0', 200), { name: 'Failure', code: 'tool', message: /is not installed/ });
+  await assert.rejects(missing.take('vif1.0', 200), { name: 'Failure', code: 'tool', message: /is not installed/ });
 });
 
 test('a holder that has said nothing, or rubbish, is still named', (t) => {

@@ -1,0 +1,166 @@
+import type { PlannedPort } from '../backends/backend.ts';
+import { deviceFinder, type FindDevice, readOnce } from '../effects/present-devices.ts';
+import { currentBase, loadPorts } from '../effects/ruleset.ts';
+import type { LoadedTerms, VifRecord } from '../effects/state.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { type DeviceLines, type Failures, runTogether } from '../effects/together.ts';
+import { asFailure, Failure } from '../errors.ts';
+import { OPEN_TERMS } from '../filter/own-terms.ts';
+import type { Host } from '../host.ts';
+import type { InterfaceName } from '../net/interface-name.ts';
+import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
+import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+import { collision, endExemptions, isRenamed, loadedTerms, noteApplied, recordOf, shareWithTwins } from './online.ts';
+
+/** A vif that is to be renewed: the event that its `online` would be, and who it is. */
+export interface Renewable {
+  readonly event: HotplugEvent;
+  readonly who: Identified;
+}
+
+/** A vif on its way through the steps. */
+interface Port {
+  readonly device: string;
+  readonly prepared: Prepared;
+  readonly present: Device;
+  readonly before: VifRecord | undefined;
+  readonly record: VifRecord;
+  /** Devices that share the MAC, as known before anything was changed. */
+  readonly company: ReadonlySet<string>;
+}
+
+/**
+ * Makes rules, ports and state of vifs what their `online` would make of them now, without taking a link down. Each step
+ * is one program for all of them, and a vif that fails at one takes no part in the next; the others do.
+ *
+ * The caller has locked all of them. One vif or 4000: there is no other way to re-apply.
+ *
+ * @returns what failed, by device
+ */
+export async function renew(given: Host, vifs: readonly Renewable[]): Promise<Failures> {
+  const failures: Failures = new Map();
+  const host = readOnce(given);
+  const ports = planAll(host, vifs, failures);
+  const working = (): Port[] => ports.filter((port) => !failures.has(port.device));
+  const note = (failed: Failures): void => {
+    for (const [device, failure] of failed) failures.set(device, failure);
+  };
+  const batch = async (tool: 'ip' | 'bridge', linesOf: (port: Port) => DeviceLines['lines']): Promise<void> => {
+    const lines = working().map((port) => ({ device: port.device, lines: linesOf(port) }));
+    note(await runTogether(host.run, tool, lines, (device, what) => host.log.say('warning', `${device}: ${what}`)));
+  };
+
+  // Before the kernel is told: a killed run leaves nothing that the next one does not know of.
+  for (const port of working()) write(host, port.record, port.before);
+  for (const { prepared, present } of working()) {
+    if (!host.disableIpv6(present.name)) {
+      host.log.say('warning', `${prepared.vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
+    }
+  }
+  // A port that still has its first name was never in service: it may go down to be renamed, and before its rules,
+  // because an ingress chain is bound to the name.
+  await batch('ip', ({ prepared: { setup } }) => (setup.rename ? prepareLines(setup) : []));
+  note(await loadAll(host, working()));
+  await batch('ip', ({ prepared: { setup } }) => joinLines(setup));
+  await batch('bridge', ({ prepared: { setup, vif }, before }) => [
+    // It was pinned until now: the entry would keep the frames of the other port with this MAC.
+    ...(setup.binding === 'shared' && before?.shared === false ? unpinLines(setup.name).fdb(vif.mac) : []),
+    ...fdbLines(setup),
+  ]);
+  await batch('ip', ({ prepared: { setup }, present }) => (setup.rename || !present.up ? upLines(setup.name) : []));
+  for (const port of working()) {
+    try {
+      await finish(given, port);
+    } catch (error) {
+      failures.set(port.device, asFailure(error));
+    }
+  }
+  return failures;
+}
+
+/** What each is to become. Nothing is changed yet; who has bad input is left as it was. */
+function planAll(host: Host, vifs: readonly Renewable[], failures: Failures): Port[] {
+  const find = deviceFinder(host);
+  const macs = new Map<string, number>();
+  for (const { who } of vifs) macs.set(who.vif.mac, (macs.get(who.vif.mac) ?? 0) + 1);
+  return vifs.flatMap(({ event, who }): Port[] => {
+    const { device } = event;
+    try {
+      const before = host.state.readVif(device);
+      const present = presentDevice(host, find, who.vif, before);
+      const vif = { ...who.vif, name: nameInService(who.vif, present) };
+      const company = new Set(twins(host, vif, find).map((twin) => twin.device));
+      const hasTwin = company.size > 0 || (macs.get(vif.mac) ?? 0) > 1;
+      const prepared = prepareIdentified(host, event, present, { ...who, vif }, hasTwin);
+      // It stands where the run stands that it repeats: see reapply.ts.
+      const ticket = before?.bootId === host.bootId() ? before.ticket : host.ticket;
+      const record = recordOf({ ...host, ticket }, prepared, present, before);
+      return [{ device, prepared, present, before, record: { ...record, loaded: distinct(record.loaded) }, company }];
+    } catch (error) {
+      failures.set(device, asFailure(error));
+      return [];
+    }
+  });
+}
+
+/** The device of a vif in service: the one that was configured, whatever it is called now; else by its names. */
+function presentDevice(host: Host, find: FindDevice, vif: VifIdentity, before: VifRecord | undefined): Device {
+  const known = before && find(before);
+  if (known !== undefined) return known;
+  const first = host.readDevice(vif.device);
+  const named = vif.name === vif.device ? undefined : host.readDevice(vif.name);
+  if (first !== undefined && named === undefined) return first;
+  if (first === undefined && named !== undefined && isRenamed(named, vif.device)) return named;
+  if (named !== undefined) throw collision(vif);
+  throw new Failure('missing', `there is no interface ${vif.name}`, { hint: 'is the guest running?' });
+}
+
+/** Its final name if it has that, or is to get it; a name that somebody else gave it is left to it. */
+function nameInService(vif: VifIdentity, present: Device): InterfaceName {
+  // The kernel has it, so it is one.
+  return present.name === vif.name || present.name === vif.device ? vif.name : (present.name as InterfaceName);
+}
+
+/** One transaction for all of them. */
+async function loadAll(host: Host, ports: readonly Port[]): Promise<Failures> {
+  const exempt = new Set(currentBase(host)?.exempt.map((port) => port.ifindex));
+  const planned = ports.map(({ prepared, before, present: { ifindex } }): PlannedPort => {
+    const known = before?.bootId === host.bootId() ? before.loaded : [];
+    const open: LoadedTerms = { ifindex, ...OPEN_TERMS };
+    return {
+      port: { ...prepared.port, ifindex },
+      plan: prepared.plan,
+      loaded: exempt.has(ifindex) ? [...known, open] : known,
+      hadIngress: before?.ingress === true,
+    };
+  });
+  const failures = await loadPorts(host, planned);
+  const taken = ports.filter(({ device, present }) => exempt.has(present.ifindex) && !failures.has(device));
+  await endExemptions(host, new Set(taken.map(({ present }) => present.ifindex)));
+  return failures;
+}
+
+/** Twins that came meanwhile, the state as it is now, and what the log is to say. */
+async function finish(host: Host, { prepared, present, record, company }: Port): Promise<void> {
+  await shareWithTwins(host, prepared, company);
+  const now = host.state.readVif(record.device) ?? record;
+  const done = {
+    ...now,
+    loaded: [loadedTerms(prepared, present.ifindex)],
+    ingress: now.shared || prepared.port.ingress,
+  };
+  write(host, done, now);
+  noteApplied(host, prepared);
+}
+
+/** Writes a record if it says anything new: `since` is the time of the last change. */
+function write(host: Host, record: VifRecord, before: VifRecord | undefined): void {
+  const text = (one: VifRecord | undefined): string => JSON.stringify({ ...one, since: '' });
+  if (text(record) !== text(before)) host.state.writeVif(record);
+}
+
+function distinct(loaded: readonly LoadedTerms[]): LoadedTerms[] {
+  return [...new Map(loaded.map((terms) => [JSON.stringify(terms), terms])).values()];
+}

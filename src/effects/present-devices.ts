@@ -1,0 +1,75 @@
+import type { Host } from '../host.ts';
+import type { VifRecord } from './state.ts';
+import type { Device } from './sysfs.ts';
+
+type DeviceView = Pick<Host, 'readDevice' | 'deviceNames' | 'bootId'>;
+
+/** Finds the device of a record by its interface index; undefined if it has gone, or the record is of an earlier boot. */
+export type FindDevice = (record: VifRecord) => Device | undefined;
+
+/**
+ * Looks for devices of records. An interface index names one device from its beginning to its end, whatever it is called
+ * meanwhile (`vifname=`, a rename by hand), and is not used again before the kernel has counted through all of them. So
+ * this is the only way to tell whether a configured port is still there.
+ *
+ * The name in the record is tried first. Only for a device that is not called so any more all devices are read, once for
+ * all records that are asked for.
+ */
+export function deviceFinder(view: DeviceView): FindDevice {
+  const boot = view.bootId();
+  let names: Map<number, string> | undefined;
+  return (record) => {
+    if (record.bootId !== boot) return undefined;
+    const named = view.readDevice(record.name);
+    if (named?.ifindex === record.ifindex) return named;
+    names ??= new Map(view.deviceNames().flatMap((name) => indexed(view, name)));
+    const name = names.get(record.ifindex);
+    const device = name === undefined ? undefined : view.readDevice(name);
+    return device?.ifindex === record.ifindex ? device : undefined;
+  };
+}
+
+function indexed(view: DeviceView, name: string): [number, string][] {
+  const device = view.readDevice(name);
+  return device === undefined ? [] : [[device.ifindex, name]];
+}
+
+/** Records of vifs that are there, each with its device. */
+export function liveVifs(host: DeviceView & Pick<Host, 'state'>): { record: VifRecord; device: Device }[] {
+  const find = deviceFinder(host);
+  return host.state.allVifs().flatMap((record) => {
+    const device = find(record);
+    return device === undefined ? [] : [{ record, device }];
+  });
+}
+
+/** Records of vifs that are there, with the name each has now. */
+export function liveRecords(host: DeviceView & Pick<Host, 'state'>): VifRecord[] {
+  return liveVifs(host).map(({ record, device }) => ({ ...record, name: device.name }));
+}
+
+/**
+ * The host, with each device, the list of devices and the routes read at most once: for a command that looks at many
+ * vifs. What it changes itself it must not look up again.
+ */
+export function readOnce<T extends Pick<Host, 'readDevice' | 'deviceNames' | 'routes' | 'bootId'>>(host: T): T {
+  const devices = new Map<string, Device | undefined>();
+  return {
+    ...host,
+    readDevice(name: string) {
+      if (!devices.has(name)) devices.set(name, host.readDevice(name));
+      return devices.get(name);
+    },
+    deviceNames: once(host.deviceNames),
+    routes: once(host.routes),
+    bootId: once(host.bootId),
+  };
+}
+
+function once<T>(read: () => T): () => T {
+  let value: { readonly is: T } | undefined;
+  return () => {
+    value ??= { is: read() };
+    return value.is;
+  };
+}
