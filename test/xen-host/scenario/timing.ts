@@ -1,5 +1,5 @@
 import { create, guestNamed } from '../guest.ts';
-import { atGateway, FORMS, makeNetwork, scriptPath } from '../network.ts';
+import { atGateway, BRIDGE, FORMS, makeNetwork, scriptPath } from '../network.ts';
 import { vifOf } from '../people.ts';
 import type { Scenario } from '../scenario.ts';
 import type { XenHost } from '../xen-host.ts';
@@ -30,8 +30,24 @@ END
   return path;
 }
 
+/**
+ * What each finds in dom0: stock no table of ours, for that closes ports that we did not set up; ours the table that is made
+ * once for all vifs.
+ */
+async function prepare(host: XenHost, who: Contestant): Promise<void> {
+  await host.sh('nft flush ruleset; rm -rf /run/xen-vif-bridge');
+  if (who === 'stock') return;
+  const program = scriptPath({ form: who }, 'product');
+  await host.sh(`set -e
+    ip link add vif900.0 type dummy
+    ${program} online vif=vif900.0 bridge=${BRIDGE} mac=00:16:3e:09:00:00 ip=10.0.0.90
+    ${program} offline vif=vif900.0
+    ip link del vif900.0`);
+}
+
 /** One life of a guest: created, sending as fast as it can, destroyed. */
-async function sample(host: XenHost, script: string): Promise<Sample> {
+async function sample(host: XenHost, who: Contestant, script: string): Promise<Sample> {
+  await prepare(host, who);
   await host.sh(': >/run/times');
   const made = await create(host, { name: 'a', vifs: [vifOf(host, 'A', `script=${script}`)] });
   const a = guestNamed(host, 'a');
@@ -62,7 +78,7 @@ export const timing: Scenario = {
     const scripts = { stock: '', node: '', standalone: '' };
     for (const who of CONTESTANTS) scripts[who] = await timed(host, who);
     for (let round = 0; round < ROUNDS; round++)
-      for (const who of CONTESTANTS) samples[who].push(await sample(host, scripts[who]));
+      for (const who of CONTESTANTS) samples[who].push(await sample(host, who, scripts[who]));
     const of = (who: Contestant, what: keyof Sample) => median(samples[who].map((s) => s[what]));
     const line = (text: string, what: keyof Sample, digits: number) =>
       record.note(
@@ -85,7 +101,7 @@ export const timing: Scenario = {
     );
     record.check(
       'at least half of the throughput remains',
-      FORMS.every((form) => of(form, 'rate') > 0.5 * of('stock', 'rate')),
+      of('stock', 'rate') > 100 && FORMS.every((form) => of(form, 'rate') > 0.5 * of('stock', 'rate')),
     );
   },
 };
