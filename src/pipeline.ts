@@ -6,6 +6,7 @@ import { Failure } from './errors.ts';
 import { buildPlan, type FilterPlan } from './filter/plan.ts';
 import type { Host } from './host.ts';
 import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
+import { guestGroup } from './port/guest-group.ts';
 import type { PortSetup } from './port/port-setup.ts';
 import type { HotplugEvent } from './xen/hotplug-event.ts';
 import { type IdentityValues, parseIdentity, type VifIdentity } from './xen/vif-identity.ts';
@@ -122,6 +123,7 @@ export function plan(
     setup: {
       device: vif.device,
       name: vif.name,
+      group: guestGroup(facts.device?.ifindex),
       bridge,
       mac: vif.mac,
       mtu: vif.mtu ?? facts.bridge?.mtu ?? 0,

@@ -2,7 +2,8 @@ import { FROM_GUEST } from '../filter/from-guest.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
 import { TO_GUEST } from '../filter/to-guest.ts';
-import { FLAG_SETS, OWN_SETS, PORT } from './nft-own.ts';
+import { FIRST_GUEST_GROUP, LAST_GUEST_GROUP } from '../port/guest-group.ts';
+import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './nft-own.ts';
 import { renderQuick } from './nft-quick.ts';
 import { dropChain, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
 import { textDigest } from './text-digest.ts';
@@ -11,15 +12,10 @@ import { textDigest } from './text-digest.ts';
 export const TABLE = 'bridge xen-vif';
 export const INGRESS_TABLE = 'netdev xen-vif';
 
-/**
- * The interface group of every port we configure: the base knows it as ours whatever its name is now (`vifname=`, a
- * rename by hand), also after its chains are gone. An arbitrary number: "xen" in ASCII. Comparing it costs less than
- * comparing a name or looking into a set.
- */
-export const GUEST_GROUP = 0x78656e;
-
 /** The most (port, reason) pairs the kernel counts; beyond that frames are still dropped, just not counted. */
 const DROPS_SIZE = 1_000_000;
+/** The same for ports that nobody has configured; nobody takes their counters away either, so they end by themselves. */
+const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter';
 
 /** What a port does that no run has configured: `unmanaged` of the policy. */
 export type Unmanaged = 'closed' | 'open';
@@ -36,11 +32,14 @@ export type Unmanaged = 'closed' | 'open';
 export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
   return [
     `table ${TABLE} {`,
-    '  # Who has what. Keys are interface indices: they die with their device.',
-    ...FLAG_SETS.map((flag) => `  set ${flag} { type iface_index; }`),
+    '  # Who has what. Keys are interface groups, one for each port (1000000000 and its index).',
+    ...FLAG_SETS.map((flag) => `  set ${flag} { type devgroup; }`),
     ...OWN_SETS.map(({ name, type }) => `  set ${name} { ${type}; }`),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
-    `  set drops { type iface_index . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
+    `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
+    `  set drops-unmanaged { type iface_index . mark; ${UNMANAGED_DROPS}; }`,
+    '  # Ports that were running before the first load, until they are taken over.',
+    '  set exempt { type iface_index; }',
     '',
     '  # Exists only in the table that belongs to the saved state; every change names it first.',
     `  chain ${sentinel} {`,
@@ -61,8 +60,10 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
     ...renderQuick('to-guest'),
     ...renderLinkLocal('from-guest'),
     ...renderLinkLocal('to-guest'),
-    ...hook('prerouting', 'from-guest', 'quick', 'start'),
-    ...hook('postrouting', 'to-guest', 'quick', 'start'),
+    ...renderUnconfigured('from-guest'),
+    ...renderUnconfigured('to-guest'),
+    ...hook('prerouting', 'from-guest', 'quick', 'unconfigured'),
+    ...hook('postrouting', 'to-guest', 'quick', 'unconfigured'),
     ...hook('input', 'from-guest', 'link-local', 'link-local'),
     ...hook('output', 'to-guest', 'link-local', 'link-local'),
     '}',
@@ -80,7 +81,20 @@ function renderLinkLocal(direction: Direction): string[] {
     '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
     `  chain ${stageChain(direction, 'link-local')} {`,
     `    ${PORT[direction]} @open accept`,
+    `    ${INDEX[direction]} @exempt accept`,
     `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
+    '  }',
+    '',
+  ];
+}
+
+/** Ports without a group of their own: some run does not know them (yet). */
+function renderUnconfigured(direction: Direction): string[] {
+  return [
+    '  # Not configured (yet): exempt, or closed.',
+    `  chain ${stageChain(direction, 'unconfigured')} {`,
+    `    ${INDEX[direction]} @exempt accept`,
+    `    goto ${stageChain(direction, 'start')}`,
     '  }',
     '',
   ];
@@ -91,12 +105,11 @@ function renderLinkLocal(direction: Direction): string[] {
  * @param others where frames of other vifs go
  */
 function hook(name: string, direction: Direction, ours: string, others: string): string[] {
-  const port = PORT[direction];
+  const port = INDEX[direction];
   return [
     `  chain ${name} {`,
     `    type filter hook ${name} priority -200; policy accept;`,
-    `    ${port}group ${GUEST_GROUP} goto ${stageChain(direction, ours)}`,
-    '    # Not configured (yet): closed, or exempt.',
+    `    ${port}group ${FIRST_GUEST_GROUP}-${LAST_GUEST_GROUP} goto ${stageChain(direction, ours)}`,
     `    ${port}name "vif*" goto ${stageChain(direction, others)}`,
     '  }',
     '',

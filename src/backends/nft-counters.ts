@@ -1,8 +1,11 @@
 import { type Direction, reasonOfCode } from '../filter/reasons.ts';
+import { indexOfGroup } from '../port/guest-group.ts';
 import type { DropCount } from './backend.ts';
 
 /** The calls that make nft print what it counted, as JSON (libnftables-json(5)). */
 export const LIST_DROPS = ['-j', 'list', 'set', 'bridge', 'xen-vif', 'drops'] as const;
+/** One set a call: nft 1.0.6 finds only the last of several. */
+export const LIST_UNMANAGED_DROPS = ['-j', 'list', 'set', 'bridge', 'xen-vif', 'drops-unmanaged'] as const;
 export const LIST_INGRESS = ['-j', 'list', 'table', 'netdev', 'xen-vif'] as const;
 
 interface Counter {
@@ -20,16 +23,25 @@ interface DropsJson {
   }[];
 }
 
+/** Reads the set `drops`, in which a port is its interface group. */
+export function parseDrops(json: string): DropCount[] {
+  return parseCounts(json, (group) => indexOfGroup(Number(group)));
+}
+
 /**
- * Reads the `drops` set. nft prints a port by its name, or by its index (as text) if the device has gone.
+ * Reads the set `drops-unmanaged`. nft prints a port by its name, or by its index (as text) if the device has gone.
  *
  * @param indexOf the interface index of a name
  */
-export function parseDrops(json: string, indexOf: (name: string) => number | undefined): DropCount[] {
+export function parseUnmanagedDrops(json: string, indexOf: (name: string) => number | undefined): DropCount[] {
+  return parseCounts(json, (name) => indexOf(name) ?? goneIndex(name));
+}
+
+function parseCounts(json: string, indexOf: (port: string) => number | undefined): DropCount[] {
   const elements = entries(json).flatMap((entry) => entry.set?.elem ?? []);
   return elements.flatMap(({ elem }): DropCount[] => {
     const [port, code] = elem?.val?.concat ?? [];
-    const ifindex = indexOf(String(port)) ?? goneIndex(String(port));
+    const ifindex = indexOf(String(port));
     const what = reasonOfCode(Number(code));
     if (ifindex === undefined || what === undefined) return [];
     return [{ ifindex, ...what, packets: elem?.counter?.packets ?? 0, bytes: elem?.counter?.bytes ?? 0 }];

@@ -1,7 +1,7 @@
 import { counterCode, type Direction, type Reason } from '../filter/reasons.ts';
 import type { Match, Outcome, Stage, Step, Switch } from '../filter/stage.ts';
 import { nftBare, nftBlock, nftValue } from './nft-fields.ts';
-import { notOwnMac, ownAlternatives, PORT } from './nft-own.ts';
+import { INDEX, notOwnMac, ownAlternatives, PORT } from './nft-own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -33,15 +33,17 @@ function renderChain(direction: Direction, stage: Stage): string[] {
   ];
 }
 
-/** Count, then drop: two rules, so that a counter that cannot be made never lets a frame go on. */
+/**
+ * Count, then drop: two rules, so that a counter that cannot be made never lets a frame go on. Ports that nobody has
+ * configured have no group of their own; they are counted by index.
+ */
 export function renderDropChain(direction: Direction, reason: Reason): string[] {
   const code = `0x${counterCode(direction, reason).toString(16).padStart(8, '0')}`;
-  return [
-    `  chain ${dropChain(direction, reason)} {`,
-    `    add @drops { ${PORT[direction]} . ${code} }`,
-    `    drop comment "${reason}"`,
-    '  }',
-  ];
+  const count =
+    reason === 'unmanaged'
+      ? `update @drops-unmanaged { ${INDEX[direction]} . ${code} }`
+      : `add @drops { ${PORT[direction]} . ${code} }`;
+  return [`  chain ${dropChain(direction, reason)} {`, `    ${count}`, `    drop comment "${reason}"`, '  }'];
 }
 
 /** A rule for every combination of alternatives. */

@@ -3,11 +3,7 @@ import { LINK_LOCAL_MAC } from '../filter/stage.ts';
 import { INGRESS_TABLE, TABLE } from './nft-base.ts';
 import { type Elements, FLAG_SETS, type PortKey } from './nft-own.ts';
 
-export function portKey(ifindex: number | undefined, name: string): PortKey {
-  return ifindex === undefined ? `"${name}"` : String(ifindex);
-}
-
-/** Takes interface indices out of the sets of flags and counters: whatever they were, whatever was counted. */
+/** Takes ports out of the sets of flags and counters: whatever they were, whatever was counted. */
 export function renderForget(keys: readonly PortKey[]): string[] {
   const counters = keys.flatMap((key) =>
     (['from-guest', 'to-guest'] as const).flatMap((direction) =>
@@ -19,9 +15,9 @@ export function renderForget(keys: readonly PortKey[]): string[] {
   );
 }
 
-/** Marks ports as exempt from filtering. */
-export function renderExempt(keys: readonly PortKey[]): string[] {
-  return addElements(new Map([['open', keys]]));
+/** Marks ports that nobody has configured as exempt from filtering, by interface index. */
+export function renderExempt(indices: readonly number[]): string[] {
+  return addElements(new Map([['exempt', indices.map(String)]]));
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { LoadedTerms } from '../effects/state.ts';
 import type { FilterPlan } from '../filter/plan.ts';
+import { guestGroup } from '../port/guest-group.ts';
 import type { FilterPort, LeavingPort, NftBackend } from './backend.ts';
 import { baseDigest, INGRESS_TABLE, renderBase, TABLE } from './nft-base.ts';
-import { type Elements, elementsOf, FLAG_SETS, OWN_SETS } from './nft-own.ts';
+import { type Elements, elementsOf, FLAG_SETS, OWN_SETS, type PortKey } from './nft-own.ts';
 import {
   addElements,
-  portKey,
   removeElements,
   renderExempt,
   renderForget,
@@ -19,7 +19,7 @@ export const NFTABLES: NftBackend = {
   baseDigest: (policy) => baseDigest(policy.unmanaged),
   limits: () => [],
   renderBase({ sentinel, unmanaged, exempt, fresh }) {
-    const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name)];
+    const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), 'exempt'];
     return text([
       '# The part that all vifs share.',
       ...(fresh
@@ -30,11 +30,11 @@ export const NFTABLES: NftBackend = {
             ...sets.map((set) => `flush set ${TABLE} ${set}`),
           ]),
       renderBase(sentinel, unmanaged),
-      ...renderExempt(exempt.map(String)),
+      ...renderExempt(exempt),
     ]);
   },
   renderPort({ port, plan, loaded, hadIngress }, sentinel) {
-    const key = portKey(port.ifindex, port.name);
+    const key = keyOf(port.ifindex);
     const now = elementsOf(key, plan.terms);
     return text([
       `# ${port.name}: ${describe(port, plan)}`,
@@ -59,6 +59,10 @@ export const NFTABLES: NftBackend = {
   renderIngress: (device, name) => text(renderIngress(device, name)),
 };
 
+function keyOf(ifindex: number | undefined): PortKey {
+  return String(guestGroup(ifindex));
+}
+
 /** Fails the whole transaction if the table is not the one our state belongs to. */
 function guard(sentinel: string | undefined): string[] {
   return sentinel === undefined ? [] : [`flush chain ${TABLE} ${sentinel}`];
@@ -74,8 +78,8 @@ function describe(port: FilterPort, { mode, terms }: FilterPlan): string {
 function former(loaded: readonly LoadedTerms[]): string[] {
   return [
     // One state after the other: blocks of two of them may overlap, and a set of intervals holds only one of them.
-    ...loaded.flatMap((old) => removeElements(elementsOf(String(old.ifindex), old))),
-    ...renderForget([...new Set(loaded.map((one) => String(one.ifindex)))]),
+    ...loaded.flatMap((old) => removeElements(elementsOf(keyOf(old.ifindex), old))),
+    ...renderForget([...new Set(loaded.map((one) => keyOf(one.ifindex)))]),
   ];
 }
 

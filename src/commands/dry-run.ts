@@ -22,8 +22,12 @@ async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
     host.readDevice(prepared.bridge) === undefined
       ? `# note: ${prepared.bridge} is not here, its subnets and its MTU are unknown\n`
       : '';
+  const group =
+    host.backend.name === 'nftables' && prepared.port.ifindex === undefined
+      ? `# note: ${prepared.vif.name} is not here: its group will be ${setup.group} and its interface index\n`
+      : '';
   return [
-    notes + unknown,
+    notes + unknown + group,
     section(
       'sysctl -w',
       `net.ipv6.conf.${(setup.rename ? setup.device : setup.name).replaceAll('.', '/')}.disable_ipv6=1`,

@@ -8,7 +8,6 @@ import type { LoadedTerms, VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { nameLock, takeVifLock } from '../effects/vif-lock.ts';
 import { Failure } from '../errors.ts';
-import { OPEN_TERMS } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { definedValues, identify, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
 import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
@@ -118,10 +117,7 @@ async function loadRules(
   ifindex: number,
 ): Promise<void> {
   const exempt = currentBase(host)?.exempt.some((port) => port.ifindex === ifindex) === true;
-  const loaded: LoadedTerms[] = [
-    ...(before?.bootId === host.bootId() ? before.loaded : []),
-    ...(exempt ? [{ ifindex, ...OPEN_TERMS }] : []),
-  ];
+  const loaded = before?.bootId === host.bootId() ? before.loaded : [];
   const port = { ...prepared.port, ifindex };
   const planned = { port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true };
   await loadPort(host, planned);

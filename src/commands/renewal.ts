@@ -5,7 +5,6 @@ import type { LoadedTerms, VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type DeviceLines, type Failures, runTogether } from '../effects/together.ts';
 import { asFailure, Failure } from '../errors.ts';
-import { OPEN_TERMS } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
@@ -128,11 +127,10 @@ async function loadAll(host: Host, ports: readonly Port[]): Promise<Failures> {
   const exempt = new Set(currentBase(host)?.exempt.map((port) => port.ifindex));
   const planned = ports.map(({ prepared, before, present: { ifindex } }): PlannedPort => {
     const known = before?.bootId === host.bootId() ? before.loaded : [];
-    const open: LoadedTerms = { ifindex, ...OPEN_TERMS };
     return {
       port: { ...prepared.port, ifindex },
       plan: prepared.plan,
-      loaded: exempt.has(ifindex) ? [...known, open] : known,
+      loaded: known,
       hadIngress: before?.ingress === true,
     };
   });

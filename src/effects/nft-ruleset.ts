@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { LeavingPort, NftBackend, PlannedPort } from '../backends/backend.ts';
 import { INGRESS_TABLE, TABLE } from '../backends/nft-base.ts';
-import { LIST_DROPS, LIST_INGRESS, parseDrops, parseIngressDrops } from '../backends/nft-counters.ts';
+import {
+  LIST_DROPS,
+  LIST_INGRESS,
+  LIST_UNMANAGED_DROPS,
+  parseDrops,
+  parseIngressDrops,
+  parseUnmanagedDrops,
+} from '../backends/nft-counters.ts';
 import { Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from './base-record.ts';
@@ -222,8 +229,9 @@ export async function loadIngressNft(host: NftHost, device: string, name: string
   await loadOnBase(host, () => host.backend.renderIngress(device, name));
 }
 
-/** What the kernel counted, by one listing of one set. */
+/** What the kernel counted, by one listing of each set of counters. */
 export async function readDropsNft(host: NftHost, records: readonly VifRecord[]): Promise<KernelDrops> {
+  const unmanaged = host.run('nft', LIST_UNMANAGED_DROPS).catch(() => undefined);
   const result = await host.run('nft', LIST_DROPS).catch((error: unknown) => {
     // Before the first run on a host that only has ebtables.
     if (currentBase(host) === undefined && isMissing(error)) return undefined;
@@ -234,7 +242,11 @@ export async function readDropsNft(host: NftHost, records: readonly VifRecord[])
     if (/No such file or directory/.test(result.stderr)) return { present: false, drops: [] };
     throw toolFailure('nft', LIST_DROPS, result);
   }
-  const drops = parseDrops(result.stdout, (name) => host.readDevice(name)?.ifindex);
+  const others = await unmanaged;
+  const drops = [
+    ...parseDrops(result.stdout),
+    ...(others?.status === 0 ? parseUnmanagedDrops(others.stdout, (name) => host.readDevice(name)?.ifindex) : []),
+  ];
   if (!records.some((record) => record.ingress)) return { present: true, drops };
   const ingress = await host.run('nft', LIST_INGRESS);
   const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));

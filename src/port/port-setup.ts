@@ -1,4 +1,3 @@
-import { GUEST_GROUP } from '../backends/nft-base.ts';
 import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
 
 /** One line of an `ip -batch` or `bridge -batch`, and whether the port may go into service without it. */
@@ -12,6 +11,8 @@ export interface BatchLine {
 export interface PortSetup {
   readonly device: string;
   readonly name: string;
+  /** Interface group: see guest-group.ts. */
+  readonly group: number;
   readonly bridge: string;
   readonly mac: MacAddress;
   /** Bytes; 0 leaves it alone. */
@@ -63,7 +64,7 @@ export function joinLines(setup: PortSetup): BatchLine[] {
   return [
     ...(setup.quietLinkLocal === true ? bridgeLinkLocalLines(setup.bridge) : []),
     // The rules know the port by it, so it comes before the bridge.
-    { text: `link set dev ${setup.name} group ${GUEST_GROUP}` },
+    { text: `link set dev ${setup.name} group ${setup.group}` },
     { text: `link set dev ${setup.name} master ${setup.bridge}` },
     { text: `${slave} learning ${pinned ? 'off' : 'on'}` },
     { text: `${slave} locked ${pinned ? 'on' : 'off'}`, optional: 'the bridge has no locked ports (kernel 5.18)' },

@@ -64,7 +64,7 @@ test('every drop chain drops also where its counter cannot be made', () => {
   const drops = [...BASE.matchAll(/chain (\S+\/drop-\S+) \{\n(.*)\n(.*)\n/g)];
   assert.ok(drops.length > 60);
   for (const [, name, count = '', drop = ''] of drops) {
-    assert.match(count, /^ {4}add @drops \{ [io]if \. 0x[0-9a-f]{8} \}$/, name);
+    assert.match(count, /^ {4}(add @drops|update @drops-unmanaged) \{ [io]if(group)? \. 0x[0-9a-f]{8} \}$/, name);
     assert.match(drop, /^ {4}drop comment "[a-z0-9-]+"$/, name);
   }
 });
@@ -85,7 +85,7 @@ test('a value that is compared with an own one has a set of its kind', () => {
   };
   const seen = new Set<string>();
   for (const [, key = '', set = ''] of BASE.matchAll(
-    /[io]if \. ((?:[@\w,]+(?: [a-z0-9]+)* \. )*[@\w,]+(?: (?!!)[a-z0-9]+)*) (?:!= )?@([a-z0-9-]+)/g,
+    /[io]ifgroup \. ((?:[@\w,]+(?: [a-z0-9]+)* \. )*[@\w,]+(?: (?!!)[a-z0-9]+)*) (?:!= )?@([a-z0-9-]+)/g,
   )) {
     assert.match(key, kinds[set] ?? /never/, `${key} in ${set}`);
     seen.add(set);
@@ -94,24 +94,34 @@ test('a value that is compared with an own one has a set of its kind', () => {
 });
 
 const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [
-  [{ field: 'ether saddr', notOwn: 'mac' }, 'iif . ether saddr != @own-mac'],
-  [{ field: 'dhcp chaddr', own: 'mac' }, 'iif . @th,288,48 @own-mac-raw'],
-  [{ field: 'dhcp ciaddr', own: 'ip' }, 'iif . @th,160,32 @own-ip-raw', 'iif . @th,160,32 @own-ip-block', 'iif @any'],
+  [{ field: 'ether saddr', notOwn: 'mac' }, 'iifgroup . ether saddr != @own-mac'],
+  [{ field: 'dhcp chaddr', own: 'mac' }, 'iifgroup . @th,288,48 @own-mac-raw'],
+  [
+    { field: 'dhcp ciaddr', own: 'ip' },
+    'iifgroup . @th,160,32 @own-ip-raw',
+    'iifgroup . @th,160,32 @own-ip-block',
+    'iifgroup @any',
+  ],
   [
     { field: 'ip saddr', own: 'ip' },
-    'iif . ether saddr . ip saddr @own-ip',
-    'iif . @nh,96,32 @own-ip-block',
-    'iif @any',
+    'iifgroup . ether saddr . ip saddr @own-ip',
+    'iifgroup . @nh,96,32 @own-ip-block',
+    'iifgroup @any',
   ],
   [
     { field: 'arp saddr ip', own: 'ip' },
-    'iif . ether saddr . arp saddr ip @own-ip',
-    'iif . @nh,112,32 @own-ip-block',
-    'iif @any',
+    'iifgroup . ether saddr . arp saddr ip @own-ip',
+    'iifgroup . @nh,112,32 @own-ip-block',
+    'iifgroup @any',
   ],
-  [{ field: 'nd target', own: 'ip6' }, 'iif . @th,64,128 @own-ip6-raw', 'iif . @th,64,128 @own-ip6-block', 'iif @any'],
-  [{ field: 'ip daddr', own: 'broadcast' }, 'iif . ip daddr @own-broadcast'],
-  [{ vif: 'managed' }, 'iif @managed'],
+  [
+    { field: 'nd target', own: 'ip6' },
+    'iifgroup . @th,64,128 @own-ip6-raw',
+    'iifgroup . @th,64,128 @own-ip6-block',
+    'iifgroup @any',
+  ],
+  [{ field: 'ip daddr', own: 'broadcast' }, 'iifgroup . ip daddr @own-broadcast'],
+  [{ vif: 'managed' }, 'iifgroup @managed'],
   [{ field: 'arp form', isNot: 0x000108000604 }, '@nh,0,48 != 0x000108000604'],
   [{ field: 'ip version-ihl', within: [0x46, 0x4f] }, '@nh,0,8 0x46-0x4f'],
   [{ field: 'arp operation', notWithin: [1, 2] }, 'arp operation != 1-2'],
@@ -162,7 +172,7 @@ test('nothing but an own address lets a frame pass the short way', () => {
   assert.equal(quick.length, 10);
   for (const [name, body] of quick) {
     for (const rule of lines(body).filter((line) => line.endsWith(' accept'))) {
-      assert.match(rule, /@own-mac (iif|oif) |\. ether [sd]addr \. ip6? [sd]addr @own-ip6? accept$/, name);
+      assert.match(rule, /@own-mac [io]ifgroup |\. ether [sd]addr \. ip6? [sd]addr @own-ip6? accept$/, name);
     }
     assert.doesNotMatch(body, /drop/, `${name}: what is dropped, and why, is said by the stages`);
   }
@@ -179,7 +189,7 @@ test('every chain of the base is reached from a hook, but the sentinel', () => {
 test('a vif is marked with what it is, and with nothing else', () => {
   const flags = (values: IdentityValues, noIp?: NoIp): string[] =>
     FLAG_SETS.filter((flag) =>
-      NFTABLES.renderPort(port(values, noIp), undefined).includes(`add element bridge xen-vif ${flag} { 7 }`),
+      NFTABLES.renderPort(port(values, noIp), undefined).includes(`add element bridge xen-vif ${flag} { 1000000007 }`),
     );
   assert.deepEqual(flags({ ip: '192.0.2.1' }), ['managed', 'ipv4']);
   assert.deepEqual(flags({ ip: '2001:db8::/64' }), ['managed', 'ipv6']);
@@ -198,16 +208,16 @@ test('what an earlier run loaded and the plan no longer has is deleted, what it 
   const text = NFTABLES.renderPort(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   const deleted = lines(text).filter((line) => line.startsWith('delete '));
   assert.deepEqual(deleted, [
-    'delete element bridge xen-vif ipv6 { 7 }',
-    'delete element bridge xen-vif own-mac { 7 . 00:16:3e:00:00:99 }',
-    'delete element bridge xen-vif own-mac-raw { 7 . 0x00163e000099 }',
-    'delete element bridge xen-vif own-ip { 7 . 00:16:3e:00:00:99 . 192.0.2.1, 7 . 00:16:3e:00:00:99 . 192.0.2.9 }',
-    'delete element bridge xen-vif own-ip-raw { 7 . 0xc0000209 }',
-    'delete element bridge xen-vif own-ip-block { 7 . 0xc6336400-0xc633640f }',
+    'delete element bridge xen-vif ipv6 { 1000000007 }',
+    'delete element bridge xen-vif own-mac { 1000000007 . 00:16:3e:00:00:99 }',
+    'delete element bridge xen-vif own-mac-raw { 1000000007 . 0x00163e000099 }',
+    'delete element bridge xen-vif own-ip { 1000000007 . 00:16:3e:00:00:99 . 192.0.2.1, 1000000007 . 00:16:3e:00:00:99 . 192.0.2.9 }',
+    'delete element bridge xen-vif own-ip-raw { 1000000007 . 0xc0000209 }',
+    'delete element bridge xen-vif own-ip-block { 1000000007 . 0xc6336400-0xc633640f }',
   ]);
 });
 
-test('a vif of an earlier interface index is taken out of every set under that index', () => {
+test('a vif of an earlier interface index is taken out of every set under the group of that index', () => {
   const old = {
     ifindex: 5,
     values: own({ mac: ['00:16:3e:00:00:01'], broadcast: ['192.0.2.255'] }),
@@ -215,10 +225,10 @@ test('a vif of an earlier interface index is taken out of every set under that i
   };
   const text = NFTABLES.renderPort(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   for (const set of ['managed', 'ipv4']) {
-    assert.match(text, new RegExp(`^delete element bridge xen-vif ${set} \\{ 5 \\}$`, 'm'));
+    assert.match(text, new RegExp(`^delete element bridge xen-vif ${set} \\{ 1000000005 \\}$`, 'm'));
   }
-  assert.match(text, /^delete element bridge xen-vif own-mac \{ 5 \. 00:16:3e:00:00:01 \}$/m);
-  assert.match(text, /^delete element bridge xen-vif own-broadcast \{ 5 \. 192\.0\.2\.255 \}$/m);
+  assert.match(text, /^delete element bridge xen-vif own-mac \{ 1000000005 \. 00:16:3e:00:00:01 \}$/m);
+  assert.match(text, /^delete element bridge xen-vif own-broadcast \{ 1000000005 \. 192\.0\.2\.255 \}$/m);
 });
 
 test('every delete has its add before it, so that it cannot fail', () => {

@@ -13,6 +13,7 @@ import { buildPlan } from '../../src/filter/plan.ts';
 import type { Host } from '../../src/host.ts';
 import { parseInterfaceName } from '../../src/net/interface-name.ts';
 import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
+import { guestGroup } from '../../src/port/guest-group.ts';
 import { fdbLines, joinLines, type PortSetup } from '../../src/port/port-setup.ts';
 import { parseIdentity } from '../../src/xen/vif-identity.ts';
 import { type Guest, guest } from './guests.ts';
@@ -95,7 +96,16 @@ function record(host: Host, one: Guest): PortSetup {
     ticket: 0,
     since: host.now(),
   });
-  return { device: one.vif, name: one.vif, bridge: one.bridge, mac: vif.mac, mtu: 0, rename: false, binding: 'pinned' };
+  return {
+    device: one.vif,
+    name: one.vif,
+    group: guestGroup(ifindex),
+    bridge: one.bridge,
+    mac: vif.mac,
+    mtu: 0,
+    rename: false,
+    binding: 'pinned',
+  };
 }
 
 function batch(tool: 'ip' | 'bridge', lines: readonly string[]): void {

@@ -129,13 +129,15 @@ export async function fdb(ns: Namespace, bridge: string): Promise<FdbEntry[]> {
 }
 
 /**
- * Waits until a bridge port forwards. The kernel gets there a moment after `ip link set ... up` has returned.
+ * Waits until a bridge port forwards. The kernel gets there a moment after `ip link set ... up` has returned; on a host where
+ * thousands of links have just come up much later, as it works off 100 of them a second (net/core/link_watch.c,
+ * MAX_DO_DEV_PER_LOOP), in all namespaces together.
  *
- * @throws Error after 10 s, with the state the port has
+ * @throws Error after 150 s, with the state the port has
  */
 export async function waitForForwarding(ns: Namespace, port: string): Promise<void> {
   let state = '';
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(5)) {
+  for (const deadline = Date.now() + 150_000; Date.now() < deadline; await sleep(5)) {
     const rows: unknown = JSON.parse((await ns.check(['bridge', '-j', 'link', 'show', 'dev', port])) || '[]');
     const row: { state?: string } | undefined = Array.isArray(rows) ? rows[0] : undefined;
     state = row?.state ?? 'no bridge port';

@@ -1,0 +1,20 @@
+/**
+ * The interface group (ip-link(8)) of a port we configure: a number of its own, made of its interface index.
+ *
+ * The filter knows ports by it. Like the index it belongs to one device and one boot: a new device is in group 0, so it
+ * never inherits; a rename changes nothing; a late `offline` of an old device cannot disarm a new one. Unlike the index,
+ * nft takes it as a plain number: for a key that is an interface it lists all devices of the host first (measured with
+ * 4000 devices: 41 ms of CPU time instead of 3).
+ */
+export const FIRST_GUEST_GROUP = 1_000_000_000;
+export const LAST_GUEST_GROUP = 1_999_999_999;
+
+/** @param ifindex undefined in a dry run for a device that is not there yet: the number to which its index is added */
+export function guestGroup(ifindex: number | undefined): number {
+  return FIRST_GUEST_GROUP + (ifindex ?? 0);
+}
+
+/** The inverse; undefined for a group that is none of ours. */
+export function indexOfGroup(group: number): number | undefined {
+  return group > FIRST_GUEST_GROUP && group <= LAST_GUEST_GROUP ? group - FIRST_GUEST_GROUP : undefined;
+}
