@@ -28,7 +28,7 @@ fi
 # The same program as one executable with its runtime; npm has the runtime for some systems only.
 standalone=dist/vif-bridge
 runtime=$(find node_modules/@oven node_modules/bun/bin -name 'bun*' -type f -size +1M 2>/dev/null | head -n 1)
-if [ "$1" = bench ] || [ "${VIF_BRIDGE_FORM-}" = standalone ]; then
+if [ "$1" = bench ] || [ "$1" = xen ] || [ "${VIF_BRIDGE_FORM-}" = standalone ]; then
   if [ -z "$runtime" ]; then
     say "npm has no runtime for a standalone executable on this system; going on with Node alone"
   elif [ ! -e "$standalone" ] || [ -n "$(find src package.json -newer "$standalone" -type f | head -n 1)" ]; then

@@ -43,7 +43,8 @@ export interface NoMatch {
 }
 
 const ANY_MAC = '00:00:00:00:00:00/00:00:00:00:00:00';
-const ANY_IPV4 = '0.0.0.0/0';
+/** Not /0: ebtables-legacy 2.0.11 makes that a mask of ones (a shift of 32 bits by 32, libebtc's ebt_parse_ip_address). */
+const ANY_IPV4 = '0.0.0.0/0.0.0.0';
 
 /**
  * RFC 826's one form for Ethernet and IPv4. A mask of zero matches any address, but only in a packet that holds one where

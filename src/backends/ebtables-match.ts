@@ -33,7 +33,7 @@ const NEVER: Spelled = { when: [] };
 /** Options that a rule can have only once, and whose values can be compared as text. */
 const COMPARABLE = ['-p', '--ip-protocol', '--ip6-protocol', '--arp-opcode'] as const;
 /** "Any, if it can be read": gives way to a real value. */
-const WILDCARDS: readonly string[] = ['0:65535', '0:255', '0.0.0.0/0', '00:00:00:00:00:00/00:00:00:00:00:00'];
+const WILDCARDS: readonly string[] = ['0:65535', '0:255', '0.0.0.0/0.0.0.0', '00:00:00:00:00:00/00:00:00:00:00:00'];
 
 /**
  * One condition of a stage.

@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { cached, contentKey, insidePath } from './cache.ts';
@@ -20,10 +29,13 @@ export interface HostParts {
   readonly busybox: string;
   readonly frames: string;
   readonly netfront: readonly string[];
+  /** For HVM guests: the kernel as a boot loader takes it, and the driver of their emulated network card. */
+  readonly bzImage: string;
+  readonly e1000: readonly string[];
 }
 
 /** Bump when a step below changes in a way that its inputs do not show. */
-const RECIPE = '2';
+const RECIPE = '3';
 
 // The rest of Debian's 300 MiB of modules is for hardware that QEMU does not have.
 const KEPT_MODULES = [
@@ -90,6 +102,11 @@ function configureRoot(root: string): void {
   writeFileSync(join(root, 'etc/fstab'), '');
 }
 
+/** Removes everything in a folder but one name. */
+function keepOnly(folder: string, kept: string): void {
+  for (const name of readdirSync(folder)) if (name !== kept) rmSync(join(folder, name), { recursive: true });
+}
+
 async function keepUsefulModules(root: string): Promise<void> {
   const modules = join(root, 'usr/lib/modules', kernelVersion(root));
   const all = join(modules, 'kernel');
@@ -99,8 +116,10 @@ async function keepUsefulModules(root: string): Promise<void> {
     mkdirSync(join(kept, name, '..'), { recursive: true });
     await command('mv', [join(all, name), join(kept, name)]);
   }
-  for (const name of ['drivers/net/wireless', 'drivers/net/ethernet', 'net/mac80211', 'net/wireless'])
+  for (const name of ['drivers/net/wireless', 'net/mac80211', 'net/wireless'])
     rmSync(join(kept, name), { recursive: true, force: true });
+  keepOnly(join(kept, 'drivers/net/ethernet'), 'intel');
+  keepOnly(join(kept, 'drivers/net/ethernet/intel'), 'e1000');
   rmSync(all, { recursive: true });
   await command('mv', [kept, all]);
   await command('depmod', ['-b', join(root, 'usr'), kernelVersion(root)]);
@@ -129,21 +148,26 @@ async function build(debs: string, folder: string): Promise<void> {
   await unpackPackages(debs, root);
   configureRoot(root);
   const version = kernelVersion(root);
+  copyFileSync(join(root, 'boot', `vmlinuz-${version}`), join(folder, 'vmlinuz'));
   await unpackKernel(join(root, 'boot', `vmlinuz-${version}`), join(folder, 'vmlinux'));
   writeFileSync(join(folder, 'xen.elf'), gunzipSync(readFileSync(join(root, 'boot/xen-4.17-amd64.gz'))));
   for (const name of [...DROPPED, 'boot']) rmSync(join(root, name), { recursive: true, force: true });
   await keepUsefulModules(root);
   writeFileSync(join(folder, 'dom0-initrd.gz'), bootInitrd(root));
-  for (const name of ['agent', 'frames']) {
+  for (const name of ['agent', 'console', 'frames']) {
     await compile(`${name}.c`, join(folder, name));
     copyFileSync(join(folder, name), join(root, 'usr/local/bin', name));
   }
   copyFileSync(join(root, 'usr/bin/busybox'), join(folder, 'busybox'));
-  const netfront = moduleOrder(root, ['xen-netfront']).map((path) => {
-    copyFileSync(join(root, path), join(folder, basename(path)));
-    return basename(path);
-  });
-  writeFileSync(join(folder, 'netfront.json'), JSON.stringify(netfront));
+  const copied = (module: string) =>
+    moduleOrder(root, [module]).map((path) => {
+      copyFileSync(join(root, path), join(folder, basename(path)));
+      return basename(path);
+    });
+  writeFileSync(
+    join(folder, 'modules.json'),
+    JSON.stringify({ netfront: copied('xen-netfront'), e1000: copied('e1000') }),
+  );
   await command('install', ['-m', '755', insidePath('dom0-init'), join(root, 'init')]);
   await command('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal', '-d', root, join(folder, 'dom0.img'), '1024M'], {
     seconds: 300,
@@ -154,9 +178,10 @@ async function build(debs: string, folder: string): Promise<void> {
 /** Builds (or finds in the cache) everything a Xen host boots from. */
 export async function hostParts(): Promise<HostParts> {
   const { folder: debs, key, packages } = await downloadPackages(DOM0_PACKAGES);
-  const sources = ['agent.c', 'frames.c', 'dom0-init', 'dom0-initrd-init'].map(insidePath);
+  const sources = ['agent.c', 'console.c', 'frames.c', 'dom0-init', 'dom0-initrd-init'].map(insidePath);
   const folder = await cached(`host-${contentKey([RECIPE, key], sources)}`, (path) => build(debs, path));
   const at = (name: string) => join(folder, name);
+  const modules = JSON.parse(readFileSync(at('modules.json'), 'utf8')) as { netfront: string[]; e1000: string[] };
   return {
     folder,
     versions: packages.filter((name) => /^(xen-utils-4|linux-image|nftables|ebtables)/.test(name)),
@@ -166,6 +191,8 @@ export async function hostParts(): Promise<HostParts> {
     disk: at('dom0.img'),
     busybox: at('busybox'),
     frames: at('frames'),
-    netfront: (JSON.parse(readFileSync(at('netfront.json'), 'utf8')) as string[]).map(at),
+    netfront: modules.netfront.map(at),
+    bzImage: at('vmlinuz'),
+    e1000: modules.e1000.map(at),
   };
 }

@@ -1,11 +1,12 @@
 import type { Guest } from './guest.ts';
+import type { Seen } from './watch.ts';
 
-/** Forged frames that a guest sends round and round; `stop` ends it. */
+/** Frames that a guest sends round and round; `stop` ends it. */
 export interface Flood {
-  pause(): Promise<void>;
-  resume(): Promise<void>;
   /** How many frames the guest's kernel took, and how often the device appeared. */
   stop(): Promise<{ sent: number; appeared: number }>;
+  /** Those of the recorded frames that this flood may have sent: a guest's kernel sends some of the corpus by itself. */
+  among(seen: readonly Seen[]): string[];
 }
 
 /**
@@ -19,8 +20,6 @@ export async function flood(guest: Guest, device: string, ids: readonly string[]
     `frames flood ${device} /frames.txt 3600 ${perSecond} ${ids.join(' ')} >${file} 2>&1 & echo $! >${file}.pid`,
   );
   return {
-    pause: async () => void (await guest.sh(`kill -STOP $(cat ${file}.pid)`)),
-    resume: async () => void (await guest.sh(`kill -CONT $(cat ${file}.pid)`)),
     stop: async () => {
       const text = await guest.sh(
         `kill $(cat ${file}.pid); until grep -q sent ${file}; do sleep 0.1; done; cat ${file}`,
@@ -28,5 +27,6 @@ export async function flood(guest: Guest, device: string, ids: readonly string[]
       const [, sent, appeared] = /sent (\d+) refused \d+ appeared (\d+)/.exec(text) ?? [];
       return { sent: Number(sent), appeared: Number(appeared) };
     },
+    among: (seen) => seen.flatMap(({ id }) => (id !== undefined && ids.includes(id) ? [id] : [])),
   };
 }

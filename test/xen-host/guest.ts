@@ -7,6 +7,10 @@ export interface GuestPlan {
   readonly name: string;
   readonly vifs: readonly string[];
   readonly lines?: readonly string[];
+  /** MiB. */
+  readonly memory?: number;
+  /** A fully virtualised guest that drives its emulated network card instead of the paravirtual one. */
+  readonly hvm?: boolean;
 }
 
 /** A running guest with the harness's init on its console. */
@@ -26,14 +30,27 @@ const consoleLog = (name: string): string => `/var/log/xen/console/guest-${name}
 /** Puts a text into a single-quoted shell word. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** Writes the configuration of a PV guest with 128 MiB into dom0. */
-export async function writeConfig(host: XenHost, { name, vifs, lines = [] }: GuestPlan): Promise<void> {
+const PV = ['kernel = "/mnt/run/vmlinux"', 'extra = "console=hvc0 quiet panic=1"'];
+// Without `never` the kernel would unplug the emulated card in favour of the paravirtual one.
+const HVM = [
+  'type = "hvm"',
+  'kernel = "/mnt/run/vmlinuz"',
+  'extra = "console=hvc0 quiet panic=1 xen_emul_unplug=never nic=e1000"',
+  'vnc = 0',
+  'nographic = 1',
+  'usb = 0',
+];
+
+/** Writes the configuration of a guest into dom0. */
+export async function writeConfig(
+  host: XenHost,
+  { name, vifs, lines = [], memory, hvm = false }: GuestPlan,
+): Promise<void> {
   const config = [
     `name = "${name}"`,
-    'kernel = "/mnt/run/vmlinux"',
+    ...(hvm ? HVM : PV),
+    `memory = ${memory ?? (hvm ? 192 : 128)}`,
     'ramdisk = "/mnt/run/guest-initrd.gz"',
-    'extra = "console=hvc0 quiet panic=1"',
-    'memory = 128',
     'vcpus = 1',
     `vif = [${vifs.map((vif) => `'${vif}'`).join(', ')}]`,
     ...lines,
@@ -53,27 +70,22 @@ let lastTag = 0;
 /** The handle of a guest that exists, or is about to. */
 export function guestNamed(host: XenHost, name: string): Guest {
   const log = consoleLog(name);
+  // Of the domain that has the name now; a reboot makes another.
+  let tty: string | undefined;
   return {
     name,
     ready: async (times = 1, seconds = 120) => {
-      await host.sh(
-        `until [ "$(grep -c '^@guest ready' ${log} 2>/dev/null)" -ge ${times} ]; do sleep 0.1; done`,
-        seconds,
-      );
+      await host.sh(`console ready ${log} ${times}`, seconds);
+      tty = undefined;
     },
     sh: async (command, seconds = 60) => {
-      const tag = `t${++lastTag}`;
-      const output = await host.sh(
-        `tty=$(xenstore-read /local/domain/$(xl domid ${name})/console/tty) || exit
-         printf '%s\\n' ${quoted(`${tag} ${command}`)} >"$tty"
-         until grep -q '^@${tag} end' ${log}; do sleep 0.05; done
-         sed -n '/^@${tag} begin/,/^@${tag} end/p' ${log}`,
+      tty ??= (await host.sh(`xenstore-read /local/domain/$(xl domid ${name})/console/tty`)).trim();
+      const { status, stdout, stderr } = await host.run(
+        `console run ${log} ${tty} t${++lastTag} ${quoted(command)}`,
         seconds,
       );
-      const lines = output.replaceAll('\r', '').trimEnd().split('\n');
-      const status = Number(lines.at(-1)?.split(' ')[2]);
-      const text = lines.slice(1, -1).join('\n');
-      if (status !== 0) throw new HarnessError(`in guest ${name}, status ${status}: ${command}\n${text}`);
+      const text = stdout.replaceAll('\r', '').trimEnd();
+      if (status !== 0) throw new HarnessError(`in guest ${name}, status ${status}: ${command}\n${text}${stderr}`);
       return text;
     },
   };

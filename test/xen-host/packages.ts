@@ -6,6 +6,8 @@ import { command } from './command.ts';
 /** What dom0 consists of; apt adds what these depend on. */
 export const DOM0_PACKAGES: readonly string[] = [
   ...['xen-utils-4.17', 'xen-utils-common', 'xenstore-utils', 'xen-hypervisor-4.17-amd64', 'linux-image-amd64'],
+  // The device model of HVM guests.
+  'qemu-system-xen',
   ...['iproute2', 'ebtables', 'nftables', 'iptables', 'kmod', 'busybox-static', 'ethtool', 'iputils-ping', 'conntrack'],
   ...[
     'base-files',

@@ -5,13 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HarnessError } from './command.ts';
 import { readCorpus } from './corpus.ts';
 import type { HostParts } from './dom0-image.ts';
-import { clearHost, useScript } from './network.ts';
+import { hostFeatures } from './features.ts';
+import { clearHost, type Form, useScript } from './network.ts';
 import type { Report } from './report.ts';
 import type { Scenario } from './scenario.ts';
-import { bootXenHost, type XenHost } from './xen-host.ts';
+import { type BootedHost, bootXenHost, type XenHost } from './xen-host.ts';
 
 /** Brings the host's own logs out, as one archive: /var/log/xen, dmesg, rulesets, xenstore. */
-async function saveLogs(host: XenHost, folder: string, name: string): Promise<void> {
+async function saveLogs(host: BootedHost, folder: string, name: string): Promise<void> {
   const { stdout } = await host.run(
     `mkdir -p /tmp/logs; dmesg >/tmp/logs/dmesg; xl dmesg >/tmp/logs/xl-dmesg; nft list ruleset >/tmp/logs/ruleset.nft
      bridge -d link >/tmp/logs/bridge; xenstore-ls -f >/tmp/logs/xenstore
@@ -44,18 +45,20 @@ async function playOne(scenario: Scenario, host: XenHost, report: Report): Promi
 
 /**
  * Plays scenarios one after the other on one host; a host that a scenario wrecked is replaced by a new one.
+ * @param form of the product, for scenarios that do not name one
  * @param results folder for each scenario's archive of logs and for the serial console's log
  * @param say prints a line of progress
  */
 export async function play(
   scenarios: readonly Scenario[],
   parts: HostParts,
+  form: Form,
   report: Report,
   results: string,
   say: (text: string) => void,
 ): Promise<void> {
   const corpus = readCorpus();
-  let host: XenHost | undefined;
+  let host: BootedHost | undefined;
   let folder = '';
   let boots = 0;
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -77,9 +80,10 @@ export async function play(
         folder = mkdtempSync(join(tmpdir(), 'xen-host-'));
         host = await bootXenHost(parts, corpus, folder);
         say(`      host is up after ${seconds()} s`);
+        report.scenario('host').note(await hostFeatures(host));
       }
       const current = host;
-      await playOne(scenario, current, report);
+      await playOne(scenario, { ...current, form: scenario.form ?? form }, report);
       await saveLogs(current, results, scenario.name).catch((error) => say(`      no logs: ${error}`));
       const cleared = await clearHost(current).then(
         () => true,

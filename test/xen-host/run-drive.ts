@@ -5,6 +5,7 @@ import { command } from './command.ts';
 import { type Corpus, frameLines } from './corpus.ts';
 import { character, directory, initrd, program, text } from './cpio.ts';
 import type { HostParts } from './dom0-image.ts';
+import { FORMS, type Form, INSTALLED } from './network.ts';
 
 /** The initrd of every test guest: busybox, the network driver, the frames and the program that sends them. */
 function guestInitrd(parts: HostParts, frames: string): Buffer {
@@ -16,33 +17,47 @@ function guestInitrd(parts: HostParts, frames: string): Buffer {
     program('init', readFileSync(insidePath('guest-init'))),
     program('dhcp-lease', readFileSync(insidePath('dhcp-lease'))),
     text('frames.txt', frames),
-    text('modules', parts.netfront.map((path) => `${basename(path)}\n`).join('')),
-    ...parts.netfront.map((path) => program(basename(path), readFileSync(path))),
+    ...(['netfront', 'e1000'] as const).map((nic) =>
+      text(`modules-${nic}`, parts[nic].map((path) => `${basename(path)}\n`).join('')),
+    ),
+    ...[...parts.netfront, ...parts.e1000].map((path) => program(basename(path), readFileSync(path))),
   ]);
 }
 
-/** What of the product is there to install, as `npm install` would unpack it. */
-export const PRODUCT_PARTS = ['package.json', 'bin', 'dist', 'xen-scripts'] as const;
+/** What of the product goes into dom0 for each form, and how to build what is not in the repository. */
+const PRODUCT_PARTS: Readonly<Record<Form, readonly string[]>> = {
+  node: [
+    'package.json',
+    'bin/vif-bridge',
+    'dist/start.cjs',
+    'dist/vif-bridge.cjs',
+    'dist/vif-bridge.cjs.v8',
+    'xen-scripts',
+  ],
+  standalone: ['dist/vif-bridge', 'xen-scripts'],
+};
+const BUILD: Readonly<Record<Form, string>> = { node: 'npm run build', standalone: 'npm run build:standalone' };
 
-/** Why the product cannot be installed; undefined if it can. */
-export function productMissing(): string | undefined {
-  const missing = ['dist/vif-bridge.cjs', 'xen-scripts/vif-bridge'].filter((name) => !existsSync(join(PROJECT, name)));
-  return missing.length ? `${missing.join(', ')} missing (npm run build)` : undefined;
+/** Why a form of the product cannot be installed; undefined if it can. */
+export function productMissing(form: Form): string | undefined {
+  const missing = PRODUCT_PARTS[form].filter((name) => !existsSync(join(PROJECT, name)));
+  return missing.length ? `${missing.join(', ')} missing (${BUILD[form]})` : undefined;
 }
 
 /** Makes the drive that changes from run to run: guests' kernel and initrd, frames, the product and its Node. */
 export async function makeRunDrive(parts: HostParts, corpus: Corpus, folder: string): Promise<string> {
   const root = join(folder, 'run-drive');
-  mkdirSync(join(root, 'opt/xen-vif-bridge'), { recursive: true });
   mkdirSync(join(root, 'opt/node/bin'), { recursive: true });
   const frames = frameLines(corpus);
   writeFileSync(join(root, 'frames.txt'), frames);
+  cpSync(join(PROJECT, 'test/race/classic-vif.sh'), join(root, 'classic-vif.sh'));
   writeFileSync(join(root, 'guest-initrd.gz'), guestInitrd(parts, frames));
   cpSync(parts.kernel, join(root, 'vmlinux'));
+  cpSync(parts.bzImage, join(root, 'vmlinuz'));
   cpSync(process.execPath, join(root, 'opt/node/bin/node'), { dereference: true });
-  for (const part of PRODUCT_PARTS)
-    if (existsSync(join(PROJECT, part)))
-      cpSync(join(PROJECT, part), join(root, 'opt/xen-vif-bridge', part), { recursive: true });
+  for (const form of FORMS.filter((form) => productMissing(form) === undefined))
+    for (const part of PRODUCT_PARTS[form])
+      cpSync(join(PROJECT, part), join(root, INSTALLED[form], part), { recursive: true });
   const image = join(folder, 'run-drive.img');
   await command('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal', '-d', root, image, '640M']);
   return image;

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { cachePath } from './cache.ts';
 import { HarnessError } from './command.ts';
 import { hostParts } from './dom0-image.ts';
+import { FORMS } from './network.ts';
 import { forgetVersions } from './packages.ts';
 import { play } from './play.ts';
 import { newReport } from './report.ts';
@@ -15,6 +16,7 @@ const USAGE = `usage: node --import tsx test/xen-host/run.ts [smoke|all|SCENARIO
   smoke            ${SMOKE.map((s) => s.name).join(', ')} (default)
   SCENARIO         ${ALL.map((s) => s.name).join(', ')}
   --script WHICH   stock or product: the hotplug script, whatever the scenario is made for
+  --form WHICH     node or standalone: the form of the product (default standalone)
   --minutes N      end after this time (default 60)
   --results DIR    where results.tap, junit.xml and the host's logs go
   --refresh        take Debian's newest packages instead of those of the run before
@@ -38,6 +40,7 @@ async function main(): Promise<number> {
     options: {
       help: { type: 'boolean', short: 'h' },
       script: { type: 'string' },
+      form: { type: 'string', default: 'standalone' },
       minutes: { type: 'string', default: '60' },
       results: { type: 'string' },
       refresh: { type: 'boolean' },
@@ -51,8 +54,12 @@ async function main(): Promise<number> {
   if (script !== undefined && script !== 'stock' && script !== 'product')
     throw new HarnessError(`--script ${script}?\n${USAGE}`);
   const scenarios = chosen(positionals).map((scenario): Scenario => (script ? { ...scenario, script } : scenario));
-  const missing = scenarios.some((s) => s.script === 'product') ? productMissing() : undefined;
-  if (missing) throw new HarnessError(`the product is not built: ${missing}`);
+  const form = FORMS.find((one) => one === values.form);
+  if (form === undefined) throw new HarnessError(`--form ${values.form}?\n${USAGE}`);
+  for (const scenario of scenarios) {
+    const missing = scenario.script === 'product' ? productMissing(scenario.form ?? form) : undefined;
+    if (missing) throw new HarnessError(`${scenario.name}: the product is not built: ${missing}`);
+  }
 
   const results = values.results ?? cachePath('last-run');
   rmSync(results, { recursive: true, force: true });
@@ -82,7 +89,7 @@ async function main(): Promise<number> {
   say(
     `Xen host: ${parts.versions.join(', ')}; its parts are ready after ${((performance.now() - begun) / 1000).toFixed(0)} s`,
   );
-  await play(scenarios, parts, report, results, say);
+  await play(scenarios, parts, form, report, results, say);
   return finish();
 }
 

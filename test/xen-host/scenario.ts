@@ -1,4 +1,4 @@
-import type { Script } from './network.ts';
+import type { Form, Script } from './network.ts';
 import type { Record } from './report.ts';
 import type { XenHost } from './xen-host.ts';
 
@@ -7,6 +7,8 @@ export interface Scenario {
   readonly name: string;
   /** Which hotplug script xl runs by default when the story begins. */
   readonly script: Script;
+  /** The form of the product, where it must be a certain one. */
+  readonly form?: Form;
   /** It is ended as failed after this time. */
   readonly minutes: number;
   /** @param script the one in use: that of the scenario, unless the caller of the harness wants another */

@@ -52,7 +52,7 @@ export async function watchDom0(
 export async function watchGuest(guest: Guest, device: string): Promise<Watch> {
   const file = `/tmp/seen-${device}`;
   await guest.sh(
-    `frames watch ${device} /frames.txt >${file} 2>&1 & echo $! >${file}.pid; until grep -q watching ${file}; do sleep 0.1; done`,
+    `frames watch ${device} /frames.txt >${file} 2>&1 & echo $! >${file}.pid; until grep -q watching ${file}; do kill -0 $! || { cat ${file}; exit 1; }; sleep 0.1; done`,
   );
   return { stop: async () => parse(await guest.sh(`kill $(cat ${file}.pid); grep -v '?' ${file}`)) };
 }

@@ -3,11 +3,12 @@ import { HarnessError } from './command.ts';
 import { type Control, connectControl, type Ended } from './control.ts';
 import type { Corpus } from './corpus.ts';
 import type { HostParts } from './dom0-image.ts';
+import type { Form } from './network.ts';
 import { bootMachine } from './qemu.ts';
 import { makeRunDrive } from './run-drive.ts';
 
-/** A booted Xen host, seen from a scenario. */
-export interface XenHost {
+/** A booted Xen host. */
+export interface BootedHost {
   readonly corpus: Corpus;
   /** Runs a bash script in dom0 whatever its exit status. @param seconds it is killed then, with status 137 */
   run(script: string, seconds?: number): Promise<Ended>;
@@ -18,12 +19,18 @@ export interface XenHost {
   stop(): Promise<void>;
 }
 
+/** A Xen host, seen from a scenario. */
+export interface XenHost extends BootedHost {
+  /** The form of the product that is under test. */
+  readonly form: Form;
+}
+
 /**
  * Builds the run drive and boots. Takes about 12 s on two idle cores.
  * @param runFolder temporary files, the serial console's log among them
  * @throws HarnessError with the end of the serial console's log if dom0 does not come up
  */
-export async function bootXenHost(parts: HostParts, corpus: Corpus, runFolder: string): Promise<XenHost> {
+export async function bootXenHost(parts: HostParts, corpus: Corpus, runFolder: string): Promise<BootedHost> {
   const machine = bootMachine(parts, runFolder, await makeRunDrive(parts, corpus, runFolder));
   let control: Control;
   try {

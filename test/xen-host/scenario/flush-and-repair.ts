@@ -1,5 +1,5 @@
 import { flood } from '../flood.ts';
-import { atGateway, BRIDGE, makeNetwork, PROGRAM } from '../network.ts';
+import { atGateway, BRIDGE, makeNetwork, scriptPath } from '../network.ts';
 import { configure, createA, createV } from '../people.ts';
 import type { Scenario } from '../scenario.ts';
 import { checkPicture, sendCorpus } from '../traffic.ts';
@@ -12,11 +12,12 @@ export const flushAndRepair: Scenario = {
   minutes: 8,
   play: async (host, record) => {
     const { A } = host.corpus.hosts;
+    const program = scriptPath(host, 'product');
     await makeNetwork(host);
     const a = await createA(host);
     const v = await createV(host);
     await host.sh('nft flush ruleset');
-    const repair = await host.run(`${PROGRAM} reapply --all`, 60);
+    const repair = await host.run(`${program} reapply --all`, 60);
     record.check('reapply --all succeeds after nft flush ruleset', repair.status === 0, repair.stdout + repair.stderr);
     record.note(`reapply --all of two vifs: ${repair.seconds.toFixed(2)} s`);
     checkPicture(host, record, await sendCorpus(host, a, v), 'after the repair');
@@ -32,10 +33,10 @@ export const flushAndRepair: Scenario = {
       .map((f) => f.id);
     const shooting = await flood(a, 'eth0', forged, 300);
     const traffic = host.run(atGateway(`ping -i 0.2 -c 50 -W 5 ${A.ipv4}`), 60);
-    const again = await host.run(`for i in 1 2 3 4 5; do ${PROGRAM} reapply --all || exit; done`, 60);
+    const again = await host.run(`for i in 1 2 3 4 5; do ${program} reapply --all || exit; done`, 60);
     const ping = await traffic;
     const { sent } = await shooting.stop();
-    const seen = (await Promise.all(watches.map((w) => w.stop()))).flat().flatMap(({ id }) => id ?? []);
+    const seen = shooting.among((await Promise.all(watches.map((w) => w.stop()))).flat());
     record.check('reapply --all can be repeated under traffic', again.status === 0, again.stdout + again.stderr);
     record.check(
       `none of ${sent} forged frames gets through meanwhile`,

@@ -28,8 +28,6 @@ export const lifeCycle: Scenario = {
       made.map((m) => m.stderr).join('\n'),
     );
     record.note(`four at once took ${Math.max(...made.map((m) => m.seconds)).toFixed(1)} s`);
-    const ports = await host.sh(`bridge link | grep -c 'vif[0-9]*\\.[01].*state forwarding'; true`);
-    record.check('all eight interfaces are on the bridge', ports.trim() === '8', ports);
     const silent: string[] = [];
     for (const [n, name] of NAMES.entries()) {
       const guest = guestNamed(host, name);
@@ -44,6 +42,8 @@ export const lifeCycle: Scenario = {
       }
     }
     record.check('each of the eight reaches the gateway', silent.length === 0, silent.join('\n'));
+    const ports = await host.sh(`bridge link | grep -c 'vif[0-9]*\\.[01].*state forwarding'; true`);
+    record.check('all eight interfaces are on the bridge', ports.trim() === '8', ports);
     const gone = await host.run(`for g in ${NAMES.join(' ')}; do xl destroy $g & done; wait`, 120);
     const rest = await leftovers(host);
     record.check('nothing is left after four xl destroy at once', rest === '', `${rest}\n${gone.stderr}`);

@@ -1,11 +1,10 @@
-import { BRIDGE, makeNetwork } from '../network.ts';
+import { BRIDGE, FORMS, makeNetwork } from '../network.ts';
 import { configure, createA, createV, pingFrom } from '../people.ts';
 import type { Scenario } from '../scenario.ts';
 import { checkPicture, sendCorpus } from '../traffic.ts';
 
 /** The picture after: the same guests, the same frames, our program as the hotplug script. */
-export const productBasic: Scenario = {
-  name: 'product-basic',
+const productBasic: Omit<Scenario, 'name'> = {
   script: 'product',
   minutes: 6,
   play: async (host, record) => {
@@ -31,3 +30,10 @@ export const productBasic: Scenario = {
     record.check('an address that the guest takes for itself does not work', stolen.status !== 0, stolen.stdout);
   },
 };
+
+/** The same for each form of the product. */
+export const PRODUCT_BASIC: readonly Scenario[] = FORMS.map((form) => ({
+  ...productBasic,
+  name: `product-basic-${form}`,
+  form,
+}));
