@@ -2,7 +2,7 @@ import { FROM_GUEST } from '../filter/from-guest.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
 import { TO_GUEST } from '../filter/to-guest.ts';
-import { FIRST_GUEST_GROUP, LAST_GUEST_GROUP } from '../port/guest-group.ts';
+import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../port/guest-group.ts';
 import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './nft-own.ts';
 import { renderQuick } from './nft-quick.ts';
 import { dropChain, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
@@ -32,7 +32,7 @@ export type Unmanaged = 'closed' | 'open';
 export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
   return [
     `table ${TABLE} {`,
-    '  # Who has what. Keys are interface groups, one for each port (1000000000 and its index).',
+    '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
     ...FLAG_SETS.map((flag) => `  set ${flag} { type devgroup; }`),
     ...OWN_SETS.map(({ name, type }) => `  set ${name} { ${type}; }`),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
@@ -109,11 +109,15 @@ function hook(name: string, direction: Direction, ours: string, others: string):
   return [
     `  chain ${name} {`,
     `    type filter hook ${name} priority -200; policy accept;`,
-    `    ${port}group ${FIRST_GUEST_GROUP}-${LAST_GUEST_GROUP} goto ${stageChain(direction, ours)}`,
+    `    ${port}group & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)} goto ${stageChain(direction, ours)}`,
     `    ${port}name "vif*" goto ${stageChain(direction, others)}`,
     '  }',
     '',
   ];
+}
+
+function hex(word: number): string {
+  return `0x${word.toString(16)}`;
 }
 
 function withUnmanaged(stage: Stage, unmanaged: Unmanaged): Stage {

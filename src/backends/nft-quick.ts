@@ -21,6 +21,9 @@ export function renderQuick(direction: Direction): string[] {
   return [
     '  # Who may use any address, or has blocks of them.',
     `  chain ${chain('quick-ip-more')} {`,
+    ...(direction === 'to-guest'
+      ? ['    # To a group: never an assigned address, but any address.', `    @nh,128,8 & 0xe0 == 0xe0 goto ${stages}`]
+      : []),
     ...ownMore(direction, 'ip'),
     `    goto ${stages}`,
     '  }',
@@ -32,9 +35,13 @@ export function renderQuick(direction: Direction): string[] {
     '  # TCP and UDP over IPv4.',
     `  chain ${chain('quick-ip')} {`,
     ...notItself,
-    '    # To a group (RFC 1112), or what may be the broadcast of a subnet.',
-    `    @nh,128,8 & 0xe0 == 0xe0 goto ${stages}`,
-    ...(direction === 'from-guest' ? [`    @nh,128,32 & 0x00000003 == 0x00000003 goto ${stages}`] : []),
+    ...(direction === 'from-guest'
+      ? [
+          '    # To a group (RFC 1112), or what may be the broadcast of a subnet.',
+          `    @nh,128,8 & 0xe0 == 0xe0 goto ${stages}`,
+          `    @nh,128,32 & 0x00000003 == 0x00000003 goto ${stages}`,
+        ]
+      : []),
     `    @nh,72,8 0x06 ${ownExact(direction, 'ip')} accept`,
     `    @nh,72,8 0x11 ${ordinaryUdp(direction, 'ip')} ${ownExact(direction, 'ip')} accept`,
     `    @nh,72,8 0x06 goto ${chain('quick-ip-more')}`,

@@ -28,10 +28,11 @@ const POLL_MS = 20;
 export async function online(given: Host, event: HotplugEvent): Promise<void> {
   const host = await withBackend(given);
   await withVifLock(host, event, async () => {
-    // xenstore is read under the lock: a re-apply that had it meanwhile may have read something newer.
+    // First what takes longest where there are many devices. xenstore is read under the lock: a re-apply that had it
+    // meanwhile may have read something newer.
+    if (event.type === 'vif') batchAhead(host, 'bridge');
     if (event.backend !== undefined) directoryAhead(host, event.backend.path);
     if (host.backend.name === 'nftables' && currentBase(host) !== undefined) nftAhead(host);
-    if (event.type === 'vif') batchAhead(host, 'bridge');
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;
     await withNameLock(host, identified.vif, async () => {

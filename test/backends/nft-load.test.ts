@@ -84,7 +84,7 @@ test('nft loads the base and a vif of every kind, over and over, to the same rul
 test('nft takes the text of a dry run for a device that is not there', { skip }, async (t) => {
   const { ns } = await host(t);
   await load(ns, BASE, NFTABLES.renderPort(planned({ ip: '192.0.2.1' }, undefined), undefined));
-  assert.match(await listed(ns), /1000000000 \. 00:16:3e:00:00:01 \. 192\.0\.2\.1/);
+  assert.match(await listed(ns), /1073741824 \. 00:16:3e:00:00:01 \. 192\.0\.2\.1/);
 });
 
 test('a vif that left has left nothing, whatever kind it was', { skip }, async (t) => {

@@ -189,7 +189,7 @@ test('every chain of the base is reached from a hook, but the sentinel', () => {
 test('a vif is marked with what it is, and with nothing else', () => {
   const flags = (values: IdentityValues, noIp?: NoIp): string[] =>
     FLAG_SETS.filter((flag) =>
-      NFTABLES.renderPort(port(values, noIp), undefined).includes(`add element bridge xen-vif ${flag} { 1000000007 }`),
+      NFTABLES.renderPort(port(values, noIp), undefined).includes(`add element bridge xen-vif ${flag} { 1073741831 }`),
     );
   assert.deepEqual(flags({ ip: '192.0.2.1' }), ['managed', 'ipv4']);
   assert.deepEqual(flags({ ip: '2001:db8::/64' }), ['managed', 'ipv6']);
@@ -208,12 +208,12 @@ test('what an earlier run loaded and the plan no longer has is deleted, what it 
   const text = NFTABLES.renderPort(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   const deleted = lines(text).filter((line) => line.startsWith('delete '));
   assert.deepEqual(deleted, [
-    'delete element bridge xen-vif ipv6 { 1000000007 }',
-    'delete element bridge xen-vif own-mac { 1000000007 . 00:16:3e:00:00:99 }',
-    'delete element bridge xen-vif own-mac-raw { 1000000007 . 0x00163e000099 }',
-    'delete element bridge xen-vif own-ip { 1000000007 . 00:16:3e:00:00:99 . 192.0.2.1, 1000000007 . 00:16:3e:00:00:99 . 192.0.2.9 }',
-    'delete element bridge xen-vif own-ip-raw { 1000000007 . 0xc0000209 }',
-    'delete element bridge xen-vif own-ip-block { 1000000007 . 0xc6336400-0xc633640f }',
+    'delete element bridge xen-vif ipv6 { 1073741831 }',
+    'delete element bridge xen-vif own-mac { 1073741831 . 00:16:3e:00:00:99 }',
+    'delete element bridge xen-vif own-mac-raw { 1073741831 . 0x00163e000099 }',
+    'delete element bridge xen-vif own-ip { 1073741831 . 00:16:3e:00:00:99 . 192.0.2.1, 1073741831 . 00:16:3e:00:00:99 . 192.0.2.9 }',
+    'delete element bridge xen-vif own-ip-raw { 1073741831 . 0xc0000209 }',
+    'delete element bridge xen-vif own-ip-block { 1073741831 . 0xc6336400-0xc633640f }',
   ]);
 });
 
@@ -225,10 +225,10 @@ test('a vif of an earlier interface index is taken out of every set under the gr
   };
   const text = NFTABLES.renderPort(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   for (const set of ['managed', 'ipv4']) {
-    assert.match(text, new RegExp(`^delete element bridge xen-vif ${set} \\{ 1000000005 \\}$`, 'm'));
+    assert.match(text, new RegExp(`^delete element bridge xen-vif ${set} \\{ 1073741829 \\}$`, 'm'));
   }
-  assert.match(text, /^delete element bridge xen-vif own-mac \{ 1000000005 \. 00:16:3e:00:00:01 \}$/m);
-  assert.match(text, /^delete element bridge xen-vif own-broadcast \{ 1000000005 \. 192\.0\.2\.255 \}$/m);
+  assert.match(text, /^delete element bridge xen-vif own-mac \{ 1073741829 \. 00:16:3e:00:00:01 \}$/m);
+  assert.match(text, /^delete element bridge xen-vif own-broadcast \{ 1073741829 \. 192\.0\.2\.255 \}$/m);
 });
 
 test('every delete has its add before it, so that it cannot fail', () => {

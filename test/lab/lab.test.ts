@@ -312,6 +312,14 @@ test('xenstored with the genuine tools', {
     assert.equal((await tool(store, ['xenstore-write', 'vif1.0/x', '1'])).status, 1);
   });
 
+  await t.test('lists more children than one message holds, in parts', async (t) => {
+    const store = await xenstored(t);
+    const names = Array.from({ length: 4000 }, (_, index) => String(index + 1));
+    for (const name of names) store.write(`backend/vif/${name}`, '');
+    const listed = (await tool(store, ['xenstore-list', 'backend/vif'])).stdout.trim().split('\n');
+    assert.deepEqual(listed.sort(), names.sort());
+  });
+
   await t.test('xenstore-exists, -list, -ls, -rm', async (t) => {
     const store = await xenstored(t, 5);
     store.load({ 'a/b': '1', 'a/c': '', 'a/c/d': '"' });

@@ -18,6 +18,7 @@ const TYPES = {
   12: 'MKDIR',
   13: 'RM',
   14: 'SET_PERMS',
+  22: 'DIRECTORY_PART',
 } as const;
 const WATCH_EVENT = 15;
 const ERROR = 16;
@@ -146,12 +147,20 @@ export async function startXenstored(options: XenstoredOptions = {}): Promise<Xe
     queueMicrotask(() => watch.fire(path));
   };
 
+  const children = (path: string): Buffer =>
+    Buffer.from((tree.list(resolve(path)) ?? []).map((name) => `${name}\0`).join(''));
+
   const answer = (op: Op, payload: Buffer, socket: Socket): Buffer => {
     const [path = '', second = ''] = strings(payload);
     switch (op) {
       case 'DIRECTORY':
         existing(path);
-        return Buffer.from((tree.list(resolve(path)) ?? []).map((name) => `${name}\0`).join(''));
+        // libxenstore then asks for parts (tools/libs/store/xs.c: xs_directory).
+        if (children(path).length > MAX_PAYLOAD) throw new StoreError('E2BIG');
+        return children(path);
+      case 'DIRECTORY_PART':
+        existing(path);
+        return childrenFrom(children(path), Number(second));
       case 'READ':
         return existing(path);
       case 'GET_PERMS':
@@ -304,4 +313,16 @@ function send(socket: Socket, type: number, request: number, transaction: number
     header.writeUInt32LE(field, index * 4);
   }
   socket.write(header.toString('latin1') + payload.toString('latin1'), 'latin1');
+}
+
+/**
+ * As many whole names of a long list as a message holds (docs/misc/xenstore.txt, DIRECTORY_PART): behind the generation of the
+ * node, which never changes within one listing here; an empty name more says that it was the last part.
+ */
+function childrenFrom(all: Buffer, offset: number): Buffer {
+  const generation = Buffer.from('1\0');
+  const rest = all.subarray(offset);
+  const room = MAX_PAYLOAD - generation.length - 1;
+  if (rest.length <= room) return Buffer.concat([generation, rest, Buffer.from('\0')]);
+  return Buffer.concat([generation, rest.subarray(0, rest.lastIndexOf(0, room - 1) + 1)]);
 }
