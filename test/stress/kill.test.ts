@@ -125,7 +125,9 @@ for (const backend of BACKENDS) {
           await prepare(place, operation);
           fleet.complaints();
           const { result, tools } = await killer.run(argsOf(operation), HOSTILE, { program, moment });
-          assert.deepEqual([result.signal, tools.includes(program)], ['SIGKILL', true], when);
+          const seen = { signal: result.signal, timedOut: result.timedOut, struck: tools.includes(program) };
+          const more = `${when}; it had started ${tools.join(' ')} and said ${result.stderr}`;
+          assert.deepEqual(seen, { signal: 'SIGKILL', timedOut: false, struck: true }, more);
           // Xen may end such a vif, or try again.
           const next: Situation = (step + index) % 2 === 0 ? 'on' : 'off';
           await run(fleet, next === 'on' ? 'online' : 'offline');
