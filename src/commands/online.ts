@@ -38,18 +38,14 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
     await withNameLock(host, identified.vif, async () => {
       const device = await waitForDevice(host, identified.vif);
       const prepared = await prepareIdentified(host, event, device, identified);
-      await apply(host, prepared, device, 'cycle');
+      await apply(host, prepared, device);
       await reportConnected(host, prepared);
     });
   });
 }
 
-/**
- * Makes kernel and port what `prepared` says.
- *
- * @param link `cycle` takes the link down and up again (hotplug); `keep` touches no link that is in service (reapply)
- */
-export async function apply(host: Host, prepared: Prepared, device: Device, link: 'cycle' | 'keep'): Promise<void> {
+/** Makes kernel and port what `prepared` says; the link goes down first. A re-apply, which takes none down, is renewal.ts. */
+async function apply(host: Host, prepared: Prepared, device: Device): Promise<void> {
   const { vif, setup } = prepared;
   const before = host.state.readVif(vif.device);
   const shared = new Set(twins(host, vif).map((twin) => twin.device));
@@ -61,22 +57,20 @@ export async function apply(host: Host, prepared: Prepared, device: Device, link
   }
   // Rules before anything else: they are bound to the interface index. Only an ingress chain is bound to the name
   // (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
-  const prepare = link === 'cycle' ? prepareLines(setup) : [];
+  const prepare = prepareLines(setup);
   const early = setup.rename ? await runBatch(host.run, 'ip', prepare) : [];
   const rules = loadRules(host, prepared, before, device.ifindex);
-  if (link === 'cycle') {
-    // While nft works. What only closes and tidies the port need not wait for the rules.
-    batchAhead(host, 'ip', setup.rename ? [] : prepare);
-    batchAhead(host, 'ip');
-    logAhead(host);
-  }
+  // While nft works. What only closes and tidies the port need not wait for the rules.
+  batchAhead(host, 'ip', setup.rename ? [] : prepare);
+  batchAhead(host, 'ip');
+  logAhead(host);
   await rules;
   const prepareAndJoin = [...(setup.rename ? [] : prepare), ...joinLines(setup)];
   const lost = [
     ...early,
     ...(await runBatch(host.run, 'ip', prepareAndJoin)),
     ...(await runBatch(host.run, 'bridge', fdbLines(setup))),
-    ...(link === 'keep' && device.up ? [] : await goUp(host, prepared, link)),
+    ...(await goUp(host, prepared)),
   ];
   for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);
   await shareWithTwins(host, prepared, shared);
@@ -106,8 +100,8 @@ export function noteApplied(host: Host, prepared: Prepared): void {
 }
 
 /** The port into service; whether Xen still knows the vif is asked at the same time, for what follows. */
-async function goUp(host: Host, { event, setup }: Prepared, link: 'cycle' | 'keep'): Promise<string[]> {
-  if (link === 'cycle' && isReported(event)) nodeAhead(host, aliveNode(event.backend));
+async function goUp(host: Host, { event, setup }: Prepared): Promise<string[]> {
+  if (isReported(event)) nodeAhead(host, aliveNode(event.backend));
   return runBatch(host.run, 'ip', upLines(setup.name));
 }
 

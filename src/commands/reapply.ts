@@ -38,9 +38,13 @@ interface Candidate {
 export async function reapply(given: Host, device: string): Promise<void> {
   const name = parseInterfaceName(device, 'the command line');
   const host = await withBackend(given);
-  const record = recordNamed(host, name);
-  const candidate = { device: record?.device ?? name, record };
+  await reapplyAlone(host, candidateNamed(host, name), () => true);
+}
+
+/** @param isWanted asked under the lock */
+async function reapplyAlone(host: Host, candidate: Candidate, isWanted: () => boolean): Promise<void> {
   await withVifLock(host, candidate, async () => {
+    if (!isWanted()) return;
     const renewable = await recognise(candidate, singleReader(host));
     if (hasMovedOn(host, candidate)) return;
     await withNameLock(host, renewable.who.vif, async () => {
@@ -79,7 +83,8 @@ export async function reapplyAll(given: Host): Promise<string[]> {
   const late = atWork.filter((device) => !all.includes(device) && host.state.readVif(device) !== undefined);
   for (const device of new Set([...alone, ...late])) {
     try {
-      await reapply(host, device);
+      const candidate = candidateNamed(host, device);
+      await reapplyAlone(host, candidate, () => isInService(host, candidate));
     } catch (error) {
       failures.set(device, asFailure(error));
     }
@@ -105,6 +110,7 @@ async function renewIdle(
   const idle: Renewable[] = [];
   for (const candidate of candidates) {
     const { device } = candidate;
+    if (!isInService(host, candidate)) continue;
     try {
       const renewable = await recognise(candidate, keys);
       // A run has been there since its keys were read: they may be old.
@@ -127,6 +133,15 @@ function hasMovedOn(host: Host, { device, record }: Candidate): boolean {
   return overtaken(record === undefined ? host : { ...host, ticket: record.ticket }, device);
 }
 
+/**
+ * False for a vif without a record that is on no bridge: who re-applies all must not begin it. It was on one when it was
+ * found, so an offline has been there meanwhile, perhaps one that was started before this run and had to wait. Asked under
+ * the lock, because an online writes the record first, and an offline leaves the bridge first.
+ */
+function isInService(host: Host, { device, record }: Candidate): boolean {
+  return record !== undefined || host.readDevice(device)?.master !== undefined;
+}
+
 /** Managed vifs that are alive, and vifs that carry a guest without us (started by stock). */
 export function devicesToReapply(host: Host): string[] {
   return candidatesOf(host).map(({ device }) => device);
@@ -145,6 +160,11 @@ function candidatesOf(given: Host): Candidate[] {
     ...live.map(({ record }) => ({ device: record.device, record })),
     ...others.map(({ name }) => ({ device: name, record: undefined })),
   ];
+}
+
+function candidateNamed(host: Host, name: string): Candidate {
+  const record = recordNamed(host, name);
+  return { device: record?.device ?? name, record };
 }
 
 /** What is known of a vif: by its kernel name, or by the name it has now or was given. */

@@ -93,8 +93,9 @@ function planAll(host: Host, vifs: readonly Renewable[], failures: Failures): Po
       const company = new Set(twins(host, vif, find).map((twin) => twin.device));
       const hasTwin = company.size > 0 || (macs.get(vif.mac) ?? 0) > 1;
       const prepared = prepareIdentified(host, event, present, { ...who, vif }, hasTwin);
-      // It stands where the run stands that it repeats: see reapply.ts.
-      const ticket = before?.bootId === host.bootId() ? before.ticket : host.ticket;
+      // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an offline
+      // may have been started before this, and be waiting.
+      const ticket = before?.bootId === host.bootId() ? before.ticket : 0;
       const record = recordOf({ ...host, ticket }, prepared, present, before);
       return [{ device, prepared, present, before, record: { ...record, loaded: distinct(record.loaded) }, company }];
     } catch (error) {

@@ -66,8 +66,14 @@ interface Waiting {
  *
  * @param held descriptors that every child keeps open: those of the locks. A run may be killed while its nft works;
  *   the lock is then free when nft has ended, and the next run does not meet a change that comes late
+ * @param outlived is told which of them a child still has that was killed and has not ended
  */
-export function openTools(deadline: Deadline, held: Iterable<number> = [], starter: Starter = startBySpawn): Tools {
+export function openTools(
+  deadline: Deadline,
+  held: Iterable<number> = [],
+  starter: Starter = startBySpawn,
+  outlived: (held: readonly number[]) => void = () => {},
+): Tools {
   const start = withoutThrowing(starter);
   const waiting: Waiting[] = [];
   const keyOf = (tool: string, args: readonly string[]): string => [tool, ...args].join('\0');
@@ -96,15 +102,16 @@ export function openTools(deadline: Deadline, held: Iterable<number> = [], start
       const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
       const ready = take(tool, args, options);
       const { input, fds = [], lockless = false } = options;
-      const started =
-        ready?.started ?? start(tool, args, { input: input !== undefined, fds: [...fds, ...(lockless ? [] : held)] });
+      const kept = ready?.held ?? (lockless ? [] : [...held]);
+      const started = ready?.started ?? start(tool, args, { input: input !== undefined, fds: [...fds, ...kept] });
       // It has its input before anything else is done here.
-      const ended = whenStarted(started, (child) => {
+      const ended = await whenStarted(started, (child) => {
         if (input !== undefined) child.feed(input.slice(ready?.beginning.length ?? 0));
         child.endInput();
         return inTime(child, timeoutMs);
       });
-      return outcome(tool, args, await ended, timeoutMs);
+      if (ended === 'late') outlived(kept);
+      return outcome(tool, args, ended, timeoutMs);
     },
     drop() {
       for (const one of waiting.splice(0)) {

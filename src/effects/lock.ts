@@ -45,14 +45,21 @@ export interface Locks extends LockSigns {
  * 9.3 s). See lockfile-lock.ts for where it is used.
  *
  * While it is held the file has text; release takes it out. That is what `isClaimed` sees, at the price of one stat(2)
- * instead of a process.
+ * instead of a process. The text of a lock that a program still has which would not end stays, as after a kill.
  *
  * @param directory where the lock files are; a name that is an absolute path is a file of other software
  * @param who what this run is, for those who wait: "online vif1.0"
  * @param run for flock(1); must not hand down `held`
  * @param held the descriptors of all locks that are held, kept up to date
+ * @param outlived those of them that a program has which could not be ended
  */
-export function flockLocks(directory: string, who: string, run: RunTool, held: Set<number>): Locks {
+export function flockLocks(
+  directory: string,
+  who: string,
+  run: RunTool,
+  held: Set<number>,
+  outlived: Set<number> = new Set(),
+): Locks {
   const fileOf = (name: string): string => (isAbsolute(name) ? name : join(directory, `${name}${SUFFIX}`));
 
   /** The open file with the lock, for the caller to close. */
@@ -88,8 +95,9 @@ export function flockLocks(directory: string, who: string, run: RunTool, held: S
       return {
         async release() {
           held.delete(fd);
+          const free = !outlived.delete(fd);
           // Text is a claim. Besides, on tmpfs it costs a page, and there is a file for every vif there ever was.
-          if (!foreign) ftruncateSync(fd, 0);
+          if (free && !foreign) ftruncateSync(fd, 0);
           closeSync(fd);
         },
       };

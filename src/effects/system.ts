@@ -33,11 +33,14 @@ export function systemHost(settings: RunSettings): Host {
   const deadline = startDeadline(settings.deadlineMs);
   const held = new Set<number>();
   const start = settings.byPerson === true ? startByExeca : startBySpawn;
-  const { run, ahead, drop } = openTools(deadline, held, start);
+  const outlived = new Set<number>();
+  const { run, ahead, drop } = openTools(deadline, held, start, (fds) => {
+    for (const fd of fds) outlived.add(fd);
+  });
   const lockDirectory = `${settings.stateDirectory}/lock`;
   const locks =
     settings.policy.lock === 'flock'
-      ? flockLocks(lockDirectory, settings.who, toolRunner(deadline, [], start), held)
+      ? flockLocks(lockDirectory, settings.who, toolRunner(deadline, [], start), held, outlived)
       : lockfileLocks(lockDirectory, settings.who);
   const state = openState(settings.stateDirectory);
   return {

@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -298,5 +299,126 @@ test('without a program to become', { skip: mountObstacle() ?? false }, async (t
       assert.match(broken.calls[0] ?? '', /cannot run: the system does not execute .*\/dist\/vif-bridge$/);
       assert.equal(broken.calls.length, 4);
     });
+  }
+});
+
+/** A program that says which files it and its child have open under the launcher's descriptor, and if others could lock it. */
+const TURN_STAND_IN = `
+const { readlinkSync } = require('node:fs');
+const { spawnSync } = require('node:child_process');
+const turn = (file) => /\\/turn\\.\\d+$/.test(file) ? file : null;
+const place = (() => { try { return turn(readlinkSync('/proc/self/fd/9')); } catch { return null; } })();
+const child = spawnSync('readlink', ['/proc/self/fd/9'], { encoding: 'utf8' }).stdout.trim();
+const other = place === null ? null : spawnSync('/usr/bin/flock', ['-n', place, 'true']).status;
+process.stdout.write(JSON.stringify({ place, child, other }));
+`;
+
+interface Busy {
+  readonly running: number;
+  readonly cpus?: string;
+  /** Status of a flock that only notes what it is asked; the real one if undefined. */
+  readonly flock?: number;
+  /** As root runs it before. */
+  readonly before?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly shell?: readonly string[];
+}
+
+/** Runs the launcher on a host with so many running tasks and such CPUs, in a mount namespace of its own. */
+async function onBusyHost(t: TestContext, busy: Busy) {
+  const { root, script } = install(t);
+  writeFileSync(join(root, 'dist/vif-bridge.cjs'), TURN_STAND_IN);
+  const stage = mkdtempSync(join(tmpdir(), 'xvb-busy-'));
+  t.after(() => rmSync(stage, { recursive: true }));
+  const state = join(stage, 'state');
+  mkdirSync(join(stage, 'bin'));
+  writeFileSync(join(stage, 'load'), `9.00 9.00 9.00 ${busy.running}/500 123\n`);
+  writeFileSync(join(stage, 'cpus'), `${busy.cpus ?? '0-1'}\n`);
+  writeFileSync(join(stage, 'calls'), '');
+  const mounts = [
+    `mount --bind ${stage}/load /proc/loadavg`,
+    `mount --bind ${stage}/cpus /sys/devices/system/cpu/online`,
+  ];
+  if (busy.flock !== undefined) {
+    const note = `echo "$* $(readlink /proc/self/fd/9)" >>${stage}/calls`;
+    writeFileSync(join(stage, 'bin/flock'), `#!/bin/sh\n${note}\nexit ${busy.flock}\n`, { mode: 0o755 });
+    mounts.push(`mount --bind ${stage}/bin /usr/local/sbin`);
+  }
+  const env = { XENBUS_PATH: 'backend/vif/1/0', ...busy.env, PATH: NODE_PATH, VIF_BRIDGE_STATE_DIR: state };
+  const inside = [...mounts, (busy.before ?? '').replaceAll('STATE', state), 'exec "$@"'].join('\n');
+  const result = await runProgram(
+    [
+      ...['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', inside],
+      ...['sh', 'env', '-i', ...variables(env), ...(busy.shell ?? []), script, 'online'],
+    ],
+    { env: { PATH: SYSTEM.join(':') } },
+  );
+  assert.deepEqual([result.status, result.stderr], [0, '']);
+  const calls = readFileSync(join(stage, 'calls'), 'utf8').split('\n').filter(Boolean);
+  const seen = JSON.parse(result.stdout) as { place: string | null; child: string; other: number | null };
+  return { ...seen, calls, state };
+}
+
+/** Which place it is. */
+const placeOf = (text: string): number => Number(/\/lock\/turn\.(\d+)$/.exec(text)?.[1]);
+
+const SHELLS = [['dash'], ['bash'], ['bash', '--posix'], ['busybox', 'sh']].filter(([name = '']) =>
+  SYSTEM.some((folder) => existsSync(join(folder, name))),
+);
+
+test('in a storm of runs', { skip: mountObstacle() ?? false }, async (t) => {
+  await t.test('a host with four tasks for each CPU is not busy yet, and nobody waits', async (t) => {
+    for (const [running, cpus] of [
+      [3, '0'],
+      [7, '0-1'],
+      [31, '0-3,6-7'],
+    ] as const) {
+      const { place, calls, state } = await onBusyHost(t, { running, cpus, flock: 1 });
+      assert.deepEqual([place, calls, existsSync(state)], [null, [], false], `${running} on ${cpus}`);
+    }
+  });
+
+  await t.test('what a person runs does not wait', async (t) => {
+    const { place, calls } = await onBusyHost(t, { running: 99, flock: 1, env: { XENBUS_PATH: '' } });
+    assert.deepEqual([place, calls], [null, []]);
+  });
+
+  await t.test('there are two places for each CPU; the first run of a boot makes them, for root alone', async (t) => {
+    for (const [cpus, places] of [
+      ['0', 2],
+      ['0-1', 4],
+    ] as const) {
+      const { place, calls, state } = await onBusyHost(t, { running: 8, cpus, flock: 0 });
+      assert.equal(calls.length, 1);
+      assert.equal(calls[0], `-w 18 9 ${place}`);
+      assert.ok(placeOf(place ?? '') < places, place ?? '');
+      for (const folder of [state, join(state, 'lock')]) assert.equal(statSync(folder).mode & 0o777, 0o700);
+    }
+  });
+
+  await t.test('who does not get his place tries the next, and goes on without one', async (t) => {
+    const { calls } = await onBusyHost(t, { running: 99, flock: 1 });
+    const [first = '', second = '', ...more] = calls;
+    assert.deepEqual([first.startsWith('-w 18 9 '), second.startsWith('-w 6 9 '), more], [true, true, []]);
+    assert.equal(placeOf(second), (placeOf(first) + 1) % 4);
+  });
+
+  for (const shell of SHELLS) {
+    await t.test(`${shell.join(' ')}: the program has the place to its end, its children do not`, async (t) => {
+      const { place, child, other } = await onBusyHost(t, { running: 99, shell });
+      assert.match(place ?? '', /\/state\/lock\/turn\.[0-3]$/);
+      assert.deepEqual([child, other], ['', 1]);
+    });
+
+    for (const [what, before] of [
+      ['cannot be made', 'echo >STATE'],
+      ['cannot be written', 'mkdir STATE; mount -t tmpfs -o ro none STATE'],
+      ['holds something else', 'mkdir -p STATE/lock/turn.0 STATE/lock/turn.1 STATE/lock/turn.2 STATE/lock/turn.3'],
+    ] as const) {
+      await t.test(`${shell.join(' ')}: where the folder of the places ${what}, nobody waits`, async (t) => {
+        const { place, calls } = await onBusyHost(t, { running: 99, shell, before, flock: 1 });
+        assert.deepEqual([place, calls], [null, []]);
+      });
+    }
   }
 });

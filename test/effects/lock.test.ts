@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startDeadline } from '../../src/effects/deadline.ts';
-import { toolRunner } from '../../src/effects/exec.ts';
+import { openTools, toolRunner } from '../../src/effects/exec.ts';
 import { flockLocks, holder, type Locks } from '../../src/effects/lock.ts';
 import { lockfileLocks } from '../../src/effects/lockfile-lock.ts';
+import { startBySpawn } from '../../src/effects/spawn-starter.ts';
 
 const run = toolRunner(startDeadline(120_000));
 const HOLDER = fileURLToPath(new URL('hold-lock.ts', import.meta.url));
@@ -119,6 +120,28 @@ test('flock: what a run has started while it held a lock keeps it to its own end
   writeFileSync(at, '');
   await working;
   await (await take('vif1.0', 10_000)).release();
+});
+
+test('flock: what could not be ended in its time still has the lock, and that can be seen', { skip }, async (t) => {
+  const directory = folder(t);
+  const [held, outlived] = [new Set<number>(), new Set<number>()];
+  const { take, ...signs } = flockLocks(directory, 'online vif1.0', run, held, outlived);
+  const { run: runHeld } = openTools(startDeadline(60_000), held, startBySpawn, (fds) => {
+    for (const fd of fds) outlived.add(fd);
+  });
+  const lock = await take('vif1.0', 2_000);
+  const at = join(directory, 'go');
+  // A session of its own, out of reach of the kill, as a program in uninterruptible sleep is.
+  const stubborn = ['-c', `setsid sh -c 'until [ -e ${at} ]; do sleep 0.01; done' & wait`];
+  await assert.rejects(runHeld('sh', stubborn, { timeoutMs: 300 }), { name: 'Failure', code: 'timeout' });
+  await lock.release();
+  assert.deepEqual(signs.claimed(), ['vif1.0']);
+  await assert.rejects(signs.pass('vif1.0', 200), { name: 'Failure', code: 'timeout' });
+  writeFileSync(at, '');
+  await signs.pass('vif1.0', 20_000);
+  assert.deepEqual(signs.claimed(), []);
+  await (await take('vif1.0', 10_000)).release();
+  assert.deepEqual([signs.claimed(), held.size, outlived.size], [[], 0, 0]);
 });
 
 for (const [kind, locks] of KINDS) {

@@ -125,7 +125,9 @@ for (const backend of BACKENDS) {
           await prepare(place, operation);
           fleet.complaints();
           const { result, tools } = await killer.run(argsOf(operation), HOSTILE, { program, moment });
-          assert.deepEqual([result.signal, tools.includes(program)], ['SIGKILL', true], when);
+          const seen = { signal: result.signal, timedOut: result.timedOut, struck: tools.includes(program) };
+          const more = `${when}; it had started ${tools.join(' ')} and said ${result.stderr}`;
+          assert.deepEqual(seen, { signal: 'SIGKILL', timedOut: false, struck: true }, more);
           // Xen may end such a vif, or try again.
           const next: Situation = (step + index) % 2 === 0 ? 'on' : 'off';
           await run(fleet, next === 'on' ? 'online' : 'offline');
@@ -134,7 +136,9 @@ for (const backend of BACKENDS) {
           await fleet.check(situations(next), when);
           assert.deepEqual(fleet.complaints(), [], when);
           if (next === 'off') await run(fleet, 'online');
-          await legitimateTrafficFlows(place);
+          // Such as "a newer run has been here already", with which a run ends well too.
+          assert.deepEqual(fleet.complaints(), [], `after ${when}`);
+          await legitimateTrafficFlows(place).catch((error: unknown) => assert.fail(`after ${when}: ${String(error)}`));
         }
         await spoofing.end();
       }

@@ -98,7 +98,8 @@ export function toolKiller(fleet: Fleet): ToolKiller {
         STRIKE_PROGRAM: strike?.program ?? '',
         STRIKE_MOMENT: strike?.moment ?? '',
       };
-      const result = await fleet.bench.ns.run([...PROGRAM, ...args], { env });
+      // More than a run may take on a machine that is busy with other things: RUN_MS, CLOSE_MS and REPORT_MS together.
+      const result = await fleet.bench.ns.run([...PROGRAM, ...args], { env, timeoutMs: 60_000 });
       const tools = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
       return { tools, result };
     },
