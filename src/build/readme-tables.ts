@@ -12,7 +12,23 @@ export const README = new URL('../../README.md', import.meta.url).pathname;
 
 /** The text with its tables as they must be. */
 export function withTables(readme: string): string {
-  return between(between(readme, 'reasons', reasonTable()), 'policy', policyTable());
+  const own = between(between(readme, 'reasons', reasonTable()), 'policy', policyTable());
+  return between(own, 'bench', benchTable());
+}
+
+const RESULTS = new URL('../../test/bench/results/results.json', import.meta.url).pathname;
+
+/** The targets and what the last run of `npm run bench` measured. */
+function benchTable(): string {
+  const { targets } = JSON.parse(readFileSync(RESULTS, 'utf8')) as {
+    targets: { what: string; goal: string; unit: string; value: { median: number } }[];
+  };
+  const text = (value: number): string => value.toFixed(value >= 100 ? 0 : 2);
+  return [
+    'Figure | Goal | Measured',
+    '--- | --- | ---',
+    ...targets.map(({ what, goal, unit, value }) => `${what} | ${goal} | ${text(value.median)} ${unit}`.trimEnd()),
+  ].join('\n');
 }
 
 function reasonTable(): string {
