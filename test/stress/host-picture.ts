@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { guestGroup } from '../../src/port/guest-group.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import type { Xenstored } from '../lab/xenstored.ts';
 import type { GuestVif } from './guest-vif.ts';
@@ -29,11 +30,12 @@ export interface Subject {
 /** What each kind of thing says of itself; `nft` and `ebtables` show both backends' rules. */
 export async function takePicture(subject: Subject): Promise<HostPicture> {
   const { ns, bridge, backend } = subject;
+  const links = await ns.check(['ip', '-d', '-j', 'link', 'show']);
   const lines = [
     ...ruleLines(await ns.check(['nft', '-j', 'list', 'ruleset'])),
     ...(backend === 'nftables' ? [] : textLines('ebtables', await ns.check(['ebtables-nft-save']))),
     ...fdbLines(await ns.check(['bridge', '-j', 'fdb', 'show', 'br', bridge])),
-    ...linkLines(await ns.check(['ip', '-d', '-j', 'link', 'show'])),
+    ...linkLines(links),
     ...textLines('sysctl', await ns.check(['sh', '-c', 'grep . /proc/sys/net/ipv6/conf/vif*/disable_ipv6'])),
     ...stateLines(subject.stateDirectory),
     ...subject.vifs.flatMap((vif) =>
@@ -45,7 +47,14 @@ export async function takePicture(subject: Subject): Promise<HostPicture> {
   // Another number each time the base is made; that kernel and state have the same one is what counts.
   const sentinel = sentinelOf(subject.stateDirectory);
   const general = sentinel === undefined ? lines : lines.map((line) => line.replaceAll(sentinel, '<sentinel>'));
-  return sortLines(general, subject.vifs);
+  return sortLines(withPortNames(general, links), subject.vifs);
+}
+
+/** The rules know a port by its interface group, which holds the index of the device: here it has the device's name. */
+function withPortNames(lines: readonly string[], links: string): string[] {
+  const rows = JSON.parse(links) as { ifname: string; ifindex: number }[];
+  const names = new Map(rows.map((row) => [String(guestGroup(row.ifindex)), row.ifname]));
+  return lines.map((line) => line.replace(/\b\d{10}\b/g, (number) => names.get(number) ?? number));
 }
 
 /** Differences between two lists of lines, doubles included: `- ` is missing, `+ ` is too much. */
@@ -127,7 +136,7 @@ function ruleLines(json: string): string[] {
     if (kind === 'set' || kind === 'map') {
       const { elem = [], ...set } = what as unknown as NftSet;
       // What was counted depends on traffic.
-      const elements = set.name === 'drops' ? [] : elem;
+      const elements = set.name.startsWith('drops') ? [] : elem;
       return [`nft ${kind} ${plain(set)}`, ...elements.map((one) => `nft element of ${set.name} ${plain(one)}`)];
     }
     const place =
