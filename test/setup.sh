@@ -37,9 +37,10 @@ if [ "$1" = bench ] || [ "$1" = xen ] || [ "${VIF_BRIDGE_FORM-}" = standalone ];
   fi
 fi
 
-# command:package of Debian. The tests' wire is a small C program.
+# command:package of Debian. The tests' wire is a small C program. The package `ebtables` would bring the legacy variant only, which
+# not every kernel can serve; `iptables` brings ebtables-nft, and makes `ebtables` mean that.
 wanted="nft:nftables ip:iproute2 bridge:iproute2 flock:util-linux logger:bsdutils xenstore-ls:xenstore-utils
-  ebtables:ebtables gcc:gcc dpkg-deb:dpkg"
+  ebtables-nft:iptables gcc:gcc dpkg-deb:dpkg"
 missing=
 for pair in $wanted; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
