@@ -143,7 +143,6 @@ async function withAdminHost(
   try {
     await work(host);
   } finally {
-    host.close();
     await log.deliver(host.run);
   }
 }

@@ -103,11 +103,11 @@ const SETS = {
 /** All sets but those of flags, in the order in which they are declared. */
 export const OWN_SETS: readonly OwnSet[] = Object.values(SETS);
 
-/** Where each value is looked up, by the field that is looked at. */
-const IP_SETS: Readonly<Record<OwnAddress, { typed: string; raw: string; block: string }>> = {
-  ip: { typed: SETS.ip.name, raw: SETS.ipRaw.name, block: SETS.ipBlock.name },
-  ip6: { typed: SETS.ip6.name, raw: SETS.ip6Raw.name, block: SETS.ip6Block.name },
-  solicited: { typed: SETS.solicited.name, raw: SETS.solicited.name, block: SETS.solicitedBlock.name },
+/** Where blocks of each kind are looked up. */
+const BLOCK_SET: Readonly<Record<OwnAddress, string>> = {
+  ip: SETS.ipBlock.name,
+  ip6: SETS.ip6Block.name,
+  solicited: SETS.solicitedBlock.name,
 };
 
 /** Fields that stand beside the MAC of their owner in a frame, and that MAC. */
@@ -128,15 +128,18 @@ export function ownAlternatives(direction: Direction, field: Field, own: OwnValu
   const port = PORT[direction];
   if (own === 'mac') return [`${port} . ${nftName(field)} @${macSet(field)}`];
   if (own === 'broadcast') return [`${port} . ${nftName(field)} @${SETS.broadcast.name}`];
-  const sets = IP_SETS[own];
+  return [`${port} . ${singleKey(field, own)}`, `${port} . ${nftBare(field)} @${BLOCK_SET[own]}`, `${port} @any`];
+}
+
+/** The rest of a key and the set of single addresses: with the MAC beside it where there is one. */
+function singleKey(field: Field, own: OwnAddress): string {
+  if (own === 'solicited') return `${nftName(field)} @${SETS.solicited.name}`;
+  const { withMac, alone } =
+    own === 'ip' ? { withMac: SETS.ip, alone: SETS.ipRaw } : { withMac: SETS.ip6, alone: SETS.ip6Raw };
   const beside = MAC_BESIDE[field];
-  const exact =
-    beside === undefined
-      ? `${port} . ${nftBare(field)} @${sets.raw}`
-      : own === 'solicited'
-        ? `${port} . ${nftName(field)} @${sets.typed}`
-        : `${port} . ${nftName(beside)} . ${nftName(field)} @${sets.typed}`;
-  return [exact, `${port} . ${nftBare(field)} @${sets.block}`, `${port} @any`];
+  return beside === undefined
+    ? `${nftBare(field)} @${alone.name}`
+    : `${nftName(beside)} . ${nftName(field)} @${withMac.name}`;
 }
 
 /** "It is not an own MAC." */

@@ -33,12 +33,17 @@ function renderChain(direction: Direction, stage: Stage): string[] {
   ];
 }
 
+/** What stands for direction and reason in the sets of counters. */
+export function counterKey(direction: Direction, reason: Reason): string {
+  return `0x${counterCode(direction, reason).toString(16).padStart(8, '0')}`;
+}
+
 /**
  * Count, then drop: two rules, so that a counter that cannot be made never lets a frame go on. Ports that nobody has
  * configured have no group of their own; they are counted by index.
  */
 export function renderDropChain(direction: Direction, reason: Reason): string[] {
-  const code = `0x${counterCode(direction, reason).toString(16).padStart(8, '0')}`;
+  const code = counterKey(direction, reason);
   const count =
     reason === 'unmanaged'
       ? `update @drops-unmanaged { ${INDEX[direction]} . ${code} }`

@@ -1,13 +1,14 @@
-import { ALL_REASONS, counterCode } from '../filter/reasons.ts';
+import { ALL_REASONS } from '../filter/reasons.ts';
 import { LINK_LOCAL_MAC } from '../filter/stage.ts';
 import { INGRESS_TABLE, TABLE } from './nft-base.ts';
 import { type Elements, FLAG_SETS, type PortKey } from './nft-own.ts';
+import { counterKey } from './nft-stages.ts';
 
 /** Takes ports out of the sets of flags and counters: whatever they were, whatever was counted. */
 export function renderForget(keys: readonly PortKey[]): string[] {
   const counters = keys.flatMap((key) =>
     (['from-guest', 'to-guest'] as const).flatMap((direction) =>
-      ALL_REASONS.map((reason) => `${key} . 0x${counterCode(direction, reason).toString(16).padStart(8, '0')}`),
+      ALL_REASONS.map((reason) => `${key} . ${counterKey(direction, reason)}`),
     ),
   );
   return removeElements(

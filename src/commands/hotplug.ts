@@ -26,12 +26,7 @@ export async function hotplug(hosts: HotplugHosts, event: HotplugEvent): Promise
     case 'online':
     case 'add':
       try {
-        const host = hosts.working();
-        try {
-          await online(host, event);
-        } finally {
-          host.close();
-        }
+        await online(hosts.working(), event);
       } catch (error) {
         const failure = asFailure(error);
         await reportFailure(hosts, event, failure);
@@ -53,8 +48,6 @@ async function leave(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
     await offline(host, event);
   } catch (error) {
     host.log.say('err', `${event.command} ${event.device}: ${failureLine(asFailure(error))}`);
-  } finally {
-    host.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { withBackend } from '../effects/backend-choice.ts';
 import { batchAhead, runBatch } from '../effects/batch.ts';
-import type { Lock } from '../effects/lock.ts';
+import { holding } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
 import { nftAhead } from '../effects/nft-ruleset.ts';
 import { currentBase, loadIngress, loadPort } from '../effects/ruleset.ts';
@@ -55,7 +55,7 @@ async function apply(host: Host, prepared: Prepared, device: Device): Promise<vo
   if (!host.disableIpv6(device.name)) {
     host.log.say('warning', `${vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
   }
-  // Rules before anything else: they are bound to the interface index. Only an ingress chain is bound to the name
+  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is bound to the name
   // (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
   const prepare = prepareLines(setup);
   const early = setup.rename ? await runBatch(host.run, 'ip', prepare) : [];
@@ -122,15 +122,12 @@ async function loadRules(
 /** Ports that are taken over must not become exempt again when the base is repaired. */
 export async function endExemptions(host: Host, taken: ReadonlySet<number>): Promise<void> {
   if (taken.size === 0) return;
-  const lock = await host.takeLock('base', LOCK_MS);
-  try {
+  await holding(await host.takeLock('base', LOCK_MS), async () => {
     const base = host.state.readBase();
     if (base !== undefined) {
       host.state.writeBase({ ...base, exempt: base.exempt.filter((port) => !taken.has(port.ifindex)) });
     }
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 /**
@@ -227,22 +224,21 @@ export function connectedKeys(event: HotplugEvent, mtu: number, earlierError: st
 
 /** One run at a time for one vif, around reading, applying and reporting. */
 export async function withVifLock(host: Host, event: { device: string }, work: () => Promise<void>): Promise<void> {
-  return holding(host, await takeVifLock(host, event.device), work);
+  return holding(await takeVifLock(host, event.device), () => closing(host, work));
 }
 
 /** Two vifs may want one name (`vifname=` over a reboot): the second waits. Always taken after the vif's own lock. */
 export async function withNameLock(host: Host, vif: VifIdentity, work: () => Promise<void>): Promise<void> {
   if (vif.name === vif.device) return work();
-  return holding(host, await host.takeLock(nameLock(vif.name), LOCK_MS), work);
+  return holding(await host.takeLock(nameLock(vif.name), LOCK_MS), () => closing(host, work));
 }
 
-async function holding(host: Host, lock: Lock, work: () => Promise<void>): Promise<void> {
+/** Before a lock is given back: what was started ahead and not used holds it too. */
+async function closing(host: Host, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } finally {
-    // What was started ahead and not used holds the lock too.
     host.close();
-    await lock.release();
   }
 }
 

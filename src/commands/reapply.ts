@@ -1,5 +1,5 @@
 import { withBackend } from '../effects/backend-choice.ts';
-import type { Lock } from '../effects/lock.ts';
+import { holding } from '../effects/lock.ts';
 import { liveVifs, readOnce } from '../effects/present-devices.ts';
 import { repairBase } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
@@ -260,12 +260,4 @@ function isSilent(error: unknown): boolean {
 
 function sayUnreachable(host: Host, error: unknown): void {
   host.log.say('warning', `xenstore does not answer, using the saved state (${failureLine(asFailure(error))})`);
-}
-
-async function holding(lock: Lock, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } finally {
-    await lock.release();
-  }
 }

@@ -4,6 +4,7 @@ import { NFTABLES } from '../backends/nftables.ts';
 import { asFailure, Failure, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { backendOf, baseOfThisBoot } from './base-record.ts';
+import { holding } from './lock.ts';
 import type { State } from './state.ts';
 
 /** Variants of ebtables, best first: what the system's alternatives name is what other software uses too. */
@@ -109,11 +110,8 @@ async function variantOf(host: Host, program: string): Promise<EbtTools['variant
 }
 
 async function rememberAuto(host: Host): Promise<void> {
-  const lock = await host.takeLock('base', BASE_LOCK_MS);
-  try {
+  await holding(await host.takeLock('base', BASE_LOCK_MS), async () => {
     const base = host.state.readBase();
     if (base !== undefined) host.state.writeBase({ ...base, auto: true });
-  } finally {
-    await lock.release();
-  }
+  });
 }

@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import type { Ended, Starter } from './starter.ts';
+import { type Ended, type Starter, startedAs } from './starter.ts';
 
 /** By execa: for commands that people run. */
 export const startByExeca = ((tool, args, options) => {
@@ -12,8 +12,6 @@ export const startByExeca = ((tool, args, options) => {
     stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(options.fds as unknown as 'inherit'[])],
     env: { LC_ALL: 'C' },
   });
-  // A program need not read its input (EPIPE).
-  child.stdin?.on('error', () => {});
   const ended = child.then(
     (result): Ended => ({
       status: result.exitCode,
@@ -26,13 +24,5 @@ export const startByExeca = ((tool, args, options) => {
       stderr: String(result.stderr ?? ''),
     }),
   );
-  return {
-    pid: child.pid,
-    feed: (text) => void child.stdin?.write(text),
-    endInput: () => void child.stdin?.end(),
-    ended,
-    letGo() {
-      for (const pipe of child.stdio) pipe?.destroy();
-    },
-  };
+  return startedAs(child, ended);
 }) satisfies Starter;

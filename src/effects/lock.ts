@@ -8,6 +8,15 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** Does the work, then gives the lock back, however the work ends. */
+export async function holding<T>(lock: Lock, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
+}
+
 export type TakeLock = (name: string, waitMs: number) => Promise<Lock>;
 
 /** What can be known of locks without taking them. */

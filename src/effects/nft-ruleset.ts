@@ -14,6 +14,7 @@ import type { Host } from '../host.ts';
 import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from './base-record.ts';
 import { removeEbtables } from './ebtables-ruleset.ts';
 import { toolFailure } from './exec.ts';
+import { holding } from './lock.ts';
 import { liveRecords } from './present-devices.ts';
 import type { KernelDrops } from './ruleset.ts';
 import type { BaseRecord, VifRecord } from './state.ts';
@@ -62,8 +63,7 @@ async function loadOnBase(
     if (result.status === 0) return;
     if (!isOtherwise(result.stderr)) throw toolFailure('nft', NFT, result);
   }
-  const lock = await host.takeLock('base', BASE_LOCK_MS);
-  try {
+  await holding(await host.takeLock('base', BASE_LOCK_MS), async () => {
     const now = currentBase(host);
     if (now !== undefined && now.sentinel !== base?.sentinel) {
       const result = await host.run('nft', NFT, { input: render(now.sentinel, false), timeoutMs });
@@ -73,9 +73,7 @@ async function loadOnBase(
     const made = await makeBase(host, leaving);
     const result = await host.run('nft', NFT, { input: render(made.sentinel, true), timeoutMs });
     if (result.status !== 0) throw toolFailure('nft', NFT, result);
-  } finally {
-    await lock.release();
-  }
+  });
 }
 
 /** Makes the base anew with every vif that is alive. The caller holds the lock `base`. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Ended, Starter } from './starter.ts';
+import { type Ended, type Starter, startedAs } from './starter.ts';
 
 /**
  * By node:child_process: what a run of Xen's starts its tools with. execa would cost it 19 ms of CPU time, with Node 45
@@ -11,9 +11,6 @@ export const startBySpawn = ((tool, args, options) => {
     env: { ...process.env, LC_ALL: 'C' },
     stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe', ...options.fds],
   });
-  const pipes = [child.stdin, child.stdout, child.stderr];
-  // A program need not read its input (EPIPE).
-  child.stdin?.on('error', () => {});
   const stdout = collected(child.stdout);
   const stderr = collected(child.stderr);
   const ended = new Promise<Ended>((resolve) => {
@@ -26,15 +23,7 @@ export const startBySpawn = ((tool, args, options) => {
       settle({ status: status ?? undefined, signal: signal ?? undefined, error: undefined }),
     );
   });
-  return {
-    pid: child.pid,
-    feed: (text) => void child.stdin?.write(text),
-    endInput: () => void child.stdin?.end(),
-    ended,
-    letGo() {
-      for (const pipe of pipes) pipe?.destroy();
-    },
-  };
+  return startedAs(child, ended);
 }) satisfies Starter;
 
 /** Keeps what a stream says; the result gives all of it so far. */

@@ -1,3 +1,5 @@
+import type { Readable, Writable } from 'node:stream';
+
 /** How a program ended, and what it said. */
 export interface Ended {
   /** Undefined if a signal ended it, or if it never ran. */
@@ -21,6 +23,30 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** Gives its pipes up: whoever holds their other end does not keep this process alive. */
   letGo(): void;
+}
+
+/** What both starters' child processes have. */
+interface Child {
+  readonly pid?: number | undefined;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+}
+
+/** The handle of a child process, whoever started it. */
+export function startedAs(child: Child, ended: Promise<Ended>): Started {
+  const { stdin, stdout, stderr } = child;
+  // A program need not read its input (EPIPE).
+  stdin?.on('error', () => {});
+  return {
+    pid: child.pid,
+    feed: (text) => void stdin?.write(text),
+    endInput: () => void stdin?.end(),
+    ended,
+    letGo() {
+      for (const pipe of [stdin, stdout, stderr]) pipe?.destroy();
+    },
+  };
 }
 
 export interface StartOptions {

@@ -3,35 +3,15 @@
  * cannot see, in both directions. No other attack passes, and nothing else is lost.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { DEFAULT_GAPS, shortfallsOf } from '../../src/backends/ebtables-gaps.ts';
 import { ATTACKS } from '../kernel/attacks.ts';
+import { CORPUS_AS_PROPOSED as CORPUS } from '../kernel/corpus.ts';
 import { obstacle, openDom0 } from '../kernel/dom0.ts';
-import { A, frame, groupMac, igmp, ip4, TYPE, V } from '../kernel/frames.ts';
+import { A, frame, groupMac, igmp, ip4, TYPE } from '../kernel/frames.ts';
 import { LEGITIMATE } from '../kernel/legitimate.ts';
 import { TOWARD_GUEST } from '../kernel/toward-guest.ts';
-import { GUEST_A, GUEST_V, judge, type TestFrame, type Verdict, type Who } from '../kernel/verdict.ts';
-
-interface CorpusFrame {
-  readonly id: string;
-  readonly name: string;
-  readonly direction: 'from-guest' | 'to-guest';
-  readonly sender: Who;
-  readonly expect: 'drop' | 'pass';
-  readonly reason: string | null;
-  readonly hex: string;
-}
-
-const text = readFileSync(new URL('../corpus/frames.json', import.meta.url), 'utf8');
-const CORPUS = (JSON.parse(text) as { readonly frames: readonly CorpusFrame[] }).frames.map(
-  ({ id, name, reason, ...rest }): TestFrame => ({
-    ...rest,
-    name: `${id} ${name}`,
-    reason: reason ?? undefined,
-    ...(id === 'T02' ? { forget: V.mac } : {}),
-  }),
-);
+import { GUEST_A, GUEST_V, judge, type TestFrame, type Verdict } from '../kernel/verdict.ts';
 
 const DHCP = ['dhcp-form', 'dhcp-chaddr', 'dhcp-foreign'];
 const IPV6 = 'ip6-form ip6-ext nd-ext nd-form nd-lla nd-router nd-target mld-form dhcp6-form'.split(' ');

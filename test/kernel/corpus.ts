@@ -24,13 +24,18 @@ const NAMED_OTHERWISE: Readonly<Record<string, string>> = {
   X07b: 'ip6-ext',
 };
 
-/** The whole corpus: what a hostile guest sends, and what must not break. */
-export const CORPUS: readonly TestFrame[] = corpus.map(
-  ({ id, name, reason, ...rest }): TestFrame => ({
+/** The whole corpus: what a hostile guest sends, and what must not break; with the reasons it proposes. */
+export const CORPUS_AS_PROPOSED: readonly TestFrame[] = framesOf({});
+
+/** The same with the reasons of our stages. */
+export const CORPUS: readonly TestFrame[] = framesOf(NAMED_OTHERWISE);
+
+function framesOf(names: Readonly<Record<string, string>>): TestFrame[] {
+  return corpus.map(({ id, name, reason, ...rest }) => ({
     ...rest,
     name: `${id} ${name}`,
-    reason: NAMED_OTHERWISE[id] ?? reason ?? undefined,
+    reason: names[id] ?? reason ?? undefined,
     // "while its FDB entry is gone"
     ...(id === 'T02' ? { forget: V.mac } : {}),
-  }),
-);
+  }));
+}

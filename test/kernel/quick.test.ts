@@ -5,10 +5,10 @@
 import test, { type TestContext } from 'node:test';
 import { ATTACKS } from './attacks.ts';
 import { CORPUS } from './corpus.ts';
-import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { type Dom0, obstacle } from './dom0.ts';
 import { LEGITIMATE } from './legitimate.ts';
 import { TOWARD_GUEST } from './toward-guest.ts';
-import { GUEST_A, GUEST_V, testFrames } from './verdict.ts';
+import { openGuests, testFrames } from './verdict.ts';
 
 const skip = obstacle();
 if (skip) test('the stages alone', { skip }, () => {});
@@ -18,9 +18,7 @@ else {
 }
 
 async function openWithoutShortWay(t: TestContext): Promise<Dom0> {
-  const dom0 = await openDom0(t);
-  await dom0.start(GUEST_A);
-  await dom0.start(GUEST_V);
+  const dom0 = await openGuests(t);
   const text = ['from-guest', 'to-guest'].map(
     (direction) =>
       `flush chain bridge xen-vif ${direction}/quick\nadd rule bridge xen-vif ${direction}/quick goto ${direction}/start\n`,
