@@ -2,6 +2,7 @@ import type { Backend } from './backends/backend.ts';
 import type { RunTool, StartAhead } from './effects/exec.ts';
 import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
+import type { Rtnetlink } from './effects/rtnetlink.ts';
 import type { State } from './effects/state.ts';
 import type { Device } from './effects/sysfs.ts';
 import type { Policy } from './policy/keys.ts';
@@ -12,6 +13,8 @@ export interface Host {
   /** For speed alone: nothing may depend on it. What is not used then is ended by `close`. */
   readonly ahead: StartAhead;
   readonly close: () => void;
+  /** Undefined where the runtime has no way to it; the programs of iproute2 then do all. */
+  readonly rtnetlink?: Rtnetlink | undefined;
   readonly log: Log;
   /** Begins to send the log, while the run goes on. What it starts holds no lock. */
   readonly sendLog: () => void;

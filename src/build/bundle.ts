@@ -26,6 +26,8 @@ const common: BuildOptions = {
   preserveSymlinks: true,
   logLevel: 'warning',
   define: defines(),
+  // Only the standalone executable comes to it.
+  external: ['bun:ffi'],
 };
 const bundle = join(ROOT, 'dist/vif-bridge.cjs');
 const draft = `${bundle}.draft`;

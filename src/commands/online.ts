@@ -1,5 +1,6 @@
 import { withBackend } from '../effects/backend-choice.ts';
 import { batchAhead, runBatch } from '../effects/batch.ts';
+import { pinned } from '../effects/forwarding-entry.ts';
 import { holding } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
 import { nftAhead } from '../effects/nft-ruleset.ts';
@@ -30,7 +31,7 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
   await withVifLock(host, event, async () => {
     // First what takes longest where there are many devices. xenstore is read under the lock: a re-apply that had it
     // meanwhile may have read something newer.
-    if (event.type === 'vif') batchAhead(host, 'bridge');
+    if (event.type === 'vif' && host.rtnetlink === undefined) batchAhead(host, 'bridge');
     if (event.backend !== undefined) directoryAhead(host, event.backend.path);
     if (host.backend.name === 'nftables' && currentBase(host) !== undefined) nftAhead(host);
     const identified = await identify(host, event);
@@ -69,7 +70,7 @@ async function apply(host: Host, prepared: Prepared, device: Device): Promise<vo
   const lost = [
     ...early,
     ...(await runBatch(host.run, 'ip', prepareAndJoin)),
-    ...(await runBatch(host.run, 'bridge', fdbLines(setup))),
+    ...((await pinned(host, setup, device.ifindex)) ? [] : await runBatch(host.run, 'bridge', fdbLines(setup))),
     ...(await goUp(host, prepared)),
   ];
   for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);

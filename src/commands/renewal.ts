@@ -1,4 +1,5 @@
 import type { PlannedPort } from '../backends/backend.ts';
+import { pinned } from '../effects/forwarding-entry.ts';
 import { deviceFinder, type FindDevice, readOnce } from '../effects/present-devices.ts';
 import { currentBase, loadPorts } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
@@ -63,10 +64,14 @@ export async function renew(given: Host, vifs: readonly Renewable[]): Promise<Fa
   await batch('ip', ({ prepared: { setup } }) => (setup.rename ? prepareLines(setup) : []));
   note(await loadAll(host, working()));
   await batch('ip', ({ prepared: { setup } }) => joinLines(setup));
-  await batch('bridge', ({ prepared: { setup, vif }, before }) => [
+  const entered = new Set<string>();
+  for (const { device, prepared, present } of working()) {
+    if (await pinned(host, prepared.setup, present.ifindex)) entered.add(device);
+  }
+  await batch('bridge', ({ device, prepared: { setup, vif }, before }) => [
     // It was pinned until now: the entry would keep the frames of the other port with this MAC.
     ...(setup.binding === 'shared' && before?.shared === false ? unpinLines(setup.name).fdb(vif.mac) : []),
-    ...fdbLines(setup),
+    ...(entered.has(device) ? [] : fdbLines(setup)),
   ]);
   await batch('ip', ({ prepared: { setup }, present }) => (setup.rename || !present.up ? upLines(setup.name) : []));
   for (const port of working()) {

@@ -7,6 +7,7 @@ import { openTools, toolRunner } from './exec.ts';
 import { flockLocks } from './lock.ts';
 import { lockfileLocks } from './lockfile-lock.ts';
 import type { Log } from './log.ts';
+import { rtnetlink } from './rtnetlink.ts';
 import { startBySpawn } from './spawn-starter.ts';
 import type { Starter } from './starter.ts';
 import { openState } from './state.ts';
@@ -47,6 +48,7 @@ export function systemHost(settings: RunSettings): Host {
     run,
     ahead,
     close: drop,
+    rtnetlink,
     log: settings.log,
     sendLog: () => settings.log.begin(run),
     takeLock: (name, waitMs) => locks.take(name, deadline.allow(waitMs)),

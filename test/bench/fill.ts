@@ -58,6 +58,8 @@ async function fill(order: FillOrder): Promise<void> {
     deadlineMs: 600_000,
   });
   const setups = guests.map((one) => record(host, one));
+  // As `online` leaves them: without, dom0 has an address and routes on each.
+  for (const { name } of setups) host.disableIpv6(name);
   batch(
     'ip',
     setups.flatMap((setup) => [...joinLines(setup).map((line) => line.text), `link set dev ${setup.name} up`]),

@@ -1,6 +1,7 @@
 import { NFTABLES } from '../../src/backends/nftables.ts';
 import type { ToolOptions, ToolResult } from '../../src/effects/exec.ts';
 import type { Severity } from '../../src/effects/log.ts';
+import type { Rtnetlink } from '../../src/effects/rtnetlink.ts';
 import { openState } from '../../src/effects/state.ts';
 import type { Device } from '../../src/effects/sysfs.ts';
 import type { Host } from '../../src/host.ts';
@@ -17,6 +18,8 @@ export interface FakeOptions {
   readonly directory: string;
   readonly policy?: Partial<Policy>;
   readonly ticket?: number;
+  /** Whether the kernel takes requests; unless told, there is no way to it. */
+  readonly kernel?: 'takes' | 'refuses';
 }
 
 export interface FakeHost {
@@ -57,6 +60,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
     },
     ahead: () => {},
     close: () => {},
+    rtnetlink: options.kernel && kernelThat(options.kernel, effects),
     log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {}, begin: () => {} },
     sendLog: () => {},
     takeLock: async (name) => {
@@ -80,4 +84,11 @@ export function fakeHost(options: FakeOptions): FakeHost {
     now: () => '2026-01-01T00:00:00.000Z',
   };
   return { host, effects, log };
+}
+
+function kernelThat(answers: 'takes' | 'refuses', effects: string[]): Rtnetlink {
+  return async (request) => {
+    effects.push(`rtnetlink ${Buffer.from(request).toString('hex')}`);
+    return answers === 'takes';
+  };
 }

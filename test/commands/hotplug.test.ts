@@ -6,6 +6,8 @@ import test, { type TestContext } from 'node:test';
 import { hotplug } from '../../src/commands/hotplug.ts';
 import type { VifRecord } from '../../src/effects/state.ts';
 import { Failure } from '../../src/errors.ts';
+import { parseMac } from '../../src/net/mac-address.ts';
+import { fdbRequest } from '../../src/port/fdb-request.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
 import { device, type FakeHost, type FakeOptions, fakeHost, type Tool } from './fake-host.ts';
 
@@ -28,6 +30,9 @@ function listing(keys: Readonly<Record<string, string>>): Tool {
 
 const GOOD = { script: '/s', mac: '00:16:3e:00:00:01', ip: '192.0.2.1', bridge: 'xenbr0', type: 'vif' };
 const works: Tool = () => ({});
+const refuses =
+  (stderr: string): Tool =>
+  () => ({ status: 1, stderr });
 const hangs: Tool = () => {
   throw new Failure('timeout', 'it did not end within 8.0 s');
 };
@@ -84,16 +89,27 @@ test('online: locked, rules before the port joins, up after both, and Xen is tol
   assert.equal(fake.effects.filter((effect) => effect.includes('connected')).length, 1);
 });
 
+test('online: where the runtime can ask the kernel itself, the forwarding entry needs no program', async (t) => {
+  const { bridge: _, ...tools } = TOOLS;
+  const fake = setUp(t, { kernel: 'takes', tools });
+  await hotplug(hostsOf(fake), event('online'));
+  const entry = `rtnetlink ${Buffer.from(fdbRequest(VIF.ifindex, parseMac(GOOD.mac, 'the test'))).toString('hex')}`;
+  assert.ok(fake.effects.indexOf(entry) > index(fake.effects, 'ip link set dev vif1.0 master xenbr0'));
+  assert.ok(fake.effects.indexOf(entry) < index(fake.effects, 'ip link set dev vif1.0 up'));
+});
+
+test('online: what the kernel refuses is left to the program, which says why', async (t) => {
+  const fake = setUp(t, { kernel: 'refuses', tools: { ...TOOLS, bridge: refuses('No buffers\nCommand failed -:2') } });
+  assert.match((await failing(fake, event('online'))).message, /fdb replace .* failed: No buffers/);
+  assert.equal(index(fake.effects, 'ip link set dev vif1.0 up'), -1);
+});
+
 test('add of a tap: the same without a word to Xen', async (t) => {
   const fake = setUp(t, { devices: [BRIDGE, device('vif1.0-emu')] });
   await hotplug(hostsOf(fake), event('add'));
   assert.ok(fake.effects.includes('ip link set dev vif1.0-emu up'));
   assert.equal(index(fake.effects, 'xenstore-write'), -1);
 });
-
-const refuses =
-  (stderr: string): Tool =>
-  () => ({ status: 1, stderr });
 
 /** Each step of online fails once: the run must fail, close the link after everything else, and tell Xen. */
 const FAILURES: readonly (readonly [what: string, tools: Readonly<Record<string, Tool>>, says: RegExp])[] = [

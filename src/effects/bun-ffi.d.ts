@@ -1,0 +1,12 @@
+/** What rtnetlink.ts uses of bun's foreign function interface; only the standalone executable has it. */
+declare module 'bun:ffi' {
+  type FfiType = 'i32' | 'u64' | 'i64_fast' | 'ptr';
+  interface Signature {
+    readonly args: readonly FfiType[];
+    readonly returns: FfiType;
+  }
+  export function dlopen<T extends Readonly<Record<string, Signature>>>(
+    library: string,
+    signatures: T,
+  ): { readonly symbols: { readonly [name in keyof T]: (...args: readonly (number | Uint8Array)[]) => number } };
+}

@@ -1,0 +1,60 @@
+/**
+ * Sends one request to the kernel's rtnetlink (rtnetlink(7)).
+ *
+ * @param request a whole message that asks for an acknowledgement
+ * @returns true if the kernel has done it; false if it refused, or could not be asked: then a program is to do it, which
+ *   says why not
+ */
+export type Rtnetlink = (request: Uint8Array) => Promise<boolean>;
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const NETLINK_ROUTE = 0;
+const MSG_DONTWAIT = 0x40;
+const ANSWER_BYTES = 8192;
+
+/**
+ * By the C library of the standalone executable, by way of bun:ffi; undefined with Node, which has no way to such a socket.
+ * It costs a quarter of what starting a program costs, and `bridge` lists all devices of the host first.
+ */
+export const rtnetlink: Rtnetlink | undefined = process.versions.bun === undefined ? undefined : send;
+
+async function send(request: Uint8Array): Promise<boolean> {
+  try {
+    const { dlopen } = await import('bun:ffi');
+    const { symbols } = dlopen('libc.so.6', {
+      socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+      send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64_fast' },
+      recv: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64_fast' },
+      close: { args: ['i32'], returns: 'i32' },
+    });
+    const socket = symbols.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (socket < 0) return false;
+    try {
+      if (symbols.send(socket, request, request.length, 0) !== request.length) return false;
+      // The kernel works while it is sent to (net/netlink/af_netlink.c: netlink_rcv_skb): the answer is there.
+      const answer = new Uint8Array(ANSWER_BYTES);
+      const length = symbols.recv(socket, answer, answer.length, MSG_DONTWAIT);
+      return isDone(answer.subarray(0, Math.max(0, length)));
+    } finally {
+      symbols.close(socket);
+    }
+  } catch {
+    // No such library, or no memory for code (a hardened kernel).
+    return false;
+  }
+}
+
+const NLMSG_HEADER = 16;
+const NLMSG_ERROR = 2;
+
+/** True for the acknowledgement of success: struct nlmsgerr with error 0 (linux/netlink.h). */
+export function isDone(answer: Uint8Array): boolean {
+  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
+  return (
+    answer.length >= NLMSG_HEADER + 4 &&
+    view.getUint16(4, true) === NLMSG_ERROR &&
+    view.getInt32(NLMSG_HEADER, true) === 0
+  );
+}
