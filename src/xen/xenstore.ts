@@ -41,9 +41,16 @@ export function nodeAhead(host: { readonly ahead: StartAhead }, path: string): v
 
 /** For 4000 vifs of about 20 keys: xenstore-ls asks twice for each. */
 const READ_ALL_MS = 120_000;
+/**
+ * One xenstore-ls and xenstored wait for each other by turns. Several keep xenstored at work (measured with 1000 vifs: 1.2 s
+ * by one, 0.4 s by four, on two CPUs).
+ */
+const READERS = 4;
+/** Fewer domains are read sooner by one. */
+const MANY_DOMAINS = 64;
 
 /**
- * The backend directories of all vifs below `parent` (`backend/vif`) in one process. Some may go while they are read.
+ * The backend directories of all vifs below `parent` (`backend/vif`) in a few processes. Some may go while they are read.
  *
  * @returns the keys of each, by its path, read when they are asked for; undefined where there is no such directory
  * @throws Failure `timeout` if xenstored does not answer, `tool` if it cannot be reached or there is no xenstore-ls. The
@@ -53,14 +60,9 @@ export async function readDirectoriesBelow(
   run: RunTool,
   parent: string,
 ): Promise<(path: string) => XenstoreKeys | undefined> {
-  const args = ['-f', parent];
-  const result = await run('xenstore-ls', args, { timeoutMs: READ_ALL_MS });
-  // With output it is an error on the way: what was not printed may be there all the same.
-  const missing =
-    result.stdout === '' && /No such file or directory/.test(result.stderr) && !/xs_open/.test(result.stderr);
-  if (result.status !== 0 && !missing) throw toolFailure('xenstore-ls', args, result);
+  const text = (await listedInParts(run, parent)) ?? (await listing(run, [parent]));
   const lines = new Map<string, string[]>();
-  for (const line of result.stdout.split('\n')) {
+  for (const line of text.split('\n')) {
     const path = /^\/\d+\/\d+(?=\/)/.exec(line.startsWith(parent) ? line.slice(parent.length) : '')?.[0];
     if (path === undefined) continue;
     const own = lines.get(parent + path);
@@ -71,6 +73,41 @@ export async function readDirectoriesBelow(
     const own = lines.get(path);
     return own === undefined ? undefined : parseListing(own.join('\n'), path);
   };
+}
+
+/**
+ * What `xenstore-ls -f` prints of these directories.
+ *
+ * @throws Failure if one of several is not there: a tool that is given more ends at that one
+ */
+async function listing(run: RunTool, paths: readonly string[]): Promise<string> {
+  const args = ['-f', ...paths];
+  const result = await run('xenstore-ls', args, { timeoutMs: READ_ALL_MS });
+  // With output it is an error on the way: what was not printed may be there all the same.
+  const missing =
+    paths.length === 1 &&
+    result.stdout === '' &&
+    /No such file or directory/.test(result.stderr) &&
+    !/xs_open/.test(result.stderr);
+  if (result.status !== 0 && !missing) throw toolFailure('xenstore-ls', args, result);
+  return result.stdout;
+}
+
+/** The directories of all domains, read by several at once; undefined where that is not to be, for whatever reason. */
+async function listedInParts(run: RunTool, parent: string): Promise<string | undefined> {
+  try {
+    const result = await run('xenstore-list', [parent], { timeoutMs: READ_MS });
+    const domains = result.stdout.split('\n').filter((name) => /^\d+$/.test(name));
+    if (result.status !== 0 || domains.length < MANY_DOMAINS) return undefined;
+    const size = Math.ceil(domains.length / READERS);
+    const parts = Array.from({ length: READERS }, (_, index) => domains.slice(index * size, (index + 1) * size));
+    const paths = parts.map((part) => part.map((domain) => `${parent}/${domain}`)).filter((part) => part.length > 0);
+    return (await Promise.all(paths.map((some) => listing(run, some)))).join('');
+  } catch (error) {
+    // A guest that ended meanwhile ends its part; one listing of all goes on. It also finds what is really wrong.
+    if (error instanceof Failure && error.code !== 'timeout') return undefined;
+    throw error;
+  }
 }
 
 /** For hosts whose xenstore tools have no xenstore-ls: one process a key. */

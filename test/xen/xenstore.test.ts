@@ -4,7 +4,7 @@ import test, { type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { RunTool } from '../../src/effects/exec.ts';
 import { Failure } from '../../src/errors.ts';
-import { nodeExists, parseListing, readDirectory, writeKeys } from '../../src/xen/xenstore.ts';
+import { nodeExists, parseListing, readDirectoriesBelow, readDirectory, writeKeys } from '../../src/xen/xenstore.ts';
 import { PLAIN_ENV, runProgram } from '../lab/subprocess.ts';
 import { startXenstored, type Xenstored } from '../lab/xenstored.ts';
 
@@ -173,6 +173,53 @@ test('with the genuine xenstore tools', { skip: noTools }, async (t) => {
       await assert.rejects(writeKeys(toolsAt('/nonexistent'), [['a', 'b']]), { name: 'Failure', code: 'tool' });
     },
   );
+
+  await t.test('the vifs of many domains are read by several tools at once, and no key is lost', async (t) => {
+    const { store: xenstored, run } = await store(t);
+    const domains = Array.from({ length: 130 }, (_, index) => index + 1);
+    for (const domid of domains) {
+      xenstored.load({
+        [`/local/domain/0/backend/vif/${domid}/0/mac`]: `00:16:3e:00:00:${domid}`,
+        [`/local/domain/0/backend/vif/${domid}/1/ip`]: `192.0.2.${domid}\n`,
+      });
+    }
+    const calls: number[] = [];
+    const counted: RunTool = (tool, args, options) => {
+      if (tool === 'xenstore-ls') calls.push(args.length - 1);
+      return run(tool, args, options);
+    };
+    const keysOf = await readDirectoriesBelow(counted, 'backend/vif');
+    for (const domid of domains) {
+      assert.deepEqual([...(keysOf(`backend/vif/${domid}/0`) ?? [])], [['mac', `00:16:3e:00:00:${domid}`]]);
+      assert.deepEqual([...(keysOf(`backend/vif/${domid}/1`) ?? [])], [['ip', `192.0.2.${domid}\n`]]);
+    }
+    assert.equal(keysOf('backend/vif/131/0'), undefined);
+    assert.deepEqual(calls, [33, 33, 33, 31]);
+  });
+
+  await t.test('a guest that ends while all are read costs no other its keys', async (t) => {
+    const { store: xenstored, run } = await store(t);
+    for (let domid = 1; domid <= 100; domid += 1) {
+      xenstored.write(`/local/domain/0/backend/vif/${domid}/0/mac`, `00:16:3e:00:00:${domid}`);
+    }
+    const late: RunTool = (tool, args, options) => {
+      // Between the list of domains and the look at them.
+      if (tool === 'xenstore-ls') xenstored.remove('/local/domain/0/backend/vif/7');
+      return run(tool, args, options);
+    };
+    const keysOf = await readDirectoriesBelow(late, 'backend/vif');
+    for (let domid = 1; domid <= 100; domid += 1) {
+      assert.equal(keysOf(`backend/vif/${domid}/0`) === undefined, domid === 7, String(domid));
+    }
+  });
+
+  await t.test('a xenstored that does not answer, or that nobody can reach, is an error', async () => {
+    const hangs: RunTool = async () => {
+      throw new Failure('timeout', 'it did not end');
+    };
+    await assert.rejects(readDirectoriesBelow(hangs, 'backend/vif'), { name: 'Failure', code: 'timeout' });
+    await assert.rejects(readDirectoriesBelow(toolsAt('/nonexistent'), 'backend/vif'), { message: /xs_open/ });
+  });
 
   await t.test('a node exists or not', async (t) => {
     const { store: xenstored, run } = await store(t);
