@@ -1,4 +1,5 @@
 import { withBackend } from '../effects/backend-choice.ts';
+import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import { liveVifs, readOnce } from '../effects/present-devices.ts';
 import { repairBase } from '../effects/ruleset.ts';
@@ -45,6 +46,8 @@ export async function reapply(given: Host, device: string): Promise<void> {
 async function reapplyAlone(host: Host, candidate: Candidate, isWanted: () => boolean): Promise<void> {
   await withVifLock(host, candidate, async () => {
     if (!isWanted()) return;
+    // It lists all devices first, while xenstore is read.
+    if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
     const renewable = await recognise(candidate, singleReader(host));
     if (hasMovedOn(host, candidate)) return;
     await withNameLock(host, renewable.who.vif, async () => {

@@ -12,6 +12,8 @@ export interface Target {
   readonly unit: '' | 'ms' | 'MiB';
 }
 
+const FORMS = ['standalone', 'node'] as const;
+
 type Key = readonly [figure: string, subject: string, vifs: number];
 
 /** @param levels of vifs in this run, ascending */
@@ -49,17 +51,21 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
       ['online', 'stock + ebtables', 1000],
       ['online', 'standalone', 1000],
     ),
-    ...['online', 'reapply', 'offline'].map((figure) =>
-      times(
-        `\`${figure}\`, standalone, ${most} vifs / ${least} vifs`,
-        '<= 1.5',
-        [figure, 'standalone', most],
-        [figure, 'standalone', least],
+    ...['online', 'reapply', 'offline'].flatMap((figure) =>
+      FORMS.map((form) =>
+        times(
+          `\`${figure}\`, ${form}, ${most} vifs / ${least} vifs`,
+          '<= 1.5',
+          [figure, form, most],
+          [figure, form, least],
+        ),
       ),
     ),
-    plain('`reapply --all`, standalone, 1000 vifs', '<= 1500 ms', 'ms', ['reapply --all', 'standalone', 1000]),
-    plain('`reapply --all`, standalone, 4000 vifs', '<= 6000 ms', 'ms', ['reapply --all', 'standalone', 4000]),
-    ...['standalone', 'node'].flatMap((form) => [
+    ...FORMS.flatMap((form) => [
+      plain(`\`reapply --all\`, ${form}, 1000 vifs`, '<= 1500 ms', 'ms', ['reapply --all', form, 1000]),
+      plain(`\`reapply --all\`, ${form}, 4000 vifs`, '<= 6000 ms', 'ms', ['reapply --all', form, 4000]),
+    ]),
+    ...FORMS.flatMap((form) => [
       times(
         `${storm} \`online\` at once / one by one, ${form}`,
         '<= 0.7 on 2 CPUs',
@@ -80,7 +86,7 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
         [figure, 'no filter', 0],
       ),
     ),
-    plain('`status`, standalone, 1000 vifs', '<= 500 ms', 'ms', ['status', 'standalone', 1000]),
+    ...FORMS.map((form) => plain(`\`status\`, ${form}, 1000 vifs`, '<= 500 ms', 'ms', ['status', form, 1000])),
   ];
 }
 

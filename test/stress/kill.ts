@@ -8,7 +8,7 @@ import { waitForForwarding } from '../lab/bench.ts';
 import { openWire, type Stream, type Wire } from '../lab/wire.ts';
 import { buildFleet, clean, type Fleet, type Situation, type TestContext } from './fleet.ts';
 import { datagram, EVERYBODY, type GuestVif, guestVif } from './guest-vif.ts';
-import { BACKENDS, type BackendName, LAUNCHER, obstacle, rounds } from './rounds.ts';
+import { type BackendName, LAUNCHER, obstacle, rounds } from './rounds.ts';
 import { MOMENTS, type Moment, type ToolKiller, toolKiller } from './tool-killer.ts';
 
 const skip = obstacle();
@@ -108,7 +108,8 @@ function argsOf(operation: Operation): string[] {
   return [operation === 'offline' ? 'offline' : 'online', 'type_if=vif'];
 }
 
-for (const backend of BACKENDS) {
+/** The tests, in a file for each backend: together they would take too long for one. */
+export function testKills(backend: BackendName): void {
   for (const operation of ['online', 'offline', 'reapply', 'first online'] as const) {
     const title = `${backend}: ${operation} killed before, in and after each program it starts lets no spoofed frame pass, and the next run repairs it`;
     test(title, { skip }, async (t) => {
