@@ -29,6 +29,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { form, programFile } from '../lab/program.ts';
 import { runProgram } from '../lab/subprocess.ts';
 import { startXenstored } from '../lab/xenstored.ts';
 
@@ -85,7 +86,7 @@ async function runScenario(t: TestContext, folder: string): Promise<Record<(type
   t.after(() => rmSync(place, { recursive: true }));
   const inputs = join(place, 'in');
   cpSync(folder, inputs, { recursive: true });
-  symlinkSync(join(ROOT, 'bin/vif-bridge'), join(place, 'vif-bridge'));
+  symlinkSync(form() === 'node' ? join(ROOT, 'bin/vif-bridge') : programFile(), join(place, 'vif-bridge'));
   const log = join(place, 'log');
   writeFileSync(join(place, 'logger'), `#!/bin/sh\ncat >>${log}\n`, { mode: 0o755 });
 
