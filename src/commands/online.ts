@@ -155,7 +155,13 @@ async function unpin(host: Host, device: string, name: string, { vif, bridge }: 
   const record = host.state.readVif(device);
   if (record !== undefined) host.state.writeVif({ ...record, shared: true, ingress: true });
   await loadIngress(host, { device, name, bridge: record?.bridge ?? bridge });
-  await runBatch(host.run, 'ip', lines.link);
+  try {
+    await runBatch(host.run, 'ip', lines.link);
+  } catch (error) {
+    // It is on no bridge: its own run has not come so far, and looks for twins at its end; or it is leaving.
+    if (host.readDevice(name)?.master === undefined) return;
+    throw error;
+  }
   await runBatch(host.run, 'bridge', lines.fdb(vif.mac));
 }
 

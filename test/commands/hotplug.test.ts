@@ -311,6 +311,25 @@ test('a late offline does not touch the interface of a new domain that has the n
   }
 });
 
+for (const [what, more, succeeds] of [
+  ['is on no bridge yet, whose own run looks for twins at its end', {}, true],
+  ['is in service', { master: 'xenbr0' }, false],
+] as const) {
+  test(`a twin that cannot be told to learn and ${what}: online ${succeeds ? 'succeeds' : 'fails'}`, async (t) => {
+    const ip: Tool = (_, { input = '' }) => {
+      const line = input.split('\n').findIndex((text) => text.includes('dev vif2.0 type bridge_slave learning on'));
+      if (line < 0) return {};
+      return { status: 1, stderr: `RTNETLINK answers: Operation not supported\nCommand failed -:${line + 1}\n` };
+    };
+    const twin = device('vif2.0', { ifindex: 8, ...more });
+    const fake = setUp(t, { devices: [BRIDGE, VIF, twin], tools: { ...TOOLS, ip } });
+    fake.host.state.writeVif(record({ device: 'vif2.0', name: 'vif2.0', ifindex: 8, xenbus: 'backend/vif/2/0' }));
+    if (succeeds) await hotplug(hostsOf(fake), event('online'));
+    else assert.match((await failing(fake, event('online'))).message, /vif2\.0 type bridge_slave learning on failed/);
+    assert.equal(fake.host.state.readVif('vif2.0')?.shared, true);
+  });
+}
+
 test('an offline that a newer run has overtaken does nothing', async (t) => {
   const fake = setUp(t, { ticket: 10 });
   fake.host.state.writeVif(record({ ticket: 11 }));
