@@ -12,7 +12,8 @@ const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_ROUTE = 0;
 const MSG_DONTWAIT = 0x40;
-const ANSWER_BYTES = 8192;
+/** An acknowledgement is 36 bytes; one of an error repeats the request. */
+const ANSWER_BYTES = 1024;
 
 /**
  * By the C library of the standalone executable, by way of bun:ffi; undefined with Node, which has no way to such a socket.
@@ -22,28 +23,41 @@ export const rtnetlink: Rtnetlink | undefined = process.versions.bun === undefin
 
 async function send(request: Uint8Array): Promise<boolean> {
   try {
-    const { dlopen } = await import('bun:ffi');
-    const { symbols } = dlopen('libc.so.6', {
-      socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
-      send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64_fast' },
-      recv: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64_fast' },
-      close: { args: ['i32'], returns: 'i32' },
-    });
-    const socket = symbols.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (socket < 0) return false;
-    try {
-      if (symbols.send(socket, request, request.length, 0) !== request.length) return false;
-      // The kernel works while it is sent to (net/netlink/af_netlink.c: netlink_rcv_skb): the answer is there.
-      const answer = new Uint8Array(ANSWER_BYTES);
-      const length = symbols.recv(socket, answer, answer.length, MSG_DONTWAIT);
-      return isDone(answer.subarray(0, Math.max(0, length)));
-    } finally {
-      symbols.close(socket);
-    }
+    opened ??= open();
+    if ((await opened)(request)) return true;
+    // Nothing that was said to this one may be taken for the answer to another.
+    opened = undefined;
+    return false;
   } catch {
     // No such library, or no memory for code (a hardened kernel).
     return false;
   }
+}
+
+/** Sends a request through a socket, and closes that unless it was done. */
+type Ask = (request: Uint8Array) => boolean;
+
+/** One socket for all requests of a run: opening library and socket takes three times as long as a request. */
+let opened: Promise<Ask> | undefined;
+
+async function open(): Promise<Ask> {
+  const { dlopen } = await import('bun:ffi');
+  const { symbols } = dlopen('libc.so.6', {
+    socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+    send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64_fast' },
+    recv: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64_fast' },
+    close: { args: ['i32'], returns: 'i32' },
+  });
+  const socket = symbols.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  return (request) => {
+    const sent = symbols.send(socket, request, request.length, 0);
+    // The kernel works while it is sent to (net/netlink/af_netlink.c: netlink_rcv_skb): the answer is there.
+    const answer = new Uint8Array(ANSWER_BYTES);
+    const length = sent === request.length ? symbols.recv(socket, answer, answer.length, MSG_DONTWAIT) : 0;
+    const done = isDone(answer.subarray(0, Math.max(0, length)));
+    if (!done) symbols.close(socket);
+    return done;
+  };
 }
 
 const NLMSG_HEADER = 16;
