@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { guestGroup } from '../../src/port/guest-group.ts';
 import { type Bench, type BenchOptions, buildBench, waitForForwarding } from '../lab/bench.ts';
 import { createNamespace, type Namespace, namespaceObstacle } from '../lab/namespace.ts';
 import { formObstacle, launcher, program } from '../lab/program.ts';
@@ -79,7 +80,7 @@ export interface Dom0 {
   /** `ip -j link show` of a device; undefined if there is none. */
   link(name: string): Promise<Link | undefined>;
   openWire(interfaces: readonly string[]): Promise<Wire>;
-  /** The text of all rules. */
+  /** The text of all rules, with the names of ports in place of their interface groups (src/port/guest-group.ts). */
   ruleset(): Promise<string>;
 }
 
@@ -115,7 +116,23 @@ export function obstacle(): string | false {
 export async function openDom0(t: Scope, options: Dom0Options = {}): Promise<Dom0> {
   const ns = await createNamespace(t.name);
   t.after(() => ns.remove());
-  const bench = await buildBench(ns, options);
+  const built = await buildBench(ns, options);
+  const groups = new Map<string, Set<string>>();
+  /** Remembers which device has which group of ours, or would get it; a device that goes later is still known then. */
+  const noteDevices = async (): Promise<void> => {
+    for (const { ifname, ifindex } of JSON.parse(await ns.check(['ip', '-j', 'link'])) as Link[]) {
+      const group = String(guestGroup(ifindex));
+      groups.set(group, (groups.get(group) ?? new Set()).add(ifname));
+    }
+  };
+  const bench: Bench = {
+    ...built,
+    async addVif(...args) {
+      const guest = await built.addVif(...args);
+      await noteDevices();
+      return guest;
+    },
+  };
   const store = await startXenstored({ domid: options.domid ?? 0 });
   t.after(() => store.stop());
   const folder = mkdtempSync(join(tmpdir(), 'xvb-kernel-'));
@@ -190,6 +207,10 @@ export async function openDom0(t: Scope, options: Dom0Options = {}): Promise<Dom
       t.after(() => wire.exit());
       return wire;
     },
-    ruleset: () => ns.check(['nft', 'list', 'ruleset']),
+    async ruleset() {
+      await noteDevices();
+      const text = await ns.check(['nft', 'list', 'ruleset']);
+      return text.replace(/\b\d{10}\b/g, (number) => [...(groups.get(number) ?? [number])].join('/'));
+    },
   };
 }

@@ -48,7 +48,7 @@ async function isJoined(dom0: Dom0, name: string): Promise<void> {
 async function isGone(dom0: Dom0, device: string): Promise<void> {
   const link = await dom0.link(device);
   assert.deepEqual([link?.master, link?.flags.includes('UP') ?? false], [undefined, false], device);
-  assert.doesNotMatch(await dom0.ruleset(), new RegExp(`chain ${device.replace('.', '\\.')}-`));
+  assert.doesNotMatch(await dom0.ruleset(), new RegExp(device.replace('.', '\\.')));
 }
 
 /** What the script's runs said on xl's stdout and stderr: libxl's own lines all begin with its name. */

@@ -2,6 +2,7 @@ import { create, guestNamed } from '../guest.ts';
 import { leftovers } from '../leftovers.ts';
 import { BRIDGE, makeNetwork } from '../network.ts';
 import { configure, createV, pingFrom, vifOf } from '../people.ts';
+import { groupsIn } from '../port-groups.ts';
 import type { Scenario } from '../scenario.ts';
 import { checkPicture, sendCorpus } from '../traffic.ts';
 
@@ -20,12 +21,16 @@ export const hvm: Scenario = {
       `status ${made.status}\n${made.stdout}${made.stderr}`,
     );
     const vif = `vif${(await host.sh('xl domid a')).trim()}.0`;
-    const ports = await host.sh(`ls /sys/class/net/${BRIDGE}/brif; nft list set bridge xen-vif managed`);
-    record.check(
-      'both ports of its card are on the bridge and have a filter',
-      [vif, `${vif}-emu`].every((port) => ports.includes(`${port}\n`) && ports.includes(`"${port}"`)),
-      ports,
-    );
+    const managed = groupsIn(await host.sh('nft list set bridge xen-vif managed'));
+    for (const port of [vif, `${vif}-emu`]) {
+      const link = await host.sh(`ip -o link show dev ${port} master ${BRIDGE}; true`);
+      const [group] = groupsIn(link);
+      record.check(
+        `${port.endsWith('-emu') ? 'the emulated' : 'the paravirtual'} port of its card is on the bridge and has a filter`,
+        group !== undefined && managed.includes(group),
+        `${link}\nfilters: ${managed.join(' ')}`,
+      );
+    }
     const a = guestNamed(host, 'a');
     const up = await a.ready(1, 90).then(
       () => true,
