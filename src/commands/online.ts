@@ -4,14 +4,15 @@ import { pinned } from '../effects/forwarding-entry.ts';
 import { holding } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
 import { nftAhead } from '../effects/nft-ruleset.ts';
+import { deviceFinder } from '../effects/present-devices.ts';
 import { currentBase, loadIngress, loadPort } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { nameLock, takeVifLock } from '../effects/vif-lock.ts';
-import { Failure } from '../errors.ts';
+import { asFailure, Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { definedValues, identify, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
-import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
+import { type BatchLine, fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
 import { type BackendPath, frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { directoryAhead, nodeAhead, nodeExists, writeKeys } from '../xen/xenstore.ts';
@@ -49,15 +50,14 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
 async function apply(host: Host, prepared: Prepared, device: Device): Promise<void> {
   const { vif, setup } = prepared;
   const before = host.state.readVif(vif.device);
-  const shared = new Set(twins(host, vif).map((twin) => twin.device));
   const record = recordOf(host, prepared, device, before);
   host.state.writeVif(record);
 
   if (!host.disableIpv6(device.name)) {
     host.log.say('warning', `${vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
   }
-  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is bound to the name
-  // (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
+  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is bound
+  // to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
   const prepare = prepareLines(setup);
   const early = setup.rename ? await runBatch(host.run, 'ip', prepare) : [];
   const rules = loadRules(host, prepared, before, device.ifindex);
@@ -70,20 +70,35 @@ async function apply(host: Host, prepared: Prepared, device: Device): Promise<vo
   const lost = [
     ...early,
     ...(await runBatch(host.run, 'ip', prepareAndJoin)),
-    ...((await pinned(host, setup, device.ifindex)) ? [] : await runBatch(host.run, 'bridge', fdbLines(setup))),
+    ...((await pinned(host, setup, device.ifindex))
+      ? []
+      : await runBatch(host.run, 'bridge', entryLines(host, prepared, before, device.ifindex))),
     ...(await goUp(host, prepared)),
   ];
   for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);
-  await shareWithTwins(host, prepared, shared);
+  await shareWithTwins(host, prepared);
 
   // Read again: a parallel run of a twin may have marked this port as shared.
   const now = host.state.readVif(vif.device) ?? record;
-  host.state.writeVif({
-    ...now,
-    loaded: [loadedTerms(prepared, device.ifindex)],
-    ingress: now.shared || prepared.port.ingress,
-  });
+  host.state.writeVif({ ...now, ...inService(prepared, device.ifindex, now) });
   noteApplied(host, prepared);
+}
+
+/** The forwarding entry as it is to be: made, or taken away from a port that was alone with its MAC until now. */
+export function entryLines(
+  host: Host,
+  { setup, vif }: Prepared,
+  before: VifRecord | undefined,
+  ifindex: number,
+): BatchLine[] {
+  if (setup.binding === 'shared' && wasPinned(host, before, ifindex)) return unpinLines(setup.name).fdb(vif.mac);
+  return fdbLines(setup);
+}
+
+/** What the record says at the end of a run, which the state `now` may know better: a twin may have marked the port. */
+export function inService(prepared: Prepared, ifindex: number, now: VifRecord): Partial<VifRecord> {
+  const shared = now.shared || prepared.setup.binding === 'shared';
+  return { loaded: [loadedTerms(prepared, ifindex)], shared, ingress: shared || prepared.port.ingress };
 }
 
 /** What the log is to say of a vif that is in service now. */
@@ -132,37 +147,70 @@ export async function endExemptions(host: Host, taken: ReadonlySet<number>): Pro
 }
 
 /**
- * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run marks itself in the
- * state first and looks again here, at its end: whoever of two parallel runs ends last sees the other.
+ * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run writes its record before
+ * it changes anything and looks here at its end, when its port has joined: whoever of two parallel runs ends last sees
+ * the other.
  */
-export async function shareWithTwins(host: Host, prepared: Prepared, before: ReadonlySet<string>): Promise<void> {
+export async function shareWithTwins(host: Host, prepared: Prepared): Promise<void> {
   if (prepared.setup.binding === 'open') return;
-  const now = twins(host, prepared.vif);
-  const latecomers = now.some((twin) => !before.has(twin.device));
-  if (latecomers && prepared.setup.binding === 'pinned')
-    await unpin(host, prepared.vif.device, prepared.setup.name, prepared);
-  for (const twin of now) {
+  const all = twins(host, prepared.vif);
+  // It was planned for a port that is alone.
+  if (all.length > 0 && prepared.setup.binding === 'pinned')
+    await unpin(
+      host,
+      { device: prepared.vif.device, name: prepared.setup.name, bridge: prepared.bridge },
+      prepared.vif,
+    );
+  for (const twin of all) {
     host.log.say(
       'info',
       `${prepared.vif.name} and ${twin.name} share the MAC ${prepared.vif.mac}: the bridge learns which one is in use`,
     );
-    if (!twin.shared && twin.mode !== 'unrestricted') await unpin(host, twin.device, twin.name, prepared);
+    if (!twin.shared && twin.mode !== 'unrestricted') await unpinTwin(host, twin, prepared.vif);
   }
 }
 
-async function unpin(host: Host, device: string, name: string, { vif, bridge }: Prepared): Promise<void> {
-  const lines = unpinLines(name);
-  const record = host.state.readVif(device);
-  if (record !== undefined) host.state.writeVif({ ...record, shared: true, ingress: true });
-  await loadIngress(host, { device, name, bridge: record?.bridge ?? bridge });
+async function unpinTwin(host: Host, twin: VifRecord, vif: VifIdentity): Promise<void> {
   try {
-    await runBatch(host.run, 'ip', lines.link);
+    await unpin(host, twin, vif);
   } catch (error) {
-    // It is on no bridge: its own run has not come so far, and looks for twins at its end; or it is leaving.
-    if (host.readDevice(name)?.master === undefined) return;
-    throw error;
+    if (asFailure(error).code !== 'tool') throw error;
+    const present = deviceFinder(host)(twin);
+    // It is leaving; or it is on no bridge yet: its own run has not come so far, and looks for twins at its end.
+    if (present?.master === undefined) return;
+    // It has joined or got its name meanwhile.
+    await unpin(host, { ...twin, name: present.name }, vif);
   }
-  await runBatch(host.run, 'bridge', lines.fdb(vif.mac));
+}
+
+/** The record says `shared` when it is done: what a killed run left half done, the next twin or re-apply does again. */
+async function unpin(
+  host: Host,
+  { device, name, bridge }: Pick<VifRecord, 'device' | 'name' | 'bridge'>,
+  { mac }: VifIdentity,
+): Promise<void> {
+  const lines = unpinLines(name);
+  amend(host, device, { ingress: true });
+  await loadIngress(host, { device, name, bridge });
+  await runBatch(host.run, 'ip', lines.link);
+  await runBatch(host.run, 'bridge', lines.fdb(mac));
+  amend(host, device, { shared: true });
+}
+
+function amend(host: Host, device: string, change: Partial<VifRecord>): void {
+  const record = host.state.readVif(device);
+  if (record !== undefined) host.state.writeVif({ ...record, ...change });
+}
+
+/** True for a port that has a forwarding entry of its own from an earlier run. */
+export function wasPinned(host: Host, before: VifRecord | undefined, ifindex: number): boolean {
+  return (
+    before !== undefined &&
+    before.bootId === host.bootId() &&
+    before.ifindex === ifindex &&
+    before.mode !== 'unrestricted' &&
+    !before.shared
+  );
 }
 
 export function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
@@ -180,7 +228,8 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
     mode: prepared.plan.mode,
     backend: host.backend.name,
     subnetBroadcasts: prepared.subnetBroadcasts,
-    shared: prepared.setup.binding === 'shared',
+    // Until its forwarding entry is gone it counts as pinned.
+    shared: prepared.setup.binding === 'shared' && !wasPinned(host, before, device.ifindex),
     ingress: prepared.port.ingress || before?.ingress === true,
     ifindex: device.ifindex,
     loaded: [...(before?.bootId === host.bootId() ? before.loaded : []), loadedTerms(prepared, device.ifindex)],

@@ -229,7 +229,7 @@ function singleReader(host: Host): ReadKeys {
   };
 }
 
-/** One process for all vifs, as long as all their directories lie in one place, as they do. */
+/** A few processes for all vifs, as long as all their directories lie in one place, as they do. */
 async function reader(host: Host, candidates: readonly Candidate[]): Promise<ReadKeys> {
   const one = singleReader(host);
   const parentOf = (path: string): string => path.replace(/\/\d+\/\d+$/, '');

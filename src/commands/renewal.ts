@@ -9,10 +9,19 @@ import { asFailure, Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
-import { fdbLines, joinLines, prepareLines, unpinLines, upLines } from '../port/port-setup.ts';
+import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { collision, endExemptions, isRenamed, loadedTerms, noteApplied, recordOf, shareWithTwins } from './online.ts';
+import {
+  collision,
+  endExemptions,
+  entryLines,
+  inService,
+  isRenamed,
+  noteApplied,
+  recordOf,
+  shareWithTwins,
+} from './online.ts';
 
 /** A vif that is to be renewed: the event that its `online` would be, and who it is. */
 export interface Renewable {
@@ -27,8 +36,6 @@ interface Port {
   readonly present: Device;
   readonly before: VifRecord | undefined;
   readonly record: VifRecord;
-  /** Devices that share the MAC, as known before anything was changed. */
-  readonly company: ReadonlySet<string>;
 }
 
 /**
@@ -68,11 +75,9 @@ export async function renew(given: Host, vifs: readonly Renewable[]): Promise<Fa
   for (const { device, prepared, present } of working()) {
     if (await pinned(host, prepared.setup, present.ifindex)) entered.add(device);
   }
-  await batch('bridge', ({ device, prepared: { setup, vif }, before }) => [
-    // It was pinned until now: the entry would keep the frames of the other port with this MAC.
-    ...(setup.binding === 'shared' && before?.shared === false ? unpinLines(setup.name).fdb(vif.mac) : []),
-    ...(entered.has(device) ? [] : fdbLines(setup)),
-  ]);
+  await batch('bridge', ({ device, prepared, present, before }) =>
+    entered.has(device) ? [] : entryLines(host, prepared, before, present.ifindex),
+  );
   await batch('ip', ({ prepared: { setup }, present }) => (setup.rename || !present.up ? upLines(setup.name) : []));
   for (const port of working()) {
     try {
@@ -95,14 +100,13 @@ function planAll(host: Host, vifs: readonly Renewable[], failures: Failures): Po
       const before = host.state.readVif(device);
       const present = presentDevice(host, find, who.vif, before);
       const vif = { ...who.vif, name: nameInService(who.vif, present) };
-      const company = new Set(twins(host, vif, find).map((twin) => twin.device));
-      const hasTwin = company.size > 0 || (macs.get(vif.mac) ?? 0) > 1;
+      const hasTwin = (macs.get(vif.mac) ?? 0) > 1 || twins(host, vif, find).length > 0;
       const prepared = prepareIdentified(host, event, present, { ...who, vif }, hasTwin);
       // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an offline
       // may have been started before this, and be waiting.
       const ticket = before?.bootId === host.bootId() ? before.ticket : 0;
       const record = recordOf({ ...host, ticket }, prepared, present, before);
-      return [{ device, prepared, present, before, record: { ...record, loaded: distinct(record.loaded) }, company }];
+      return [{ device, prepared, present, before, record: { ...record, loaded: distinct(record.loaded) } }];
     } catch (error) {
       failures.set(device, asFailure(error));
       return [];
@@ -147,15 +151,10 @@ async function loadAll(host: Host, ports: readonly Port[]): Promise<Failures> {
 }
 
 /** Twins that came meanwhile, the state as it is now, and what the log is to say. */
-async function finish(host: Host, { prepared, present, record, company }: Port): Promise<void> {
-  await shareWithTwins(host, prepared, company);
+async function finish(host: Host, { prepared, present, record }: Port): Promise<void> {
+  await shareWithTwins(host, prepared);
   const now = host.state.readVif(record.device) ?? record;
-  const done = {
-    ...now,
-    loaded: [loadedTerms(prepared, present.ifindex)],
-    ingress: now.shared || prepared.port.ingress,
-  };
-  write(host, done, now);
+  write(host, { ...now, ...inService(prepared, present.ifindex, now) }, now);
   noteApplied(host, prepared);
 }
 

@@ -82,7 +82,7 @@ export async function readDirectoriesBelow(
  */
 async function listing(run: RunTool, paths: readonly string[]): Promise<string> {
   const args = ['-f', ...paths];
-  const result = await run('xenstore-ls', args, { timeoutMs: READ_ALL_MS });
+  const result = await run('xenstore-ls', args, { timeoutMs: READ_ALL_MS, lockless: true });
   // With output it is an error on the way: what was not printed may be there all the same.
   const missing =
     paths.length === 1 &&
@@ -96,7 +96,7 @@ async function listing(run: RunTool, paths: readonly string[]): Promise<string> 
 /** The directories of all domains, read by several at once; undefined where that is not to be, for whatever reason. */
 async function listedInParts(run: RunTool, parent: string): Promise<string | undefined> {
   try {
-    const result = await run('xenstore-list', [parent], { timeoutMs: READ_MS });
+    const result = await run('xenstore-list', [parent], { timeoutMs: READ_MS, lockless: true });
     const domains = result.stdout.split('\n').filter((name) => /^\d+$/.test(name));
     if (result.status !== 0 || domains.length < MANY_DOMAINS) return undefined;
     const size = Math.ceil(domains.length / READERS);

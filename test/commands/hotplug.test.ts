@@ -301,6 +301,9 @@ const record = (more: Partial<VifRecord>): VifRecord => ({
   ...more,
 });
 
+/** Another port with the same MAC, as its run leaves it. */
+const TWIN = record({ device: 'vif2.0', name: 'vif2.0', ifindex: 8, xenbus: 'backend/vif/2/0' });
+
 test('a late offline does not touch the interface of a new domain that has the name by now', async (t) => {
   for (const old of [{ ifindex: 6 }, { bootId: 'earlier' }] as const) {
     const fake = setUp(t, { devices: [BRIDGE, device('web0', { up: true })] });
@@ -323,12 +326,56 @@ for (const [what, more, succeeds] of [
     };
     const twin = device('vif2.0', { ifindex: 8, ...more });
     const fake = setUp(t, { devices: [BRIDGE, VIF, twin], tools: { ...TOOLS, ip } });
-    fake.host.state.writeVif(record({ device: 'vif2.0', name: 'vif2.0', ifindex: 8, xenbus: 'backend/vif/2/0' }));
+    fake.host.state.writeVif(TWIN);
     if (succeeds) await hotplug(hostsOf(fake), event('online'));
     else assert.match((await failing(fake, event('online'))).message, /vif2\.0 type bridge_slave learning on failed/);
-    assert.equal(fake.host.state.readVif('vif2.0')?.shared, true);
+    // Nobody may take it for done.
+    assert.equal(fake.host.state.readVif('vif2.0')?.shared, false);
+    assert.equal(index(fake.effects, 'bridge fdb del'), -1);
   });
 }
+
+test('a twin that got its name meanwhile is told by that name', async (t) => {
+  let name = 'vif2.0';
+  const ip: Tool = (_, { input = '' }) => {
+    if (!input.includes('dev vif2.0 ')) return {};
+    name = 'web0';
+    return { status: 1, stderr: 'Cannot find device "vif2.0"\nCommand failed -:1\n' };
+  };
+  const fake = setUp(t, { tools: { ...TOOLS, ip } });
+  fake.host.state.writeVif(TWIN);
+  const host = {
+    ...fake.host,
+    readDevice: (wanted: string) =>
+      wanted === name ? device(name, { ifindex: 8, master: 'xenbr0' }) : fake.host.readDevice(wanted),
+    deviceNames: () => [...fake.host.deviceNames(), name],
+  };
+  await hotplug({ working: () => host, reporting: () => host }, event('online'));
+  assert.ok(fake.effects.includes('ip link set dev web0 type bridge_slave learning on'), fake.effects.join('\n'));
+  assert.equal(fake.host.state.readVif('vif2.0')?.shared, true);
+});
+
+test('a port that was alone until now loses its forwarding entry, and counts as pinned until then', async (t) => {
+  const alone = setUp(t);
+  await hotplug(hostsOf(alone), event('online'));
+  assert.equal(alone.host.state.readVif('vif1.0')?.shared, false);
+  const options = { devices: [BRIDGE, VIF, device('vif2.0', { ifindex: 8, master: 'xenbr0' })], tools: TOOLS };
+  const bridge: Tool = (_, { input = '' }) => {
+    // What a run that is killed here leaves.
+    if (input.includes('fdb del')) assert.equal(again.host.state.readVif('vif1.0')?.shared, false);
+    return {};
+  };
+  const again = fakeHost({
+    ...options,
+    tools: { ...TOOLS, bridge },
+    directory: alone.host.state.directory,
+    ticket: 11,
+  });
+  again.host.state.writeVif({ ...TWIN, shared: true });
+  await hotplug(hostsOf(again), event('online'));
+  assert.ok(again.effects.includes(`bridge fdb del ${GOOD.mac} dev vif1.0 master`), again.effects.join('\n'));
+  assert.equal(again.host.state.readVif('vif1.0')?.shared, true);
+});
 
 test('an offline that a newer run has overtaken does nothing', async (t) => {
   const fake = setUp(t, { ticket: 10 });
