@@ -83,9 +83,12 @@ stream.on('end', () => {
   });
 });
 
-/** A suite, or the file itself, which Node reports as a test too; a file that failed without any test of its own counts. */
+/**
+ * A suite, or the file itself, which Node reports as a test too. It counts where it fails by itself: its code does not run,
+ * or it takes too long.
+ */
 function isContainer(event: { name: string; details?: object }): boolean {
   const { type, error } = (event.details ?? {}) as { type?: string; error?: { failureType?: string } };
   if (type === 'suite') return true;
-  return files.includes(event.name) && error?.failureType !== 'testCodeFailure';
+  return files.includes(event.name) && (error === undefined || error.failureType === 'subtestsFailed');
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { type Dom0, LAUNCHER, obstacle, openDom0, PROGRAM } from '../kernel/dom0.ts';
 import { A, ALL, frame, G, ip4, TYPE, udp, V } from '../kernel/frames.ts';
-import { fdb } from '../lab/bench.ts';
+import { fdb, waitForForwarding } from '../lab/bench.ts';
 
 const skip = obstacle();
 const EBTABLES = '[defaults]\nbackend = ebtables\n';
@@ -90,6 +90,7 @@ test('vifs come and go', { skip }, async (t) => {
   await t.test('a vif without chains passes nothing', async () => {
     await dom0.bench.addVif('vif3.0');
     await dom0.ns.check(['ip', 'link', 'set', 'vif3.0', 'master', 'br0', 'up']);
+    await waitForForwarding(dom0.ns, 'vif3.0');
     const wire = await dom0.openWire(['guest3.0', 'gw0']);
     await wire.send('guest3.0', own);
     assert.deepEqual(

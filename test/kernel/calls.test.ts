@@ -405,8 +405,13 @@ test('hostile values', { skip, concurrency: 2 }, async (t) => {
     await t.test(`in the key ${key} reach no shell, no rule, no other file`, async (t) => {
       const dom0 = await openDom0(t);
       writeFileSync(join(dom0.folder, 'safe'), '');
+      await dom0.start({ domid: 2, ip: '10.0.0.12' });
+      // Without counters, and without the elements of sets.
+      const shared = (): Promise<string> => dom0.ns.check(['nft', '-s', '-t', 'list', 'ruleset']);
+      const before = await shared();
       for (const value of values) {
         await dom0.bench.addVif('vif1.0');
+        await dom0.ns.check(['ip', 'link', 'set', 'vif1.0', 'up']);
         dom0.configure({ ...ONE, ip: '10.0.0.11' });
         dom0.store.write(`backend/vif/1/0/${key}`, value);
         const result = await dom0.hotplug('online', ONE, { cwd: dom0.folder });
@@ -424,6 +429,7 @@ test('hostile values', { skip, concurrency: 2 }, async (t) => {
         assert.doesNotMatch(await dom0.ruleset(), /PWNED|table x|etc/);
         assert.equal((await dom0.hotplug('offline', ONE)).status, 0);
         assert.doesNotMatch(await dom0.ruleset(), /vif1\.0/);
+        assert.equal(await shared(), before, JSON.stringify(value));
         await dom0.bench.removeVif('vif1.0');
       }
       assert.deepEqual(

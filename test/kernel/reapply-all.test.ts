@@ -18,10 +18,21 @@ async function picture(dom0: Dom0): Promise<Record<string, unknown>> {
   const ports = await dom0.ns.check(['bridge', '-d', 'link']);
   const links = JSON.parse(await dom0.ns.check(['ip', '-j', 'link'])) as Record<string, unknown>[];
   const fdb = await dom0.ns.check(['bridge', 'fdb', 'show']);
-  const rules = JSON.parse(await dom0.ns.check(['nft', '-j', 'list', 'ruleset'])) as { nftables: object[] };
+  const rules = JSON.parse(await dom0.ns.check(['nft', '-j', 'list', 'ruleset'])) as {
+    nftables: { rule?: { table: string; chain: string } }[];
+  };
   const plain = (key: string, value: unknown): unknown => {
     if (['handle', 'packets', 'bytes', 'metainfo'].includes(key)) return undefined;
     return key === 'elem' && Array.isArray(value) ? value.map((one) => JSON.stringify(one)).sort() : value;
+  };
+  const rulesIn = new Map<string, number>();
+  /** A rule's place in its chain: chains may come in any order, the rules of one not. */
+  const place = ({ rule }: { rule?: { table: string; chain: string } }): string => {
+    if (rule === undefined) return '';
+    const chain = chance(`${rule.table} ${rule.chain}`);
+    const number = (rulesIn.get(chain) ?? 0) + 1;
+    rulesIn.set(chain, number);
+    return `${chain} ${number}: `;
   };
   const chance = (text: string): string => text.replace(/base\/[0-9a-f]+-[0-9a-f]+/g, '<sentinel>');
   return {
@@ -38,7 +49,7 @@ async function picture(dom0: Dom0): Promise<Record<string, unknown>> {
     fdb: sorted(fdb).filter((line) => /static/.test(line)),
     rules: rules.nftables
       .filter((one) => !JSON.stringify(one).includes('"name":"drops"'))
-      .map((one) => chance(JSON.stringify(one, plain)))
+      .map((one) => `${place(one)}${chance(JSON.stringify(one, plain))}`)
       .sort(),
     state: files(join(dom0.state)).map(([name, text]) => [
       name,

@@ -31,7 +31,9 @@ async function round(fleet: Fleet, vifs: readonly GuestVif[]): Promise<Round> {
   const complaints = fleet.complaints();
   const wrong = await wrongVifs(fleet, vifs);
   const said = failed[0]?.stderr || complaints[0];
-  await Promise.all(vifs.map((vif) => fleet.run('offline', vif)));
+  for (const result of await Promise.all(vifs.map((vif) => fleet.run('offline', vif)))) {
+    if (result.status !== 0 || result.stderr !== '') failed.push(result);
+  }
   return { runs: vifs.length, errors: Math.max(failed.length, complaints.length), said, wrong, seconds };
 }
 

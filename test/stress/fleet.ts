@@ -143,6 +143,12 @@ export async function buildFleet(
       }
       const [firstOn, off, secondOn] = seen;
       assert.ok(firstOn && off && secondOn);
+      // All else is compared with what is learned here.
+      const rules = /^(nft element of own-ip |ebtables -A )/;
+      assert.ok(
+        firstOn.of.get(first.device)?.some((line) => rules.test(line)),
+        'a vif in service has rules',
+      );
       assert.deepEqual(differences(firstOn.of.get(first.device) ?? [], secondOn.of.get(second.device) ?? []), []);
       assert.deepEqual(differences(firstOn.shared, secondOn.shared), []);
       assert.deepEqual(differences(firstOn.shared, off.shared), []);

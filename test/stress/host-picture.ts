@@ -140,7 +140,7 @@ function ruleLines(json: string): string[] {
       return [`nft ${kind} ${plain(set)}`, ...elements.map((one) => `nft element of ${set.name} ${plain(one)}`)];
     }
     const place =
-      what.chain === undefined || !what.chain.startsWith('vif')
+      what.chain === undefined || !(what.table === 'xen-vif' || what.chain.startsWith('vif'))
         ? ''
         : ` ${next(places, `${what.table} ${what.chain}`)}`;
     return [`nft ${kind}${place} ${plain(what)}`];

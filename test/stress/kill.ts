@@ -165,6 +165,7 @@ export function testKills(backend: BackendName): void {
     await spoofing.end();
     await run(fleet, 'online');
     await legitimateTrafficFlows(place);
+    assert.ok(killed > 0, 'no run was killed');
     console.log(`killed at random times: ${killed}`);
   });
 }

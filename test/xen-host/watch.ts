@@ -45,7 +45,7 @@ export async function watchDom0(
     echo $pid`,
     20,
   );
-  return { stop: async () => parse(await host.sh(`kill ${pid.trim()}; cat ${file}`)) };
+  return { stop: async () => parse(await host.sh(`kill ${pid.trim()} && cat ${file}`)) };
 }
 
 /** Records what a guest receives at a device. Frames outside the corpus are left out: the console is slow. */
@@ -54,5 +54,5 @@ export async function watchGuest(guest: Guest, device: string): Promise<Watch> {
   await guest.sh(
     `frames watch ${device} /frames.txt >${file} 2>&1 & echo $! >${file}.pid; until grep -q watching ${file}; do kill -0 $! || { cat ${file}; exit 1; }; sleep 0.1; done`,
   );
-  return { stop: async () => parse(await guest.sh(`kill $(cat ${file}.pid); grep -v '?' ${file}`)) };
+  return { stop: async () => parse(await guest.sh(`kill $(cat ${file}.pid) && grep -v '?' ${file}`)) };
 }
