@@ -12,16 +12,8 @@ import { type Identified, type Prepared, prepareIdentified, twins } from '../pip
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import {
-  collision,
-  endExemptions,
-  entryLines,
-  inService,
-  isRenamed,
-  noteApplied,
-  recordOf,
-  shareWithTwins,
-} from './online.ts';
+import { collision, endExemptions, inService, isRenamed, noteApplied, recordOf } from './online.ts';
+import { entryLines, shareWithTwins } from './shared-mac.ts';
 
 /** A vif that is to be renewed: the event that its `online` would be, and who it is. */
 export interface Renewable {

@@ -18,6 +18,9 @@ const ANSWER_BYTES = 1024;
 /**
  * By the C library of the standalone executable, by way of bun:ffi; undefined with Node, which has no way to such a socket.
  * It costs a quarter of what starting a program costs, and `bridge` lists all devices of the host first.
+ *
+ * It waits for the kernel's lock of all network devices, as writing to /proc/sys/net does, and no timer of the run fires
+ * meanwhile. Where that hangs for ever Xen ends the run after 40 s, without a `hotplug-error`; the link is still down.
  */
 export const rtnetlink: Rtnetlink | undefined = process.versions.bun === undefined ? undefined : send;
 

@@ -1,0 +1,87 @@
+import { runBatch } from '../effects/batch.ts';
+import { deviceFinder } from '../effects/present-devices.ts';
+import { loadIngress } from '../effects/ruleset.ts';
+import type { VifRecord } from '../effects/state.ts';
+import { asFailure } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { type Prepared, twins } from '../pipeline.ts';
+import { type BatchLine, fdbLines, unpinLines } from '../port/port-setup.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+
+/**
+ * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run writes its record before
+ * it changes anything and looks here at its end, when its port has joined: whoever of two parallel runs ends last sees
+ * the other.
+ */
+export async function shareWithTwins(host: Host, prepared: Prepared): Promise<void> {
+  if (prepared.setup.binding === 'open') return;
+  const all = twins(host, prepared.vif);
+  // It was planned for a port that is alone.
+  if (all.length > 0 && prepared.setup.binding === 'pinned')
+    await unpin(
+      host,
+      { device: prepared.vif.device, name: prepared.setup.name, bridge: prepared.bridge },
+      prepared.vif,
+    );
+  for (const twin of all) {
+    host.log.say(
+      'info',
+      `${prepared.vif.name} and ${twin.name} share the MAC ${prepared.vif.mac}: the bridge learns which one is in use`,
+    );
+    if (!twin.shared && twin.mode !== 'unrestricted') await unpinTwin(host, twin, prepared.vif);
+  }
+}
+
+async function unpinTwin(host: Host, twin: VifRecord, vif: VifIdentity): Promise<void> {
+  try {
+    await unpin(host, twin, vif);
+  } catch (error) {
+    if (asFailure(error).code !== 'tool') throw error;
+    const present = deviceFinder(host)(twin);
+    // It is leaving; or it is on no bridge yet: its own run has not come so far, and looks for twins at its end.
+    if (present?.master === undefined) return;
+    // It has joined or got its name meanwhile.
+    await unpin(host, { ...twin, name: present.name }, vif);
+  }
+}
+
+/** The record says `shared` when it is done: what a killed run left half done, the next twin or re-apply does again. */
+async function unpin(
+  host: Host,
+  { device, name, bridge }: Pick<VifRecord, 'device' | 'name' | 'bridge'>,
+  { mac }: VifIdentity,
+): Promise<void> {
+  const lines = unpinLines(name);
+  amend(host, device, { ingress: true });
+  await loadIngress(host, { device, name, bridge });
+  await runBatch(host.run, 'ip', lines.link);
+  await runBatch(host.run, 'bridge', lines.fdb(mac));
+  amend(host, device, { shared: true });
+}
+
+function amend(host: Host, device: string, change: Partial<VifRecord>): void {
+  const record = host.state.readVif(device);
+  if (record !== undefined) host.state.writeVif({ ...record, ...change });
+}
+
+/** True for a port that has a forwarding entry of its own from an earlier run. */
+export function wasPinned(host: Host, before: VifRecord | undefined, ifindex: number): boolean {
+  return (
+    before !== undefined &&
+    before.bootId === host.bootId() &&
+    before.ifindex === ifindex &&
+    before.mode !== 'unrestricted' &&
+    !before.shared
+  );
+}
+
+/** The forwarding entry as it is to be: made, or taken away from a port that was alone with its MAC until now. */
+export function entryLines(
+  host: Host,
+  { setup, vif }: Prepared,
+  before: VifRecord | undefined,
+  ifindex: number,
+): BatchLine[] {
+  if (setup.binding === 'shared' && wasPinned(host, before, ifindex)) return unpinLines(setup.name).fdb(vif.mac);
+  return fdbLines(setup);
+}
