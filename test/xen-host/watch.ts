@@ -48,11 +48,11 @@ export async function watchDom0(
   return { stop: async () => parse(await host.sh(`kill ${pid.trim()} && cat ${file}`)) };
 }
 
-/** Records what a guest receives at a device. Frames outside the corpus are left out: the console is slow. */
+/** Records what reaches a guest's device, whoever it is for. Frames outside the corpus are left out: the console is slow. */
 export async function watchGuest(guest: Guest, device: string): Promise<Watch> {
   const file = `/tmp/seen-${device}`;
   await guest.sh(
-    `frames watch ${device} /frames.txt >${file} 2>&1 & echo $! >${file}.pid; until grep -q watching ${file}; do kill -0 $! || { cat ${file}; exit 1; }; sleep 0.1; done`,
+    `frames watch ${device} /frames.txt promiscuous >${file} 2>&1 & echo $! >${file}.pid; until grep -q watching ${file}; do kill -0 $! || { cat ${file}; exit 1; }; sleep 0.1; done`,
   );
   return { stop: async () => parse(await guest.sh(`kill $(cat ${file}.pid) && grep -v '?' ${file}`)) };
 }

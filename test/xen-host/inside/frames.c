@@ -170,6 +170,12 @@ static _Noreturn void watch(const char *dev, const char *which) {
   // The kernel takes an outer VLAN tag off the frame and reports it beside it; the record must show it in its place.
   if (setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof on)) die("PACKET_AUXDATA");
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+  if (!strcmp(which, "promiscuous")) {
+    // An emulated card filters like a real one: other stations' frames, and groups that nobody has joined.
+    struct packet_mreq all = {.mr_ifindex = here.sll_ifindex, .mr_type = PACKET_MR_PROMISC};
+    if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all)) die("PACKET_MR_PROMISC");
+    which = "in";
+  }
   printf("%lld watching %s\n", now_ms(), dev);
   fflush(stdout);
   for (;;) {
