@@ -1,6 +1,5 @@
 import { withBackend } from '../effects/backend-choice.ts';
 import { batchAhead, runBatch } from '../effects/batch.ts';
-import { pinned } from '../effects/forwarding-entry.ts';
 import { holding } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
 import { nftAhead } from '../effects/nft-ruleset.ts';
@@ -15,7 +14,7 @@ import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { type BackendPath, frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { directoryAhead, nodeAhead, nodeExists, writeKeys } from '../xen/xenstore.ts';
-import { entryLines, shareWithTwins, wasPinned } from './shared-mac.ts';
+import { enterMac, shareWithTwins, wasPinned } from './shared-mac.ts';
 
 const LOCK_MS = 15_000;
 /** The kernel announces a vif before it creates it (Linux 5.6 and later, contract §1.9). */
@@ -70,9 +69,7 @@ async function apply(host: Host, prepared: Prepared, device: Device): Promise<vo
   const lost = [
     ...early,
     ...(await runBatch(host.run, 'ip', prepareAndJoin)),
-    ...((await pinned(host, setup, device.ifindex))
-      ? []
-      : await runBatch(host.run, 'bridge', entryLines(host, prepared, before, device.ifindex))),
+    ...(await runBatch(host.run, 'bridge', await enterMac(host, prepared, before, device.ifindex))),
     ...(await goUp(host, prepared)),
   ];
   for (const text of lost) host.log.say('warning', `${vif.name}: ${text}`);

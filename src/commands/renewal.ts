@@ -1,5 +1,4 @@
 import type { PlannedPort } from '../backends/backend.ts';
-import { pinned } from '../effects/forwarding-entry.ts';
 import { deviceFinder, type FindDevice, readOnce } from '../effects/present-devices.ts';
 import { currentBase, loadPorts } from '../effects/ruleset.ts';
 import type { LoadedTerms, VifRecord } from '../effects/state.ts';
@@ -13,7 +12,7 @@ import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { collision, endExemptions, inService, isRenamed, noteApplied, recordOf } from './online.ts';
-import { entryLines, shareWithTwins } from './shared-mac.ts';
+import { enterMac, shareWithTwins } from './shared-mac.ts';
 
 /** A vif that is to be renewed: the event that its `online` would be, and who it is. */
 export interface Renewable {
@@ -63,13 +62,11 @@ export async function renew(given: Host, vifs: readonly Renewable[]): Promise<Fa
   await batch('ip', ({ prepared: { setup } }) => (setup.rename ? prepareLines(setup) : []));
   note(await loadAll(host, working()));
   await batch('ip', ({ prepared: { setup } }) => joinLines(setup));
-  const entered = new Set<string>();
-  for (const { device, prepared, present } of working()) {
-    if (await pinned(host, prepared.setup, present.ifindex)) entered.add(device);
+  const left = new Map<Port, DeviceLines['lines']>();
+  for (const port of working()) {
+    left.set(port, await enterMac(host, port.prepared, port.before, port.present.ifindex));
   }
-  await batch('bridge', ({ device, prepared, present, before }) =>
-    entered.has(device) ? [] : entryLines(host, prepared, before, present.ifindex),
-  );
+  await batch('bridge', (port) => left.get(port) ?? []);
   await batch('ip', ({ prepared: { setup }, present }) => (setup.rename || !present.up ? upLines(setup.name) : []));
   for (const port of working()) {
     try {

@@ -5,6 +5,7 @@ import type { VifRecord } from '../effects/state.ts';
 import { asFailure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type Prepared, twins } from '../pipeline.ts';
+import { fdbRequest } from '../port/fdb-request.ts';
 import { type BatchLine, fdbLines, unpinLines } from '../port/port-setup.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 
@@ -75,13 +76,19 @@ export function wasPinned(host: Host, before: VifRecord | undefined, ifindex: nu
   );
 }
 
-/** The forwarding entry as it is to be: made, or taken away from a port that was alone with its MAC until now. */
-export function entryLines(
+/**
+ * The forwarding entry as it is to be: made, or taken away from a port that was alone with its MAC until now. Where the
+ * kernel takes it from this run itself (rtnetlink.ts), it is made by this.
+ *
+ * @returns what is left for `bridge` to do
+ */
+export async function enterMac(
   host: Host,
   { setup, vif }: Prepared,
   before: VifRecord | undefined,
   ifindex: number,
-): BatchLine[] {
+): Promise<BatchLine[]> {
   if (setup.binding === 'shared' && wasPinned(host, before, ifindex)) return unpinLines(setup.name).fdb(vif.mac);
+  if (setup.binding === 'pinned' && (await host.rtnetlink?.(fdbRequest(ifindex, setup.mac))) === true) return [];
   return fdbLines(setup);
 }

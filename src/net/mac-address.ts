@@ -33,17 +33,15 @@ export function parseMac(text: string, at: string): MacAddress {
   return mac as MacAddress;
 }
 
+/** The address as 6 bytes, as it stands in a frame. */
+export function macBytes(mac: MacAddress): [number, number, number, number, number, number] {
+  return mac.split(':').map((part) => Number.parseInt(part, 16)) as ReturnType<typeof macBytes>;
+}
+
 /**
  * The link-local address a guest derives from its MAC (RFC 4291 appendix A, modified EUI-64), as 16 bytes.
  */
 export function eui64LinkLocal(mac: MacAddress): Uint8Array {
-  const [a, b, c, d, e, f] = mac.split(':').map((part) => Number.parseInt(part, 16)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [a, b, c, d, e, f] = macBytes(mac);
   return Uint8Array.from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
 }

@@ -1,4 +1,4 @@
-import type { MacAddress } from '../net/mac-address.ts';
+import { type MacAddress, macBytes } from '../net/mac-address.ts';
 
 /** linux/netlink.h, linux/rtnetlink.h, linux/neighbour.h */
 const RTM_NEWNEIGH = 28;
@@ -37,9 +37,6 @@ export function fdbRequest(ifindex: number, mac: MacAddress): Uint8Array {
   view.setUint8(HEADER + 10, NTF_MASTER | NTF_STICKY);
   view.setUint16(HEADER + NDMSG, ATTRIBUTE + MAC_BYTES, true);
   view.setUint16(HEADER + NDMSG + 2, NDA_LLADDR, true);
-  bytes.set(
-    mac.split(':').map((byte) => Number.parseInt(byte, 16)),
-    HEADER + NDMSG + ATTRIBUTE,
-  );
+  bytes.set(macBytes(mac), HEADER + NDMSG + ATTRIBUTE);
   return bytes;
 }

@@ -5,9 +5,10 @@ import { rmSync } from 'node:fs';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitForForwarding } from '../lab/bench.ts';
-import { openWire, type Stream, type Wire } from '../lab/wire.ts';
-import { buildFleet, clean, type Fleet, type Situation, type TestContext } from './fleet.ts';
+import type { Stream } from '../lab/wire.ts';
+import { clean, type Fleet, type Situation, type TestContext } from './fleet.ts';
 import { datagram, EVERYBODY, type GuestVif, guestVif } from './guest-vif.ts';
+import { openRoad, type Road } from './road.ts';
 import { type BackendName, LAUNCHER, obstacle, rounds } from './rounds.ts';
 import { MOMENTS, type Moment, type ToolKiller, toolKiller } from './tool-killer.ts';
 
@@ -15,22 +16,15 @@ const skip = obstacle();
 const HOSTILE = guestVif(1);
 const VICTIM = guestVif(2);
 
-interface Arena {
-  readonly fleet: Fleet;
+interface Arena extends Road {
   readonly killer: ToolKiller;
-  readonly wire: Wire;
 }
 
 /** A dom0 with a hostile guest, which sends with the addresses of another one all the time, and that other guest, which is on. */
 async function arena(t: TestContext, backend: BackendName): Promise<Arena> {
-  const fleet = await buildFleet(t, backend, [HOSTILE, VICTIM]);
-  await fleet.learn();
-  clean(await fleet.run('online', VICTIM));
-  await waitForForwarding(fleet.bench.ns, VICTIM.device);
-  const { bench } = fleet;
-  const wire = await openWire(bench.ns, [bench.gateway, bench.bridge, guestEnd(HOSTILE), guestEnd(VICTIM)]);
-  t.after(() => wire.exit());
-  return { fleet, killer: toolKiller(fleet), wire };
+  const ends = ({ bench }: Fleet): string[] => [bench.gateway, bench.bridge, guestEnd(HOSTILE), guestEnd(VICTIM)];
+  const road = await openRoad(t, backend, [HOSTILE, VICTIM], VICTIM, ends);
+  return { ...road, killer: toolKiller(road.fleet) };
 }
 
 /** Spoofed streams, and counters for them everywhere; `end` fails if one frame has arrived anywhere. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { waitForForwarding } from '../lab/bench.ts';
-import { type Counter, openWire, type Stream, type Wire } from '../lab/wire.ts';
-import { buildFleet, clean, type Fleet, type Situation, type TestContext } from './fleet.ts';
+import type { Counter, Stream } from '../lab/wire.ts';
+import { clean, type Situation, type TestContext } from './fleet.ts';
 import { datagram, EVERYBODY, guestVif } from './guest-vif.ts';
+import { openRoad, type Road } from './road.ts';
 import { BACKENDS, type BackendName, obstacle, rounds } from './rounds.ts';
 
 const skip = obstacle();
@@ -13,19 +13,8 @@ const BUSY = guestVif(1);
 const OTHER = guestVif(2);
 const GATEWAY = { mac: '02:00:00:00:00:fe', ipv4: '10.0.0.254' };
 
-interface Road {
-  readonly fleet: Fleet;
-  readonly wire: Wire;
-}
-
-async function road(t: TestContext, backend: BackendName): Promise<Road> {
-  const fleet = await buildFleet(t, backend, [BUSY, OTHER]);
-  await fleet.learn();
-  clean(await fleet.run('online', BUSY));
-  await waitForForwarding(fleet.bench.ns, BUSY.device);
-  const wire = await openWire(fleet.bench.ns, [fleet.bench.gateway, 'guest1.0']);
-  t.after(() => wire.exit());
-  return { fleet, wire };
+function road(t: TestContext, backend: BackendName): Promise<Road> {
+  return openRoad(t, backend, [BUSY, OTHER], BUSY, ({ bench }) => [bench.gateway, 'guest1.0']);
 }
 
 /**
