@@ -1,10 +1,11 @@
-import type { BackendName, FilterPort } from './backends/backend.ts';
+import type { FilterPort } from './backends/backend.ts';
 import { deviceFinder, type FindDevice } from './effects/present-devices.ts';
 import type { VifRecord } from './effects/state.ts';
 import type { Device } from './effects/sysfs.ts';
 import { Failure } from './errors.ts';
 import { buildPlan, type FilterPlan } from './filter/plan.ts';
 import type { Host } from './host.ts';
+import type { BackendName } from './policy/keys.ts';
 import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
 import { guestGroup } from './port/guest-group.ts';
 import type { PortSetup } from './port/port-setup.ts';

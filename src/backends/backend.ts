@@ -1,9 +1,9 @@
-import type { LoadedTerms } from '../effects/state.ts';
+import type { EbtTools } from '../effects/state.ts';
+import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
-import type { Policy } from '../policy/keys.ts';
+import type { Policy, Unmanaged } from '../policy/keys.ts';
 import type { Compiled, EbtChain } from './ebtables-stages.ts';
 import type { EbtLoad } from './ebtables-text.ts';
-import type { Unmanaged } from './nft-base.ts';
 
 /** One port as a backend needs to know it. */
 export interface FilterPort {
@@ -73,16 +73,6 @@ export interface NftBackend extends AnyBackend {
   renderIngress(device: string, name: string): string;
 }
 
-/** The programs of one variant of ebtables. */
-export interface EbtTools {
-  /** `ebtables`, `ebtables-nft`, `ebtables-legacy`: for listings. */
-  readonly list: string;
-  /** The same with `-restore`: for changes. */
-  readonly restore: string;
-  /** `legacy` changes the tables of x_tables, `nft` those of nf_tables. */
-  readonly variant: 'legacy' | 'nft';
-}
-
 /** ebtables: pure renderers of text for `ebtables-restore --noflush`, one exchange of each table. */
 export interface EbtBackend extends AnyBackend {
   readonly name: 'ebtables';
@@ -96,4 +86,3 @@ export interface EbtBackend extends AnyBackend {
 
 /** A packet filter. Loading, and what must be locked and remembered for it, is in src/effects. */
 export type Backend = NftBackend | EbtBackend;
-export type BackendName = Backend['name'];

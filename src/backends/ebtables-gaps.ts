@@ -1,12 +1,6 @@
 import type { OwnTerms } from '../filter/own-terms.ts';
-import { ALL_REASONS, type Direction, type Reason } from '../filter/reasons.ts';
+import { ALL_REASONS, DEFAULT_GAPS, type Direction, type Reason } from '../filter/reasons.ts';
 import { type Compiled, compileStages, type Shortfall } from './ebtables-stages.ts';
-
-/**
- * What IPv4 itself needs: without the first two no IPv4 packet could pass, as ebtables shows neither the length of the
- * header nor that of UDP; without the third no IGMP.
- */
-export const DEFAULT_GAPS = ['ip-form', 'ip-opt', 'igmp-type'] as const satisfies readonly Reason[];
 
 /** A vif that has everything a vif can have, so that every stage is reached. */
 const EVERYTHING: OwnTerms = {
@@ -36,10 +30,7 @@ function compileAll(gaps: readonly string[]): Compiled[] {
   return (['from-guest', 'to-guest'] as const).map((direction) => compileStages('vif', direction, EVERYTHING, accepts));
 }
 
-/**
- * The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. Computed
- * when somebody asks, not when the program starts.
- */
+/** The reasons whose acceptance lets something pass that would be closed: what POSSIBLE_GAPS must say. */
 export function possibleGaps(): readonly Reason[] {
   const needed = new Set(shortfallsOf(ALL_REASONS).flatMap((shortfall) => shortfall.reasons));
   return ALL_REASONS.filter((reason) => needed.has(reason));

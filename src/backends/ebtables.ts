@@ -1,7 +1,8 @@
+import type { EbtTools } from '../effects/state.ts';
 import { macOnlyTerms } from '../filter/own-terms.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
-import type { BasePolicy, EbtBackend, EbtTools } from './backend.ts';
+import type { BasePolicy, EbtBackend } from './backend.ts';
 import { acceptsGaps, limitsOf, limitText } from './ebtables-gaps.ts';
 import { compileStages } from './ebtables-stages.ts';
 import { type EbtLoad, renderChains, renderLoad } from './ebtables-text.ts';

@@ -1,7 +1,8 @@
 import { FROM_GUEST } from '../filter/from-guest.ts';
 import type { Direction, Reason } from '../filter/reasons.ts';
-import { LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
+import { droppedBy, LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
 import { TO_GUEST } from '../filter/to-guest.ts';
+import type { Unmanaged } from '../policy/keys.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../port/guest-group.ts';
 import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './nft-own.ts';
 import { renderQuick } from './nft-quick.ts';
@@ -16,9 +17,6 @@ export const INGRESS_TABLE = 'netdev xen-vif';
 const DROPS_SIZE = 1_000_000;
 /** The same for ports that nobody has configured; nobody takes their counters away either, so they end by themselves. */
 const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter';
-
-/** What a port does that no run has configured: `unmanaged` of the policy. */
-export type Unmanaged = 'closed' | 'open';
 
 /**
  * The part all vifs share, as one `table` block: hooks, stages, counters. Loading it again changes nothing but adds the
@@ -128,13 +126,4 @@ function withUnmanaged(stage: Stage, unmanaged: Unmanaged): Stage {
 /** The drop chains that the stages of one direction use. */
 function dropChains(direction: Direction, stages: readonly Stage[], more: readonly Reason[]): string[] {
   return [...new Set([...more, ...droppedBy(stages)])].flatMap((reason) => renderDropChain(direction, reason));
-}
-
-/** Every reason that some stage drops for, in order of appearance. */
-export function droppedBy(stages: readonly Stage[]): Reason[] {
-  const outcomes = stages.flatMap((stage) => [
-    ...stage.steps.flatMap((step) => ('switch' in step ? step.cases.map((one) => one.so) : [step.so])),
-    stage.otherwise,
-  ]);
-  return [...new Set(outcomes.flatMap((outcome) => ('drop' in outcome ? [outcome.drop] : [])))];
 }

@@ -1,5 +1,4 @@
-import type { LoadedTerms } from '../effects/state.ts';
-import type { OwnTerms } from '../filter/own-terms.ts';
+import type { LoadedTerms, OwnTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import type { FilterPort, LeavingPort, NftBackend } from './backend.ts';

@@ -1,7 +1,8 @@
+import type { BatchLine } from '../effects/batch.ts';
 import { loadedText, removedText } from '../effects/rule-text.ts';
 import type { Host } from '../host.ts';
 import { prepareDry } from '../pipeline.ts';
-import { type BatchLine, fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { connectedKeys } from './online.ts';
 

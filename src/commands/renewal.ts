@@ -1,10 +1,11 @@
 import type { PlannedPort } from '../backends/backend.ts';
 import { deviceFinder, type FindDevice, readOnce } from '../effects/present-devices.ts';
 import { currentBase, loadPorts } from '../effects/ruleset.ts';
-import type { LoadedTerms, VifRecord } from '../effects/state.ts';
+import type { VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type DeviceLines, type Failures, runTogether } from '../effects/together.ts';
 import { asFailure, Failure } from '../errors.ts';
+import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';

@@ -1,4 +1,4 @@
-import { runBatch } from '../effects/batch.ts';
+import { type BatchLine, runBatch } from '../effects/batch.ts';
 import { deviceFinder } from '../effects/present-devices.ts';
 import { loadIngress } from '../effects/ruleset.ts';
 import type { VifRecord } from '../effects/state.ts';
@@ -6,7 +6,7 @@ import { asFailure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type Prepared, twins } from '../pipeline.ts';
 import { fdbRequest } from '../port/fdb-request.ts';
-import { type BatchLine, fdbLines, unpinLines } from '../port/port-setup.ts';
+import { fdbLines, unpinLines } from '../port/port-setup.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 
 /**

@@ -1,11 +1,12 @@
-import type { Backend, BackendName, EbtTools } from '../backends/backend.ts';
+import type { Backend } from '../backends/backend.ts';
 import { DEFAULT_EBT_TOOLS, ebtables } from '../backends/ebtables.ts';
 import { NFTABLES } from '../backends/nftables.ts';
 import { asFailure, Failure, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import type { BackendName } from '../policy/keys.ts';
 import { backendOf, baseOfThisBoot } from './base-record.ts';
 import { holding } from './lock.ts';
-import type { State } from './state.ts';
+import type { EbtTools, State } from './state.ts';
 
 /** Variants of ebtables, best first: what the system's alternatives name is what other software uses too. */
 const EBT_PROGRAMS = [

@@ -1,12 +1,17 @@
 import { Failure, oneLine } from '../errors.ts';
-import type { Host } from '../host.ts';
-import type { BatchLine } from '../port/port-setup.ts';
-import type { RunTool } from './exec.ts';
+import type { RunTool, StartAhead } from './exec.ts';
 
 const BATCH_MS = 6_000;
 const ARGS = ['-force', '-batch', '-'] as const;
 
 type BatchTool = 'ip' | 'bridge';
+
+/** One line of an `ip -batch` or `bridge -batch`, and whether the port may go into service without it. */
+export interface BatchLine {
+  readonly text: string;
+  /** What is lost when a line that may fail does. Undefined: the line must succeed. */
+  readonly optional?: string;
+}
 
 /**
  * The first line that `bridge` gets. Its `fdb` lists all devices of the host first, whatever it is to do (iproute2,
@@ -20,7 +25,11 @@ const OPENING: Readonly<Record<BatchTool, readonly string[]>> = { ip: [], bridge
  *
  * @param beginning its first lines, which are done now; one that fails is told by `runBatch`
  */
-export function batchAhead(host: Pick<Host, 'ahead'>, tool: BatchTool, beginning: readonly BatchLine[] = []): void {
+export function batchAhead(
+  host: { readonly ahead: StartAhead },
+  tool: BatchTool,
+  beginning: readonly BatchLine[] = [],
+): void {
   host.ahead(tool, ARGS, { beginning: textOf(tool, beginning) });
 }
 

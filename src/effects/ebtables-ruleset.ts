@@ -1,4 +1,4 @@
-import type { DropCount, EbtBackend, EbtTools, LeavingPort, PlannedPort } from '../backends/backend.ts';
+import type { DropCount, EbtBackend, LeavingPort, PlannedPort } from '../backends/backend.ts';
 import {
   chainDrops,
   countJumps,
@@ -20,7 +20,7 @@ import type { Lock } from './lock.ts';
 import { removeNft } from './nft-ruleset.ts';
 import { liveRecords } from './present-devices.ts';
 import type { KernelDrops } from './ruleset.ts';
-import type { VifRecord } from './state.ts';
+import type { EbtTools, VifRecord } from './state.ts';
 import { type Failures, together } from './together.ts';
 
 /** A host whose rules are in ebtables. */

@@ -10,17 +10,20 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { BackendName, EbtTools } from '../backends/backend.ts';
 import { Failure } from '../errors.ts';
-import type { OwnTerms } from '../filter/own-terms.ts';
+import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterMode } from '../filter/plan.ts';
+import type { BackendName } from '../policy/keys.ts';
 import type { IdentityValues, PortType } from '../xen/vif-identity.ts';
 
-/** What a vif may have in the kernel's shared sets under one interface index. */
-export interface LoadedTerms {
-  readonly ifindex: number;
-  readonly values: OwnTerms['values'];
-  readonly flags: OwnTerms['flags'];
+/** The programs of one variant of ebtables. */
+export interface EbtTools {
+  /** `ebtables`, `ebtables-nft`, `ebtables-legacy`: for listings. */
+  readonly list: string;
+  /** The same with `-restore`: for changes. */
+  readonly restore: string;
+  /** `legacy` changes the tables of x_tables, `nft` those of nf_tables. */
+  readonly variant: 'legacy' | 'nft';
 }
 
 /** What is remembered of a vif between runs. Values are raw and parsed again on use, like all input. */

@@ -1,6 +1,5 @@
 import { asFailure, Failure } from '../errors.ts';
-import type { BatchLine } from '../port/port-setup.ts';
-import { failuresOf } from './batch.ts';
+import { type BatchLine, failuresOf } from './batch.ts';
 import type { RunTool } from './exec.ts';
 
 /** What went wrong, by device. A device that is not in it has what it should have. */

@@ -10,6 +10,13 @@ export interface OwnTerms {
   readonly flags: readonly OwnFlag[];
 }
 
+/** What a vif may have in the kernel's shared sets under one interface index. */
+export interface LoadedTerms {
+  readonly ifindex: number;
+  readonly values: OwnTerms['values'];
+  readonly flags: OwnTerms['flags'];
+}
+
 const NOTHING: OwnTerms['values'] = { mac: [], ip: [], ip6: [], solicited: [], broadcast: [] };
 
 /** The addresses are the given ones; a family without an address is closed ("empty" never means "any"). */

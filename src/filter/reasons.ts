@@ -97,3 +97,32 @@ export function reasonOfCode(code: number): { direction: Direction; reason: Reas
   const reason = ALL_REASONS.find((candidate) => counterCode(direction, candidate) === code);
   return reason === undefined ? undefined : { direction, reason };
 }
+
+/**
+ * What IPv4 itself needs where ebtables holds the rules: without the first two no IPv4 packet could pass, as ebtables
+ * shows neither the length of the header nor that of UDP; without the third no IGMP.
+ */
+export const DEFAULT_GAPS = ['ip-form', 'ip-opt', 'igmp-type'] as const satisfies readonly Reason[];
+
+/**
+ * The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. Written down
+ * here, so that who reads a policy needs no compiler of rules; a test holds that compiler to it.
+ */
+export const POSSIBLE_GAPS = [
+  ...DEFAULT_GAPS,
+  'fhrp',
+  'routing',
+  'tunnel',
+  'dhcp-chaddr',
+  'dhcp-form',
+  'dhcp-foreign',
+  'ip6-form',
+  'ip6-ext',
+  'nd-ext',
+  'nd-form',
+  'nd-lla',
+  'nd-router',
+  'nd-target',
+  'mld-form',
+  'dhcp6-form',
+] as const satisfies readonly Reason[];

@@ -123,6 +123,15 @@ export interface Stage {
   readonly otherwise: Outcome;
 }
 
+/** Every reason that some stage drops for, in order of appearance. */
+export function droppedBy(stages: readonly Stage[]): Reason[] {
+  const outcomes = stages.flatMap((stage) => [
+    ...stage.steps.flatMap((step) => ('switch' in step ? step.cases.map((one) => one.so) : [step.so])),
+    stage.otherwise,
+  ]);
+  return [...new Set(outcomes.flatMap((outcome) => ('drop' in outcome ? [outcome.drop] : [])))];
+}
+
 /** The multicast bit of an Ethernet address (IEEE 802: I/G). */
 export const GROUP_BIT: readonly [string, string] = ['01:00:00:00:00:00', '01:00:00:00:00:00'];
 /** IPv4 multicast on Ethernet: 01:00:5e and 23 bits of the group (RFC 1112 §6.4). */

@@ -1,6 +1,5 @@
-import { DEFAULT_GAPS, possibleGaps } from '../backends/ebtables-gaps.ts';
 import { NO_IP_CHOICES } from '../filter/plan.ts';
-import type { Reason } from '../filter/reasons.ts';
+import { DEFAULT_GAPS, POSSIBLE_GAPS, type Reason } from '../filter/reasons.ts';
 
 /** One key of `[defaults]`: its choices, the default first, and what it means. README and errors are made of this. */
 export interface PolicyKey {
@@ -38,7 +37,7 @@ export interface PolicyListKey {
 
 export const LIST_KEYS = {
   ebtables_gaps: {
-    words: possibleGaps,
+    words: () => POSSIBLE_GAPS,
     initial: DEFAULT_GAPS,
     help: 'drop reasons that ebtables may miss: what it cannot check is left out for these, and closed for all others',
   },
@@ -50,6 +49,12 @@ export type ListKey = keyof typeof LIST_KEYS;
 export type Policy = { readonly [K in DefaultKey]: (typeof DEFAULT_KEYS)[K]['choices'][number] } & {
   readonly ebtables_gaps: readonly Reason[];
 };
+
+/** A packet filter that may hold the rules. */
+export type BackendName = Exclude<Policy['backend'], 'auto'>;
+
+/** What a port does that no run has configured. */
+export type Unmanaged = Policy['unmanaged'];
 
 export const DEFAULT_POLICY: Policy = {
   backend: 'auto',

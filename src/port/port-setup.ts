@@ -1,11 +1,5 @@
+import type { BatchLine } from '../effects/batch.ts';
 import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
-
-/** One line of an `ip -batch` or `bridge -batch`, and whether the port may go into service without it. */
-export interface BatchLine {
-  readonly text: string;
-  /** What is lost when a line that may fail does. Undefined: the line must succeed. */
-  readonly optional?: string;
-}
 
 /** How a port is to be joined to its bridge. */
 export interface PortSetup {

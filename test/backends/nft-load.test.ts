@@ -12,7 +12,7 @@ import {
   parseUnmanagedDrops,
 } from '../../src/backends/nft-counters.ts';
 import { NFTABLES } from '../../src/backends/nftables.ts';
-import type { LoadedTerms } from '../../src/effects/state.ts';
+import type { LoadedTerms } from '../../src/filter/own-terms.ts';
 import { buildPlan, NO_IP_CHOICES, type NoIp } from '../../src/filter/plan.ts';
 import { counterCode } from '../../src/filter/reasons.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';

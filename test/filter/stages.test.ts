@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { droppedBy } from '../../src/backends/nft-base.ts';
 import { NFT_FIELDS } from '../../src/backends/nft-fields.ts';
 import { ALL_REASONS, counterCode, REASONS, type ReasonEntry, reasonOfCode } from '../../src/filter/reasons.ts';
-import { ETHERTYPE, type Field } from '../../src/filter/stage.ts';
+import { droppedBy, ETHERTYPE, type Field } from '../../src/filter/stage.ts';
 import { DIRECTIONS, gotos, isSwitch, STAGES, walk } from './walk.ts';
 
 /** Dropped by the base itself, in the hooks that only see link-local frames. */

@@ -1,4 +1,5 @@
-import { DEFAULT_GAPS, shortfallsOf } from '../../../src/backends/ebtables-gaps.ts';
+import { shortfallsOf } from '../../../src/backends/ebtables-gaps.ts';
+import { DEFAULT_GAPS } from '../../../src/filter/reasons.ts';
 import { HarnessError } from '../command.ts';
 import type { Frame } from '../corpus.ts';
 import { chooseEbtables, FORGET_LEGACY_TABLES, type RulesVif, rulesAbout, rulesVifs } from '../ebtables.ts';
