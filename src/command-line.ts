@@ -3,10 +3,10 @@ import { dryRun } from './commands/dry-run.ts';
 import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './commands/reapply.ts';
 import { portStatus } from './commands/status.ts';
 import { syslog } from './effects/log.ts';
-import { systemHost } from './effects/system.ts';
 import { Failure } from './errors.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_POLICY_FILE, type Environment, policyOf, type RunOptions, runHotplug, stateOf } from './run.ts';
+import { systemHost } from './system-host.ts';
 import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-event.ts';
 
 interface CommonOptions extends RunOptions {

@@ -3,9 +3,9 @@ import type { RunTool, StartAhead } from './effects/exec.ts';
 import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
 import type { Rtnetlink } from './effects/rtnetlink.ts';
-import type { State } from './effects/state.ts';
 import type { Device } from './effects/sysfs.ts';
 import type { Policy } from './policy/keys.ts';
+import type { State } from './state/state.ts';
 
 /** All that a command may touch, handed in as one value. Tests hand in what throws on any call they did not expect. */
 export interface Host {
@@ -22,7 +22,7 @@ export interface Host {
   readonly locks: LockSigns;
   readonly state: State;
   readonly policy: Policy;
-  /** As far as it is known without asking the kernel; see effects/backend-choice.ts, withBackend. */
+  /** As far as it is known without asking the kernel; see backends/choice.ts, withBackend. */
   readonly backend: Backend;
   readonly readDevice: (name: string) => Device | undefined;
   readonly deviceNames: () => readonly string[];

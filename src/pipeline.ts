@@ -1,7 +1,6 @@
 import type { FilterPort } from './backends/backend.ts';
-import { deviceFinder, type FindDevice } from './effects/present-devices.ts';
-import type { VifRecord } from './effects/state.ts';
 import type { Device } from './effects/sysfs.ts';
+import { readDirectory, type XenstoreKeys } from './effects/xenstore.ts';
 import { Failure } from './errors.ts';
 import { buildPlan, type FilterPlan } from './filter/plan.ts';
 import type { Host } from './host.ts';
@@ -9,9 +8,10 @@ import type { BackendName } from './policy/keys.ts';
 import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
 import { guestGroup } from './port/guest-group.ts';
 import type { PortSetup } from './port/port-setup.ts';
+import { deviceFinder, type FindDevice } from './state/present-devices.ts';
+import type { VifRecord } from './state/state.ts';
 import type { HotplugEvent } from './xen/hotplug-event.ts';
 import { type IdentityValues, parseIdentity, type VifIdentity } from './xen/vif-identity.ts';
-import { readDirectory, type XenstoreKeys } from './xen/xenstore.ts';
 
 /** Everything that is known before anything is changed. Every command starts from it, so a dry run cannot drift. */
 export interface Prepared {

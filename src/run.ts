@@ -2,14 +2,14 @@ import { accessSync, constants } from 'node:fs';
 import { hotplug } from './commands/hotplug.ts';
 import { END_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { type Log, syslog } from './effects/log.ts';
-import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './effects/state.ts';
-import { sinceStart, systemHost } from './effects/system.ts';
+import { nodeExists } from './effects/xenstore.ts';
 import { asFailure, EXIT_STATUS, Failure, shown } from './errors.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_POLICY, type Policy } from './policy/keys.ts';
 import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
+import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './state/state.ts';
+import { sinceStart, systemHost } from './system-host.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from './xen/hotplug-event.ts';
-import { nodeExists } from './xen/xenstore.ts';
 
 export { DEFAULT_POLICY_FILE };
 

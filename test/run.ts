@@ -38,6 +38,7 @@ function rank(file: string): number {
     'filter',
     'backends',
     'effects',
+    'state',
     'commands',
     'golden',
     'lab',

@@ -1,9 +1,9 @@
-import type { EbtTools } from '../effects/state.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import type { Policy, Unmanaged } from '../policy/keys.ts';
-import type { Compiled, EbtChain } from './ebtables-stages.ts';
-import type { EbtLoad } from './ebtables-text.ts';
+import type { EbtTools } from '../state/state.ts';
+import type { Compiled, EbtChain } from './ebtables/stages.ts';
+import type { EbtLoad } from './ebtables/text.ts';
 
 /** One port as a backend needs to know it. */
 export interface FilterPort {

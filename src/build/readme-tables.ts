@@ -4,7 +4,7 @@
  *   tsx src/build/readme-tables.ts     writes them into README.md
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { reasonSupport } from '../backends/ebtables-gaps.ts';
+import { reasonSupport } from '../backends/ebtables/gaps.ts';
 import { ALL_REASONS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { DEFAULT_KEYS, LIST_KEYS, type PolicyKey, type PolicyListKey } from '../policy/keys.ts';
 

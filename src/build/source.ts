@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { NFTABLES } from '../backends/nftables.ts';
+import { NFTABLES } from '../backends/nftables/text.ts';
 import { DEFAULT_KEYS, DEFAULT_POLICY } from '../policy/keys.ts';
 
 /** The folder of package.json, with a slash at its end. */

@@ -1,5 +1,5 @@
+import { loadedText, removedText } from '../backends/rule-text.ts';
 import type { BatchLine } from '../effects/batch.ts';
-import { loadedText, removedText } from '../effects/rule-text.ts';
 import type { Host } from '../host.ts';
 import { prepareDry } from '../pipeline.ts';
 import { fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';

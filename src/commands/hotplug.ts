@@ -1,9 +1,9 @@
 import { runBatch } from '../effects/batch.ts';
 import { CLOSE_MS, REPORT_MS, RUN_MS } from '../effects/deadline.ts';
+import { nodeExists, writeKeys } from '../effects/xenstore.ts';
 import { asFailure, type Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
-import { nodeExists, writeKeys } from '../xen/xenstore.ts';
 import { offline } from './offline.ts';
 import { online } from './online.ts';
 

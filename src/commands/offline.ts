@@ -1,16 +1,16 @@
-import { withBackend } from '../effects/backend-choice.ts';
+import { withBackend } from '../backends/choice.ts';
+import { nftAhead } from '../backends/nftables/nftables.ts';
+import { removePort } from '../backends/ruleset.ts';
 import { runBatch } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
-import { nftAhead } from '../effects/nft-ruleset.ts';
-import { deviceFinder } from '../effects/present-devices.ts';
-import { removePort } from '../effects/ruleset.ts';
-import type { VifRecord } from '../effects/state.ts';
+import { readDirectory } from '../effects/xenstore.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
+import { deviceFinder } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/state.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
-import { readDirectory } from '../xen/xenstore.ts';
 import { isRenamed, withVifLock } from './online.ts';
 
 /**

@@ -1,20 +1,20 @@
-import { withBackend } from '../effects/backend-choice.ts';
+import { withBackend } from '../backends/choice.ts';
+import { nftAhead } from '../backends/nftables/nftables.ts';
+import { currentBase, loadPort } from '../backends/ruleset.ts';
 import { batchAhead, runBatch } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
-import { nftAhead } from '../effects/nft-ruleset.ts';
-import { currentBase, loadPort } from '../effects/ruleset.ts';
-import type { VifRecord } from '../effects/state.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { nameLock, takeVifLock } from '../effects/vif-lock.ts';
+import { directoryAhead, nodeAhead, nodeExists, writeKeys } from '../effects/xenstore.ts';
 import { Failure } from '../errors.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { definedValues, identify, type Prepared, prepareIdentified } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
+import type { VifRecord } from '../state/state.ts';
 import { type BackendPath, frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { directoryAhead, nodeAhead, nodeExists, writeKeys } from '../xen/xenstore.ts';
 import { enterMac, shareWithTwins, wasPinned } from './shared-mac.ts';
 
 const LOCK_MS = 15_000;

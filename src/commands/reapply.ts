@@ -1,17 +1,17 @@
-import { withBackend } from '../effects/backend-choice.ts';
+import { withBackend } from '../backends/choice.ts';
+import { repairBase } from '../backends/ruleset.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
-import { liveVifs, readOnce } from '../effects/present-devices.ts';
-import { repairBase } from '../effects/ruleset.ts';
-import type { VifRecord } from '../effects/state.ts';
 import type { Failures } from '../effects/together.ts';
 import { isBusy, takeAllLock } from '../effects/vif-lock.ts';
+import { readDirectoriesBelow, readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { identified } from '../pipeline.ts';
+import { liveVifs, readOnce } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/state.ts';
 import { type HotplugEvent, parseBackendPath } from '../xen/hotplug-event.ts';
-import { readDirectoriesBelow, readDirectory, type XenstoreKeys } from '../xen/xenstore.ts';
 import { overtaken, withNameLock, withVifLock } from './online.ts';
 import { type Renewable, renew } from './renewal.ts';
 

@@ -1,7 +1,5 @@
 import type { PlannedPort } from '../backends/backend.ts';
-import { deviceFinder, type FindDevice, readOnce } from '../effects/present-devices.ts';
-import { currentBase, loadPorts } from '../effects/ruleset.ts';
-import type { VifRecord } from '../effects/state.ts';
+import { currentBase, loadPorts } from '../backends/ruleset.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type DeviceLines, type Failures, runTogether } from '../effects/together.ts';
 import { asFailure, Failure } from '../errors.ts';
@@ -10,6 +8,8 @@ import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { deviceFinder, type FindDevice, readOnce } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/state.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { collision, endExemptions, inService, isRenamed, noteApplied, recordOf } from './online.ts';

@@ -1,12 +1,12 @@
+import { loadIngress } from '../backends/ruleset.ts';
 import { type BatchLine, runBatch } from '../effects/batch.ts';
-import { deviceFinder } from '../effects/present-devices.ts';
-import { loadIngress } from '../effects/ruleset.ts';
-import type { VifRecord } from '../effects/state.ts';
 import { asFailure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type Prepared, twins } from '../pipeline.ts';
 import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
+import { deviceFinder } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/state.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 
 /**

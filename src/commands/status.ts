@@ -1,11 +1,11 @@
 import type { DropCount } from '../backends/backend.ts';
-import { liveRecords, readOnce } from '../effects/present-devices.ts';
-import { currentBase, readDrops, recordedPort } from '../effects/ruleset.ts';
-import type { VifRecord } from '../effects/state.ts';
+import { currentBase, readDrops, recordedPort } from '../backends/ruleset.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { parseAddressList } from '../net/address-list.ts';
+import { liveRecords, readOnce } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/state.ts';
 
 /** What one port looks like to an admin. */
 export interface PortStatus {

@@ -10,8 +10,8 @@ import {
   parseDrops,
   parseIngressDrops,
   parseUnmanagedDrops,
-} from '../../src/backends/nft-counters.ts';
-import { NFTABLES } from '../../src/backends/nftables.ts';
+} from '../../src/backends/nftables/counters.ts';
+import { NFTABLES } from '../../src/backends/nftables/text.ts';
 import type { LoadedTerms } from '../../src/filter/own-terms.ts';
 import { buildPlan, NO_IP_CHOICES, type NoIp } from '../../src/filter/plan.ts';
 import { counterCode } from '../../src/filter/reasons.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { PlannedPort } from '../../src/backends/backend.ts';
-import { baseDigest, renderBase } from '../../src/backends/nft-base.ts';
-import { nftBlock, nftValue } from '../../src/backends/nft-fields.ts';
-import { FLAG_SETS, OWN_SETS } from '../../src/backends/nft-own.ts';
-import { renderMatch } from '../../src/backends/nft-stages.ts';
-import { NFTABLES } from '../../src/backends/nftables.ts';
+import { baseDigest, renderBase } from '../../src/backends/nftables/base-text.ts';
+import { nftBlock, nftValue } from '../../src/backends/nftables/fields.ts';
+import { FLAG_SETS, OWN_SETS } from '../../src/backends/nftables/own.ts';
+import { renderMatch } from '../../src/backends/nftables/stages.ts';
+import { NFTABLES } from '../../src/backends/nftables/text.ts';
 import type { OwnTerms } from '../../src/filter/own-terms.ts';
 import type { NoIp } from '../../src/filter/plan.ts';
 import type { Match } from '../../src/filter/stage.ts';

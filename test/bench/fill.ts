@@ -5,16 +5,16 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { NFTABLES } from '../../src/backends/nftables.ts';
+import { NFTABLES } from '../../src/backends/nftables/text.ts';
+import { reloadAll } from '../../src/backends/ruleset.ts';
 import { syslog } from '../../src/effects/log.ts';
-import { reloadAll } from '../../src/effects/ruleset.ts';
-import { systemHost } from '../../src/effects/system.ts';
 import { buildPlan } from '../../src/filter/plan.ts';
 import type { Host } from '../../src/host.ts';
 import { parseInterfaceName } from '../../src/net/interface-name.ts';
 import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import { fdbLines, joinLines, type PortSetup } from '../../src/port/port-setup.ts';
+import { systemHost } from '../../src/system-host.ts';
 import { parseIdentity } from '../../src/xen/vif-identity.ts';
 import { type Guest, guest } from './guests.ts';
 

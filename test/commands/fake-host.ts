@@ -1,11 +1,11 @@
-import { NFTABLES } from '../../src/backends/nftables.ts';
+import { NFTABLES } from '../../src/backends/nftables/text.ts';
 import type { ToolOptions, ToolResult } from '../../src/effects/exec.ts';
 import type { Severity } from '../../src/effects/log.ts';
 import type { Rtnetlink } from '../../src/effects/rtnetlink.ts';
-import { openState } from '../../src/effects/state.ts';
 import type { Device } from '../../src/effects/sysfs.ts';
 import type { Host } from '../../src/host.ts';
 import { DEFAULT_POLICY, type Policy } from '../../src/policy/keys.ts';
+import { openState } from '../../src/state/state.ts';
 
 /** How one program answers; what is left out is success without output. Throwing is what a hang or a missing tool does. */
 export type Tool = (args: readonly string[], options: ToolOptions) => Partial<ToolResult>;

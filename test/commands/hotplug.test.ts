@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { hotplug } from '../../src/commands/hotplug.ts';
-import type { VifRecord } from '../../src/effects/state.ts';
 import { Failure } from '../../src/errors.ts';
 import { parseMac } from '../../src/net/mac-address.ts';
 import { fdbRequest } from '../../src/port/fdb-request.ts';
+import type { VifRecord } from '../../src/state/state.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
 import { device, type FakeHost, type FakeOptions, fakeHost, type Tool } from './fake-host.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NFT_FIELDS } from '../../src/backends/nft-fields.ts';
+import { NFT_FIELDS } from '../../src/backends/nftables/fields.ts';
 import { ALL_REASONS, counterCode, REASONS, type ReasonEntry, reasonOfCode } from '../../src/filter/reasons.ts';
 import { droppedBy, ETHERTYPE, type Field } from '../../src/filter/stage.ts';
 import { DIRECTIONS, gotos, isSwitch, STAGES, walk } from './walk.ts';
@@ -112,7 +112,7 @@ for (const direction of DIRECTIONS) {
   });
 
   test(`${side}: an address beside a MAC is only compared where the MAC is known to be the own one, or with it`, () => {
-    // The pair is one key in nftables (nft-own.ts): such a look is one at the MAC too.
+    // The pair is one key in nftables (nftables/own.ts): such a look is one at the MAC too.
     const sides = direction === 'from-guest' ? /saddr|target|ciaddr|arp daddr ip/ : /daddr/;
     for (const stage of stages) {
       for (const step of stage.steps) {

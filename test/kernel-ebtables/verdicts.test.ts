@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { shortfallsOf } from '../../src/backends/ebtables-gaps.ts';
+import { shortfallsOf } from '../../src/backends/ebtables/gaps.ts';
 import { DEFAULT_GAPS } from '../../src/filter/reasons.ts';
 import { ATTACKS } from '../kernel/attacks.ts';
 import { CORPUS_AS_PROPOSED as CORPUS } from '../kernel/corpus.ts';

@@ -1,5 +1,5 @@
 /**
- * The short way of ordinary traffic (src/backends/nft-quick.ts) changes no verdict: every frame that the other tests
+ * The short way of ordinary traffic (src/backends/nftables/quick.ts) changes no verdict: every frame that the other tests
  * send with it gets the same verdict, for the same reason, from the stages alone.
  */
 import test, { type TestContext } from 'node:test';

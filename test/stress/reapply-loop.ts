@@ -5,8 +5,8 @@
  */
 import { reapply, reapplyAll } from '../../src/commands/reapply.ts';
 import { syslog } from '../../src/effects/log.ts';
-import { systemHost } from '../../src/effects/system.ts';
 import { readPolicy } from '../../src/policy/read-policy.ts';
+import { systemHost } from '../../src/system-host.ts';
 
 const [times = '1', ...vifs] = process.argv.slice(2);
 const log = syslog(false);

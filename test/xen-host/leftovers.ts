@@ -3,7 +3,7 @@ import type { XenHost } from './xen-host.ts';
 
 /** What still tells of vifs in dom0 after their guests have gone: devices, bridge ports, rules, state. Empty text = nothing. */
 export async function leftovers(host: XenHost): Promise<string> {
-  // offline/ holds tickets that expire by themselves (src/effects/state.ts).
+  // offline/ holds tickets that expire by themselves (src/state/state.ts).
   // Domains are reaped after xl has returned; that is not the product's to hurry.
   const rest = await host.sh(
     `n=0; while ls -d /sys/class/net/vif* >/dev/null 2>&1 && [ $n -lt 50 ]; do sleep 0.2; n=$((n + 1)); done

@@ -1,4 +1,4 @@
-import { shortfallsOf } from '../../../src/backends/ebtables-gaps.ts';
+import { shortfallsOf } from '../../../src/backends/ebtables/gaps.ts';
 import { DEFAULT_GAPS } from '../../../src/filter/reasons.ts';
 import { HarnessError } from '../command.ts';
 import type { Frame } from '../corpus.ts';

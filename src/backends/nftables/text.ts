@@ -1,9 +1,8 @@
-import type { LoadedTerms, OwnTerms } from '../filter/own-terms.ts';
-import type { FilterPlan } from '../filter/plan.ts';
-import { guestGroup } from '../port/guest-group.ts';
-import type { FilterPort, LeavingPort, NftBackend } from './backend.ts';
-import { baseDigest, INGRESS_TABLE, renderBase, TABLE } from './nft-base.ts';
-import { type Elements, elementsOf, FLAG_SETS, OWN_SETS, type PortKey } from './nft-own.ts';
+import type { LoadedTerms, OwnTerms } from '../../filter/own-terms.ts';
+import type { FilterPlan } from '../../filter/plan.ts';
+import { guestGroup } from '../../port/guest-group.ts';
+import type { FilterPort, LeavingPort, NftBackend } from '../backend.ts';
+import { baseDigest, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
 import {
   addElements,
   removeElements,
@@ -11,7 +10,8 @@ import {
   renderForget,
   renderIngress,
   renderIngressRemoval,
-} from './nft-vif.ts';
+} from './elements.ts';
+import { type Elements, elementsOf, FLAG_SETS, OWN_SETS, type PortKey } from './own.ts';
 
 /** nftables, bridge family. */
 export const NFTABLES: NftBackend = {

@@ -1,6 +1,6 @@
-import type { Direction } from '../filter/reasons.ts';
-import { PORT } from './nft-own.ts';
-import { stageChain } from './nft-stages.ts';
+import type { Direction } from '../../filter/reasons.ts';
+import { PORT } from './own.ts';
+import { stageChain } from './stages.ts';
 
 /**
  * A short way for ordinary traffic: TCP and UDP from and to one station, with the own addresses. It only ever accepts,

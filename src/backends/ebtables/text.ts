@@ -1,8 +1,8 @@
-import type { EbtTools } from '../effects/state.ts';
-import { LINK_LOCAL_MAC } from '../filter/stage.ts';
-import type { Unmanaged } from '../policy/keys.ts';
-import { optionText } from './ebtables-fields.ts';
-import { type EbtChain, mainChain } from './ebtables-stages.ts';
+import { LINK_LOCAL_MAC } from '../../filter/stage.ts';
+import type { Unmanaged } from '../../policy/keys.ts';
+import type { EbtTools } from '../../state/state.ts';
+import { optionText } from './fields.ts';
+import { type EbtChain, mainChain } from './stages.ts';
 
 /** A vif whose chains are loaded, as the dispatch has to know it. */
 export interface EbtPort {

@@ -1,12 +1,12 @@
-import type { Backend } from '../backends/backend.ts';
-import { DEFAULT_EBT_TOOLS, ebtables } from '../backends/ebtables.ts';
-import { NFTABLES } from '../backends/nftables.ts';
+import { holding } from '../effects/lock.ts';
 import { asFailure, Failure, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { BackendName } from '../policy/keys.ts';
-import { backendOf, baseOfThisBoot } from './base-record.ts';
-import { holding } from './lock.ts';
-import type { EbtTools, State } from './state.ts';
+import type { EbtTools, State } from '../state/state.ts';
+import type { Backend } from './backend.ts';
+import { backendOf, baseOfThisBoot } from './base.ts';
+import { DEFAULT_EBT_TOOLS, ebtables } from './ebtables/chains.ts';
+import { NFTABLES } from './nftables/text.ts';
 
 /** Variants of ebtables, best first: what the system's alternatives name is what other software uses too. */
 const EBT_PROGRAMS = [

@@ -1,8 +1,8 @@
-import { ALL_REASONS } from '../filter/reasons.ts';
-import { LINK_LOCAL_MAC } from '../filter/stage.ts';
-import { INGRESS_TABLE, TABLE } from './nft-base.ts';
-import { type Elements, FLAG_SETS, type PortKey } from './nft-own.ts';
-import { counterKey } from './nft-stages.ts';
+import { ALL_REASONS } from '../../filter/reasons.ts';
+import { LINK_LOCAL_MAC } from '../../filter/stage.ts';
+import { INGRESS_TABLE, TABLE } from './base-text.ts';
+import { type Elements, FLAG_SETS, type PortKey } from './own.ts';
+import { counterKey } from './stages.ts';
 
 /** Takes ports out of the sets of flags and counters: whatever they were, whatever was counted. */
 export function renderForget(keys: readonly PortKey[]): string[] {

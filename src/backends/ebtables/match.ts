@@ -1,16 +1,9 @@
 import ipaddr from 'ipaddr.js';
-import { Failure } from '../errors.ts';
-import type { OwnTerms } from '../filter/own-terms.ts';
-import type { Reason } from '../filter/reasons.ts';
-import type { Match, OwnAddress, OwnValue } from '../filter/stage.ts';
-import {
-  EBT_FIELDS,
-  type EbtField,
-  type Options,
-  type Protocol,
-  protocolName,
-  type SpecialValue,
-} from './ebtables-fields.ts';
+import { Failure } from '../../errors.ts';
+import type { OwnTerms } from '../../filter/own-terms.ts';
+import type { Reason } from '../../filter/reasons.ts';
+import type { Match, OwnAddress, OwnValue } from '../../filter/stage.ts';
+import { EBT_FIELDS, type EbtField, type Options, type Protocol, protocolName, type SpecialValue } from './fields.ts';
 
 /** A condition in ebtables' words. */
 export type Spelled =

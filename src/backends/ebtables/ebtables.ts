@@ -1,27 +1,20 @@
-import type { DropCount, EbtBackend, LeavingPort, PlannedPort } from '../backends/backend.ts';
-import {
-  chainDrops,
-  countJumps,
-  type EbtListing,
-  linkLocalDrops,
-  parseListing,
-  vifChains,
-} from '../backends/ebtables-listing.ts';
-import type { EbtChain } from '../backends/ebtables-stages.ts';
-import { EBT_HOOKS, type EbtHook, type EbtLoad, type EbtPort, renderLoad } from '../backends/ebtables-text.ts';
-import { asFailure, Failure, failureLine } from '../errors.ts';
-import type { Host } from '../host.ts';
-import { bridgeLinkLocalLines } from '../port/port-setup.ts';
-import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from './base-record.ts';
-import { runBatch } from './batch.ts';
-import { ebtPorts } from './ebtables-ports.ts';
-import { toolFailure } from './exec.ts';
-import type { Lock } from './lock.ts';
-import { removeNft } from './nft-ruleset.ts';
-import { liveRecords } from './present-devices.ts';
-import type { KernelDrops } from './ruleset.ts';
-import type { EbtTools, VifRecord } from './state.ts';
-import { type Failures, together } from './together.ts';
+import { runBatch } from '../../effects/batch.ts';
+import { toolFailure } from '../../effects/exec.ts';
+import type { Lock } from '../../effects/lock.ts';
+import { type Failures, together } from '../../effects/together.ts';
+import { asFailure, Failure, failureLine } from '../../errors.ts';
+import type { Host } from '../../host.ts';
+import { bridgeLinkLocalLines } from '../../port/port-setup.ts';
+import { liveRecords } from '../../state/present-devices.ts';
+import type { EbtTools, VifRecord } from '../../state/state.ts';
+import type { DropCount, EbtBackend, LeavingPort, PlannedPort } from '../backend.ts';
+import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from '../base.ts';
+import { removeNft } from '../nftables/nftables.ts';
+import type { KernelDrops } from '../ruleset.ts';
+import { chainDrops, countJumps, type EbtListing, linkLocalDrops, parseListing, vifChains } from './listing.ts';
+import { ebtPorts } from './ports.ts';
+import type { EbtChain } from './stages.ts';
+import { EBT_HOOKS, type EbtHook, type EbtLoad, type EbtPort, renderLoad } from './text.ts';
 
 /** A host whose rules are in ebtables. */
 export type EbtHost = Host & { readonly backend: EbtBackend };

@@ -1,5 +1,5 @@
-import { type RunTool, type StartAhead, toolFailure } from '../effects/exec.ts';
 import { Failure, shown } from '../errors.ts';
+import { type RunTool, type StartAhead, toolFailure } from './exec.ts';
 
 /** Values of one xenstore directory by key. */
 export type XenstoreKeys = ReadonlyMap<string, string>;

@@ -8,14 +8,14 @@
  * - a way on for what has the right form is no way; accepted, everything counts as having it. The reason is the one for
  *   which the stage drops what has another form.
  */
-import { Failure } from '../errors.ts';
-import { FROM_GUEST } from '../filter/from-guest.ts';
-import type { OwnTerms } from '../filter/own-terms.ts';
-import type { Direction, Reason } from '../filter/reasons.ts';
-import { droppedBy, type Match, type Outcome, type Stage, type Step, type Switch } from '../filter/stage.ts';
-import { TO_GUEST } from '../filter/to-guest.ts';
-import { EBT_FIELDS, type Options, type Protocol, protocolName } from './ebtables-fields.ts';
-import { combined, compatible, type Spelled, spell } from './ebtables-match.ts';
+import { Failure } from '../../errors.ts';
+import { FROM_GUEST } from '../../filter/from-guest.ts';
+import type { OwnTerms } from '../../filter/own-terms.ts';
+import type { Direction, Reason } from '../../filter/reasons.ts';
+import { droppedBy, type Match, type Outcome, type Stage, type Step, type Switch } from '../../filter/stage.ts';
+import { TO_GUEST } from '../../filter/to-guest.ts';
+import { EBT_FIELDS, type Options, type Protocol, protocolName } from './fields.ts';
+import { combined, compatible, type Spelled, spell } from './match.ts';
 
 /** One rule: when all options match, go to the target. */
 export interface EbtRule {

@@ -1,8 +1,8 @@
-import type { EbtBackend, LeavingPort, NftBackend, PlannedPort } from '../backends/backend.ts';
-import type { EbtPort } from '../backends/ebtables-text.ts';
 import type { Host } from '../host.ts';
-import { currentBase, sentinelPrefix } from './base-record.ts';
-import { ebtPorts } from './ebtables-ports.ts';
+import type { EbtBackend, LeavingPort, NftBackend, PlannedPort } from './backend.ts';
+import { currentBase, sentinelPrefix } from './base.ts';
+import { ebtPorts } from './ebtables/ports.ts';
+import type { EbtPort } from './ebtables/text.ts';
 
 /** What a load would hand to which program; the text is complete, as if nothing of ours was there. */
 export type RuleText = readonly [title: string, text: string];

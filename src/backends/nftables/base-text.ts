@@ -1,13 +1,13 @@
-import { FROM_GUEST } from '../filter/from-guest.ts';
-import type { Direction, Reason } from '../filter/reasons.ts';
-import { droppedBy, LINK_LOCAL_MAC, type Stage } from '../filter/stage.ts';
-import { TO_GUEST } from '../filter/to-guest.ts';
-import type { Unmanaged } from '../policy/keys.ts';
-import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../port/guest-group.ts';
-import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './nft-own.ts';
-import { renderQuick } from './nft-quick.ts';
-import { dropChain, renderDropChain, renderStages, stageChain } from './nft-stages.ts';
-import { textDigest } from './text-digest.ts';
+import { FROM_GUEST } from '../../filter/from-guest.ts';
+import type { Direction, Reason } from '../../filter/reasons.ts';
+import { droppedBy, LINK_LOCAL_MAC, type Stage } from '../../filter/stage.ts';
+import { TO_GUEST } from '../../filter/to-guest.ts';
+import type { Unmanaged } from '../../policy/keys.ts';
+import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
+import { textDigest } from '../text-digest.ts';
+import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './own.ts';
+import { renderQuick } from './quick.ts';
+import { dropChain, renderDropChain, renderStages, stageChain } from './stages.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';

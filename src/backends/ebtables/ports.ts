@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EbtPort } from '../backends/ebtables-text.ts';
-import { list, readOptional, type State, writeText } from './state.ts';
+import { list, readOptional, type State, writeText } from '../../state/state.ts';
+import type { EbtPort } from './text.ts';
 
 /**
  * What ebtables holds of ours, a file for each vif, so that a change needs no listing of the tables. Only read and

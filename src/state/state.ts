@@ -55,7 +55,7 @@ export interface VifRecord {
   readonly since: string;
 }
 
-/** Ties the kernel's table to this directory: see nft-base.ts, sentinel. */
+/** Ties the kernel's table to this directory: see backends/nftables/base-text.ts, sentinel. */
 export interface BaseRecord {
   readonly schema: 1;
   readonly bootId: string;
@@ -66,7 +66,7 @@ export interface BaseRecord {
   readonly auto?: boolean;
   /** The variant of ebtables that holds it. */
   readonly tools?: EbtTools;
-  /** What nft lists of the shared rules as they were loaded; see nft-ruleset.ts, sharedRules. */
+  /** What nft lists of the shared rules as they were loaded; see backends/nftables/nftables.ts, sharedRules. */
   readonly listing?: string;
   /** Ports that were running unfiltered when the base was first made: they stay so until taken over. */
   readonly exempt: readonly { readonly name: string; readonly ifindex: number }[];

@@ -1,7 +1,7 @@
-import type { Direction } from '../filter/reasons.ts';
-import type { DropCount } from './backend.ts';
-import type { EbtChain } from './ebtables-stages.ts';
-import { closedPorts, EBT_HOOKS, type EbtHook, type EbtPort, PORT_CHAINS } from './ebtables-text.ts';
+import type { Direction } from '../../filter/reasons.ts';
+import type { DropCount } from '../backend.ts';
+import type { EbtChain } from './stages.ts';
+import { closedPorts, EBT_HOOKS, type EbtHook, type EbtPort, PORT_CHAINS } from './text.ts';
 
 /** One chain as `ebtables -L --Lc` prints it: its rules in order. */
 export type EbtListing = ReadonlyMap<string, readonly ListedRule[]>;

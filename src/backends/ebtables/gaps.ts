@@ -1,6 +1,6 @@
-import type { OwnTerms } from '../filter/own-terms.ts';
-import { ALL_REASONS, DEFAULT_GAPS, type Direction, type Reason } from '../filter/reasons.ts';
-import { type Compiled, compileStages, type Shortfall } from './ebtables-stages.ts';
+import type { OwnTerms } from '../../filter/own-terms.ts';
+import { ALL_REASONS, DEFAULT_GAPS, type Direction, type Reason } from '../../filter/reasons.ts';
+import { type Compiled, compileStages, type Shortfall } from './stages.ts';
 
 /** A vif that has everything a vif can have, so that every stage is reached. */
 const EVERYTHING: OwnTerms = {

@@ -1,7 +1,7 @@
-import { counterCode, type Direction, type Reason } from '../filter/reasons.ts';
-import type { Match, Outcome, Stage, Step, Switch } from '../filter/stage.ts';
-import { nftBare, nftBlock, nftValue } from './nft-fields.ts';
-import { INDEX, notOwnMac, ownAlternatives, PORT } from './nft-own.ts';
+import { counterCode, type Direction, type Reason } from '../../filter/reasons.ts';
+import type { Match, Outcome, Stage, Step, Switch } from '../../filter/stage.ts';
+import { nftBare, nftBlock, nftValue } from './fields.ts';
+import { INDEX, notOwnMac, ownAlternatives, PORT } from './own.ts';
 
 /** Prints stages as nftables chains. */
 

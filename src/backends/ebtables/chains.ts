@@ -1,12 +1,12 @@
-import type { EbtTools } from '../effects/state.ts';
-import { macOnlyTerms } from '../filter/own-terms.ts';
-import { parseInterfaceName } from '../net/interface-name.ts';
-import { parseIdentity } from '../xen/vif-identity.ts';
-import type { BasePolicy, EbtBackend } from './backend.ts';
-import { acceptsGaps, limitsOf, limitText } from './ebtables-gaps.ts';
-import { compileStages } from './ebtables-stages.ts';
-import { type EbtLoad, renderChains, renderLoad } from './ebtables-text.ts';
-import { textDigest } from './text-digest.ts';
+import { macOnlyTerms } from '../../filter/own-terms.ts';
+import { parseInterfaceName } from '../../net/interface-name.ts';
+import type { EbtTools } from '../../state/state.ts';
+import { parseIdentity } from '../../xen/vif-identity.ts';
+import type { BasePolicy, EbtBackend } from '../backend.ts';
+import { textDigest } from '../text-digest.ts';
+import { acceptsGaps, limitsOf, limitText } from './gaps.ts';
+import { compileStages } from './stages.ts';
+import { type EbtLoad, renderChains, renderLoad } from './text.ts';
 
 /** What the system's alternatives name. As long as its variant is not known, text that is right for both. */
 export const DEFAULT_EBT_TOOLS: EbtTools = { list: 'ebtables', restore: 'ebtables-restore', variant: 'legacy' };

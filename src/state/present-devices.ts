@@ -1,6 +1,6 @@
+import type { Device } from '../effects/sysfs.ts';
 import type { Host } from '../host.ts';
 import type { VifRecord } from './state.ts';
-import type { Device } from './sysfs.ts';
 
 type DeviceView = Pick<Host, 'readDevice' | 'deviceNames' | 'bootId'>;
 

@@ -1,10 +1,10 @@
-import type { PlannedPort } from '../backends/backend.ts';
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import type { Policy } from '../policy/keys.ts';
+import type { BaseRecord, VifRecord } from '../state/state.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
-import type { BaseRecord, VifRecord } from './state.ts';
+import type { PlannedPort } from './backend.ts';
 
 /** The base as our state knows it, if it is of this boot, this backend and this version. */
 export function currentBase(host: Host): BaseRecord | undefined {

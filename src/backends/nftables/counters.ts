@@ -1,6 +1,6 @@
-import { type Direction, reasonOfCode } from '../filter/reasons.ts';
-import { indexOfGroup } from '../port/guest-group.ts';
-import type { DropCount } from './backend.ts';
+import { type Direction, reasonOfCode } from '../../filter/reasons.ts';
+import { indexOfGroup } from '../../port/guest-group.ts';
+import type { DropCount } from '../backend.ts';
 
 /** The calls that make nft print what it counted, as JSON (libnftables-json(5)). */
 export const LIST_DROPS = ['-j', 'list', 'set', 'bridge', 'xen-vif', 'drops'] as const;

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import type { Field } from '../filter/stage.ts';
+import type { Field } from '../../filter/stage.ts';
 
 /** How nftables spells a field, and how it wants its values. */
 export interface NftField {

@@ -3,8 +3,14 @@ import { spawnSync } from 'node:child_process';
 import test, { type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { RunTool } from '../../src/effects/exec.ts';
+import {
+  nodeExists,
+  parseListing,
+  readDirectoriesBelow,
+  readDirectory,
+  writeKeys,
+} from '../../src/effects/xenstore.ts';
 import { Failure } from '../../src/errors.ts';
-import { nodeExists, parseListing, readDirectoriesBelow, readDirectory, writeKeys } from '../../src/xen/xenstore.ts';
 import { PLAIN_ENV, runProgram } from '../lab/subprocess.ts';
 import { startXenstored, type Xenstored } from '../lab/xenstored.ts';
 

@@ -1,7 +1,7 @@
-import type { OwnTerms } from '../filter/own-terms.ts';
-import type { Direction } from '../filter/reasons.ts';
-import type { Field, OwnAddress, OwnFlag, OwnValue } from '../filter/stage.ts';
-import { addressHex, nftBare, nftName } from './nft-fields.ts';
+import type { OwnTerms } from '../../filter/own-terms.ts';
+import type { Direction } from '../../filter/reasons.ts';
+import type { Field, OwnAddress, OwnFlag, OwnValue } from '../../filter/stage.ts';
+import { addressHex, nftBare, nftName } from './fields.ts';
 
 /**
  * What vifs own, as elements of sets that all vifs share. Every key begins with the interface group that is the

@@ -1,5 +1,5 @@
-import type { Reason } from '../filter/reasons.ts';
-import type { Field } from '../filter/stage.ts';
+import type { Reason } from '../../filter/reasons.ts';
+import type { Field } from '../../filter/stage.ts';
 
 /** The options of one rule in ebtables(8)'s words, by option. A value that starts with `! ` is negated. */
 export type Options = Readonly<Record<string, string>>;

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { withBackend } from '../../src/effects/backend-choice.ts';
+import { withBackend } from '../../src/backends/choice.ts';
 import type { ToolResult } from '../../src/effects/exec.ts';
-import { openState } from '../../src/effects/state.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Host } from '../../src/host.ts';
 import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
+import { openState } from '../../src/state/state.ts';
 
 const GOOD: ToolResult = { status: 0, stdout: '', stderr: '' };
 

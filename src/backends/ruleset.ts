@@ -1,5 +1,7 @@
-import type { DropCount, LeavingPort, PlannedPort } from '../backends/backend.ts';
+import type { Failures } from '../effects/together.ts';
 import type { Host } from '../host.ts';
+import type { VifRecord } from '../state/state.ts';
+import type { DropCount, LeavingPort, PlannedPort } from './backend.ts';
 import {
   type EbtHost,
   loadIngressEbt,
@@ -8,7 +10,7 @@ import {
   readDropsEbt,
   reloadAllEbt,
   removePortEbt,
-} from './ebtables-ruleset.ts';
+} from './ebtables/ebtables.ts';
 import {
   loadIngressNft,
   loadPortNft,
@@ -18,11 +20,9 @@ import {
   reloadAllNft,
   removePortNft,
   repairBaseNft,
-} from './nft-ruleset.ts';
-import type { VifRecord } from './state.ts';
-import type { Failures } from './together.ts';
+} from './nftables/nftables.ts';
 
-export { currentBase, recordedPort } from './base-record.ts';
+export { currentBase, recordedPort } from './base.ts';
 
 /** What a listing of the kernel's rules says. */
 export interface KernelDrops {

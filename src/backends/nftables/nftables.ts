@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { LeavingPort, NftBackend, PlannedPort } from '../backends/backend.ts';
-import { INGRESS_TABLE, TABLE } from '../backends/nft-base.ts';
+import { toolFailure } from '../../effects/exec.ts';
+import { holding } from '../../effects/lock.ts';
+import { type Failures, together } from '../../effects/together.ts';
+import { Failure } from '../../errors.ts';
+import type { Host } from '../../host.ts';
+import { liveRecords } from '../../state/present-devices.ts';
+import type { BaseRecord, VifRecord } from '../../state/state.ts';
+import type { LeavingPort, NftBackend, PlannedPort } from '../backend.ts';
+import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from '../base.ts';
+import { removeEbtables } from '../ebtables/ebtables.ts';
+import type { KernelDrops } from '../ruleset.ts';
+import { INGRESS_TABLE, TABLE } from './base-text.ts';
 import {
   LIST_DROPS,
   LIST_INGRESS,
@@ -8,17 +18,7 @@ import {
   parseDrops,
   parseIngressDrops,
   parseUnmanagedDrops,
-} from '../backends/nft-counters.ts';
-import { Failure } from '../errors.ts';
-import type { Host } from '../host.ts';
-import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from './base-record.ts';
-import { removeEbtables } from './ebtables-ruleset.ts';
-import { toolFailure } from './exec.ts';
-import { holding } from './lock.ts';
-import { liveRecords } from './present-devices.ts';
-import type { KernelDrops } from './ruleset.ts';
-import type { BaseRecord, VifRecord } from './state.ts';
-import { type Failures, together } from './together.ts';
+} from './counters.ts';
 
 /** A host whose rules are in nftables. */
 export type NftHost = Host & { readonly backend: NftBackend };
