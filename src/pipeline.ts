@@ -9,7 +9,7 @@ import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
 import { guestGroup } from './port/guest-group.ts';
 import type { PortSetup } from './port/port-setup.ts';
 import { deviceFinder, type FindDevice } from './state/present-devices.ts';
-import type { VifRecord } from './state/state.ts';
+import type { VifRecord } from './state/records.ts';
 import type { HotplugEvent } from './xen/hotplug-event.ts';
 import { type IdentityValues, parseIdentity, type VifIdentity } from './xen/vif-identity.ts';
 

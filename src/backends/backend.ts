@@ -1,7 +1,7 @@
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import type { Policy, Unmanaged } from '../policy/keys.ts';
-import type { EbtTools } from '../state/state.ts';
+import type { EbtTools } from '../state/records.ts';
 import type { Compiled, EbtChain } from './ebtables/stages.ts';
 import type { EbtLoad } from './ebtables/text.ts';
 

@@ -2,7 +2,7 @@ import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import type { Policy } from '../policy/keys.ts';
-import type { BaseRecord, VifRecord } from '../state/state.ts';
+import type { BaseRecord, VifRecord } from '../state/records.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
 import type { PlannedPort } from './backend.ts';
 

@@ -1,6 +1,6 @@
 import type { Failures } from '../effects/together.ts';
 import type { Host } from '../host.ts';
-import type { VifRecord } from '../state/state.ts';
+import type { VifRecord } from '../state/records.ts';
 import type { DropCount, LeavingPort, PlannedPort } from './backend.ts';
 import {
   type EbtHost,

@@ -9,7 +9,7 @@ import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/state.ts';
+import type { VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { isRenamed, withVifLock } from './online.ts';
 

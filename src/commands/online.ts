@@ -12,7 +12,7 @@ import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { definedValues, identify, type Prepared, prepareIdentified } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
-import type { VifRecord } from '../state/state.ts';
+import type { VifRecord } from '../state/records.ts';
 import { type BackendPath, frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { enterMac, shareWithTwins, wasPinned } from './shared-mac.ts';

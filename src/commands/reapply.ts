@@ -10,7 +10,7 @@ import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { identified } from '../pipeline.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/state.ts';
+import type { VifRecord } from '../state/records.ts';
 import { type HotplugEvent, parseBackendPath } from '../xen/hotplug-event.ts';
 import { overtaken, withNameLock, withVifLock } from './online.ts';
 import { type Renewable, renew } from './renewal.ts';

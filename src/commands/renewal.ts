@@ -9,7 +9,7 @@ import type { InterfaceName } from '../net/interface-name.ts';
 import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { deviceFinder, type FindDevice, readOnce } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/state.ts';
+import type { VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { collision, endExemptions, inService, isRenamed, noteApplied, recordOf } from './online.ts';

@@ -6,7 +6,7 @@ import { type Prepared, twins } from '../pipeline.ts';
 import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/state.ts';
+import type { VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 
 /**

@@ -5,7 +5,7 @@ import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { parseAddressList } from '../net/address-list.ts';
 import { liveRecords, readOnce } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/state.ts';
+import type { VifRecord } from '../state/records.ts';
 
 /** What one port looks like to an admin. */
 export interface PortStatus {

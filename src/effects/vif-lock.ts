@@ -1,5 +1,10 @@
-import type { Host } from '../host.ts';
-import type { Lock } from './lock.ts';
+import type { Lock, LockSigns, TakeLock } from './lock.ts';
+
+/** How locks are taken, and seen. */
+interface Locks {
+  readonly takeLock: TakeLock;
+  readonly locks: LockSigns;
+}
 
 /** Held by `reapply --all` while it works on many vifs. No device can be called so (net/core/dev.c: dev_valid_name). */
 const ALL = ':all';
@@ -27,7 +32,7 @@ const ALL_LOCK_MS = 120_000;
  *
  * Order is kept as it is for waiting runs: whoever gets the lock later but was started earlier finds a newer ticket.
  */
-export async function takeVifLock(host: Host, device: string): Promise<Lock> {
+export async function takeVifLock(host: Locks, device: string): Promise<Lock> {
   const end = performance.now() + VIF_LOCK_MS;
   for (;;) {
     const lock = await host.takeLock(device, end - performance.now());
@@ -38,7 +43,7 @@ export async function takeVifLock(host: Host, device: string): Promise<Lock> {
 }
 
 /** The lock that keeps every run out that has not begun. Nothing that waits for the lock of a vif may be done under it. */
-export function takeAllLock(host: Host): Promise<Lock> {
+export function takeAllLock(host: Pick<Locks, 'takeLock'>): Promise<Lock> {
   return host.takeLock(ALL, ALL_LOCK_MS);
 }
 

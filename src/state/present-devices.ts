@@ -1,8 +1,13 @@
 import type { Device } from '../effects/sysfs.ts';
-import type { Host } from '../host.ts';
-import type { VifRecord } from './state.ts';
+import type { VifRecord } from './records.ts';
+import type { State } from './state.ts';
 
-type DeviceView = Pick<Host, 'readDevice' | 'deviceNames' | 'bootId'>;
+/** How the devices of this host are looked at, and which boot it is. */
+export interface DeviceView {
+  readonly readDevice: (name: string) => Device | undefined;
+  readonly deviceNames: () => readonly string[];
+  readonly bootId: () => string;
+}
 
 /** Finds the device of a record by its interface index; undefined if it has gone, or the record is of an earlier boot. */
 export type FindDevice = (record: VifRecord) => Device | undefined;
@@ -35,7 +40,9 @@ function indexed(view: DeviceView, name: string): [number, string][] {
 }
 
 /** Records of vifs that are there, each with its device. */
-export function liveVifs(host: DeviceView & Pick<Host, 'state'>): { record: VifRecord; device: Device }[] {
+export function liveVifs(
+  host: DeviceView & { readonly state: Pick<State, 'allVifs'> },
+): { record: VifRecord; device: Device }[] {
   const find = deviceFinder(host);
   return host.state.allVifs().flatMap((record) => {
     const device = find(record);
@@ -44,7 +51,7 @@ export function liveVifs(host: DeviceView & Pick<Host, 'state'>): { record: VifR
 }
 
 /** Records of vifs that are there, with the name each has now. */
-export function liveRecords(host: DeviceView & Pick<Host, 'state'>): VifRecord[] {
+export function liveRecords(host: DeviceView & { readonly state: Pick<State, 'allVifs'> }): VifRecord[] {
   return liveVifs(host).map(({ record, device }) => ({ ...record, name: device.name }));
 }
 
@@ -52,7 +59,7 @@ export function liveRecords(host: DeviceView & Pick<Host, 'state'>): VifRecord[]
  * The host, with each device, the list of devices and the routes read at most once: for a command that looks at many
  * vifs. What it changes itself it must not look up again.
  */
-export function readOnce<T extends Pick<Host, 'readDevice' | 'deviceNames' | 'routes' | 'bootId'>>(host: T): T {
+export function readOnce<T extends DeviceView & { readonly routes: () => string }>(host: T): T {
   const devices = new Map<string, Device | undefined>();
   return {
     ...host,

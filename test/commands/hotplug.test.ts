@@ -7,7 +7,7 @@ import { hotplug } from '../../src/commands/hotplug.ts';
 import { Failure } from '../../src/errors.ts';
 import { parseMac } from '../../src/net/mac-address.ts';
 import { fdbRequest } from '../../src/port/fdb-request.ts';
-import type { VifRecord } from '../../src/state/state.ts';
+import type { VifRecord } from '../../src/state/records.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
 import { device, type FakeHost, type FakeOptions, fakeHost, type Tool } from './fake-host.ts';
 

@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { openState, type State, type VifRecord } from '../../src/state/state.ts';
+import type { VifRecord } from '../../src/state/records.ts';
+import { openState, type State } from '../../src/state/state.ts';
 
 function fresh(t: TestContext): State {
   const folder = mkdtempSync(join(tmpdir(), 'xvb-state-'));

@@ -1,6 +1,6 @@
 import { macOnlyTerms } from '../../filter/own-terms.ts';
 import { parseInterfaceName } from '../../net/interface-name.ts';
-import type { EbtTools } from '../../state/state.ts';
+import type { EbtTools } from '../../state/records.ts';
 import { parseIdentity } from '../../xen/vif-identity.ts';
 import type { BasePolicy, EbtBackend } from '../backend.ts';
 import { textDigest } from '../text-digest.ts';

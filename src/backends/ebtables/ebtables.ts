@@ -6,7 +6,7 @@ import { asFailure, Failure, failureLine } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { bridgeLinkLocalLines } from '../../port/port-setup.ts';
 import { liveRecords } from '../../state/present-devices.ts';
-import type { EbtTools, VifRecord } from '../../state/state.ts';
+import type { EbtTools, VifRecord } from '../../state/records.ts';
 import type { DropCount, EbtBackend, LeavingPort, PlannedPort } from '../backend.ts';
 import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from '../base.ts';
 import { removeNft } from '../nftables/nftables.ts';

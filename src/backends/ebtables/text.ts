@@ -1,6 +1,6 @@
 import { LINK_LOCAL_MAC } from '../../filter/stage.ts';
 import type { Unmanaged } from '../../policy/keys.ts';
-import type { EbtTools } from '../../state/state.ts';
+import type { EbtTools } from '../../state/records.ts';
 import { optionText } from './fields.ts';
 import { type EbtChain, mainChain } from './stages.ts';
 

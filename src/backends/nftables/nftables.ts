@@ -5,7 +5,7 @@ import { type Failures, together } from '../../effects/together.ts';
 import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { liveRecords } from '../../state/present-devices.ts';
-import type { BaseRecord, VifRecord } from '../../state/state.ts';
+import type { BaseRecord, VifRecord } from '../../state/records.ts';
 import type { LeavingPort, NftBackend, PlannedPort } from '../backend.ts';
 import { backendOf, baseOfThisBoot, currentBase, newBase, recordedPort, reportBase } from '../base.ts';
 import { removeEbtables } from '../ebtables/ebtables.ts';

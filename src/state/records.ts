@@ -1,0 +1,60 @@
+import type { LoadedTerms } from '../filter/own-terms.ts';
+import type { FilterMode } from '../filter/plan.ts';
+import type { BackendName } from '../policy/keys.ts';
+import type { IdentityValues, PortType } from '../xen/vif-identity.ts';
+
+/** The programs of one variant of ebtables. */
+export interface EbtTools {
+  /** `ebtables`, `ebtables-nft`, `ebtables-legacy`: for listings. */
+  readonly list: string;
+  /** The same with `-restore`: for changes. */
+  readonly restore: string;
+  /** `legacy` changes the tables of x_tables, `nft` those of nf_tables. */
+  readonly variant: 'legacy' | 'nft';
+}
+
+/** What is remembered of a vif between runs. Values are raw and parsed again on use, like all input. */
+export interface VifRecord {
+  readonly schema: 1;
+  readonly bootId: string;
+  /** Kernel name of the device: vif1.0, vif1.0-emu. */
+  readonly device: string;
+  /** Final name, bridge in use. */
+  readonly name: string;
+  readonly type: PortType;
+  readonly bridge: string;
+  readonly values: IdentityValues;
+  /** XENBUS_PATH; undefined for a vif configured by hand. */
+  readonly xenbus: string | undefined;
+  readonly mode: FilterMode;
+  readonly backend: BackendName;
+  readonly subnetBroadcasts: readonly string[];
+  /** MAC shared with another port: learning instead of a pinned FDB entry. */
+  readonly shared: boolean;
+  /** A netdev ingress chain may be loaded. */
+  readonly ingress: boolean;
+  readonly ifindex: number;
+  /** Everything that may be loaded, written before the kernel is told: a killed run leaves no unknown element. */
+  readonly loaded: readonly LoadedTerms[];
+  /** Which run decided this (Host.ticket): one that was started earlier must not undo it. */
+  readonly ticket: number;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/** Ties the kernel's table to this directory: see backends/nftables/base-text.ts, sentinel. */
+export interface BaseRecord {
+  readonly schema: 1;
+  readonly bootId: string;
+  readonly sentinel: string;
+  /** Who holds it; nftables if it does not say. */
+  readonly backend?: BackendName;
+  /** `backend = auto` chose it: the choice holds until the host is started again. */
+  readonly auto?: boolean;
+  /** The variant of ebtables that holds it. */
+  readonly tools?: EbtTools;
+  /** What nft lists of the shared rules as they were loaded; see backends/nftables/nftables.ts, sharedRules. */
+  readonly listing?: string;
+  /** Ports that were running unfiltered when the base was first made: they stay so until taken over. */
+  readonly exempt: readonly { readonly name: string; readonly ifindex: number }[];
+}
