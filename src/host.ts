@@ -1,4 +1,3 @@
-import type { Backend } from './backends/backend.ts';
 import type { RunTool, StartAhead } from './effects/exec.ts';
 import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
@@ -22,8 +21,6 @@ export interface Host {
   readonly locks: LockSigns;
   readonly state: State;
   readonly policy: Policy;
-  /** As far as it is known without asking the kernel; see backends/choice.ts, withBackend. */
-  readonly backend: Backend;
   readonly readDevice: (name: string) => Device | undefined;
   readonly deviceNames: () => readonly string[];
   /** The IPv4 routes of the main table: /proc/net/route. */

@@ -1,10 +1,10 @@
 import type { FilterPort } from './backends/backend.ts';
+import type { Managed } from './backends/choice.ts';
 import type { Device } from './effects/sysfs.ts';
 import { readDirectory, type XenstoreKeys } from './effects/xenstore.ts';
 import { Failure } from './errors.ts';
 import { buildPlan, type FilterPlan } from './filter/plan.ts';
 import type { Host } from './host.ts';
-import type { BackendName } from './policy/keys.ts';
 import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
 import { guestGroup } from './port/guest-group.ts';
 import type { PortSetup } from './port/port-setup.ts';
@@ -101,7 +101,7 @@ export function plan(
     readonly subnetBroadcasts: readonly string[];
     readonly hasTwin: boolean;
     readonly noIp: Host['policy']['no_ip'];
-    readonly backend: BackendName;
+    readonly dropsAtDevice: boolean;
   },
 ): Prepared {
   const { vif } = who;
@@ -130,7 +130,7 @@ export function plan(
       mtu: vif.mtu ?? facts.bridge?.mtu ?? 0,
       rename: vif.name !== vif.device && facts.device?.name !== vif.name,
       binding,
-      quietLinkLocal: ingress && facts.backend === 'ebtables',
+      quietLinkLocal: ingress && !facts.dropsAtDevice,
     },
     port: {
       device: vif.device,
@@ -147,7 +147,7 @@ export function plan(
  * @param hasTwin another port has the same MAC
  */
 export function prepareIdentified(
-  host: Pick<Host, 'readDevice' | 'deviceNames' | 'routes' | 'policy' | 'backend' | 'state' | 'bootId'>,
+  host: Pick<Managed, 'readDevice' | 'deviceNames' | 'routes' | 'policy' | 'rules' | 'state' | 'bootId'>,
   event: HotplugEvent,
   device: Device,
   who: Identified,
@@ -160,12 +160,12 @@ export function prepareIdentified(
     subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin,
     noIp: host.policy.no_ip,
-    backend: host.backend.name,
+    dropsAtDevice: host.rules.dropsAtDevice,
   });
 }
 
 /** For `--dry-run`: what is not there is left out, nothing is needed. */
-export async function prepareDry(host: Host, event: HotplugEvent): Promise<Prepared> {
+export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Prepared> {
   const who = await identify(host, event);
   const bridge = (() => {
     try {
@@ -180,7 +180,7 @@ export async function prepareDry(host: Host, event: HotplugEvent): Promise<Prepa
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, who.vif).length > 0,
     noIp: host.policy.no_ip,
-    backend: host.backend.name,
+    dropsAtDevice: host.rules.dropsAtDevice,
   });
 }
 

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { knownBackend } from './backends/choice.ts';
 import { startDeadline } from './effects/deadline.ts';
 import { openTools, toolRunner } from './effects/exec.ts';
 import { flockLocks } from './effects/lock.ts';
@@ -43,7 +42,6 @@ export function systemHost(settings: RunSettings): Host {
     settings.policy.lock === 'flock'
       ? flockLocks(lockDirectory, settings.who, toolRunner(deadline, [], start), held, outlived)
       : lockfileLocks(lockDirectory, settings.who);
-  const state = openState(settings.stateDirectory);
   return {
     run,
     ahead,
@@ -53,9 +51,8 @@ export function systemHost(settings: RunSettings): Host {
     sendLog: () => settings.log.begin(run),
     takeLock: (name, waitMs) => locks.take(name, deadline.allow(waitMs)),
     locks: { ...locks, pass: (name, waitMs) => locks.pass(name, deadline.allow(waitMs)) },
-    state,
+    state: openState(settings.stateDirectory),
     policy: settings.policy,
-    backend: knownBackend(settings.policy, state, bootId),
     readDevice,
     deviceNames,
     disableIpv6,

@@ -1,9 +1,8 @@
+import type { Failures } from '../effects/together.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
-import type { Policy, Unmanaged } from '../policy/keys.ts';
-import type { EbtTools } from '../state/records.ts';
-import type { Compiled, EbtChain } from './ebtables/stages.ts';
-import type { EbtLoad } from './ebtables/text.ts';
+import type { BackendName } from '../policy/keys.ts';
+import type { BaseRecord, VifRecord } from '../state/records.ts';
 
 /** One port as a backend needs to know it. */
 export interface FilterPort {
@@ -30,15 +29,6 @@ export interface LeavingPort {
   readonly hadIngress: boolean;
 }
 
-/** What the shared part of the rules needs. */
-export interface BaseOptions {
-  readonly sentinel: string;
-  readonly unmanaged: Unmanaged;
-  readonly exempt: readonly number[];
-  /** True to replace whatever is there; false to fill the present table of the same sentinel anew, losing no frame. */
-  readonly fresh: boolean;
-}
-
 /** Drops of one port for one reason, as the kernel counts them. */
 export interface DropCount {
   readonly ifindex: number;
@@ -48,41 +38,70 @@ export interface DropCount {
   readonly bytes: number;
 }
 
-/** What of the policy is in the rules that all vifs share. */
-export type BasePolicy = Pick<Policy, 'unmanaged' | 'ebtables_gaps'>;
+/** What a listing of the kernel's rules says. */
+export interface KernelDrops {
+  /** False if our part of the rules is not there. */
+  readonly present: boolean;
+  readonly drops: readonly DropCount[];
+}
 
-/** What both have: a name, and a short name for one version of what they print, given the policy. */
-interface AnyBackend {
-  baseDigest(policy: BasePolicy): string;
-  /** What is closed or not fully checked for this vif because the backend cannot see it, as lines for people. */
-  limits(plan: FilterPlan, policy: BasePolicy): readonly { readonly open: boolean; readonly text: string }[];
+/** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */
+export interface RuleLimit {
+  readonly open: boolean;
+  readonly text: string;
+}
+
+/** What would be handed to which program; the text is complete, as if nothing of ours was there. */
+export interface RuleText {
+  /** The program and its arguments. */
+  readonly title: string;
+  readonly text: string;
+  /** What is not known of it yet, for people. */
+  readonly notes: readonly string[];
 }
 
 /**
- * nftables: pure renderers of text for `nft -f -`, one transaction a run.
+ * A packet filter that holds the rules of all vifs of a host. Nothing else in the program knows which one it is, but
+ * choice.ts, which chooses. The host, and the packet filter that had the rules before, are handed in where one is made.
  *
- * `renderBase` starts anew: all rules and ports of ours in the kernel are replaced by what it and the following
- * `renderPort`s say, in the same transaction.
+ * What is taken out and is not there is no error. Everything that changes rules throws a Failure `tool` if it could not,
+ * or `timeout`, and has then left what was loaded as it was, or the ports that it concerns closed.
  */
-export interface NftBackend extends AnyBackend {
-  readonly name: 'nftables';
-  renderBase(base: BaseOptions): string;
-  renderPort(planned: PlannedPort, sentinel: string | undefined): string;
-  renderLeave(leaving: LeavingPort, sentinel: string): string;
-  /** Lets a port that had a pinned address live beside another one with the same MAC. */
-  renderIngress(device: string, name: string): string;
+export interface Backend {
+  readonly name: BackendName;
+  /** It drops frames to link-local groups at the device, before the bridge learns from them; else the bridge is told. */
+  readonly dropsAtDevice: boolean;
+  /** So many vifs at once are renewed best. */
+  readonly atOnce: number;
+
+  /** Makes the kernel's rules of one vif what the plan says, whatever they were; makes the base first if it is not there. */
+  load(planned: PlannedPort): Promise<void>;
+  /** The same for many vifs at once; a vif whose rules cannot be loaded does not keep the others from theirs. */
+  loadAll(planned: readonly PlannedPort[]): Promise<Failures>;
+  /** Takes the rules of one vif out, whatever is left of them. */
+  remove(leaving: LeavingPort): Promise<void>;
+  /** For a port whose learning is switched on: frames to link-local groups must not teach the bridge anything. */
+  dropLinkLocal(port: { readonly device: string; readonly name: string; readonly bridge: string }): Promise<void>;
+  /**
+   * Puts back what all vifs share, if it is not there as it was loaded. All vifs must be loaded after it. The caller holds
+   * the lock `base`.
+   */
+  repair(): Promise<void>;
+  /** Takes all that is ours out: another backend has the rules by now. The caller holds the lock `base`. */
+  leave(): Promise<void>;
+  /** For speed alone: starts what a load or a removal, which is sure to come soon, will use. */
+  ahead(): void;
+
+  /** The base as our state knows it, if it is of this boot, this backend and this version. */
+  base(): BaseRecord | undefined;
+  /** What the kernel has dropped, by port, direction and reason. */
+  drops(records: readonly VifRecord[]): Promise<KernelDrops>;
+  limits(plan: FilterPlan): readonly RuleLimit[];
+  /** What `load` would load for this vif on a host that has no other. */
+  loadText(planned: PlannedPort): RuleText;
+  /** What `remove` would load. */
+  removalText(leaving: LeavingPort): RuleText;
 }
 
-/** ebtables: pure renderers of text for `ebtables-restore --noflush`, one exchange of each table. */
-export interface EbtBackend extends AnyBackend {
-  readonly name: 'ebtables';
-  readonly tools: EbtTools;
-  renderLoad(load: EbtLoad): string;
-  /** Chains alone, to which nothing leads yet, or whole vifs' chains to be filled anew. */
-  renderChains(chains: readonly EbtChain[]): string;
-  /** The chains of one vif, for both directions. */
-  chainsOf(plan: FilterPlan, policy: BasePolicy): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled };
-}
-
-/** A packet filter. Loading, and what must be locked and remembered for it, is in src/effects. */
-export type Backend = NftBackend | EbtBackend;
+/** The backend that has had the rules until now; undefined if that is the one that asks, or nobody. */
+export type Former = () => Backend | undefined;

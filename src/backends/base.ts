@@ -1,16 +1,26 @@
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
-import type { Policy } from '../policy/keys.ts';
-import type { BaseRecord, VifRecord } from '../state/records.ts';
+import type { BackendName } from '../policy/keys.ts';
+import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
-import type { PlannedPort } from './backend.ts';
+import type { Backend, PlannedPort } from './backend.ts';
 
-/** The base as our state knows it, if it is of this boot, this backend and this version. */
-export function currentBase(host: Host): BaseRecord | undefined {
+/** Who holds a base, as its record names him. */
+export interface Holder {
+  readonly name: BackendName;
+  /** A short name for one version of what all vifs share: another program, or another policy, has another one. */
+  readonly digest: () => string;
+  /** The programs of ebtables, if it is that. */
+  readonly tools?: EbtTools;
+}
+
+/** The base as our state knows it, if it is of this boot, this holder and this version. */
+export function currentBase(host: Pick<Host, 'state' | 'bootId'>, holder: Holder): BaseRecord | undefined {
   const base = baseOfThisBoot(host);
-  if (base === undefined || backendOf(base) !== host.backend.name) return undefined;
-  return base.sentinel.startsWith(sentinelPrefix(host)) ? base : undefined;
+  // Where the record names nobody, the digest does: no two backends print the same.
+  if (base === undefined || (base.backend ?? holder.name) !== holder.name) return undefined;
+  return base.sentinel.startsWith(sentinelPrefix(holder)) ? base : undefined;
 }
 
 /** Whatever base was made last since the host was started. */
@@ -19,18 +29,13 @@ export function baseOfThisBoot(host: Pick<Host, 'state' | 'bootId'>): BaseRecord
   return base?.bootId === host.bootId() ? base : undefined;
 }
 
-/** The backend that holds a base; the first versions only had one. */
-export function backendOf(base: BaseRecord): NonNullable<BaseRecord['backend']> {
-  return base.backend ?? 'nftables';
-}
-
 /**
  * The record of a base that is to be made with these vifs.
  *
  * Ports that carry a running guest when the very first base is made are exempt: installing this program must not cut
  * off guests that stock started. Later repairs keep only those exemptions.
  */
-export function newBase(host: Host, records: readonly VifRecord[]): BaseRecord {
+export function newBase(host: Host, holder: Holder, records: readonly VifRecord[]): BaseRecord {
   const managed = new Set(records.map((record) => record.ifindex));
   const known = baseOfThisBoot(host)?.exempt ?? runningPorts(host);
   const exempt = known.filter(
@@ -39,20 +44,26 @@ export function newBase(host: Host, records: readonly VifRecord[]): BaseRecord {
   return {
     schema: 1,
     bootId: host.bootId(),
-    sentinel: `${sentinelPrefix(host)}${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')}`,
-    backend: host.backend.name,
+    sentinel: `${sentinelPrefix(holder)}${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')}`,
+    backend: holder.name,
     auto: host.policy.backend === 'auto',
-    ...(host.backend.name === 'ebtables' ? { tools: host.backend.tools } : {}),
+    ...(holder.tools === undefined ? {} : { tools: holder.tools }),
     exempt,
   };
 }
 
 /** Says in the log what was made, and who stays unfiltered. */
-export function reportBase(host: Host, base: BaseRecord, earlier: BaseRecord | undefined, vifs: number): void {
+export function reportBase(
+  host: Host,
+  holder: Holder,
+  base: BaseRecord,
+  earlier: BaseRecord | undefined,
+  vifs: number,
+): void {
   const made = earlier === undefined ? 'made' : 'repaired';
   const why = host.policy.backend === 'auto' ? ', chosen by backend = auto' : '';
-  const tool = host.backend.name === 'ebtables' ? ` (${host.backend.tools.restore})` : '';
-  host.log.say('info', `${made} the base of the filter with ${vifs} vifs in ${host.backend.name}${tool}${why}`);
+  const tool = holder.tools === undefined ? '' : ` (${holder.tools.restore})`;
+  host.log.say('info', `${made} the base of the filter with ${vifs} vifs in ${holder.name}${tool}${why}`);
   for (const port of base.exempt) {
     host.log.say(
       'warning',
@@ -61,8 +72,15 @@ export function reportBase(host: Host, base: BaseRecord, earlier: BaseRecord | u
   }
 }
 
+/** Takes the rules out of the backend that had them until now; ours are loaded already. */
+export async function leaveFormer(host: Pick<Host, 'log'>, former: Backend | undefined, now: Holder): Promise<void> {
+  if (former === undefined) return;
+  await former.leave();
+  host.log.say('info', `took the rules out of ${former.name}; they are in ${now.name} now`);
+}
+
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
-export function recordedPort(host: Host, record: VifRecord): PlannedPort | undefined {
+export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifRecord): PlannedPort | undefined {
   try {
     const device = parseInterfaceName(record.device, 'state');
     const vif = parseIdentity(
@@ -79,16 +97,10 @@ export function recordedPort(host: Host, record: VifRecord): PlannedPort | undef
   }
 }
 
-/** The first half of the sentinel: which version of the base it is. */
-export function sentinelPrefix(host: Host): string {
-  const { backend, policy } = host;
-  const built = typeof VIF_BRIDGE_BASE_DIGESTS === 'undefined' ? undefined : VIF_BRIDGE_BASE_DIGESTS;
-  const known = backend.name === 'nftables' ? built?.[policy.unmanaged] : undefined;
-  return `base/${known ?? backend.baseDigest(policy)}-`;
+/** The first half of the sentinel: which version of the base it is. The second half is drawn by chance. */
+export function sentinelPrefix(holder: Holder): string {
+  return `base/${holder.digest()}-`;
 }
-
-/** Put in by the build, which has just printed the bases of nftables: a run need not print one to know its name. */
-declare const VIF_BRIDGE_BASE_DIGESTS: Readonly<Record<Policy['unmanaged'], string>> | undefined;
 
 function runningPorts(host: Host): { name: string; ifindex: number }[] {
   return host

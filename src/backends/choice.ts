@@ -1,114 +1,100 @@
 import { holding } from '../effects/lock.ts';
-import { asFailure, Failure, oneLine } from '../errors.ts';
+import { asFailure, Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { BackendName } from '../policy/keys.ts';
-import type { EbtTools } from '../state/records.ts';
-import type { State } from '../state/state.ts';
-import type { Backend } from './backend.ts';
-import { backendOf, baseOfThisBoot } from './base.ts';
-import { DEFAULT_EBT_TOOLS, ebtables } from './ebtables/chains.ts';
-import { NFTABLES } from './nftables/text.ts';
+import type { BaseRecord, EbtTools } from '../state/records.ts';
+import type { Backend, Former } from './backend.ts';
+import { baseOfThisBoot } from './base.ts';
+import { ebtables } from './ebtables/ebtables.ts';
+import { DEFAULT_EBT_TOOLS, workingEbtables } from './ebtables/probe.ts';
+import { nftables } from './nftables/nftables.ts';
+import { nftObstacle } from './nftables/probe.ts';
 
-/** Variants of ebtables, best first: what the system's alternatives name is what other software uses too. */
-const EBT_PROGRAMS = [
-  { list: 'ebtables', restore: 'ebtables-restore' },
-  { list: 'ebtables-nft', restore: 'ebtables-nft-restore' },
-  { list: 'ebtables-legacy', restore: 'ebtables-legacy-restore' },
-] as const;
+/** A host with the backend that its rules go to. Who takes one may touch rules; the type is the proof that one was chosen. */
+export interface Managed extends Host {
+  readonly rules: Backend;
+}
 
-/** A transaction that nft only checks: it needs nft, nf_tables, and hooks of the bridge family. */
-const NFT_PROBE = `add table bridge xen-vif-probe
-add chain bridge xen-vif-probe probe { type filter hook prerouting priority -200; }
-`;
+/** A backend, and what it takes to make one. */
+type Choice = { readonly name: 'nftables' } | { readonly name: 'ebtables'; readonly tools: EbtTools };
+
+const NFTABLES: Choice = { name: 'nftables' };
 
 const BASE_LOCK_MS = 12_000;
 
-/** The backend as far as it is known without asking the kernel: what the policy names, or what was chosen last. */
-export function knownBackend(policy: Host['policy'], state: State, bootId: () => string): Backend {
-  const base = baseOfThisBoot({ state, bootId });
-  const name: BackendName =
-    policy.backend !== 'auto' ? policy.backend : base === undefined ? 'nftables' : backendOf(base);
-  return name === 'nftables' ? NFTABLES : ebtables(base?.tools ?? DEFAULT_EBT_TOOLS);
+/** With the backend as far as it is known without asking the kernel: what the policy names, or what was chosen last. */
+export function withKnownRules(host: Host): Managed {
+  const base = baseOfThisBoot(host);
+  const name = host.policy.backend !== 'auto' ? host.policy.backend : base === undefined ? 'nftables' : holderOf(base);
+  return managed(host, choiceOf(name, base?.tools ?? DEFAULT_EBT_TOOLS));
 }
 
 /**
- * The host with the backend that its rules go to. `auto` asks the kernel once per boot: nftables if `nft` and its bridge
- * family work, else ebtables; after that the choice is in the state and costs no process.
+ * With the backend that the rules go to. `auto` asks the kernel once per boot: nftables if `nft` and its bridge family work,
+ * else ebtables; after that the choice is in the state and costs no process.
  *
  * @throws Failure `tool` if neither works, or if the one that the policy names does not
  */
-export async function withBackend(host: Host): Promise<Host> {
+export async function withRules(host: Host): Promise<Managed> {
   const base = baseOfThisBoot(host);
-  const wanted = host.policy.backend;
-  if (wanted === 'nftables') return { ...host, backend: NFTABLES };
-  if (wanted === 'ebtables') return { ...host, backend: ebtables(base?.tools ?? (await workingEbtables(host))) };
-  if (base?.auto === true) return { ...host, backend: knownBackend(host.policy, host.state, host.bootId) };
-  const nft = await nftObstacle(host);
-  const backend = nft === undefined ? NFTABLES : await ebtablesInstead(host, nft);
-  if (base !== undefined && backendOf(base) === backend.name) await rememberAuto(host);
-  return { ...host, backend };
-}
-
-/** Why nftables does not work here; undefined if it does. */
-async function nftObstacle(host: Host): Promise<string | undefined> {
-  try {
-    const result = await host.run('nft', ['-c', '-f', '-'], { input: NFT_PROBE });
-    if (result.status === 0) return undefined;
-    // The choice lasts until the host boots again, and ebtables closes more: a passing fault must not make it.
-    if (PASSING.test(result.stderr)) throw passing(result.stderr);
-    return oneLine(result.stderr, 100) || `status ${result.status}`;
-  } catch (error) {
-    const failure = asFailure(error);
-    // An nft that hangs says nothing about the kernel either.
-    if (failure.code !== 'tool' || failure.message.startsWith(PASSING_TEXT)) throw failure;
-    return failure.message;
+  switch (host.policy.backend) {
+    case 'nftables':
+      return managed(host, NFTABLES);
+    case 'ebtables':
+      return managed(host, { name: 'ebtables', tools: base?.tools ?? (await workingEbtables(host)) });
+    case 'auto': {
+      if (base?.auto === true) return withKnownRules(host);
+      const nft = await nftObstacle(host);
+      const choice = nft === undefined ? NFTABLES : await ebtablesInstead(host, nft);
+      if (base !== undefined && holderOf(base) === choice.name) await rememberAuto(host);
+      return managed(host, choice);
+    }
+    default:
+      throw new Failure('internal', `no backend ${host.policy.backend satisfies never}`);
   }
 }
 
-/** Errors of nft that say nothing about what this kernel can do (strerror(3): EAGAIN, EINTR, ENOMEM, EBUSY, ...). */
-const PASSING =
-  /temporarily unavailable|Interrupted|Cannot allocate memory|resource busy|buffer space|Too many open files|not permitted/i;
-const PASSING_TEXT = 'cannot find out whether nftables works';
-
-function passing(stderr: string): Failure {
-  return new Failure('tool', `${PASSING_TEXT}: ${oneLine(stderr, 100)}`, {
-    hint: 'try again, as root, or name the backend in the policy file',
-  });
+function managed(host: Host, choice: Choice): Managed {
+  return { ...host, rules: backendOf(host, choice, () => formerOf(host, choice.name)) };
 }
 
-async function ebtablesInstead(host: Host, nft: string): Promise<Backend> {
+function backendOf(host: Host, choice: Choice, former: Former): Backend {
+  switch (choice.name) {
+    case 'nftables':
+      return nftables(host, former);
+    case 'ebtables':
+      return ebtables(host, choice.tools, former);
+    default:
+      throw new Failure('internal', `no backend ${choice satisfies never}`);
+  }
+}
+
+/** As the base's record says now; ebtables without its programs cannot be asked to leave. */
+function formerOf(host: Host, now: BackendName): Backend | undefined {
+  const base = baseOfThisBoot(host);
+  if (base === undefined || holderOf(base) === now) return undefined;
+  if (holderOf(base) === 'ebtables' && base.tools === undefined) return undefined;
+  return backendOf(host, choiceOf(holderOf(base), base.tools ?? DEFAULT_EBT_TOOLS), () => undefined);
+}
+
+function choiceOf(name: BackendName, tools: EbtTools): Choice {
+  return name === 'nftables' ? NFTABLES : { name, tools };
+}
+
+/** The backend that holds a base; the first versions only had one. */
+function holderOf(base: BaseRecord): BackendName {
+  return base.backend ?? 'nftables';
+}
+
+async function ebtablesInstead(host: Host, nft: string): Promise<Choice> {
   try {
-    const backend = ebtables(await workingEbtables(host));
-    host.log.say('info', `backend = auto: ebtables (${backend.tools.restore}), because nftables does not work: ${nft}`);
-    return backend;
+    const tools = await workingEbtables(host);
+    host.log.say('info', `backend = auto: ebtables (${tools.restore}), because nftables does not work: ${nft}`);
+    return { name: 'ebtables', tools };
   } catch (error) {
     const failure = asFailure(error);
     throw new Failure('tool', `no packet filter works: nft: ${nft}; ${failure.message}`, { hint: failure.hint });
   }
-}
-
-async function workingEbtables(host: Host): Promise<EbtTools> {
-  const obstacles: string[] = [];
-  for (const tools of EBT_PROGRAMS) {
-    try {
-      const result = await host.run(tools.list, ['-t', 'nat', '-L', 'PREROUTING']);
-      if (result.status === 0) return { ...tools, variant: await variantOf(host, tools.list) };
-      obstacles.push(`${tools.list}: ${oneLine(result.stderr, 60)}`);
-    } catch (error) {
-      const failure = asFailure(error);
-      if (failure.code !== 'tool') throw failure;
-      obstacles.push(failure.message);
-    }
-  }
-  throw new Failure('tool', `ebtables does not work: ${obstacles.join('; ')}`, {
-    hint: 'install nftables or ebtables, and a kernel that has one of them for bridges',
-  });
-}
-
-/** `ebtables 1.8.9 (nf_tables)`, `ebtables v2.0.11 (legacy) (2015-10-18)`. */
-async function variantOf(host: Host, program: string): Promise<EbtTools['variant']> {
-  const { stdout } = await host.run(program, ['-V']);
-  return /nf_tables/.test(stdout) ? 'nft' : 'legacy';
 }
 
 async function rememberAuto(host: Host): Promise<void> {

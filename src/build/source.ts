@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { NFTABLES } from '../backends/nftables/text.ts';
-import { DEFAULT_KEYS, DEFAULT_POLICY } from '../policy/keys.ts';
+import { baseDigest } from '../backends/nftables/base-text.ts';
+import { DEFAULT_KEYS } from '../policy/keys.ts';
 
 /** The folder of package.json, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -19,9 +19,7 @@ export function defines(): Readonly<Record<'VIF_BRIDGE_VERSION' | 'VIF_BRIDGE_BA
 /** What baseDigest says for every policy that makes a difference. */
 function baseDigests(): Record<string, string> {
   const { choices } = DEFAULT_KEYS.unmanaged;
-  return Object.fromEntries(
-    choices.map((unmanaged) => [unmanaged, NFTABLES.baseDigest({ ...DEFAULT_POLICY, unmanaged })]),
-  );
+  return Object.fromEntries(choices.map((unmanaged) => [unmanaged, baseDigest(unmanaged)]));
 }
 
 /** The commit the sources are of; a released archive has no repository. */

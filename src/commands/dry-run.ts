@@ -1,4 +1,4 @@
-import { loadedText, removedText } from '../backends/rule-text.ts';
+import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
 import { prepareDry } from '../pipeline.ts';
@@ -10,31 +10,31 @@ import { connectedKeys } from './online.ts';
  * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and bridge, the
  * writes to xenstore. Changes nothing; needs no root, no device, no nft.
  */
-export async function dryRun(host: Host, event: HotplugEvent): Promise<string> {
+export async function dryRun(given: Host, event: HotplugEvent): Promise<string> {
+  const host = withKnownRules(given);
   return event.command === 'online' || event.command === 'add' ? dryOnline(host, event) : dryOffline(host, event);
 }
 
-async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
+async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
   const prepared = await prepareDry(host, event);
   const { setup } = prepared;
   const planned = { port: prepared.port, plan: prepared.plan, loaded: [], hadIngress: false };
-  const notes = prepared.vif.addresses.notes.map((note) => `# note: ${note}\n`).join('');
-  const unknown =
-    host.readDevice(prepared.bridge) === undefined
-      ? `# note: ${prepared.bridge} is not here, its subnets and its MTU are unknown\n`
-      : '';
-  const group =
-    host.backend.name === 'nftables' && prepared.port.ifindex === undefined
-      ? `# note: ${prepared.vif.name} is not here: its group will be ${setup.group} and its interface index\n`
-      : '';
+  const rules = host.rules.loadText(planned);
+  const notes = [
+    ...prepared.vif.addresses.notes,
+    ...(host.readDevice(prepared.bridge) === undefined
+      ? [`${prepared.bridge} is not here, its subnets and its MTU are unknown`]
+      : []),
+    ...rules.notes,
+  ];
   return [
-    notes + unknown + group,
+    ...notes.map((note) => `# note: ${note}\n`),
     section(
       'sysctl -w',
       `net.ipv6.conf.${(setup.rename ? setup.device : setup.name).replaceAll('.', '/')}.disable_ipv6=1`,
     ),
     section('ip -batch -', batch(setup.rename ? prepareLines(setup) : [])),
-    section(...loadedText(host, planned)),
+    section(rules.title, rules.text),
     section('ip -batch -', batch([...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)])),
     section('bridge -batch -', batch(fdbLines(setup))),
     section('ip -batch -', batch(upLines(setup.name))),
@@ -47,11 +47,11 @@ async function dryOnline(host: Host, event: HotplugEvent): Promise<string> {
   ].join('');
 }
 
-async function dryOffline(host: Host, event: HotplugEvent): Promise<string> {
+async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const record = host.state.readVif(event.device);
   const name = record?.name ?? event.device;
   const leaving = { device: event.device, loaded: record?.loaded ?? [], hadIngress: record?.ingress ?? false };
-  const [title, text] = removedText(host, leaving);
+  const { title, text } = host.rules.removalText(leaving);
   const rules = record === undefined ? '# nothing of this vif is loaded\n' : text;
   return section('ip -batch -', batch(leaveLines(name))) + section(title, rules);
 }

@@ -1,6 +1,4 @@
-import { withBackend } from '../backends/choice.ts';
-import { nftAhead } from '../backends/nftables/nftables.ts';
-import { removePort } from '../backends/ruleset.ts';
+import { withKnownRules, withRules } from '../backends/choice.ts';
 import { runBatch } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
 import { readDirectory } from '../effects/xenstore.ts';
@@ -31,8 +29,10 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
     const name = await theirDevice(host, event, record);
     const left = name === undefined ? true : attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
     // While ip works.
-    if (record !== undefined && host.backend.name === 'nftables') nftAhead(host);
-    if (record !== undefined) logAhead(host);
+    if (record !== undefined) {
+      rulesAhead(host);
+      logAhead(host);
+    }
     await left;
     if (record === undefined) return;
     // What could not be removed stays known: the next run of this vif, or a repair, removes it.
@@ -59,7 +59,16 @@ async function removeRules(host: Host, record: VifRecord): Promise<void> {
     loaded: record.bootId === host.bootId() ? record.loaded : [],
     hadIngress: record.ingress,
   };
-  await removePort(await withBackend(host), leaving);
+  const { rules } = await withRules(host);
+  await rules.remove(leaving);
+}
+
+function rulesAhead(host: Host): void {
+  try {
+    withKnownRules(host).rules.ahead();
+  } catch {
+    // State that cannot be read: told by what cannot do without.
+  }
 }
 
 /**

@@ -1,6 +1,4 @@
-import { withBackend } from '../backends/choice.ts';
-import { nftAhead } from '../backends/nftables/nftables.ts';
-import { currentBase, loadPort } from '../backends/ruleset.ts';
+import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead, runBatch } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
@@ -28,13 +26,13 @@ const POLL_MS = 20;
  * Everything that can be refused is refused before anything is changed. The caller closes the link if this throws.
  */
 export async function online(given: Host, event: HotplugEvent): Promise<void> {
-  const host = await withBackend(given);
+  const host = await withRules(given);
   await withVifLock(host, event, async () => {
     // First what takes longest where there are many devices. xenstore is read under the lock: a re-apply that had it
     // meanwhile may have read something newer.
     if (event.type === 'vif' && host.rtnetlink === undefined) batchAhead(host, 'bridge');
     if (event.backend !== undefined) directoryAhead(host, event.backend.path);
-    if (host.backend.name === 'nftables' && currentBase(host) !== undefined) nftAhead(host);
+    if (host.rules.base() !== undefined) host.rules.ahead();
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;
     await withNameLock(host, identified.vif, async () => {
@@ -47,7 +45,7 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
 }
 
 /** Makes kernel and port what `prepared` says; the link goes down first. A re-apply, which takes none down, is renewal.ts. */
-async function apply(host: Host, prepared: Prepared, device: Device): Promise<void> {
+async function apply(host: Managed, prepared: Prepared, device: Device): Promise<void> {
   const { vif, setup } = prepared;
   const before = host.state.readVif(vif.device);
   const record = recordOf(host, prepared, device, before);
@@ -89,10 +87,10 @@ export function inService(prepared: Prepared, ifindex: number, now: VifRecord): 
 }
 
 /** What the log is to say of a vif that is in service now. */
-export function noteApplied(host: Host, prepared: Prepared): void {
+export function noteApplied(host: Managed, prepared: Prepared): void {
   const { vif, setup } = prepared;
   for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
-  for (const { text } of host.backend.limits(prepared.plan, host.policy)) host.log.say('info', `${vif.name}: ${text}`);
+  for (const { text } of host.rules.limits(prepared.plan)) host.log.say('info', `${vif.name}: ${text}`);
   if (setup.quietLinkLocal === true && setup.binding === 'pinned') {
     host.log.say(
       'warning',
@@ -109,16 +107,15 @@ async function goUp(host: Host, { event, setup }: Prepared): Promise<string[]> {
 }
 
 async function loadRules(
-  host: Host,
+  host: Managed,
   prepared: Prepared,
   before: VifRecord | undefined,
   ifindex: number,
 ): Promise<void> {
-  const exempt = currentBase(host)?.exempt.some((port) => port.ifindex === ifindex) === true;
+  const exempt = host.rules.base()?.exempt.some((port) => port.ifindex === ifindex) === true;
   const loaded = before?.bootId === host.bootId() ? before.loaded : [];
   const port = { ...prepared.port, ifindex };
-  const planned = { port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true };
-  await loadPort(host, planned);
+  await host.rules.load({ port, plan: prepared.plan, loaded, hadIngress: before?.ingress === true });
   if (exempt) await endExemptions(host, new Set([ifindex]));
 }
 
@@ -133,7 +130,7 @@ export async function endExemptions(host: Host, taken: ReadonlySet<number>): Pro
   });
 }
 
-export function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
+export function recordOf(host: Managed, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
   const { vif, event } = prepared;
   return {
     schema: 1,
@@ -146,7 +143,7 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
     values: definedValues({ ...prepared.values, mac: vif.mac }),
     xenbus: event.backend?.path ?? event.savedPath,
     mode: prepared.plan.mode,
-    backend: host.backend.name,
+    backend: host.rules.name,
     subnetBroadcasts: prepared.subnetBroadcasts,
     // Until its forwarding entry is gone it counts as pinned.
     shared: prepared.setup.binding === 'shared' && !wasPinned(host, before, device.ifindex),

@@ -1,5 +1,4 @@
-import { withBackend } from '../backends/choice.ts';
-import { repairBase } from '../backends/ruleset.ts';
+import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import type { Failures } from '../effects/together.ts';
@@ -17,12 +16,6 @@ import { type Renewable, renew } from './renewal.ts';
 
 const BASE_LOCK_MS = 15_000;
 
-/**
- * So many vifs are renewed at once. Meanwhile no run of Xen's can begin its work on any vif, so it must take much less
- * than such a run may wait.
- */
-const PORTION = 1000;
-
 /** Reads the keys of a backend directory; undefined if it is not there, or nobody can say. */
 type ReadKeys = (path: string) => Promise<XenstoreKeys | undefined>;
 
@@ -38,12 +31,12 @@ interface Candidate {
  */
 export async function reapply(given: Host, device: string): Promise<void> {
   const name = parseInterfaceName(device, 'the command line');
-  const host = await withBackend(given);
+  const host = await withRules(given);
   await reapplyAlone(host, candidateNamed(host, name), () => true);
 }
 
 /** @param isWanted asked under the lock */
-async function reapplyAlone(host: Host, candidate: Candidate, isWanted: () => boolean): Promise<void> {
+async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () => boolean): Promise<void> {
   await withVifLock(host, candidate, async () => {
     if (!isWanted()) return;
     // It lists all devices first, while xenstore is read.
@@ -58,24 +51,24 @@ async function reapplyAlone(host: Host, candidate: Candidate, isWanted: () => bo
 
 /**
  * Every vif of this host that is configured or that Xen knows. What all share is repaired first, then all are renewed
- * together, a thousand at a time. A vif that a run of Xen's is at work on is left to it and re-applied alone at the end.
+ * together, as many at a time as the backend likes. A vif that a run of Xen's is at work on is left to it and re-applied alone at the end.
  *
  * @returns the vifs that were re-applied
  * @throws Failure `tool` naming the vifs that failed, after all were tried
  */
 export async function reapplyAll(given: Host): Promise<string[]> {
-  const host = await withBackend(given);
+  const host = await withRules(given);
   // A repair of what all share starts from the saved state: who is at work now may not be in it.
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host);
-  const repaired = host.takeLock('base', BASE_LOCK_MS).then((lock) => holding(lock, () => repairBase(host)));
+  const repaired = host.takeLock('base', BASE_LOCK_MS).then((lock) => holding(lock, () => host.rules.repair()));
   const [, keys] = await Promise.all([repaired, reader(host, candidates)]);
   const failures: Failures = new Map();
   const alone: string[] = [];
-  const portion = host.backend.name === 'nftables' ? PORTION : candidates.length;
-  for (let from = 0; from < candidates.length; from += portion) {
-    const some = candidates.slice(from, from + portion);
+  const { atOnce } = host.rules;
+  for (let from = 0; from < candidates.length; from += atOnce) {
+    const some = candidates.slice(from, from + atOnce);
     await holding(await takeAllLock(host), async () => {
       const { busy, failed } = await renewIdle(host, some, keys);
       alone.push(...busy);
@@ -103,7 +96,7 @@ export async function reapplyAll(given: Host): Promise<string[]> {
 
 /** Renews those that no run is at work on. The caller keeps every run from beginning. */
 async function renewIdle(
-  host: Host,
+  host: Managed,
   candidates: readonly Candidate[],
   keys: ReadKeys,
 ): Promise<{ busy: string[]; failed: Failures }> {

@@ -1,5 +1,5 @@
 import type { PlannedPort } from '../backends/backend.ts';
-import { currentBase, loadPorts } from '../backends/ruleset.ts';
+import type { Managed } from '../backends/choice.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type DeviceLines, type Failures, runTogether } from '../effects/together.ts';
 import { asFailure, Failure } from '../errors.ts';
@@ -38,7 +38,7 @@ interface Port {
  *
  * @returns what failed, by device
  */
-export async function renew(given: Host, vifs: readonly Renewable[]): Promise<Failures> {
+export async function renew(given: Managed, vifs: readonly Renewable[]): Promise<Failures> {
   const failures: Failures = new Map();
   const host = readOnce(given);
   const ports = planAll(host, vifs, failures);
@@ -80,7 +80,7 @@ export async function renew(given: Host, vifs: readonly Renewable[]): Promise<Fa
 }
 
 /** What each is to become. Nothing is changed yet; who has bad input is left as it was. */
-function planAll(host: Host, vifs: readonly Renewable[], failures: Failures): Port[] {
+function planAll(host: Managed, vifs: readonly Renewable[], failures: Failures): Port[] {
   const find = deviceFinder(host);
   const macs = new Map<string, number>();
   for (const { who } of vifs) macs.set(who.vif.mac, (macs.get(who.vif.mac) ?? 0) + 1);
@@ -123,8 +123,8 @@ function nameInService(vif: VifIdentity, present: Device): InterfaceName {
 }
 
 /** One transaction for all of them. */
-async function loadAll(host: Host, ports: readonly Port[]): Promise<Failures> {
-  const exempt = new Set(currentBase(host)?.exempt.map((port) => port.ifindex));
+async function loadAll(host: Managed, ports: readonly Port[]): Promise<Failures> {
+  const exempt = new Set(host.rules.base()?.exempt.map((port) => port.ifindex));
   const planned = ports.map(({ prepared, before, present: { ifindex } }): PlannedPort => {
     const known = before?.bootId === host.bootId() ? before.loaded : [];
     return {
@@ -134,14 +134,14 @@ async function loadAll(host: Host, ports: readonly Port[]): Promise<Failures> {
       hadIngress: before?.ingress === true,
     };
   });
-  const failures = await loadPorts(host, planned);
+  const failures = await host.rules.loadAll(planned);
   const taken = ports.filter(({ device, present }) => exempt.has(present.ifindex) && !failures.has(device));
   await endExemptions(host, new Set(taken.map(({ present }) => present.ifindex)));
   return failures;
 }
 
 /** Twins that came meanwhile, the state as it is now, and what the log is to say. */
-async function finish(host: Host, { prepared, present, record }: Port): Promise<void> {
+async function finish(host: Managed, { prepared, present, record }: Port): Promise<void> {
   await shareWithTwins(host, prepared);
   const now = host.state.readVif(record.device) ?? record;
   write(host, { ...now, ...inService(prepared, present.ifindex, now) }, now);

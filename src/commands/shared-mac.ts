@@ -1,4 +1,4 @@
-import { loadIngress } from '../backends/ruleset.ts';
+import type { Managed } from '../backends/choice.ts';
 import { type BatchLine, runBatch } from '../effects/batch.ts';
 import { asFailure } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -14,7 +14,7 @@ import type { VifIdentity } from '../xen/vif-identity.ts';
  * it changes anything and looks here at its end, when its port has joined: whoever of two parallel runs ends last sees
  * the other.
  */
-export async function shareWithTwins(host: Host, prepared: Prepared): Promise<void> {
+export async function shareWithTwins(host: Managed, prepared: Prepared): Promise<void> {
   if (prepared.setup.binding === 'open') return;
   const all = twins(host, prepared.vif);
   // It was planned for a port that is alone.
@@ -33,7 +33,7 @@ export async function shareWithTwins(host: Host, prepared: Prepared): Promise<vo
   }
 }
 
-async function unpinTwin(host: Host, twin: VifRecord, vif: VifIdentity): Promise<void> {
+async function unpinTwin(host: Managed, twin: VifRecord, vif: VifIdentity): Promise<void> {
   try {
     await unpin(host, twin, vif);
   } catch (error) {
@@ -48,13 +48,13 @@ async function unpinTwin(host: Host, twin: VifRecord, vif: VifIdentity): Promise
 
 /** The record says `shared` when it is done: what a killed run left half done, the next twin or re-apply does again. */
 async function unpin(
-  host: Host,
+  host: Managed,
   { device, name, bridge }: Pick<VifRecord, 'device' | 'name' | 'bridge'>,
   { mac }: VifIdentity,
 ): Promise<void> {
   const lines = unpinLines(name);
   amend(host, device, { ingress: true });
-  await loadIngress(host, { device, name, bridge });
+  await host.rules.dropLinkLocal({ device, name, bridge });
   await runBatch(host.run, 'ip', lines.link);
   await runBatch(host.run, 'bridge', lines.fdb(mac));
   amend(host, device, { shared: true });

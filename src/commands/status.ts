@@ -1,5 +1,6 @@
 import type { DropCount } from '../backends/backend.ts';
-import { currentBase, readDrops, recordedPort } from '../backends/ruleset.ts';
+import { recordedPort } from '../backends/base.ts';
+import { type Managed, withKnownRules } from '../backends/choice.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
@@ -35,7 +36,7 @@ export interface PortStatus {
  * @throws Failure `missing` for a port that does not exist
  */
 export async function portStatus(given: Host, wanted: string | undefined): Promise<PortStatus[]> {
-  const host = readOnce(given);
+  const host = withKnownRules(readOnce(given));
   const records = liveRecords(host);
   const byIndex = new Map(records.map((record) => [record.ifindex, record]));
   const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isVifName)])].sort(
@@ -48,13 +49,13 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
   if (wanted !== undefined && ports.length === 0) {
     throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
   }
-  const kernel = await readDrops(host, records);
+  const kernel = await host.rules.drops(records);
   const drops = dropsByPort(kernel.drops);
   const guests = await guestNames(
     host,
     ports.flatMap(({ device, record }) => domidOf(record?.device ?? device.name) ?? []),
   );
-  const exempt = new Set((currentBase(host)?.exempt ?? []).map((port) => port.ifindex));
+  const exempt = new Set((host.rules.base()?.exempt ?? []).map((port) => port.ifindex));
   return ports.map(({ device, record }) => {
     const domid = domidOf(record?.device ?? device.name);
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -93,7 +94,7 @@ function isVifName(name: string): boolean {
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */
 const { compare: byNumbers } = new Intl.Collator('en', { numeric: true });
 
-function openings(host: Host, state: PortStatus['state'], record: VifRecord | undefined): string[] {
+function openings(host: Managed, state: PortStatus['state'], record: VifRecord | undefined): string[] {
   if (state === 'exempt') return ['not filtered: it was running before the first load; take it over with reapply'];
   if (state === 'damaged') return ['not filtered: the rules are gone; repair with: vif-bridge reapply --all'];
   if (state === 'unmanaged') return host.policy.unmanaged === 'open' ? ['not filtered: unmanaged = open'] : [];
@@ -101,7 +102,7 @@ function openings(host: Host, state: PortStatus['state'], record: VifRecord | un
   if (record.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
   const plan = recordedPort(host, record)?.plan;
   if (plan === undefined) return [];
-  const unseen = host.backend.limits(plan, host.policy).filter((limit) => limit.open);
+  const unseen = host.rules.limits(plan).filter((limit) => limit.open);
   return [
     ...(record.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
     ...(record.mode === 'addresses' && hasBlocks(plan.terms) ? ['every address of its blocks'] : []),

@@ -199,6 +199,11 @@ export function toolFailure(tool: string, args: readonly string[], result: ToolR
   );
 }
 
+/** True for the Failure of a program that this host does not have. */
+export function isNotInstalled(error: unknown): boolean {
+  return error instanceof Failure && /is not installed/.test(error.message);
+}
+
 function commandText(tool: string, args: readonly string[]): string {
   return oneLine([tool, ...args].join(' '), 80);
 }

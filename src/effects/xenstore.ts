@@ -1,5 +1,5 @@
 import { Failure, shown } from '../errors.ts';
-import { type RunTool, type StartAhead, toolFailure } from './exec.ts';
+import { isNotInstalled, type RunTool, type StartAhead, toolFailure } from './exec.ts';
 
 /** Values of one xenstore directory by key. */
 export type XenstoreKeys = ReadonlyMap<string, string>;
@@ -24,7 +24,7 @@ export async function readDirectory(run: RunTool, path: string): Promise<Xenstor
     if (/No such file or directory/.test(result.stderr) && !/xs_open/.test(result.stderr)) return undefined;
     throw toolFailure('xenstore-ls', args, result);
   } catch (error) {
-    if (error instanceof Failure && /is not installed/.test(error.message)) return readKeyByKey(run, path);
+    if (isNotInstalled(error)) return readKeyByKey(run, path);
     throw error;
   }
 }
@@ -145,7 +145,7 @@ export async function nodeExists(run: RunTool, path: string): Promise<boolean> {
     if (/xs_open|Connection refused/.test(result.stderr)) throw toolFailure('xenstore-exists', [path], result);
     return result.status === 0;
   } catch (error) {
-    if (!(error instanceof Failure && /is not installed/.test(error.message))) throw error;
+    if (!isNotInstalled(error)) throw error;
     return (await run('xenstore-read', [path], { timeoutMs: READ_MS })).status === 0;
   }
 }

@@ -1,4 +1,5 @@
 import type { Device } from '../effects/sysfs.ts';
+import { once } from '../once.ts';
 import type { VifRecord } from './records.ts';
 import type { State } from './state.ts';
 
@@ -70,13 +71,5 @@ export function readOnce<T extends DeviceView & { readonly routes: () => string 
     deviceNames: once(host.deviceNames),
     routes: once(host.routes),
     bootId: once(host.bootId),
-  };
-}
-
-function once<T>(read: () => T): () => T {
-  let value: { readonly is: T } | undefined;
-  return () => {
-    value ??= { is: read() };
-    return value.is;
   };
 }

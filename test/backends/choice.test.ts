@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { withBackend } from '../../src/backends/choice.ts';
+import { withRules } from '../../src/backends/choice.ts';
 import type { ToolResult } from '../../src/effects/exec.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Host } from '../../src/host.ts';
@@ -29,7 +29,6 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     locks: { isClaimed: unexpected, claimed: unexpected, pass: unexpected },
     state: openState(directory),
     policy: DEFAULT_POLICY,
-    backend: undefined as never,
     readDevice: unexpected,
     deviceNames: unexpected,
     routes: unexpected,
@@ -42,22 +41,22 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
 }
 
 test('auto takes nftables where it works', async (t) => {
-  assert.equal((await withBackend(host(t, { nft: GOOD }))).backend.name, 'nftables');
+  assert.equal((await withRules(host(t, { nft: GOOD }))).rules.name, 'nftables');
 });
 
 test('auto takes ebtables where nft is not installed, or the kernel lacks the bridge family', async (t) => {
-  assert.equal((await withBackend(host(t, { ebtables: GOOD }))).backend.name, 'ebtables');
+  assert.equal((await withRules(host(t, { ebtables: GOOD }))).rules.name, 'ebtables');
   const nft = { status: 1, stdout: '', stderr: 'Error: Could not process rule: Operation not supported\n' };
-  assert.equal((await withBackend(host(t, { nft, ebtables: GOOD }))).backend.name, 'ebtables');
+  assert.equal((await withRules(host(t, { nft, ebtables: GOOD }))).rules.name, 'ebtables');
 });
 
 for (const said of ['Resource temporarily unavailable', 'Cannot allocate memory', 'Operation not permitted']) {
   test(`auto chooses nothing when nft says "${said}"`, async (t) => {
     const nft = { status: 1, stdout: '', stderr: `Error: Could not process rule: ${said}\n` };
-    await assert.rejects(withBackend(host(t, { nft, ebtables: GOOD })), { code: 'tool', message: new RegExp(said) });
+    await assert.rejects(withRules(host(t, { nft, ebtables: GOOD })), { code: 'tool', message: new RegExp(said) });
   });
 }
 
 test('auto says why neither works', async (t) => {
-  await assert.rejects(withBackend(host(t, {})), { code: 'tool', message: /no packet filter works: nft: .*ebtables/ });
+  await assert.rejects(withRules(host(t, {})), { code: 'tool', message: /no packet filter works: nft: .*ebtables/ });
 });

@@ -11,7 +11,7 @@ import {
   parseIngressDrops,
   parseUnmanagedDrops,
 } from '../../src/backends/nftables/counters.ts';
-import { NFTABLES } from '../../src/backends/nftables/text.ts';
+import { baseText, leaveText, portText } from '../../src/backends/nftables/text.ts';
 import type { LoadedTerms } from '../../src/filter/own-terms.ts';
 import { buildPlan, NO_IP_CHOICES, type NoIp } from '../../src/filter/plan.ts';
 import { counterCode } from '../../src/filter/reasons.ts';
@@ -25,7 +25,7 @@ const obstacle =
   (spawnSync('nft', ['--version']).error === undefined ? undefined : 'needs nft (Debian: nftables)');
 const skip = obstacle ?? false;
 const SENTINEL = 'base/0123-4567';
-const BASE = NFTABLES.renderBase({ sentinel: SENTINEL, unmanaged: 'closed', exempt: [], fresh: true });
+const BASE = baseText({ sentinel: SENTINEL, unmanaged: 'closed', exempt: [], fresh: true });
 
 /** A namespace with the devices that the rules name. */
 async function host(
@@ -67,15 +67,15 @@ test('nft loads the base and a vif of every kind, over and over, to the same rul
     ...NO_IP_CHOICES.map((noIp) => planned({}, index('vif1.0'), { noIp })),
   ];
   for (const kind of kinds) {
-    await load(ns, BASE, NFTABLES.renderPort(kind, undefined));
+    await load(ns, BASE, portText(kind, undefined));
     const first = await listed(ns);
-    await load(ns, NFTABLES.renderPort(kind, SENTINEL));
-    await load(ns, NFTABLES.renderPort(kind, SENTINEL));
+    await load(ns, portText(kind, SENTINEL));
+    await load(ns, portText(kind, SENTINEL));
     assert.equal(await listed(ns), first);
     await load(
       ns,
-      NFTABLES.renderBase({ sentinel: SENTINEL, unmanaged: 'closed', exempt: [], fresh: false }),
-      NFTABLES.renderPort(kind, undefined),
+      baseText({ sentinel: SENTINEL, unmanaged: 'closed', exempt: [], fresh: false }),
+      portText(kind, undefined),
     );
     assert.equal(await listed(ns), first);
   }
@@ -83,7 +83,7 @@ test('nft loads the base and a vif of every kind, over and over, to the same rul
 
 test('nft takes the text of a dry run for a device that is not there', { skip }, async (t) => {
   const { ns } = await host(t);
-  await load(ns, BASE, NFTABLES.renderPort(planned({ ip: '192.0.2.1' }, undefined), undefined));
+  await load(ns, BASE, portText(planned({ ip: '192.0.2.1' }, undefined), undefined));
   assert.match(await listed(ns), /1073741824 \. 00:16:3e:00:00:01 \. 192\.0\.2\.1/);
 });
 
@@ -94,11 +94,11 @@ test('a vif that left has left nothing, whatever kind it was', { skip }, async (
   for (const noIp of NO_IP_CHOICES) {
     for (const ip of ['', '192.0.2.5/24 198.51.100.0/28 2001:db8::5']) {
       const port = planned({ ip }, index('vif1.0'), { noIp, ingress: true });
-      await load(ns, NFTABLES.renderPort(port, SENTINEL));
+      await load(ns, portText(port, SENTINEL));
       await load(ns, `add element bridge xen-vif drops { ${guestGroup(index('vif1.0'))} . 0x00000016 }`);
       const { values, flags } = port.plan.terms;
       const loaded = [{ ifindex: index('vif1.0'), values, flags }];
-      await load(ns, NFTABLES.renderLeave({ device: 'vif1.0', loaded, hadIngress: true }, SENTINEL));
+      await load(ns, leaveText({ device: 'vif1.0', loaded, hadIngress: true }, SENTINEL));
       assert.equal(await listed(ns), before);
     }
   }
@@ -119,11 +119,11 @@ test('a vif that becomes another one keeps nothing of what it was', { skip }, as
     for (const [after, afterNoIp] of kinds) {
       const old = planned(before, ifindex, { noIp: beforeNoIp, ingress: true });
       const now = planned(after, ifindex, { noIp: afterNoIp });
-      await load(ns, BASE, NFTABLES.renderPort(now, undefined));
+      await load(ns, BASE, portText(now, undefined));
       const wanted = await listed(ns);
       const loaded = [{ ifindex, values: old.plan.terms.values, flags: old.plan.terms.flags }];
-      await load(ns, BASE, NFTABLES.renderPort(old, undefined));
-      await load(ns, NFTABLES.renderPort({ ...now, loaded, hadIngress: true }, SENTINEL));
+      await load(ns, BASE, portText(old, undefined));
+      await load(ns, portText({ ...now, loaded, hadIngress: true }, SENTINEL));
       assert.equal(await listed(ns), wanted, `${JSON.stringify(before)} -> ${JSON.stringify(after)}`);
     }
   }
@@ -139,8 +139,8 @@ test('a vif of which two states may be loaded leaves, though their blocks overla
   const loaded = ports.map(({ plan }) => ({ ifindex, values: plan.terms.values, flags: plan.terms.flags }));
   const [first] = ports;
   assert.ok(first);
-  await load(ns, NFTABLES.renderPort(first, SENTINEL));
-  await load(ns, NFTABLES.renderLeave({ device: 'vif1.0', loaded, hadIngress: false }, SENTINEL));
+  await load(ns, portText(first, SENTINEL));
+  await load(ns, leaveText({ device: 'vif1.0', loaded, hadIngress: false }, SENTINEL));
   assert.equal(await listed(ns), before);
 });
 
@@ -148,7 +148,7 @@ test('nft refuses a change as a whole on a table that is not the one of the stat
   const { ns, index } = await host(t, 'vif1.0');
   const port = planned({ ip: '192.0.2.1' }, index('vif1.0'));
   const change = async (sentinel: string): Promise<string> =>
-    (await ns.run(['nft', '-f', '-'], { input: NFTABLES.renderPort(port, sentinel) })).stderr;
+    (await ns.run(['nft', '-f', '-'], { input: portText(port, sentinel) })).stderr;
   assert.match(await change(SENTINEL), /No such file or directory/);
   await load(ns, BASE);
   const before = await listed(ns);
@@ -177,7 +177,7 @@ test('nft takes whatever addresses the parser accepts', { skip }, async (t) => {
   let loaded: LoadedTerms[] = [];
   for (const list of lists) {
     const port = planned({ ip: list.join(' ') }, ifindex);
-    await load(ns, NFTABLES.renderPort({ ...port, loaded }, SENTINEL));
+    await load(ns, portText({ ...port, loaded }, SENTINEL));
     const { values, flags } = port.plan.terms;
     loaded = [{ ifindex, values, flags }];
   }
@@ -186,7 +186,7 @@ test('nft takes whatever addresses the parser accepts', { skip }, async (t) => {
 test('the counters are read as nft prints them', { skip }, async (t) => {
   const { ns, index } = await host(t, 'vif1.0', 'vif2.0');
   const port = planned({ ip: '192.0.2.1' }, index('vif1.0'), { ingress: true });
-  await load(ns, BASE, NFTABLES.renderPort(port, undefined));
+  await load(ns, BASE, portText(port, undefined));
   const code = (direction: 'from-guest' | 'to-guest', reason: 'ip-src' | 'unmanaged'): number =>
     counterCode(direction, reason);
   const group = guestGroup(index('vif1.0'));

@@ -5,7 +5,7 @@ import { baseDigest, renderBase } from '../../src/backends/nftables/base-text.ts
 import { nftBlock, nftValue } from '../../src/backends/nftables/fields.ts';
 import { FLAG_SETS, OWN_SETS } from '../../src/backends/nftables/own.ts';
 import { renderMatch } from '../../src/backends/nftables/stages.ts';
-import { NFTABLES } from '../../src/backends/nftables/text.ts';
+import { baseText, leaveText, portText } from '../../src/backends/nftables/text.ts';
 import type { OwnTerms } from '../../src/filter/own-terms.ts';
 import type { NoIp } from '../../src/filter/plan.ts';
 import type { Match } from '../../src/filter/stage.ts';
@@ -189,7 +189,7 @@ test('every chain of the base is reached from a hook, but the sentinel', () => {
 test('a vif is marked with what it is, and with nothing else', () => {
   const flags = (values: IdentityValues, noIp?: NoIp): string[] =>
     FLAG_SETS.filter((flag) =>
-      NFTABLES.renderPort(port(values, noIp), undefined).includes(`add element bridge xen-vif ${flag} { 1073741831 }`),
+      portText(port(values, noIp), undefined).includes(`add element bridge xen-vif ${flag} { 1073741831 }`),
     );
   assert.deepEqual(flags({ ip: '192.0.2.1' }), ['managed', 'ipv4']);
   assert.deepEqual(flags({ ip: '2001:db8::/64' }), ['managed', 'ipv6']);
@@ -205,7 +205,7 @@ test('what an earlier run loaded and the plan no longer has is deleted, what it 
     values: own({ mac: ['00:16:3e:00:00:99'], ip: ['192.0.2.1', '192.0.2.9', '198.51.100.0/28'] }),
     flags: ['managed', 'ipv4', 'ipv6'] as const,
   };
-  const text = NFTABLES.renderPort(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
+  const text = portText(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   const deleted = lines(text).filter((line) => line.startsWith('delete '));
   assert.deepEqual(deleted, [
     'delete element bridge xen-vif ipv6 { 1073741831 }',
@@ -223,7 +223,7 @@ test('a vif of an earlier interface index is taken out of every set under the gr
     values: own({ mac: ['00:16:3e:00:00:01'], broadcast: ['192.0.2.255'] }),
     flags: ['managed', 'ipv4'] as const,
   };
-  const text = NFTABLES.renderPort(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
+  const text = portText(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   for (const set of ['managed', 'ipv4']) {
     assert.match(text, new RegExp(`^delete element bridge xen-vif ${set} \\{ 1073741829 \\}$`, 'm'));
   }
@@ -238,8 +238,8 @@ test('every delete has its add before it, so that it cannot fail', () => {
     flags: ['managed', 'open'] as const,
   };
   const texts = [
-    NFTABLES.renderPort(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old], hadIngress: true }), 's'),
-    NFTABLES.renderLeave({ device: 'vif1.0', loaded: [old], hadIngress: true }, 's'),
+    portText(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old], hadIngress: true }), 's'),
+    leaveText({ device: 'vif1.0', loaded: [old], hadIngress: true }, 's'),
   ];
   for (const text of texts) {
     const seen = new Set<string>();
@@ -253,12 +253,9 @@ test('every delete has its add before it, so that it cannot fail', () => {
 test('every change names the sentinel first, so that it fails on any other table', () => {
   const command = (text: string): string | undefined => lines(text).find((line) => !line.startsWith('#'));
   const first = 'flush chain bridge xen-vif base/x';
-  assert.equal(command(NFTABLES.renderPort(port({}), 'base/x')), first);
-  assert.equal(command(NFTABLES.renderLeave({ device: 'vif1.0', loaded: [], hadIngress: false }, 'base/x')), first);
-  assert.equal(
-    command(NFTABLES.renderBase({ sentinel: 'base/x', unmanaged: 'closed', exempt: [], fresh: false })),
-    first,
-  );
+  assert.equal(command(portText(port({}), 'base/x')), first);
+  assert.equal(command(leaveText({ device: 'vif1.0', loaded: [], hadIngress: false }, 'base/x')), first);
+  assert.equal(command(baseText({ sentinel: 'base/x', unmanaged: 'closed', exempt: [], fresh: false })), first);
 });
 
 test('unmanaged = open changes the fate of ports that no run has configured, and nothing else', () => {

@@ -5,8 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { NFTABLES } from '../../src/backends/nftables/text.ts';
-import { reloadAll } from '../../src/backends/ruleset.ts';
+import { withKnownRules } from '../../src/backends/choice.ts';
 import { syslog } from '../../src/effects/log.ts';
 import { buildPlan } from '../../src/filter/plan.ts';
 import type { Host } from '../../src/host.ts';
@@ -68,7 +67,7 @@ async function fill(order: FillOrder): Promise<void> {
     'bridge',
     setups.flatMap((setup) => fdbLines(setup).map((line) => line.text)),
   );
-  await reloadAll(host);
+  await withKnownRules(host).rules.repair();
 }
 
 /** The record of a vif as `online` leaves it, and how its port is set up. */
@@ -89,7 +88,7 @@ function record(host: Host, one: Guest): PortSetup {
     values,
     xenbus: `backend/vif/${one.domid}/${one.devid}`,
     mode: plan.mode,
-    backend: NFTABLES.name,
+    backend: 'nftables',
     subnetBroadcasts: [],
     shared: false,
     ingress: false,

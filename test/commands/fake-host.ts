@@ -1,4 +1,3 @@
-import { NFTABLES } from '../../src/backends/nftables/text.ts';
 import type { ToolOptions, ToolResult } from '../../src/effects/exec.ts';
 import type { Severity } from '../../src/effects/log.ts';
 import type { Rtnetlink } from '../../src/effects/rtnetlink.ts';
@@ -70,7 +69,6 @@ export function fakeHost(options: FakeOptions): FakeHost {
     locks: { isClaimed: () => false, claimed: () => [], pass: async () => {} },
     state: openState(options.directory),
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
-    backend: NFTABLES,
     readDevice: (name) => devices.find((one) => one.name === name),
     deviceNames: () => devices.map((one) => one.name),
     routes: () => 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n',

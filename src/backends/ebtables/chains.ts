@@ -1,44 +1,40 @@
 import { macOnlyTerms } from '../../filter/own-terms.ts';
+import type { FilterPlan } from '../../filter/plan.ts';
 import { parseInterfaceName } from '../../net/interface-name.ts';
-import type { EbtTools } from '../../state/records.ts';
+import type { Policy } from '../../policy/keys.ts';
 import { parseIdentity } from '../../xen/vif-identity.ts';
-import type { BasePolicy, EbtBackend } from '../backend.ts';
+import type { RuleLimit } from '../backend.ts';
 import { textDigest } from '../text-digest.ts';
 import { acceptsGaps, limitsOf, limitText } from './gaps.ts';
-import { compileStages } from './stages.ts';
-import { type EbtLoad, renderChains, renderLoad } from './text.ts';
+import { type Compiled, compileStages } from './stages.ts';
+import { type EbtLoad, renderLoad } from './text.ts';
 
-/** What the system's alternatives name. As long as its variant is not known, text that is right for both. */
-export const DEFAULT_EBT_TOOLS: EbtTools = { list: 'ebtables', restore: 'ebtables-restore', variant: 'legacy' };
+/** What of the policy is in the rules. */
+export type RulePolicy = Pick<Policy, 'unmanaged' | 'ebtables_gaps'>;
 
-/** ebtables, legacy or nft variant: both read the same text. */
-export function ebtables(tools: EbtTools): EbtBackend {
-  const backend: EbtBackend = {
-    name: 'ebtables',
-    tools,
-    renderLoad: (load) => renderLoad(load, tools.variant),
-    renderChains: (chains) => renderChains(chains, tools.variant),
-    chainsOf(plan, policy) {
-      const accepts = acceptsGaps(policy.ebtables_gaps);
-      return {
-        'from-guest': compileStages(plan.device, 'from-guest', plan.terms, accepts),
-        'to-guest': compileStages(plan.device, 'to-guest', plan.terms, accepts),
-      };
-    },
-    limits(plan, policy) {
-      const compiled = Object.values(backend.chainsOf(plan, policy));
-      return limitsOf(compiled.flatMap((one) => one.shortfalls)).map((limit) => ({
-        open: limit.handling === 'open',
-        text: limitText(limit),
-      }));
-    },
-    baseDigest: (policy) => textDigest(sample(backend, policy)),
+/** The chains of one vif, for both directions. */
+export function chainsOf(
+  plan: FilterPlan,
+  policy: RulePolicy,
+): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled } {
+  const accepts = acceptsGaps(policy.ebtables_gaps);
+  return {
+    'from-guest': compileStages(plan.device, 'from-guest', plan.terms, accepts),
+    'to-guest': compileStages(plan.device, 'to-guest', plan.terms, accepts),
   };
-  return backend;
 }
 
-/** The text for some vif: another program, or another policy, prints another one. */
-function sample(backend: EbtBackend, policy: BasePolicy): string {
+/** What is closed or not fully checked for a vif, because ebtables cannot see it. */
+export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] {
+  const compiled = Object.values(chainsOf(plan, policy));
+  return limitsOf(compiled.flatMap((one) => one.shortfalls)).map((limit) => ({
+    open: limit.handling === 'open',
+    text: limitText(limit),
+  }));
+}
+
+/** A short name for one version of the rules: of the text for some vif. It compiles that vif: ask no more than once. */
+export function rulesDigest(policy: RulePolicy): string {
   const device = parseInterfaceName('vif', 'sample');
   const port = { device, type: 'vif', domid: undefined, devid: undefined } as const;
   const vif = parseIdentity(port, { mac: '00:16:3e:00:00:01' }, 'sample');
@@ -47,9 +43,9 @@ function sample(backend: EbtBackend, policy: BasePolicy): string {
     ports: [{ device, name: device, open: false, chains: [] }],
     exempt: [],
     unmanaged: policy.unmanaged,
-    chains: Object.values(backend.chainsOf(plan, policy)).flatMap((one) => one.chains),
+    chains: Object.values(chainsOf(plan, policy)).flatMap((one) => one.chains),
     stale: [],
     jumps: () => 1,
   };
-  return renderLoad(load, 'legacy');
+  return textDigest(renderLoad(load, 'legacy'));
 }

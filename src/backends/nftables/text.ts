@@ -1,8 +1,9 @@
 import type { LoadedTerms, OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
+import type { Unmanaged } from '../../policy/keys.ts';
 import { guestGroup } from '../../port/guest-group.ts';
-import type { FilterPort, LeavingPort, NftBackend } from '../backend.ts';
-import { baseDigest, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
+import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
+import { INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
 import {
   addElements,
   removeElements,
@@ -13,51 +14,70 @@ import {
 } from './elements.ts';
 import { type Elements, elementsOf, FLAG_SETS, OWN_SETS, type PortKey } from './own.ts';
 
-/** nftables, bridge family. */
-export const NFTABLES: NftBackend = {
-  name: 'nftables',
-  baseDigest: (policy) => baseDigest(policy.unmanaged),
-  limits: () => [],
-  renderBase({ sentinel, unmanaged, exempt, fresh }) {
-    const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), 'exempt'];
-    return text([
-      '# The part that all vifs share.',
-      ...(fresh
-        ? [`add table ${TABLE}`, `delete table ${TABLE}`, `add table ${INGRESS_TABLE}`, `delete table ${INGRESS_TABLE}`]
-        : [
-            `flush chain ${TABLE} ${sentinel}`,
-            `flush table ${TABLE}`,
-            ...sets.map((set) => `flush set ${TABLE} ${set}`),
-          ]),
-      renderBase(sentinel, unmanaged),
-      ...renderExempt(exempt),
-    ]);
-  },
-  renderPort({ port, plan, loaded, hadIngress }, sentinel) {
-    const key = keyOf(port.ifindex);
-    const now = elementsOf(key, plan.terms);
-    return text([
-      `# ${port.name}: ${describe(port, plan)}`,
-      ...guard(sentinel),
-      ...former(loaded.filter((old) => old.ifindex !== port.ifindex)),
-      ...loaded
-        .filter((old) => old.ifindex === port.ifindex && !isSame(old, plan.terms))
-        .flatMap((old) => removeElements(without(elementsOf(key, old), now))),
-      ...addElements(now),
-      ...(port.ingress ? renderIngress(plan.device, port.name) : []),
-      ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
-    ]);
-  },
-  renderLeave({ device, loaded, hadIngress }: LeavingPort, sentinel) {
-    return text([
-      `# ${device} leaves`,
-      ...guard(sentinel),
-      ...former(loaded),
-      ...(hadIngress ? renderIngressRemoval(device) : []),
-    ]);
-  },
-  renderIngress: (device, name) => text(renderIngress(device, name)),
-};
+/** What the shared part of the rules needs. */
+export interface BaseOptions {
+  readonly sentinel: string;
+  readonly unmanaged: Unmanaged;
+  readonly exempt: readonly number[];
+  /** True to replace whatever is there; false to fill the present table of the same sentinel anew, losing no frame. */
+  readonly fresh: boolean;
+}
+
+/**
+ * Text for `nft -f -` that starts anew: all rules and ports of ours in the kernel are replaced by what it and the
+ * `portText`s behind it say, in the same transaction.
+ */
+export function baseText({ sentinel, unmanaged, exempt, fresh }: BaseOptions): string {
+  const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), 'exempt'];
+  return text([
+    '# The part that all vifs share.',
+    ...(fresh
+      ? [`add table ${TABLE}`, `delete table ${TABLE}`, `add table ${INGRESS_TABLE}`, `delete table ${INGRESS_TABLE}`]
+      : [
+          `flush chain ${TABLE} ${sentinel}`,
+          `flush table ${TABLE}`,
+          ...sets.map((set) => `flush set ${TABLE} ${set}`),
+        ]),
+    renderBase(sentinel, unmanaged),
+    ...renderExempt(exempt),
+  ]);
+}
+
+/**
+ * Text that makes the rules of one vif what its plan says.
+ *
+ * @param sentinel of the base it builds upon; undefined where that stands in front of it, in the same transaction
+ */
+export function portText({ port, plan, loaded, hadIngress }: PlannedPort, sentinel: string | undefined): string {
+  const key = keyOf(port.ifindex);
+  const now = elementsOf(key, plan.terms);
+  return text([
+    `# ${port.name}: ${describe(port, plan)}`,
+    ...guard(sentinel),
+    ...former(loaded.filter((old) => old.ifindex !== port.ifindex)),
+    ...loaded
+      .filter((old) => old.ifindex === port.ifindex && !isSame(old, plan.terms))
+      .flatMap((old) => removeElements(without(elementsOf(key, old), now))),
+    ...addElements(now),
+    ...(port.ingress ? renderIngress(plan.device, port.name) : []),
+    ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
+  ]);
+}
+
+/** Text that takes a vif out. */
+export function leaveText({ device, loaded, hadIngress }: LeavingPort, sentinel: string): string {
+  return text([
+    `# ${device} leaves`,
+    ...guard(sentinel),
+    ...former(loaded),
+    ...(hadIngress ? renderIngressRemoval(device) : []),
+  ]);
+}
+
+/** Text that lets a port that had a pinned address live beside another one with the same MAC. */
+export function ingressText(device: string, name: string): string {
+  return text(renderIngress(device, name));
+}
 
 function keyOf(ifindex: number | undefined): PortKey {
   return String(guestGroup(ifindex));

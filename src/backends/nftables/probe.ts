@@ -1,0 +1,38 @@
+import { asFailure, Failure, oneLine } from '../../errors.ts';
+import type { Host } from '../../host.ts';
+
+/** A transaction that nft only checks: it needs nft, nf_tables, and hooks of the bridge family. */
+const NFT_PROBE = `add table bridge xen-vif-probe
+add chain bridge xen-vif-probe probe { type filter hook prerouting priority -200; }
+`;
+
+/**
+ * Why nftables does not work here; undefined if it does.
+ *
+ * @throws Failure for a fault that will pass, and so says nothing
+ */
+export async function nftObstacle(host: Pick<Host, 'run'>): Promise<string | undefined> {
+  try {
+    const result = await host.run('nft', ['-c', '-f', '-'], { input: NFT_PROBE });
+    if (result.status === 0) return undefined;
+    // The choice lasts until the host boots again, and ebtables closes more: a passing fault must not make it.
+    if (TRANSIENT.test(result.stderr)) throw undecided(result.stderr);
+    return oneLine(result.stderr, 100) || `status ${result.status}`;
+  } catch (error) {
+    const failure = asFailure(error);
+    // An nft that hangs says nothing about the kernel either.
+    if (failure.code !== 'tool' || failure.message.startsWith(UNDECIDED)) throw failure;
+    return failure.message;
+  }
+}
+
+/** Errors of nft that say nothing about what this kernel can do (strerror(3): EAGAIN, EINTR, ENOMEM, EBUSY, ...). */
+const TRANSIENT =
+  /temporarily unavailable|Interrupted|Cannot allocate memory|resource busy|buffer space|Too many open files|not permitted/i;
+const UNDECIDED = 'cannot find out whether nftables works';
+
+function undecided(stderr: string): Failure {
+  return new Failure('tool', `${UNDECIDED}: ${oneLine(stderr, 100)}`, {
+    hint: 'try again, as root, or name the backend in the policy file',
+  });
+}
