@@ -10,7 +10,7 @@ export type NoIp = (typeof NO_IP_CHOICES)[number];
 /** How far a vif is restricted; shown by `status`. */
 export type FilterMode = 'addresses' | NoIp;
 
-/** The filter of one vif, complete, as data. The shared stages (from-guest.ts, to-guest.ts) ask it for its own terms. */
+/** The filter of one vif, complete, as data. The shared stages (stages.ts) ask it for its own terms. */
 export interface FilterPlan {
   /** Names the vif's chains. */
   readonly device: InterfaceName;

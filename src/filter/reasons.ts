@@ -81,7 +81,8 @@ export type Reason = keyof typeof REASONS;
 export const ALL_REASONS = (Object.keys(REASONS) as Reason[]).sort((a, b) => REASONS[a].code - REASONS[b].code);
 
 /** The side a frame is judged on: what a guest sends, or what it may hear. Each is judged alone. */
-export type Direction = 'from-guest' | 'to-guest';
+export const DIRECTIONS = ['from-guest', 'to-guest'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
 
 /** Added to a reason's code for `to-guest`, so that one kernel set holds both directions. */
 const TO_GUEST_OFFSET = 0x100;

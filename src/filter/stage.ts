@@ -1,60 +1,70 @@
 /**
- * The language the filter is written in: a frame walks from stage to stage until it is accepted or dropped for a
+ * The language the filter is written in: a frame walks from stage to stage until it is let through or dropped for a
  * reason. Stages are data; a backend prints them in its own words.
  *
  * A stage tries its steps in order and ends in `otherwise`, so no frame can leave it undecided: whatever no step took
  * (also a frame that is too short for a field to be read) is dropped, or handed to the one stage that is named there.
  */
 import type { Reason } from './reasons.ts';
+import type { ARP_FORM, Ipv4, Ipv6, Mac, Masked, MLD_ALERT_FIRST, MLD_ALERT_LAST, RARP_FORM } from './wire.ts';
 
-/** The fields a step can look at. Offsets and widths are in the backends' field tables. */
-export type Field =
-  | 'ether saddr'
-  | 'ether daddr'
-  | 'ether type'
-  | 'arp form'
-  | 'arp operation'
-  | 'arp saddr ether'
-  | 'arp saddr ip'
-  | 'arp daddr ip'
-  | 'rarp form'
-  | 'rarp saddr ether'
-  | 'rarp saddr ip'
-  | 'rarp daddr ether'
-  | 'rarp daddr ip'
-  | 'ip version-ihl'
-  | 'ip options'
-  | 'ip frag-off'
-  | 'ip protocol'
-  | 'ip saddr'
-  | 'ip daddr'
-  | 'icmp type'
-  | 'igmp type'
-  | 'udp sport'
-  | 'udp dport'
-  | 'udp length'
-  | 'dhcp op-htype-hlen'
-  | 'dhcp ciaddr'
-  | 'dhcp giaddr'
-  | 'dhcp chaddr'
-  | 'dhcp6 type'
-  | 'ip6 version'
-  | 'ip6 length'
-  | 'ip6 nexthdr'
-  | 'ip6 hoplimit'
-  | 'ip6 saddr'
-  | 'ip6 daddr'
-  | 'ip6 hopopts'
-  | 'ip6 frag nexthdr'
-  | 'ip6 frag offset'
-  | 'icmpv6 type'
-  | 'icmpv6 code'
-  | 'rs option'
-  | 'rs lladdr'
-  | 'nd target'
-  | 'nd option'
-  | 'nd lladdr'
-  | 'na flags';
+/**
+ * The fields a step can look at, and what a value of each is: numbers in host order, addresses as text. Offsets and
+ * widths are in the backends' field tables.
+ */
+export interface FieldValues {
+  'ether saddr': Mac;
+  'ether daddr': Mac;
+  'ether type': number;
+  'arp form': typeof ARP_FORM;
+  'arp operation': number;
+  'arp saddr ether': Mac;
+  'arp saddr ip': Ipv4;
+  'arp daddr ip': Ipv4;
+  'rarp form': typeof RARP_FORM;
+  'rarp saddr ether': Mac;
+  'rarp saddr ip': Ipv4;
+  'rarp daddr ether': Mac;
+  'rarp daddr ip': Ipv4;
+  'ip version-ihl': number;
+  'ip options': number;
+  'ip frag-off': number;
+  'ip protocol': number;
+  'ip saddr': Ipv4;
+  'ip daddr': Ipv4;
+  'icmp type': number;
+  'igmp type': number;
+  'udp sport': number;
+  'udp dport': number;
+  'udp length': number;
+  'dhcp op-htype-hlen': number;
+  'dhcp ciaddr': Ipv4;
+  'dhcp giaddr': Ipv4;
+  'dhcp chaddr': Mac;
+  'dhcp6 type': number;
+  'ip6 version': number;
+  'ip6 length': number;
+  'ip6 nexthdr': number;
+  'ip6 hoplimit': number;
+  'ip6 saddr': Ipv6;
+  'ip6 daddr': Ipv6;
+  'ip6 hopopts': typeof MLD_ALERT_FIRST | typeof MLD_ALERT_LAST;
+  'ip6 frag nexthdr': number;
+  'ip6 frag offset': number;
+  'icmpv6 type': number;
+  'icmpv6 code': number;
+  'rs option': number;
+  'rs lladdr': Mac;
+  'nd target': Ipv6;
+  'nd option': number;
+  'nd lladdr': Mac;
+  'na flags': number;
+}
+
+export type Field = keyof FieldValues;
+export type Value = FieldValues[Field];
+/** The fields whose values are plain numbers. */
+export type NumberField = { [F in Field]: number extends FieldValues[F] ? F : never }[Field];
 
 /**
  * What belongs to the vif whose frame it is.
@@ -71,75 +81,144 @@ export type OwnValue = OwnAddress | 'mac' | 'broadcast';
  */
 export type OwnFlag = 'managed' | 'open' | 'denied' | 'ipv4' | 'ipv6' | 'any';
 
-/** One condition. Values are numbers, MAC or IP text, in host order and plain notation. */
-export type Match =
-  | { readonly field: Field; readonly is: number | string }
-  | { readonly field: Field; readonly isNot: number | string }
-  | { readonly field: Field; readonly within: readonly [number, number] }
-  | { readonly field: Field; readonly notWithin: readonly [number, number] }
-  /** Equal in the bits of `mask`. */
-  | { readonly field: Field; readonly masked: readonly [mask: number | string, value: number | string] }
-  | { readonly field: Field; readonly notMasked: readonly [mask: number | string, value: number | string] }
-  /** Inside a block written as address/length. */
-  | { readonly field: Field; readonly block: string }
-  | { readonly field: Field; readonly own: OwnValue }
-  | { readonly field: Field; readonly notOwn: 'mac' }
-  | { readonly vif: OwnFlag };
+/** What of a vif a value can be compared with. */
+type OwnOf<V extends Value> = V extends Mac
+  ? 'mac'
+  : V extends Ipv4
+    ? 'ip' | 'broadcast'
+    : V extends Ipv6
+      ? 'ip6' | 'solicited'
+      : never;
+type RangeOf<V extends Value> = V extends number | Ipv4 ? readonly [first: V, last: V] : never;
+/** Addresses that begin alike, as `address/length`. */
+type BlockOf<V extends Value> = V extends Ipv4 | Ipv6 ? `${V}/${number}` : never;
 
-export type Outcome = { readonly drop: Reason } | { readonly goto: StageName } | { readonly accept: true };
+/** What is asked about the value of a field. */
+export type Test<V extends Value = Value> =
+  | { readonly is: V }
+  | { readonly isNot: V }
+  | { readonly within: RangeOf<V> }
+  | { readonly notWithin: RangeOf<V> }
+  /** Equal in the bits of the mask. */
+  | { readonly masked: Masked<V> }
+  | { readonly notMasked: Masked<V> }
+  | { readonly block: BlockOf<V> }
+  | { readonly own: OwnOf<V> }
+  | { readonly notOwn: OwnOf<V> & 'mac' };
 
-export const ACCEPT: Outcome = { accept: true };
+/** A condition on a field: only values of its kind compile. */
+export type FieldMatch =
+  | ({ readonly field: NumberField } & Test<number>)
+  | { [F in Exclude<Field, NumberField>]: { readonly field: F } & Test<FieldValues[F]> }[Exclude<Field, NumberField>];
+/** One condition. */
+export type Match = FieldMatch | { readonly vif: OwnFlag };
+
+export type Outcome<Name extends string = string> =
+  | { readonly drop: Reason }
+  | { readonly goto: Name }
+  | { readonly accept: true }
+  | { readonly permitted: true };
+
+/**
+ * It is who it says it is: form and addresses were asked about, and are its own. What comes behind that question stands
+ * in the place of this outcome: today nothing does, and backends print it as their `accept`; rules per guest begin here.
+ *
+ * Some of what no rule may ever stop still arrives here, because it shares its last question with everything else: IGMP,
+ * MLD, neighbour discovery and DHCP from an address, and towards a guest all of ICMPv6 and IGMP, which no stage looks at.
+ * test/filter/permitted.test.ts has the list; whoever puts rules here lets that pass first.
+ */
+export const PERMITTED = { permitted: true } as const satisfies Outcome;
+
+/**
+ * It may pass, and nobody asks again:
+ * - ports that are exempt from all filtering;
+ * - ARP, the announcement by RARP, DHCP without an address, and what is sent from `::` (duplicate address detection,
+ *   router solicitations, MLD): without them a guest has no network, and whoever stopped them by a rule would not know
+ *   why. Only where the stages have seen that it is that.
+ */
+export const ACCEPT = { accept: true } as const satisfies Outcome;
 
 /** The outcome "drop, for this reason". */
-export function drop(reason: Reason): Outcome {
+export function drop<const Why extends Reason>(reason: Why): { readonly drop: Why } {
   return { drop: reason };
 }
 
 /** The outcome "go on in this stage". */
-export function go(stage: StageName): Outcome {
+export function go<const Name extends string>(stage: Name): { readonly goto: Name } {
   return { goto: stage };
 }
 
-export interface Step {
+export interface Step<Name extends string = string> {
   readonly when: readonly Match[];
-  readonly so: Outcome;
+  readonly so: Outcome<Name>;
   /** Reason and source (RFC, measurement, CVE). */
   readonly why?: string;
 }
 
 /** One look at a field decides between many ways (a verdict map in nftables). */
-export interface Switch {
-  readonly switch: Field;
-  readonly cases: readonly { readonly values: readonly [number, ...number[]]; readonly so: Outcome }[];
+export interface Switch<Name extends string = string> {
+  readonly switch: NumberField;
+  readonly cases: readonly { readonly values: readonly [number, ...number[]]; readonly so: Outcome<Name> }[];
   readonly why?: string;
 }
 
-export type StageName = string;
-
-export interface Stage {
-  readonly name: StageName;
+/** @typeParam Name the stages there are; those of the filter are closed in stages.ts */
+export interface Stage<Name extends string = string> {
+  readonly name: Name;
+  /** At most 7 of a-z, 0-9 and -, where the name is no such word: names of chains are short in ebtables. */
+  readonly short?: string;
   readonly about: string;
-  readonly steps: readonly (Step | Switch)[];
-  readonly otherwise: Outcome;
+  readonly steps: readonly (Step<Name> | Switch<Name>)[];
+  readonly otherwise: Outcome<Name>;
+}
+
+/** The stages of one protocol, both directions side by side. */
+export interface BothWays {
+  readonly fromGuest: readonly Stage[];
+  /** In frames to one station. */
+  readonly toGuest?: readonly Stage[];
+  /** In frames to many, where these have stages of their own. */
+  readonly toGroup?: readonly Stage[];
+}
+
+export function isSwitch<Name extends string>(step: Step<Name> | Switch<Name>): step is Switch<Name> {
+  return 'switch' in step;
+}
+
+/** Every outcome that a stage can have, in order; the last one is `otherwise`. */
+export function outcomesOf<Name extends string>(stage: Stage<Name>): Outcome<Name>[] {
+  return [
+    ...stage.steps.flatMap((step) => (isSwitch(step) ? step.cases.map((one) => one.so) : [step.so])),
+    stage.otherwise,
+  ];
 }
 
 /** Every reason that some stage drops for, in order of appearance. */
 export function droppedBy(stages: readonly Stage[]): Reason[] {
-  const outcomes = stages.flatMap((stage) => [
-    ...stage.steps.flatMap((step) => ('switch' in step ? step.cases.map((one) => one.so) : [step.so])),
-    stage.otherwise,
-  ]);
-  return [...new Set(outcomes.flatMap((outcome) => ('drop' in outcome ? [outcome.drop] : [])))];
+  return [...new Set(stages.flatMap(outcomesOf).flatMap((outcome) => ('drop' in outcome ? [outcome.drop] : [])))];
 }
 
-/** The multicast bit of an Ethernet address (IEEE 802: I/G). */
-export const GROUP_BIT: readonly [string, string] = ['01:00:00:00:00:00', '01:00:00:00:00:00'];
-/** IPv4 multicast on Ethernet: 01:00:5e and 23 bits of the group (RFC 1112 §6.4). */
-export const IPV4_GROUP_MAC: readonly [string, string] = ['ff:ff:ff:80:00:00', '01:00:5e:00:00:00'];
-/** IPv6 multicast on Ethernet: 33:33 and 32 bits of the group (RFC 2464 §7). */
-export const IPV6_GROUP_MAC: readonly [string, string] = ['ff:ff:00:00:00:00', '33:33:00:00:00:00'];
-/** The groups a bridge must not forward, 01:80:c2:00:00:00 to :0f (IEEE 802.1D table 7-10). */
-export const LINK_LOCAL_MAC: readonly [string, string] = ['ff:ff:ff:ff:ff:f0', '01:80:c2:00:00:00'];
-export const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff';
+/** True if both lead to the same. */
+export function sameOutcome(a: Outcome, b: Outcome): boolean {
+  if ('drop' in a) return 'drop' in b && a.drop === b.drop;
+  if ('goto' in a) return 'goto' in b && a.goto === b.goto;
+  if ('accept' in a) return 'accept' in b;
+  return 'permitted' in b;
+}
 
-export const ETHERTYPE = { ip: 0x0800, arp: 0x0806, rarp: 0x8035, vlan: 0x8100, qinq: 0x88a8, ip6: 0x86dd } as const;
+/** True if both ask the same. */
+export function sameTest(a: Test, b: Test): boolean {
+  if ('is' in a) return 'is' in b && a.is === b.is;
+  if ('isNot' in a) return 'isNot' in b && a.isNot === b.isNot;
+  if ('within' in a) return 'within' in b && samePair(a.within, b.within);
+  if ('notWithin' in a) return 'notWithin' in b && samePair(a.notWithin, b.notWithin);
+  if ('masked' in a) return 'masked' in b && samePair(a.masked, b.masked);
+  if ('notMasked' in a) return 'notMasked' in b && samePair(a.notMasked, b.notMasked);
+  if ('block' in a) return 'block' in b && a.block === b.block;
+  if ('own' in a) return 'own' in b && a.own === b.own;
+  return 'notOwn' in b && a.notOwn === b.notOwn;
+}
+
+function samePair(a: readonly [Value, Value], b: readonly [Value, Value]): boolean {
+  return a[0] === b[0] && a[1] === b[1];
+}

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { chainsOf as chainsOfPlan, rulesDigest } from '../../src/backends/ebtables/chains.ts';
-import { optionText } from '../../src/backends/ebtables/fields.ts';
+import { EBT_FIELDS, type EbtField, type NoMatch, optionText } from '../../src/backends/ebtables/fields.ts';
 import { acceptsGaps, possibleGaps, reasonSupport, shortfallsOf } from '../../src/backends/ebtables/gaps.ts';
 import { chainDrops, countJumps, parseListing, vifChains } from '../../src/backends/ebtables/listing.ts';
 import { both } from '../../src/backends/ebtables/match.ts';
-import { compileStages, type EbtChain, SHORT_NAMES } from '../../src/backends/ebtables/stages.ts';
+import { compileStages, type EbtChain } from '../../src/backends/ebtables/stages.ts';
 import { EBT_HOOKS, renderLoad } from '../../src/backends/ebtables/text.ts';
-import { FROM_GUEST } from '../../src/filter/from-guest.ts';
 import { buildPlan, type NoIp } from '../../src/filter/plan.ts';
-import { ALL_REASONS, DEFAULT_GAPS, POSSIBLE_GAPS } from '../../src/filter/reasons.ts';
-import { TO_GUEST } from '../../src/filter/to-guest.ts';
+import { ALL_REASONS, DEFAULT_GAPS, DIRECTIONS, POSSIBLE_GAPS } from '../../src/filter/reasons.ts';
+import { isSwitch, type Match, sameTest } from '../../src/filter/stage.ts';
+import { STAGES } from '../../src/filter/stages.ts';
 import { parseInterfaceName } from '../../src/net/interface-name.ts';
 import { parseIdentity } from '../../src/xen/vif-identity.ts';
 import { createNamespace, namespaceObstacle } from '../lab/namespace.ts';
@@ -25,18 +25,34 @@ function planOf(name: string, ip: string, noIp: NoIp = 'mac-only') {
 
 function chainsOf(name: string, ip: string, gaps: readonly string[], noIp: NoIp = 'mac-only'): EbtChain[] {
   const { terms, device } = planOf(name, ip, noIp);
-  return (['from-guest', 'to-guest'] as const).flatMap(
-    (direction) => compileStages(device, direction, terms, acceptsGaps(gaps)).chains,
-  );
+  return DIRECTIONS.flatMap((direction) => compileStages(device, direction, terms, acceptsGaps(gaps)).chains);
 }
 
 const lines = (chain: EbtChain | undefined): string[] =>
   (chain?.rules ?? []).map((rule) => [...optionText(rule.options), `-j ${rule.target}`].join(' '));
 
 test('every stage has a short name of its own', () => {
-  const names = [...FROM_GUEST, ...TO_GUEST].map((stage) => stage.name).filter((name) => name !== 'start');
-  for (const name of names) assert.match(SHORT_NAMES[name] ?? '', /^[a-z0-9-]{1,7}$/, name);
-  assert.equal(new Set(Object.values(SHORT_NAMES)).size, Object.keys(SHORT_NAMES).length);
+  for (const direction of DIRECTIONS) {
+    const names = STAGES[direction].map((stage) => stage.short ?? stage.name);
+    for (const name of names) assert.match(name, /^[a-z0-9-]{1,7}$/);
+    assert.equal(new Set(names).size, names.length);
+  }
+});
+
+test('what ebtables says in words of its own is asked by some stage', () => {
+  const asked = DIRECTIONS.flatMap((direction) => STAGES[direction])
+    .flatMap((stage) => [...stage.steps])
+    .flatMap((step): readonly Match[] =>
+      isSwitch(step)
+        ? step.cases.flatMap((one) => one.values.map((is): Match => ({ field: step.switch, is })))
+        : step.when,
+    );
+  for (const [field, { special }] of Object.entries<EbtField | NoMatch>(EBT_FIELDS)) {
+    for (const { of } of special ?? []) {
+      const same = asked.some((match) => 'field' in match && match.field === field && sameTest(of, match));
+      assert.ok(same, `${field}: no stage asks this`);
+    }
+  }
 });
 
 test('no chain name is longer than ebtables-nft takes, or belongs to two vifs', () => {

@@ -125,10 +125,10 @@ const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [
   [{ field: 'arp form', isNot: 0x000108000604 }, '@nh,0,48 != 0x000108000604'],
   [{ field: 'ip version-ihl', within: [0x46, 0x4f] }, '@nh,0,8 0x46-0x4f'],
   [{ field: 'arp operation', notWithin: [1, 2] }, 'arp operation != 1-2'],
-  [{ field: 'ip daddr', within: [0xe0000000, 0xffffffff] }, '@nh,128,32 0xe0000000-0xffffffff'],
+  [{ field: 'ip daddr', within: ['224.0.0.0', '255.255.255.255'] }, '@nh,128,32 0xe0000000-0xffffffff'],
   [{ field: 'ip frag-off', notMasked: [0x3fff, 0] }, '@nh,48,16 & 0x3fff != 0x0000'],
   [{ field: 'ip saddr', block: '192.0.2.0/24' }, '@nh,96,24 0xc00002'],
-  [{ field: 'nd target', block: '2001:db8::1' }, '@th,64,128 0x20010db8000000000000000000000001'],
+  [{ field: 'nd target', is: '2001:db8::1' }, '@th,64,128 0x20010db8000000000000000000000001'],
   [{ field: 'nd target', block: '2001:db8::/64' }, '@th,64,64 0x20010db800000000'],
   [{ field: 'nd target', block: '2001:db8:8000::/33' }, '@th,64,33 0x40021b71'],
 ];
@@ -140,7 +140,7 @@ for (const [match, ...texts] of MATCHES) {
 
 test('values are written as wide as their field', () => {
   assert.equal(nftValue('ether type', 0x800), '0x0800');
-  assert.equal(nftValue('dhcp giaddr', 0), '0x00000000');
+  assert.equal(nftValue('dhcp giaddr', '0.0.0.0'), '0x00000000');
   assert.equal(nftValue('ip saddr', '192.0.2.1'), '0xc0000201');
   assert.equal(nftBlock('ip6 saddr', 'fe80::/10'), '@nh,64,10 0x3fa');
 });

@@ -1,10 +1,4 @@
-import { FROM_GUEST } from '../../src/filter/from-guest.ts';
-import type { Direction } from '../../src/filter/reasons.ts';
-import type { Field, Match, Outcome, Stage, Step, Switch } from '../../src/filter/stage.ts';
-import { TO_GUEST } from '../../src/filter/to-guest.ts';
-
-export const STAGES: Readonly<Record<Direction, readonly Stage[]>> = { 'from-guest': FROM_GUEST, 'to-guest': TO_GUEST };
-export const DIRECTIONS: readonly Direction[] = ['from-guest', 'to-guest'];
+import { type Field, type FieldMatch, isSwitch, type Outcome, outcomesOf, type Stage } from '../../src/filter/stage.ts';
 
 /** What is certain about a frame at some point of its way; undefined means: it may be anything. */
 export interface Known {
@@ -20,25 +14,11 @@ export interface Look {
   readonly known: Known;
 }
 
-export function isSwitch(step: Step | Switch): step is Switch {
-  return 'switch' in step;
-}
-
-/** Every outcome a stage can have, the last one included. */
-export function outcomes(stage: Stage): Outcome[] {
-  return [
-    ...stage.steps.flatMap((step) => (isSwitch(step) ? step.cases.map((one) => one.so) : [step.so])),
-    stage.otherwise,
-  ];
-}
-
 export function gotos(stage: Stage): string[] {
-  return outcomes(stage).flatMap((outcome) => ('goto' in outcome ? [outcome.goto] : []));
+  return outcomesOf(stage).flatMap((outcome) => ('goto' in outcome ? [outcome.goto] : []));
 }
 
 const PROTOCOL_FIELDS: readonly Field[] = ['ip protocol', 'ip6 nexthdr', 'ip6 frag nexthdr'];
-/** Hop-by-hop options that end in MLD: their first byte is the next header. */
-const HOPOPTS: Field = 'ip6 hopopts';
 
 /**
  * Follows every way a frame can take from `start`. Each field that is looked at comes with what the steps before have
@@ -82,9 +62,10 @@ export function walk(stages: readonly Stage[]): { looks: Look[]; visited: Set<st
   return { looks, visited };
 }
 
-function learnMatch(known: Known, match: Exclude<Match, { vif: unknown }>): Known {
+function learnMatch(known: Known, match: FieldMatch): Known {
   if (!('is' in match)) return known;
-  if (match.field === HOPOPTS) return { ...known, protocol: Number(BigInt(match.is) >> 56n) };
+  // Hop-by-hop options that end in MLD: their first byte is the next header.
+  if (match.field === 'ip6 hopopts') return { ...known, protocol: Number(match.is >> 56n) };
   return typeof match.is === 'number' ? learn(known, match.field, match.is) : known;
 }
 

@@ -1,5 +1,15 @@
 import type { Reason } from '../../filter/reasons.ts';
-import type { Field } from '../../filter/stage.ts';
+import type { Field, FieldValues, Test } from '../../filter/stage.ts';
+import {
+  ARP_FORM,
+  ETHERTYPE,
+  FIRST_FRAGMENT,
+  FIRST_FRAGMENT6,
+  PROTOCOL,
+  RARP_FORM,
+  UDP_LENGTHS,
+  WHOLE_PACKET,
+} from '../../filter/wire.ts';
 
 /** The options of one rule in ebtables(8)'s words, by option. A value that starts with `! ` is negated. */
 export type Options = Readonly<Record<string, string>>;
@@ -8,7 +18,7 @@ export type Options = Readonly<Record<string, string>>;
 export type Protocol = 'IPv4' | 'IPv6' | 'ARP' | 'RARP';
 
 /** How ebtables says one value of a field. */
-export interface EbtField {
+export interface EbtField<F extends Field = Field> {
   /** The option, by the protocol it stands in. */
   readonly option: string | Readonly<Partial<Record<Protocol, string>>>;
   /** What the option cannot do without, besides `-p`. */
@@ -18,15 +28,17 @@ export interface EbtField {
   readonly in?: readonly Protocol[];
   /** Put in front of the value and behind it. */
   readonly around?: readonly [string, string];
-  /** Values that are said in another way, by how the filter writes them. Each is a list of alternatives. */
-  readonly special?: Readonly<Record<string, SpecialValue>>;
+  /** What is asked of it in another way. */
+  readonly special?: readonly SpecialTest<F>[];
   /** It sees something else than its name says; only used where these reasons may be missed. */
   readonly misses?: readonly Reason[];
   /** What it sees instead, for people. */
   readonly sees?: string;
 }
 
-export interface SpecialValue {
+/** One question of the stages, which ebtables asks in words of its own. */
+export interface SpecialTest<F extends Field = Field> {
+  readonly of: Test<FieldValues[F]>;
   /** A frame has the value if one of these matches. */
   readonly any: readonly Options[];
   /** The alternatives say less than the value: a frame may match and not have it, or have it and not match. */
@@ -37,9 +49,9 @@ export interface SpecialValue {
 }
 
 /** ebtables has no match for it; the text says what would have to be seen. */
-export interface NoMatch {
+export interface NoMatch<F extends Field = Field> {
   readonly unseen: string;
-  readonly special?: EbtField['special'];
+  readonly special?: readonly SpecialTest<F>[];
 }
 
 const ANY_MAC = '00:00:00:00:00:00/00:00:00:00:00:00';
@@ -50,7 +62,7 @@ const ANY_IPV4 = '0.0.0.0/0.0.0.0';
  * RFC 826's one form for Ethernet and IPv4. A mask of zero matches any address, but only in a packet that holds one where
  * it belongs: the kernel compares hlen, hrd, plen and pro first, and wants all of it (net/bridge/netfilter/ebt_arp.c).
  */
-const ARP_FORM: Options = {
+const ARP_HEADER: Options = {
   '--arp-htype': '1',
   '--arp-ptype': '0x0800',
   '--arp-mac-src': ANY_MAC,
@@ -86,19 +98,19 @@ const MLD: readonly Options[] = ['130:132', '143', '151:153'].map((types) => ({
 }));
 
 /** How ebtables(8) spells each field, in both variants: legacy 2.0.11 and ebtables-nft 1.8.9. */
-export const EBT_FIELDS: Readonly<Record<Field, EbtField | NoMatch>> = {
+export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'ether saddr': { option: '-s', takes: 'mac' },
   'ether daddr': { option: '-d', takes: 'mac' },
   // The outer type: a tag that the card has taken off is put back for the comparison (ebt_basic_match, nft_payload).
   'ether type': { option: '-p', takes: 'ethertype' },
-  'arp form': { unseen: 'ARP header', special: { 4429186564: { any: [ARP_FORM] } } },
+  'arp form': { unseen: 'ARP header', special: [{ of: { isNot: ARP_FORM }, any: [ARP_HEADER] }] },
   'arp operation': { option: '--arp-opcode', takes: 'number', in: ['ARP', 'RARP'] },
   'arp saddr ether': { option: '--arp-mac-src', takes: 'mac', in: ['ARP', 'RARP'] },
   'arp saddr ip': { option: '--arp-ip-src', takes: 'ipv4', in: ['ARP', 'RARP'] },
   'arp daddr ip': { option: '--arp-ip-dst', takes: 'ipv4', in: ['ARP', 'RARP'] },
   'rarp form': {
     unseen: 'RARP header',
-    special: { '0x0001080006040003': { any: [{ ...ARP_FORM, '--arp-opcode': '3' }] } },
+    special: [{ of: { is: RARP_FORM }, any: [{ ...ARP_HEADER, '--arp-opcode': '3' }] }],
   },
   'rarp saddr ether': { option: '--arp-mac-src', takes: 'mac', in: ['RARP'] },
   'rarp saddr ip': { option: '--arp-ip-src', takes: 'ipv4', in: ['RARP'] },
@@ -108,15 +120,16 @@ export const EBT_FIELDS: Readonly<Record<Field, EbtField | NoMatch>> = {
   'ip options': { unseen: 'IPv4 options' },
   'ip frag-off': {
     unseen: 'fragmentation of IPv4',
-    special: {
-      'masked 0x1fff': { any: READABLE_IPV4 },
+    special: [
+      { of: { masked: FIRST_FRAGMENT }, any: READABLE_IPV4 },
       // A first fragment counts as a whole packet. It is judged like one, but for IGMP, of which fragments are refused.
-      'not masked 0x3fff': {
+      {
+        of: { notMasked: WHOLE_PACKET },
         any: READABLE_IPV4,
         misses: ['igmp-type'],
         strictly: READABLE_IPV4.filter((options) => options['--ip-igmp-type'] === undefined),
       },
-    },
+    ],
   },
   'ip protocol': { option: '--ip-protocol', takes: 'number', in: ['IPv4'] },
   'ip saddr': { option: '--ip-source', takes: 'ipv4', in: ['IPv4'] },
@@ -135,7 +148,10 @@ export const EBT_FIELDS: Readonly<Record<Field, EbtField | NoMatch>> = {
     takes: 'range',
     in: ['IPv4', 'IPv6'],
   },
-  'udp length': { unseen: 'length of UDP', special: { 'within 8-65535': { any: READABLE_UDP, roughly: true } } },
+  'udp length': {
+    unseen: 'length of UDP',
+    special: [{ of: { within: UDP_LENGTHS }, any: READABLE_UDP, roughly: true }],
+  },
   'dhcp op-htype-hlen': { unseen: 'DHCP message' },
   'dhcp ciaddr': { unseen: 'DHCP message' },
   'dhcp giaddr': { unseen: 'DHCP message' },
@@ -150,7 +166,7 @@ export const EBT_FIELDS: Readonly<Record<Field, EbtField | NoMatch>> = {
     // net/bridge/netfilter/ebt_ip6.c: ipv6_skip_exthdr(); it stops at a later fragment only.
     sees: 'the protocol behind all extension headers',
     misses: ['nd-ext', 'ip6-ext'],
-    special: { 0: { any: MLD, misses: ['nd-ext', 'ip6-ext'] } },
+    special: [{ of: { is: PROTOCOL.hopopts }, any: MLD, misses: ['nd-ext', 'ip6-ext'] }],
   },
   'ip6 hoplimit': { unseen: 'hop limit' },
   'ip6 saddr': { option: '--ip6-source', takes: 'ipv6', in: ['IPv6'] },
@@ -160,7 +176,7 @@ export const EBT_FIELDS: Readonly<Record<Field, EbtField | NoMatch>> = {
   'ip6 frag offset': {
     unseen: 'fragment header',
     // What `--ip6-protocol` calls 44 is a later fragment.
-    special: { 'not masked 0xfff8': { any: [] } },
+    special: [{ of: { notMasked: FIRST_FRAGMENT6 }, any: [] }],
   },
   'icmpv6 type': { option: '--ip6-icmp-type', needs: ICMPV6, takes: 'range', in: ['IPv6'] },
   'icmpv6 code': { option: '--ip6-icmp-type', needs: ICMPV6, takes: 'range', in: ['IPv6'], around: ['0:255/', ''] },
@@ -171,6 +187,11 @@ export const EBT_FIELDS: Readonly<Record<Field, EbtField | NoMatch>> = {
   'nd lladdr': { unseen: 'options of neighbour discovery' },
   'na flags': { unseen: 'flags of neighbour advertisements' },
 };
+
+/** How ebtables says a field, if it has words for it. */
+export function ebtField(field: Field): EbtField | NoMatch {
+  return EBT_FIELDS[field];
+}
 
 /** The order in which the manual and people write them. */
 export const OPTION_ORDER = [
@@ -202,11 +223,11 @@ export const OPTION_ORDER = [
 ] as const;
 
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
-  2048: 'IPv4',
-  2054: 'ARP',
-  32821: 'RARP',
-  34525: 'IPv6',
-  33024: '802_1Q',
+  [ETHERTYPE.ip]: 'IPv4',
+  [ETHERTYPE.arp]: 'ARP',
+  [ETHERTYPE.rarp]: 'RARP',
+  [ETHERTYPE.ip6]: 'IPv6',
+  [ETHERTYPE.vlan]: '802_1Q',
 };
 
 /** A value of `-p`: names from /etc/ethertypes as ebtables itself prints them (its package needs netbase), else a number. */

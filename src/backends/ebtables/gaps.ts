@@ -1,5 +1,5 @@
 import type { OwnTerms } from '../../filter/own-terms.ts';
-import { ALL_REASONS, DEFAULT_GAPS, type Direction, type Reason } from '../../filter/reasons.ts';
+import { ALL_REASONS, DEFAULT_GAPS, DIRECTIONS, type Direction, type Reason } from '../../filter/reasons.ts';
 import { type Compiled, compileStages, type Shortfall } from './stages.ts';
 
 /** A vif that has everything a vif can have, so that every stage is reached. */
@@ -27,7 +27,7 @@ export function shortfallsOf(gaps: readonly string[]): Shortfall[] {
 
 function compileAll(gaps: readonly string[]): Compiled[] {
   const accepts = acceptsGaps(gaps);
-  return (['from-guest', 'to-guest'] as const).map((direction) => compileStages('vif', direction, EVERYTHING, accepts));
+  return DIRECTIONS.map((direction) => compileStages('vif', direction, EVERYTHING, accepts));
 }
 
 /** The reasons whose acceptance lets something pass that would be closed: what POSSIBLE_GAPS must say. */

@@ -2,8 +2,16 @@ import ipaddr from 'ipaddr.js';
 import { Failure } from '../../errors.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Reason } from '../../filter/reasons.ts';
-import type { Match, OwnAddress, OwnValue } from '../../filter/stage.ts';
-import { EBT_FIELDS, type EbtField, type Options, type Protocol, protocolName, type SpecialValue } from './fields.ts';
+import {
+  type FieldMatch,
+  type Match,
+  type OwnAddress,
+  type OwnValue,
+  sameTest,
+  type Value,
+} from '../../filter/stage.ts';
+import { LLC_LENGTHS } from '../../filter/wire.ts';
+import { type EbtField, ebtField, type Options, type Protocol, protocolName, type SpecialTest } from './fields.ts';
 
 /** A condition in ebtables' words. */
 export type Spelled =
@@ -36,9 +44,9 @@ const WILDCARDS: readonly string[] = ['0:65535', '0:255', '0.0.0.0/0.0.0.0', '00
 export function spell(match: Match, protocol: Protocol | undefined, terms: OwnTerms): Spelled {
   if ('vif' in match) return terms.flags.includes(match.vif) ? ALWAYS : NEVER;
   if ('own' in match && isAddress(match.own) && terms.flags.includes('any')) return ALWAYS;
-  const field = EBT_FIELDS[match.field];
+  const field = ebtField(match.field);
   const negative = 'isNot' in match || 'notWithin' in match || 'notMasked' in match || 'notOwn' in match;
-  const special = field.special?.[specialKey(match)];
+  const special = field.special?.find((one) => sameTest(one.of, match));
   if (special !== undefined) return spellSpecial(special, protocol, negative);
   if ('unseen' in field) return { unseen: field.unseen, negative };
   if (field.in !== undefined && (protocol === undefined || !field.in.includes(protocol))) return NEVER;
@@ -141,31 +149,18 @@ function missesOf(field: EbtField): { misses?: readonly Reason[] } {
   return field.misses === undefined ? {} : { misses: field.misses };
 }
 
-function spellSpecial(special: SpecialValue, protocol: Protocol | undefined, negative: boolean): Spelled {
+function spellSpecial(special: SpecialTest, protocol: Protocol | undefined, negative: boolean): Spelled {
   const inside = (all: readonly Options[]): Options[] =>
     all
       .filter((options) => options['-p'] === undefined || options['-p'] === protocol)
       .map((options) => (protocol === undefined ? options : { '-p': protocol, ...options }));
-  const { any, strictly, ...more } = special;
+  const { of: _of, any, strictly, ...more } = special;
   if (!negative) return { when: inside(any), ...more };
   return { unless: inside(any), ...more, ...(strictly === undefined ? {} : { strictly: inside(strictly) }) };
 }
 
-/** How a special value is named in the table: the value itself, or `masked`, `not masked`, `within` and what follows. */
-function specialKey(match: Exclude<Match, { vif: unknown }>): string {
-  if ('is' in match) return String(match.is);
-  if ('isNot' in match) return String(match.isNot);
-  if ('masked' in match) return `masked ${hex(match.masked[0])}`;
-  if ('notMasked' in match) return `not masked ${hex(match.notMasked[0])}`;
-  return 'within' in match ? `within ${match.within.join('-')}` : '';
-}
-
-function hex(value: number | string): string {
-  return typeof value === 'number' ? `0x${value.toString(16)}` : value;
-}
-
 /** The values of a condition, each as ebtables writes it. */
-function valuesOf(match: Exclude<Match, { vif: unknown }>, field: EbtField, terms: OwnTerms): string[] {
+function valuesOf(match: FieldMatch, field: EbtField, terms: OwnTerms): string[] {
   if ('is' in match) return [valueText(field, match.is)];
   if ('isNot' in match) return [valueText(field, match.isNot)];
   if ('within' in match) return rangeTexts(field, match.within);
@@ -176,31 +171,29 @@ function valuesOf(match: Exclude<Match, { vif: unknown }>, field: EbtField, term
   return terms.values['own' in match ? match.own : match.notOwn].map((value) => valueText(field, value));
 }
 
-function valueText(field: EbtField, value: number | string): string {
-  if (field.takes === 'ethertype') return protocolName(Number(value));
-  if (field.takes === 'ipv4' && typeof value === 'number') return ipv4Text(value);
-  return String(value);
+function valueText(field: EbtField, value: Value | string): string {
+  return field.takes === 'ethertype' ? protocolName(Number(value)) : String(value);
 }
 
-function rangeTexts(field: EbtField, [from, to]: readonly [number, number]): string[] {
+function rangeTexts(field: EbtField, [first, last]: readonly [Value, Value]): string[] {
   switch (field.takes) {
     // IEEE 802.3: what is below 0x0600 is a length.
     case 'ethertype':
-      if (from === 0 && to === 0x05ff) return ['LENGTH'];
+      if (first === LLC_LENGTHS[0] && last === LLC_LENGTHS[1]) return ['LENGTH'];
       break;
     case 'range':
-      return [`${from}:${to}`];
+      return [`${first}:${last}`];
     case 'number':
-      return Array.from({ length: to - from + 1 }, (_, index) => String(from + index));
+      return Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => String(Number(first) + index));
     case 'ipv4':
-      return ipv4Blocks(from, to);
+      return ipv4Blocks(ipv4Number(first), ipv4Number(last));
     default:
       break;
   }
-  throw new Failure('internal', `ebtables has no range ${from}-${to} for ${JSON.stringify(field.option)}`);
+  throw new Failure('internal', `ebtables has no range ${first}-${last} for ${JSON.stringify(field.option)}`);
 }
 
-function maskedText(field: EbtField, [mask, value]: readonly [number | string, number | string]): string {
+function maskedText(field: EbtField, [mask, value]: readonly [Value, Value]): string {
   if (field.takes !== 'ipv6') return `${value}/${mask}`;
   const length = ipaddr.IPv6.parse(String(mask)).prefixLengthFromSubnetMask();
   return `${value}/${length ?? mask}`;
@@ -244,4 +237,10 @@ function ipv4Blocks(from: number, to: number): string[] {
 
 function ipv4Text(value: number): string {
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 0xff).join('.');
+}
+
+function ipv4Number(address: Value): number {
+  return String(address)
+    .split('.')
+    .reduce((sum, part) => sum * 256 + Number(part), 0);
 }

@@ -9,12 +9,22 @@
  *   which the stage drops what has another form.
  */
 import { Failure } from '../../errors.ts';
-import { FROM_GUEST } from '../../filter/from-guest.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction, Reason } from '../../filter/reasons.ts';
-import { droppedBy, type Match, type Outcome, type Stage, type Step, type Switch } from '../../filter/stage.ts';
-import { TO_GUEST } from '../../filter/to-guest.ts';
-import { EBT_FIELDS, type Options, type Protocol, protocolName } from './fields.ts';
+import {
+  droppedBy,
+  isSwitch,
+  type Match,
+  type Outcome,
+  outcomesOf,
+  type Stage,
+  type Step,
+  type Switch,
+  sameOutcome,
+  sameTest,
+} from '../../filter/stage.ts';
+import { STAGES } from '../../filter/stages.ts';
+import { ebtField, type Options, type Protocol, protocolName } from './fields.ts';
 import { combined, compatible, type Spelled, spell } from './match.ts';
 
 /** One rule: when all options match, go to the target. */
@@ -54,59 +64,6 @@ export interface Compiled {
   readonly chains: readonly EbtChain[];
   readonly shortfalls: readonly Shortfall[];
 }
-
-const STAGES: Readonly<Record<Direction, readonly Stage[]>> = { 'from-guest': FROM_GUEST, 'to-guest': TO_GUEST };
-
-/**
- * Short names of stages: a chain's name has at most 28 characters in ebtables-nft 1.8.9 (31 in legacy), 15 of them for
- * the device, 5 for `-out/` and one for a number.
- */
-export const SHORT_NAMES: Readonly<Record<string, string>> = {
-  stranger: 'alien',
-  unicast: 'unicast',
-  group: 'group',
-  arp: 'arp',
-  'arp/group': 'arp-grp',
-  rarp: 'rarp',
-  ip: 'ip',
-  'ip/unusual': 'ip-odd',
-  'ip/group': 'ip-grp',
-  'ip/protocol': 'ip-prot',
-  'ip/fragment': 'ip-frag',
-  'ip/own': 'ip-own',
-  'ip/to-all': 'ip-all',
-  'ip/group-protocol': 'ip-grpp',
-  icmp: 'icmp',
-  igmp: 'igmp',
-  udp: 'udp',
-  'udp/group': 'udp-grp',
-  'udp/group-control': 'udp-ctl',
-  dhcp: 'dhcp',
-  'dhcp/address': 'dhcp-ad',
-  ip6: 'ip6',
-  'ip6/group': 'ip6-grp',
-  'ip6/next-header': 'ip6-nh',
-  'ip6/extension': 'ip6-ext',
-  'ip6/plain': 'ip6-pln',
-  'ip6/own': 'ip6-own',
-  'ip6/fragment': 'ip6-frg',
-  'ip6/later-fragment': 'ip6-lat',
-  'ip6/fragmented-icmpv6': 'ip6-fic',
-  'ip6/hopopts': 'ip6-hop',
-  'ip6/solicited': 'ip6-sol',
-  mld: 'mld',
-  'mld/report': 'mld-rep',
-  icmpv6: 'icmp6',
-  rs: 'rs',
-  ns: 'ns',
-  'ns/dad': 'ns-dad',
-  na: 'na',
-  'na/target': 'na-tgt',
-  udp6: 'udp6',
-  'udp6/group': 'udp6-gr',
-  'udp6/group-control': 'udp6-ct',
-  dhcp6: 'dhcp6',
-};
 
 /** The chain where a vif's frames begin: `vif1.0-in`, `vif1.0-out`. As its name has no slash, no other chain has it. */
 export function mainChain(device: string, direction: Direction): string {
@@ -171,9 +128,7 @@ class Compiler {
   }
 
   private chainName(stage: Stage, part: number): string {
-    const short = stage.name === 'start' ? 'start' : SHORT_NAMES[stage.name];
-    if (short === undefined) throw new Failure('internal', `stage ${stage.name} has no short name for ebtables`);
-    return `${mainChain(this.device, this.direction)}/${short}${part === 1 ? '' : part}`;
+    return `${mainChain(this.device, this.direction)}/${stage.short ?? stage.name}${part === 1 ? '' : part}`;
   }
 
   /** Makes the chain of a stage, once, unless one verdict is all it has. */
@@ -202,7 +157,7 @@ class Compiler {
     const rules: EbtRule[] = [];
     let checks = 1;
     for (const step of stage.steps) {
-      if ('switch' in step) {
+      if (isSwitch(step)) {
         rules.push(...this.switchRules(stage, step, protocol));
       } else {
         const { unless, rules: own } = this.stepRules(stage, step, protocol);
@@ -311,7 +266,7 @@ class Compiler {
   }
 
   private switchRules(stage: Stage, step: Switch, protocol: Protocol | undefined): EbtRule[] {
-    const field = EBT_FIELDS[step.switch];
+    const field = ebtField(step.switch);
     if ('unseen' in field) return this.blindSwitch(stage, step, field.unseen, protocol);
     const misses = (field.misses ?? []).filter((reason) => this.matters(reason));
     if (misses.length > 0) {
@@ -320,7 +275,8 @@ class Compiler {
       if (!accepted)
         return this.outcomeRules({}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
     }
-    const isSpecial = (value: number): boolean => field.special?.[String(value)] !== undefined;
+    const isSpecial = (value: number): boolean =>
+      field.special?.some((one) => sameTest(one.of, { is: value })) ?? false;
     const cases = step.cases.flatMap((one) =>
       (field.takes === 'range' ? runs(one.values) : one.values.map((value) => [value, value] as const)).map(
         (values) => ({
@@ -342,7 +298,7 @@ class Compiler {
 
   /** A switch on what cannot be seen: accepted, everything takes the one way that does not drop. */
   private blindSwitch(stage: Stage, step: Switch, unseen: string, protocol: Protocol | undefined): EbtRule[] {
-    const ways = [...new Set(step.cases.filter((one) => !('drop' in one.so)).map((one) => JSON.stringify(one.so)))];
+    const ways = step.cases.map((one) => one.so).filter((so) => !('drop' in so));
     const reasons = [
       ...new Set([
         ...step.cases.flatMap((one) => ('drop' in one.so ? [one.so.drop] : [])),
@@ -350,9 +306,9 @@ class Compiler {
       ]),
     ];
     const [way] = ways;
-    if (way !== undefined && ways.length === 1 && this.accepts(reasons)) {
+    if (way !== undefined && ways.every((other) => sameOutcome(way, other)) && this.accepts(reasons)) {
       this.note(stage, [unseen], reasons, 'open');
-      return this.outcomeRules({}, JSON.parse(way) as Outcome, protocol, step.why);
+      return this.outcomeRules({}, way, protocol, step.why);
     }
     this.note(stage, [unseen], reasons, 'closed');
     return this.outcomeRules({}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
@@ -365,7 +321,7 @@ class Compiler {
     why: string | undefined,
   ): EbtRule[] {
     if ('drop' in so) return [{ options, target: 'DROP', reason: so.drop, why }];
-    if ('accept' in so) return [{ options, target: 'ACCEPT', why }];
+    if ('accept' in so || 'permitted' in so) return [{ options, target: 'ACCEPT', why }];
     const verdict = this.enter(so.goto, protocol);
     return [verdict.reason === undefined ? { options, ...verdict, why } : { options, ...verdict }];
   }
@@ -393,9 +349,7 @@ class Compiler {
   private onlyDrops(so: Outcome): boolean {
     if ('drop' in so) return true;
     if (!('goto' in so)) return false;
-    const { steps, otherwise } = this.stageNamed(so.goto);
-    const outcomes = steps.flatMap((step) => ('switch' in step ? step.cases.map((one) => one.so) : [step.so]));
-    return [...outcomes, otherwise].every((one) => this.onlyDrops(one));
+    return outcomesOf(this.stageNamed(so.goto)).every((one) => this.onlyDrops(one));
   }
 
   private note(
@@ -447,7 +401,7 @@ function protocolOf(etherType: number): Protocol | undefined {
 }
 
 function unseenText(when: readonly Match[]): string {
-  const fields = when.flatMap((match) => ('vif' in match ? [] : [EBT_FIELDS[match.field]]));
+  const fields = when.flatMap((match) => ('vif' in match ? [] : [ebtField(match.field)]));
   return fields
     .map((field) => ('unseen' in field ? field.unseen : (field.sees ?? '')))
     .filter((text) => text !== '')

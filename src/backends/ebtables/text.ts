@@ -1,4 +1,4 @@
-import { LINK_LOCAL_MAC } from '../../filter/stage.ts';
+import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import type { Unmanaged } from '../../policy/keys.ts';
 import type { EbtTools } from '../../state/records.ts';
 import { optionText } from './fields.ts';

@@ -1,13 +1,13 @@
-import { FROM_GUEST } from '../../filter/from-guest.ts';
 import type { Direction, Reason } from '../../filter/reasons.ts';
-import { droppedBy, LINK_LOCAL_MAC, type Stage } from '../../filter/stage.ts';
-import { TO_GUEST } from '../../filter/to-guest.ts';
+import { ACCEPT, droppedBy, type Stage } from '../../filter/stage.ts';
+import { STAGES, type StageName } from '../../filter/stages.ts';
+import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import type { Unmanaged } from '../../policy/keys.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { textDigest } from '../text-digest.ts';
 import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './own.ts';
 import { renderQuick } from './quick.ts';
-import { dropChain, renderDropChain, renderStages, stageChain } from './stages.ts';
+import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';
@@ -43,16 +43,16 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
     `  chain ${sentinel} {`,
     '  }',
     '',
-    ...dropChains('from-guest', FROM_GUEST, ['link-local']),
-    ...dropChains('to-guest', TO_GUEST, ['link-local']),
+    ...dropChains('from-guest', STAGES['from-guest'], ['link-local']),
+    ...dropChains('to-guest', STAGES['to-guest'], ['link-local']),
     '',
     ...renderStages(
       'from-guest',
-      FROM_GUEST.map((stage) => withUnmanaged(stage, unmanaged)),
+      STAGES['from-guest'].map((stage) => withUnmanaged(stage, unmanaged)),
     ),
     ...renderStages(
       'to-guest',
-      TO_GUEST.map((stage) => withUnmanaged(stage, unmanaged)),
+      STAGES['to-guest'].map((stage) => withUnmanaged(stage, unmanaged)),
     ),
     ...renderQuick('from-guest'),
     ...renderQuick('to-guest'),
@@ -106,7 +106,7 @@ function renderUnconfigured(direction: Direction): string[] {
  * @param ours where frames of configured ports go
  * @param others where frames of other vifs go
  */
-function hook(name: string, direction: Direction, ours: string, others: string): string[] {
+function hook(name: string, direction: Direction, ours: OtherChain, others: OtherChain): string[] {
   const port = INDEX[direction];
   return [
     `  chain ${name} {`,
@@ -122,9 +122,9 @@ function hex(word: number): string {
   return `0x${word.toString(16)}`;
 }
 
-function withUnmanaged(stage: Stage, unmanaged: Unmanaged): Stage {
+function withUnmanaged(stage: Stage<StageName>, unmanaged: Unmanaged): Stage<StageName> {
   const dropsUnmanaged = 'drop' in stage.otherwise && stage.otherwise.drop === 'unmanaged';
-  return unmanaged === 'open' && dropsUnmanaged ? { ...stage, otherwise: { accept: true } } : stage;
+  return unmanaged === 'open' && dropsUnmanaged ? { ...stage, otherwise: ACCEPT } : stage;
 }
 
 /** The drop chains that the stages of one direction use. */

@@ -1,5 +1,5 @@
-import { ALL_REASONS } from '../../filter/reasons.ts';
-import { LINK_LOCAL_MAC } from '../../filter/stage.ts';
+import { ALL_REASONS, DIRECTIONS } from '../../filter/reasons.ts';
+import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import { INGRESS_TABLE, TABLE } from './base-text.ts';
 import { type Elements, FLAG_SETS, type PortKey } from './own.ts';
 import { counterKey } from './stages.ts';
@@ -7,9 +7,7 @@ import { counterKey } from './stages.ts';
 /** Takes ports out of the sets of flags and counters: whatever they were, whatever was counted. */
 export function renderForget(keys: readonly PortKey[]): string[] {
   const counters = keys.flatMap((key) =>
-    (['from-guest', 'to-guest'] as const).flatMap((direction) =>
-      ALL_REASONS.map((reason) => `${key} . ${counterKey(direction, reason)}`),
-    ),
+    DIRECTIONS.flatMap((direction) => ALL_REASONS.map((reason) => `${key} . ${counterKey(direction, reason)}`)),
   );
   return removeElements(
     new Map([...FLAG_SETS.map((flag): [string, readonly PortKey[]] => [flag, keys]), ['drops', counters]]),

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import type { Field } from '../../filter/stage.ts';
+import type { Field, Value } from '../../filter/stage.ts';
 
 /** How nftables spells a field, and how it wants its values. */
 export interface NftField {
@@ -8,7 +8,7 @@ export interface NftField {
    * header (nft(8), raw payload expression).
    */
   readonly text: string;
-  readonly value: 'plain' | 'hex' | 'hex-address';
+  readonly value: 'plain' | 'hex';
   /** Width of a raw value in bits. */
   readonly bits?: number;
   /**
@@ -73,7 +73,7 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   // RFC 4861 §4.1, §4.3, §4.4: options of RS start at byte 8, of NS and NA at byte 24; type, length, address.
   'rs option': { text: '@th,64,16', value: 'hex', bits: 16 },
   'rs lladdr': { text: '@th,80,48', value: 'hex', bits: 48 },
-  'nd target': { text: '@th,64,128', value: 'hex-address', bits: 128 },
+  'nd target': { text: '@th,64,128', value: 'hex', bits: 128 },
   'nd option': { text: '@th,192,16', value: 'hex', bits: 16 },
   'nd lladdr': { text: '@th,208,48', value: 'hex', bits: 48 },
   'na flags': { text: '@th,32,8', value: 'hex', bits: 8 },
@@ -90,22 +90,21 @@ export function nftBare(field: Field): string {
 }
 
 /** A value as nft wants it beside `nftBare`: a number, or an address as text. */
-export function nftValue(field: Field, value: number | string): string {
+export function nftValue(field: Field, value: Value): string {
   const spec = NFT_FIELDS[field];
-  if (spec.bare !== undefined) {
-    const digits = Math.max(1, spec.bare.bits / 4);
-    return `0x${(typeof value === 'number' ? value.toString(16) : addressHex(value)).padStart(digits, '0')}`;
-  }
-  switch (spec.value) {
-    case 'hex':
-      return typeof value === 'number' ? `0x${value.toString(16).padStart((spec.bits ?? 8) / 4, '0')}` : value;
-    case 'hex-address':
-      return `0x${addressHex(String(value))}`;
-    case 'plain':
-      return String(value);
-    default:
-      return spec.value satisfies never;
-  }
+  if (spec.bare !== undefined) return hexText(value, spec.bare.bits);
+  return spec.value === 'hex' ? hexText(value, spec.bits ?? 8) : String(value);
+}
+
+/** A value as a number as wide as its field. */
+function hexText(value: Value, bits: number): string {
+  const digits =
+    typeof value !== 'string' ? value.toString(16) : isMac(value) ? value.replaceAll(':', '') : addressHex(value);
+  return `0x${digits.padStart(Math.max(1, bits / 4), '0')}`;
+}
+
+function isMac(text: string): boolean {
+  return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text);
 }
 
 /** A block of addresses as a condition; plain bits compare the leading ones only. */

@@ -1,6 +1,6 @@
 import type { Direction } from '../../filter/reasons.ts';
 import { PORT } from './own.ts';
-import { stageChain } from './stages.ts';
+import { type OtherChain, stageChain } from './stages.ts';
 
 /**
  * A short way for ordinary traffic: TCP and UDP from and to one station, with the own addresses. It only ever accepts,
@@ -17,7 +17,7 @@ export function renderQuick(direction: Direction): string[] {
     direction === 'from-guest'
       ? []
       : ['    # Its own frame coming back.', `    ${PORT[direction]} . ether saddr @own-mac goto ${stages}`];
-  const chain = (name: string): string => stageChain(direction, name);
+  const chain = (name: OtherChain): string => stageChain(direction, name);
   return [
     '  # Who may use any address, or has blocks of them.',
     `  chain ${chain('quick-ip-more')} {`,

@@ -1,11 +1,30 @@
 import { counterCode, type Direction, type Reason } from '../../filter/reasons.ts';
-import type { Match, Outcome, Stage, Step, Switch } from '../../filter/stage.ts';
+import {
+  isSwitch,
+  type Match,
+  type Outcome,
+  type Stage,
+  type Step,
+  type Switch,
+  type Value,
+} from '../../filter/stage.ts';
+import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
 import { INDEX, notOwnMac, ownAlternatives, PORT } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
-export function stageChain(direction: Direction, stage: string): string {
+/** Chains that are no stages: what stands before them, and what only link-local frames see. */
+export type OtherChain =
+  | 'link-local'
+  | 'unconfigured'
+  | 'quick'
+  | 'quick-ip'
+  | 'quick-ip-more'
+  | 'quick-ip6'
+  | 'quick-ip6-more';
+
+export function stageChain(direction: Direction, stage: StageName | OtherChain): string {
   return `${direction}/${stage}`;
 }
 
@@ -14,14 +33,14 @@ export function dropChain(direction: Direction, reason: Reason): string {
 }
 
 /** All stages of one direction as chains of a `table` block; a chain stands before those that lead to it. */
-export function renderStages(direction: Direction, stages: readonly Stage[]): string[] {
+export function renderStages(direction: Direction, stages: readonly Stage<StageName>[]): string[] {
   return [...stages].reverse().flatMap((stage) => renderChain(direction, stage));
 }
 
-function renderChain(direction: Direction, stage: Stage): string[] {
+function renderChain(direction: Direction, stage: Stage<StageName>): string[] {
   const steps = stage.steps.flatMap((step) => [
     ...(step.why === undefined ? [] : [`    # ${step.why}`]),
-    ...('switch' in step ? [renderSwitch(direction, step)] : renderStep(direction, step)).map((rule) => `    ${rule}`),
+    ...(isSwitch(step) ? [renderSwitch(direction, step)] : renderStep(direction, step)).map((rule) => `    ${rule}`),
   ]);
   return [
     `  # ${stage.about}`,
@@ -52,7 +71,7 @@ export function renderDropChain(direction: Direction, reason: Reason): string[] 
 }
 
 /** A rule for every combination of alternatives. */
-function renderStep(direction: Direction, step: Step): string[] {
+function renderStep(direction: Direction, step: Step<StageName>): string[] {
   const outcome = renderOutcome(direction, step.so);
   const rules = step.when.reduce<string[]>(
     (begun, match) => begun.flatMap((rule) => renderMatch(direction, match).map((one) => `${rule}${one} `)),
@@ -61,17 +80,19 @@ function renderStep(direction: Direction, step: Step): string[] {
   return rules.map((rule) => `${rule}${outcome}`);
 }
 
-function renderSwitch(direction: Direction, step: Switch): string {
+function renderSwitch(direction: Direction, step: Switch<StageName>): string {
   const cases = step.cases.flatMap((one) =>
     one.values.map((value) => `${nftValue(step.switch, value)} : ${renderOutcome(direction, one.so)}`),
   );
   return `${nftBare(step.switch)} vmap { ${cases.join(', ')} }`;
 }
 
-function renderOutcome(direction: Direction, outcome: Outcome): string {
+/** An outcome as a verdict; the one place where `PERMITTED` becomes one. */
+export function renderOutcome(direction: Direction, outcome: Outcome<StageName>): string {
   if ('drop' in outcome) return `goto ${dropChain(direction, outcome.drop)}`;
   if ('goto' in outcome) return `goto ${stageChain(direction, outcome.goto)}`;
-  return 'accept';
+  if ('accept' in outcome || 'permitted' in outcome) return 'accept';
+  return outcome satisfies never;
 }
 
 /** One condition in nft's words; it holds if one of the alternatives does. */
@@ -81,7 +102,7 @@ export function renderMatch(direction: Direction, match: Match): string[] {
   if ('notOwn' in match) return [notOwnMac(direction, match.field)];
   if ('block' in match) return [nftBlock(match.field, match.block)];
   const text = nftBare(match.field);
-  const value = (one: number | string): string => nftValue(match.field, one);
+  const value = (one: Value): string => nftValue(match.field, one);
   if ('is' in match) return [`${text} ${value(match.is)}`];
   if ('isNot' in match) return [`${text} != ${value(match.isNot)}`];
   if ('within' in match) return [`${text} ${match.within.map(value).join('-')}`];

@@ -1,0 +1,95 @@
+import { ACCEPT, type BothWays, drop } from './stage.ts';
+import { ARP_FORM, ARP_OPERATIONS, BROADCAST_MAC, GROUP_BIT, RARP_FORM } from './wire.ts';
+
+/** ARP (RFC 826), and what is left of RARP (RFC 903). */
+export const ARP = {
+  fromGuest: [
+    {
+      name: 'arp',
+      about: 'RFC 826 in its one canonical form, speaking for nobody else.',
+      steps: [
+        {
+          when: [{ field: 'arp form', isNot: ARP_FORM }],
+          so: drop('arp-form'),
+          why: 'Linux takes hrd 6 as Ethernet too',
+        },
+        { when: [{ field: 'arp operation', notWithin: ARP_OPERATIONS }], so: drop('arp-op') },
+        {
+          when: [{ field: 'arp saddr ether', notOwn: 'mac' }],
+          so: drop('arp-sha'),
+          why: 'Linux even takes broadcast and group addresses here',
+        },
+        {
+          when: [
+            { field: 'ether daddr', masked: GROUP_BIT },
+            { field: 'ether daddr', isNot: BROADCAST_MAC },
+          ],
+          so: drop('l2l3-mismatch'),
+          why: 'RFC 826: to one station or to all',
+        },
+        { when: [{ field: 'arp saddr ip', own: 'ip' }], so: ACCEPT },
+        {
+          when: [
+            { field: 'arp operation', is: 1 },
+            { field: 'arp saddr ip', is: '0.0.0.0' },
+            { field: 'arp daddr ip', own: 'ip' },
+          ],
+          so: ACCEPT,
+          why: 'a probe for an own address (RFC 5227 §2.1.1)',
+        },
+        { when: [{ field: 'arp saddr ip', is: '0.0.0.0' }], so: drop('arp-probe'), why: 'RFC 5227 §2.1.1' },
+      ],
+      otherwise: drop('arp-spa'),
+    },
+    {
+      name: 'rarp',
+      about: 'Only the announcement that QEMU and Xen send after a migration: "I am here", no addresses.',
+      steps: [
+        {
+          when: [
+            { field: 'rarp form', is: RARP_FORM },
+            { field: 'ether daddr', is: BROADCAST_MAC },
+            { field: 'rarp saddr ether', own: 'mac' },
+            { field: 'rarp daddr ether', own: 'mac' },
+            { field: 'rarp saddr ip', is: '0.0.0.0' },
+            { field: 'rarp daddr ip', is: '0.0.0.0' },
+          ],
+          so: ACCEPT,
+          why: 'RFC 903, QEMU net/announce.c',
+        },
+      ],
+      otherwise: drop('rarp'),
+    },
+  ],
+  toGuest: [
+    {
+      name: 'arp',
+      about: 'For an own address, or the answer to its own probe (RFC 5227: target 0.0.0.0).',
+      steps: [
+        { when: [{ field: 'arp form', isNot: ARP_FORM }], so: drop('arp-form') },
+        { when: [{ field: 'arp operation', notWithin: ARP_OPERATIONS }], so: drop('arp-op') },
+        { when: [{ field: 'arp daddr ip', own: 'ip' }], so: ACCEPT },
+        { when: [{ field: 'arp daddr ip', is: '0.0.0.0' }, { vif: 'ipv4' }], so: ACCEPT },
+      ],
+      otherwise: drop('arp-foreign'),
+    },
+    {
+      name: 'arp/group',
+      short: 'arp-grp',
+      about:
+        'Broadcast: announcements must arrive (failover of the gateway and of neighbours); probes only for own addresses.',
+      steps: [
+        { when: [{ field: 'ether daddr', isNot: BROADCAST_MAC }], so: drop('l2l3-mismatch') },
+        { when: [{ field: 'arp form', isNot: ARP_FORM }], so: drop('arp-form') },
+        { when: [{ field: 'arp operation', notWithin: ARP_OPERATIONS }], so: drop('arp-op') },
+        {
+          when: [{ field: 'arp saddr ip', isNot: '0.0.0.0' }, { vif: 'ipv4' }],
+          so: ACCEPT,
+          why: 'an announcement cannot be told from a question: nftables compares no two fields of a packet',
+        },
+        { when: [{ field: 'arp daddr ip', own: 'ip' }], so: ACCEPT },
+      ],
+      otherwise: drop('arp-foreign'),
+    },
+  ],
+} as const satisfies BothWays;

@@ -1,0 +1,23 @@
+import { drop, type Switch } from './stage.ts';
+
+/** Protocols that carry control traffic or another IP packet; the numbers are the same in IPv4 and IPv6 (IANA). */
+export const CONTROL_PROTOCOLS = [
+  // IPIP, 6in4, IP-within-IP (94), EtherIP, L2TPv3, MPLS-in-IP: the packet inside would be judged by nobody.
+  { values: [4, 41, 94, 97, 115, 137], so: drop('tunnel') },
+  // EGP, IGRP, EIGRP, OSPF, PIM, IS-IS over IP.
+  { values: [8, 9, 88, 89, 103, 124], so: drop('routing') },
+  // VRRP and CARP share 112 (RFC 5798); 240 is pfsync, CARP's companion.
+  { values: [112, 240], so: drop('fhrp') },
+] as const satisfies Switch['cases'];
+
+/** UDP control protocols whose ports are below 1024: no client sends to or from them by chance. */
+export const CONTROL_PORTS = [
+  { values: [520, 521], so: drop('routing') }, // RIP, RIPng
+] as const satisfies Switch['cases'];
+
+/**
+ * UDP control protocols on ports that a client may also draw as its source port, so that the answer to it goes there.
+ * They are only spoken to groups: HSRP, HSRPv6, GLBP; OLSR, LDP, Babel, EIGRP-less relatives.
+ */
+export const GROUP_FHRP_PORTS = [1985, 2029, 3222] as const;
+export const GROUP_ROUTING_PORTS = [646, 698, 6696] as const;

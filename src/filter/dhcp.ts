@@ -1,0 +1,74 @@
+import { ACCEPT, type BothWays, drop, go } from './stage.ts';
+import { IPV4_BROADCAST, WHOLE_PACKET } from './wire.ts';
+
+/** DHCP (RFC 2131). */
+export const DHCP = {
+  fromGuest: [
+    {
+      name: 'dhcp',
+      about: 'A plain client (RFC 2131 §4.1) that asks for itself.',
+      steps: [
+        {
+          when: [{ field: 'ip frag-off', notMasked: WHOLE_PACKET }],
+          so: drop('dhcp-form'),
+          why: 'chaddr must be in sight',
+        },
+        { when: [{ field: 'udp sport', isNot: 68 }], so: drop('dhcp-form') },
+        { when: [{ field: 'dhcp op-htype-hlen', isNot: 0x010106 }], so: drop('dhcp-form'), why: 'a request, Ethernet' },
+        { when: [{ field: 'dhcp giaddr', isNot: '0.0.0.0' }], so: drop('dhcp-form'), why: 'only relays fill it in' },
+        { when: [{ field: 'dhcp chaddr', own: 'mac' }], so: go('dhcp/address') },
+      ],
+      otherwise: drop('dhcp-chaddr'),
+    },
+    {
+      name: 'dhcp/address',
+      short: 'dhcp-ad',
+      about: "Not in another's name: ciaddr is empty or own; from 0.0.0.0 only to all.",
+      steps: [
+        {
+          when: [
+            { field: 'ip saddr', is: '0.0.0.0' },
+            { field: 'ip daddr', is: IPV4_BROADCAST },
+            { field: 'dhcp ciaddr', is: '0.0.0.0' },
+            { vif: 'ipv4' },
+          ],
+          so: ACCEPT,
+          why: 'RFC 2131 §4.1: before it has an address',
+        },
+        { when: [{ field: 'dhcp ciaddr', is: '0.0.0.0' }], so: go('ip/own') },
+        { when: [{ field: 'dhcp ciaddr', own: 'ip' }], so: go('ip/own'), why: 'RFC 2131 §4.4.5, renewing' },
+      ],
+      otherwise: drop('dhcp-chaddr'),
+    },
+  ],
+  toGuest: [
+    {
+      name: 'dhcp',
+      about: 'An answer that names its MAC as the client.',
+      steps: [
+        { when: [{ field: 'dhcp op-htype-hlen', isNot: 0x020106 }], so: drop('dhcp-foreign') },
+        { when: [{ field: 'dhcp chaddr', own: 'mac' }], so: go('dhcp/address') },
+      ],
+      otherwise: drop('dhcp-foreign'),
+    },
+    {
+      name: 'dhcp/address',
+      short: 'dhcp-ad',
+      about: 'To all, or to the address it is given.',
+      steps: [{ when: [{ field: 'ip daddr', is: IPV4_BROADCAST }, { vif: 'ipv4' }], so: ACCEPT }],
+      otherwise: go('ip/own'),
+    },
+  ],
+} as const satisfies BothWays;
+
+/** DHCPv6 (RFC 8415). */
+export const DHCP6 = {
+  fromGuest: [
+    {
+      name: 'dhcp6',
+      about: 'Client messages only: solicit, request, confirm, renew, rebind, release, decline, information-request.',
+      steps: [{ switch: 'dhcp6 type', cases: [{ values: [1, 3, 4, 5, 6, 8, 9, 11], so: go('ip6/plain') }] }],
+      otherwise: drop('dhcp6-form'),
+    },
+  ],
+} as const satisfies BothWays;

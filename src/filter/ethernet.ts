@@ -1,0 +1,114 @@
+/**
+ * Who sends, and for whom it is: asked about every frame, before anything else is.
+ *
+ * Towards a guest each frame is judged alone: that the sender's side let it go says nothing here (no accept of one chain
+ * may skip another; measured on other products: 106 of 117 attacks pass where it does).
+ */
+import { ACCEPT, type BothWays, drop, go, type Stage } from './stage.ts';
+import { ETHERTYPE, GROUP_BIT, LLC_LENGTHS } from './wire.ts';
+
+/** The stages that unicast and group frames go on to, by protocol. */
+function byProtocol<const Ip extends string, const Ip6 extends string, const Arp extends string>(
+  ip: Ip,
+  ip6: Ip6,
+  arp: Arp,
+) {
+  return [
+    {
+      when: [{ field: 'ether saddr', own: 'mac' }],
+      so: drop('hairpin'),
+      why: 'its own frame coming back (hairpin mode, the other port of an HVM NIC), or a forged one',
+    },
+    {
+      switch: 'ether type',
+      cases: [
+        { values: [ETHERTYPE.ip], so: go(ip) },
+        { values: [ETHERTYPE.ip6], so: go(ip6) },
+        { values: [ETHERTYPE.arp], so: go(arp) },
+        { values: [ETHERTYPE.rarp], so: drop('rarp') },
+        { values: [ETHERTYPE.vlan, ETHERTYPE.qinq], so: drop('vlan') },
+      ],
+      why: 'a tag would hide the rest from these rules and be stripped by the guest',
+    },
+    { when: [{ field: 'ether type', within: LLC_LENGTHS }], so: drop('llc') },
+  ] as const satisfies Stage['steps'];
+}
+
+/** Source and destination MAC, and what the frame carries. */
+export const ETHERNET = {
+  fromGuest: [
+    {
+      name: 'start',
+      about: 'Who sends? Everything else is only asked about a frame with the right source MAC.',
+      steps: [
+        {
+          when: [{ field: 'ether saddr', notOwn: 'mac' }],
+          so: go('stranger'),
+          why: 'before the bridge learns: a drop in forward is too late (LP#1732294)',
+        },
+        {
+          switch: 'ether type',
+          cases: [
+            { values: [ETHERTYPE.ip], so: go('ip') },
+            { values: [ETHERTYPE.ip6], so: go('ip6') },
+            { values: [ETHERTYPE.arp], so: go('arp') },
+            { values: [ETHERTYPE.rarp], so: go('rarp') },
+            { values: [ETHERTYPE.vlan, ETHERTYPE.qinq], so: drop('vlan') },
+          ],
+          why: 'the outer type, never the inner one of a tagged frame (CVE-2021-27854)',
+        },
+        {
+          when: [{ field: 'ether type', within: LLC_LENGTHS }],
+          so: drop('llc'),
+          why: 'IEEE 802.3: below 0x0600 it is a length (CVE-2021-27861)',
+        },
+      ],
+      otherwise: drop('ethertype'),
+    },
+    {
+      name: 'stranger',
+      short: 'alien',
+      about: 'A source MAC that is not the own one: exempt ports may, nobody else.',
+      steps: [
+        {
+          when: [{ vif: 'open' }],
+          so: ACCEPT,
+          why: 'unrestricted by policy, or running before our first load',
+        },
+        { when: [{ vif: 'denied' }], so: drop('no-address'), why: 'no_ip = deny' },
+        { when: [{ vif: 'managed' }], so: drop('mac-src') },
+      ],
+      otherwise: drop('unmanaged'),
+    },
+  ],
+  toGuest: [
+    {
+      name: 'start',
+      about: 'For whom is it?',
+      steps: [
+        { when: [{ field: 'ether daddr', own: 'mac' }], so: go('unicast') },
+        { when: [{ vif: 'open' }], so: ACCEPT },
+        { when: [{ vif: 'denied' }], so: drop('no-address'), why: 'no_ip = deny' },
+        { when: [{ field: 'ether daddr', masked: GROUP_BIT }, { vif: 'managed' }], so: go('group') },
+        {
+          when: [{ vif: 'managed' }],
+          so: drop('not-for-me'),
+          why: 'flooded because the bridge does not know the owner',
+        },
+      ],
+      otherwise: drop('unmanaged'),
+    },
+    {
+      name: 'unicast',
+      about: 'To its own MAC.',
+      steps: byProtocol('ip', 'ip6', 'arp'),
+      otherwise: drop('ethertype'),
+    },
+    {
+      name: 'group',
+      about: 'To everybody, or to a multicast group.',
+      steps: byProtocol('ip/group', 'ip6/group', 'arp/group'),
+      otherwise: drop('ethertype'),
+    },
+  ],
+} as const satisfies BothWays;

@@ -1,0 +1,23 @@
+import { type BothWays, drop, go } from './stage.ts';
+
+/** IGMP (RFC 2236, RFC 3376). */
+export const IGMP = {
+  fromGuest: [
+    {
+      name: 'igmp',
+      about: 'Reports and leaves; a query would make the guest the querier of the segment (RFC 4541 §2.1).',
+      steps: [
+        {
+          switch: 'igmp type',
+          cases: [
+            { values: [0x12, 0x16, 0x17, 0x22], so: go('ip/own') },
+            { values: [0x11], so: drop('igmp-query') },
+            { values: [0x13, 0x14], so: drop('routing') }, // DVMRP, PIMv1
+            { values: [0x30, 0x31, 0x32], so: drop('mrd') }, // RFC 4286
+          ],
+        },
+      ],
+      otherwise: drop('igmp-type'),
+    },
+  ],
+} as const satisfies BothWays;

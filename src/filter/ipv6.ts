@@ -1,0 +1,188 @@
+import { CONTROL_PROTOCOLS } from './control-protocols.ts';
+import { ACCEPT, type BothWays, drop, go, PERMITTED } from './stage.ts';
+import {
+  FIRST_FRAGMENT6,
+  GROUP_BIT,
+  IPV6_GROUP,
+  IPV6_GROUP_MAC,
+  IPV6_GROUPS,
+  IPV6_VERSION,
+  MLD_ALERT_FIRST,
+  MLD_ALERT_LAST,
+  PROTOCOL,
+  SOLICITED_NODES,
+} from './wire.ts';
+
+/** IPv6 (RFC 8200). */
+export const IPV6 = {
+  fromGuest: [
+    {
+      name: 'ip6',
+      about: 'IPv6; group frames have a stage of their own.',
+      steps: [
+        { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
+        { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('ip6/group') },
+        { when: [{ field: 'ip6 daddr', block: IPV6_GROUPS }], so: drop('l2l3-mismatch') },
+      ],
+      otherwise: go('ip6/next-header'),
+    },
+    {
+      name: 'ip6/group',
+      short: 'ip6-grp',
+      about: 'Multicast frame, multicast packet.',
+      steps: [
+        {
+          when: [
+            { field: 'ether daddr', masked: IPV6_GROUP_MAC },
+            { field: 'ip6 daddr', block: IPV6_GROUPS },
+          ],
+          so: go('ip6/next-header'),
+          why: 'RFC 2464 §7',
+        },
+      ],
+      otherwise: drop('l2l3-mismatch'),
+    },
+    {
+      name: 'ip6/next-header',
+      short: 'ip6-nh',
+      about:
+        'Only what is known to be an upper-layer protocol: an unknown number may be an extension header (RFC 7045).',
+      steps: [
+        {
+          switch: 'ip6 nexthdr',
+          cases: [
+            // TCP, DCCP, GRE, ESP, SCTP, UDP-Lite.
+            { values: [6, 33, 47, 50, 132, 136], so: go('ip6/plain') },
+            { values: [PROTOCOL.udp], so: go('udp6') },
+            { values: [PROTOCOL.icmpv6], so: go('icmpv6') },
+            { values: [PROTOCOL.fragment], so: go('ip6/fragment') },
+            { values: [PROTOCOL.hopopts], so: go('ip6/hopopts') },
+            ...CONTROL_PROTOCOLS,
+          ],
+        },
+      ],
+      otherwise: go('ip6/extension'),
+    },
+    {
+      name: 'ip6/extension',
+      short: 'ip6-ext',
+      about: 'Dropped in any case; named after what hides behind the headers, if it can be seen.',
+      steps: [
+        {
+          switch: 'icmpv6 type',
+          cases: [
+            { values: [134], so: drop('ra') },
+            { values: [133, 135, 136, 137], so: drop('nd-ext') },
+          ],
+          why: 'RFC 7113, RFC 6980',
+        },
+      ],
+      otherwise: drop('ip6-ext'),
+    },
+    {
+      name: 'ip6/plain',
+      short: 'ip6-pln',
+      about: 'Ordinary traffic never comes from the unspecified address.',
+      steps: [{ when: [{ field: 'ip6 saddr', is: '::' }], so: drop('ip6-src') }],
+      otherwise: go('ip6/own'),
+    },
+    {
+      name: 'ip6/own',
+      short: 'ip6-own',
+      about: 'The last question: is the source address the own one?',
+      steps: [
+        { when: [{ field: 'ip6 saddr', own: 'ip6' }], so: PERMITTED },
+        {
+          when: [{ field: 'ip6 saddr', is: '::' }, { vif: 'ipv6' }],
+          so: ACCEPT,
+          why: 'RFC 4291 §2.5.2; only what has the form of DAD, MLD or RS comes here with it',
+        },
+      ],
+      otherwise: drop('ip6-src'),
+    },
+    {
+      name: 'ip6/fragment',
+      short: 'ip6-frg',
+      about: 'Fragments of ordinary protocols; never of ND (RFC 6980), never with further headers inside (RFC 7112).',
+      steps: [
+        {
+          when: [{ field: 'ip6 frag offset', notMasked: FIRST_FRAGMENT6 }],
+          so: go('ip6/later-fragment'),
+        },
+        {
+          switch: 'ip6 frag nexthdr',
+          cases: [
+            { values: [6, 33, 47, 50, 132, 136], so: go('ip6/plain') },
+            { values: [PROTOCOL.udp], so: go('udp6') },
+            { values: [PROTOCOL.icmpv6], so: go('ip6/fragmented-icmpv6') },
+            ...CONTROL_PROTOCOLS,
+          ],
+        },
+      ],
+      otherwise: go('ip6/extension'),
+    },
+    {
+      name: 'ip6/later-fragment',
+      short: 'ip6-lat',
+      about: 'Without its first fragment it is nothing, and the first one was judged.',
+      steps: [
+        {
+          switch: 'ip6 frag nexthdr',
+          cases: [{ values: [6, 17, 33, 47, 50, 58, 132, 136], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
+        },
+      ],
+      otherwise: go('ip6/extension'),
+    },
+    {
+      name: 'ip6/fragmented-icmpv6',
+      short: 'ip6-fic',
+      about: 'Only echo is ever large enough to need it.',
+      steps: [{ switch: 'icmpv6 type', cases: [{ values: [128, 129], so: go('ip6/plain') }] }],
+      otherwise: go('ip6/extension'),
+    },
+    {
+      name: 'ip6/hopopts',
+      short: 'ip6-hop',
+      about: 'Hop-by-hop options are for MLD: router alert for MLD and padding, in either order.',
+      steps: [
+        { when: [{ field: 'ip6 hopopts', is: MLD_ALERT_FIRST }], so: go('mld'), why: 'RFC 2710 §3' },
+        { when: [{ field: 'ip6 hopopts', is: MLD_ALERT_LAST }], so: go('mld'), why: 'the same, PadN first' },
+      ],
+      otherwise: go('ip6/extension'),
+    },
+  ],
+  toGuest: [
+    {
+      name: 'ip6',
+      about: 'Unicast IPv6 in a unicast frame, to one of its addresses.',
+      steps: [
+        { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
+        { when: [{ field: 'ip6 daddr', block: IPV6_GROUPS }], so: drop('l2l3-mismatch') },
+        {
+          when: [
+            { field: 'ip6 nexthdr', is: PROTOCOL.udp },
+            { field: 'udp dport', is: 547 },
+          ],
+          so: drop('dhcp-foreign'),
+          why: 'it is no DHCPv6 server',
+        },
+        { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: PERMITTED },
+      ],
+      otherwise: drop('ip6-dst'),
+    },
+    {
+      name: 'ip6/group',
+      short: 'ip6-grp',
+      about: 'Multicast frame, multicast packet.',
+      steps: [
+        { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
+        { when: [{ field: 'ether daddr', notMasked: IPV6_GROUP_MAC }], so: drop('l2l3-mismatch') },
+        { when: [{ field: 'ip6 daddr', notMasked: IPV6_GROUP }], so: drop('l2l3-mismatch') },
+        { when: [{ field: 'ip6 daddr', block: SOLICITED_NODES }], so: go('ip6/solicited') },
+        { when: [{ field: 'ip6 nexthdr', is: PROTOCOL.udp }], so: go('udp6/group') },
+        { when: [{ vif: 'ipv6' }], so: PERMITTED },
+      ],
+      otherwise: drop('ip6-dst'),
+    },
+  ],
+} as const satisfies BothWays;

@@ -1,0 +1,117 @@
+import { type BothWays, drop, go, PERMITTED, type Step } from './stage.ts';
+import { SOLICITED_NODE } from './wire.ts';
+
+/** RFC 4861 §7.1: hop limit 255 proves that no router forwarded it; code 0. */
+const ND_FORM = [
+  { when: [{ field: 'ip6 hoplimit', isNot: 255 }], so: drop('nd-form'), why: 'RFC 4861 §7.1' },
+  { when: [{ field: 'icmpv6 code', isNot: 0 }], so: drop('nd-form'), why: 'RFC 4861 §7.1' },
+] as const satisfies readonly Step[];
+
+/** Neighbour discovery (RFC 4861). */
+export const ND = {
+  fromGuest: [
+    {
+      name: 'rs',
+      about: 'Router solicitation: no option, or exactly the own link-layer address.',
+      steps: [
+        ...ND_FORM,
+        { when: [{ field: 'ip6 length', is: 8 }], so: go('ip6/own') },
+        {
+          when: [
+            { field: 'ip6 length', is: 16 },
+            { field: 'ip6 saddr', isNot: '::' },
+            { field: 'rs option', is: 0x0101 },
+            { field: 'rs lladdr', own: 'mac' },
+          ],
+          so: go('ip6/own'),
+          why: 'RFC 4861 §4.1',
+        },
+      ],
+      otherwise: drop('nd-lla'),
+    },
+    {
+      name: 'ns',
+      about: 'Neighbour solicitation: from :: it is duplicate address detection, else a question.',
+      steps: [
+        ...ND_FORM,
+        { when: [{ field: 'ip6 saddr', is: '::' }], so: go('ns/dad') },
+        { when: [{ field: 'ip6 length', is: 24 }], so: go('ip6/own') },
+        {
+          when: [
+            { field: 'ip6 length', is: 32 },
+            { field: 'nd option', is: 0x0101 },
+            { field: 'nd lladdr', own: 'mac' },
+          ],
+          so: go('ip6/own'),
+          why: 'RFC 4861 §4.3',
+        },
+      ],
+      otherwise: drop('nd-lla'),
+    },
+    {
+      name: 'ns/dad',
+      short: 'ns-dad',
+      about: 'Only for an own address (else it would make others give up theirs); a nonce is allowed (RFC 7527).',
+      steps: [
+        {
+          when: [{ field: 'ip6 daddr', notMasked: SOLICITED_NODE }],
+          so: drop('nd-form'),
+          why: 'RFC 4861 §7.1.1: to a solicited-node group',
+        },
+        {
+          when: [
+            { field: 'ip6 length', is: 24 },
+            { field: 'nd target', own: 'ip6' },
+          ],
+          so: go('ip6/own'),
+        },
+        {
+          when: [
+            { field: 'ip6 length', is: 32 },
+            { field: 'nd option', is: 0x0e01 },
+            { field: 'nd target', own: 'ip6' },
+          ],
+          so: go('ip6/own'),
+        },
+      ],
+      otherwise: drop('nd-target'),
+    },
+    {
+      name: 'na',
+      about: 'Neighbour advertisement: for an own address, from an own address, with the own MAC or none.',
+      steps: [
+        ...ND_FORM,
+        { when: [{ field: 'na flags', notMasked: [0x80, 0] }], so: drop('nd-router'), why: 'RFC 4861 §4.4, R flag' },
+        { when: [{ field: 'ip6 length', is: 24 }], so: go('na/target') },
+        {
+          when: [
+            { field: 'ip6 length', is: 32 },
+            { field: 'nd option', is: 0x0201 },
+            { field: 'nd lladdr', own: 'mac' },
+          ],
+          so: go('na/target'),
+        },
+      ],
+      otherwise: drop('nd-lla'),
+    },
+    {
+      name: 'na/target',
+      short: 'na-tgt',
+      about: 'Target first, then the source address like any packet.',
+      steps: [
+        { when: [{ field: 'ip6 saddr', is: '::' }], so: drop('ip6-src') },
+        { when: [{ field: 'nd target', own: 'ip6' }], so: go('ip6/own') },
+      ],
+      otherwise: drop('nd-target'),
+    },
+  ],
+  toGroup: [
+    {
+      name: 'ip6/solicited',
+      short: 'ip6-sol',
+      about: 'Solicited-node groups (RFC 4291 §2.7.1) of its own addresses only.',
+      steps: [{ when: [{ field: 'ip6 daddr', own: 'solicited' }], so: PERMITTED }],
+      otherwise: drop('nd-foreign'),
+    },
+  ],
+} as const satisfies BothWays;

@@ -1,0 +1,94 @@
+/**
+ * Numbers and masks of the wire, and how addresses are written. The stages use them, and so do those who print stages:
+ * what must be the same in two places has its name here.
+ */
+
+/** A MAC address: `00:16:3e:00:00:01`. */
+export type Mac = `${string}:${string}:${string}:${string}:${string}:${string}`;
+/** An IPv4 address: `192.0.2.1`. */
+export type Ipv4 = `${number}.${number}.${number}.${number}`;
+/** An IPv6 address that is written with `::`, as all are that the stages name. */
+export type Ipv6 = `${string}::${string}`;
+
+/** Which bits are compared, and what they must be. */
+export type Masked<Value> = readonly [mask: Value, value: Value];
+
+// ---- Ethernet --------------------------------------------------------------------------------------------------
+
+export const ETHERTYPE = { ip: 0x0800, arp: 0x0806, rarp: 0x8035, vlan: 0x8100, qinq: 0x88a8, ip6: 0x86dd } as const;
+/** What stands for a length in place of an ether type (IEEE 802.3: below 0x0600). */
+export const LLC_LENGTHS = [0, 0x05ff] as const;
+
+export const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff' satisfies Mac;
+/** The multicast bit of an Ethernet address (IEEE 802: I/G). */
+export const GROUP_BIT = ['01:00:00:00:00:00', '01:00:00:00:00:00'] as const satisfies Masked<Mac>;
+/** IPv4 multicast on Ethernet: 01:00:5e and 23 bits of the group (RFC 1112 §6.4). */
+export const IPV4_GROUP_MAC = ['ff:ff:ff:80:00:00', '01:00:5e:00:00:00'] as const satisfies Masked<Mac>;
+/** IPv6 multicast on Ethernet: 33:33 and 32 bits of the group (RFC 2464 §7). */
+export const IPV6_GROUP_MAC = ['ff:ff:00:00:00:00', '33:33:00:00:00:00'] as const satisfies Masked<Mac>;
+/** The groups a bridge must not forward, 01:80:c2:00:00:00 to :0f (IEEE 802.1D table 7-10). */
+export const LINK_LOCAL_MAC = ['ff:ff:ff:ff:ff:f0', '01:80:c2:00:00:00'] as const satisfies Masked<Mac>;
+
+// ---- ARP and RARP ----------------------------------------------------------------------------------------------
+
+/** The first 6 bytes of RFC 826's one form for Ethernet and IPv4: htype 1, ptype 0x0800, hlen 6, plen 4. */
+export const ARP_FORM = 0x000108000604;
+/** The same and RARP's operation 3, "request reverse": the announcement after a migration (RFC 903). */
+export const RARP_FORM = 0x0001080006040003;
+/** Request and reply. */
+export const ARP_OPERATIONS = [1, 2] as const;
+
+// ---- IP --------------------------------------------------------------------------------------------------------
+
+/** Numbers of protocols (IANA); IPv6 has them as next headers, among those of extension headers. */
+export const PROTOCOL = {
+  hopopts: 0,
+  icmp: 1,
+  igmp: 2,
+  tcp: 6,
+  udp: 17,
+  fragment: 44,
+  icmpv6: 58,
+} as const;
+
+/** Version 4 and 5 words: a header without options. */
+export const IPV4_PLAIN = 0x45;
+/** Any header that IPv4 can have. */
+export const IPV4_HEADERS = [0x45, 0x4f] as const;
+/** Neither more fragments nor an offset (RFC 791). */
+export const WHOLE_PACKET = [0x3fff, 0] as const satisfies Masked<number>;
+/** No offset: a whole packet, or the first fragment of one. */
+export const FIRST_FRAGMENT = [0x1fff, 0] as const satisfies Masked<number>;
+/** The same in IPv6's fragment header (RFC 8200 §4.5). */
+export const FIRST_FRAGMENT6 = [0xfff8, 0] as const satisfies Masked<number>;
+
+/** To one station: below the groups. */
+export const IPV4_STATIONS = ['0.0.0.0', '223.255.255.255'] as const satisfies readonly Ipv4[];
+/** To many: groups (RFC 1112), what is reserved, and the broadcast. */
+export const IPV4_MANY = ['224.0.0.0', '255.255.255.255'] as const satisfies readonly Ipv4[];
+export const IPV4_GROUPS = '224.0.0.0/4';
+export const IPV4_BROADCAST = '255.255.255.255' satisfies Ipv4;
+/** Every subnet broadcast ends in two bits of one. */
+export const BROADCAST_BITS = ['0.0.0.3', '0.0.0.3'] as const satisfies Masked<Ipv4>;
+
+export const IPV6_VERSION = 6;
+export const IPV6_GROUPS = 'ff00::/8';
+/** The same as a mask, for what can only be denied so. */
+export const IPV6_GROUP = ['ff00::', 'ff00::'] as const satisfies Masked<Ipv6>;
+/** Solicited-node groups (RFC 4291 §2.7.1). */
+export const SOLICITED_NODES = 'ff02::1:ff00:0/104';
+/** The same as a mask. */
+export const SOLICITED_NODE = [
+  'ffff:ffff:ffff:ffff:ffff:ffff:ff00::',
+  'ff02::1:ff00:0',
+] as const satisfies Masked<Ipv6>;
+
+/**
+ * Hop-by-hop options of MLD: next header ICMPv6, one unit of 8 bytes, router alert with the value 0 (RFC 2710 §3,
+ * RFC 2711 §2.1), and PadN (RFC 8200 §4.2) behind it or in front of it.
+ */
+export const MLD_ALERT_FIRST = 0x3a00050200000100n;
+export const MLD_ALERT_LAST = 0x3a00010005020000n;
+
+/** RFC 768: 8 bytes are the header alone. */
+export const UDP_LENGTHS = [8, 65535] as const;
