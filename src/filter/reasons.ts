@@ -106,8 +106,8 @@ export function reasonOfCode(code: number): { direction: Direction; reason: Reas
 export const DEFAULT_GAPS = ['ip-form', 'ip-opt', 'igmp-type'] as const satisfies readonly Reason[];
 
 /**
- * The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. Written down
- * here, so that who reads a policy needs no compiler of rules; a test holds that compiler to it.
+ * The reasons that `ebtables_gaps` may name: those whose acceptance lets something pass that would be closed. Written
+ * down here, so that who reads a policy needs no compiler of rules; a test holds that compiler to it.
  */
 export const POSSIBLE_GAPS = [
   ...DEFAULT_GAPS,

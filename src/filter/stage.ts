@@ -121,11 +121,12 @@ export type Outcome<Name extends string = string> =
 
 /**
  * It is who it says it is: form and addresses were asked about, and are its own. What comes behind that question stands
- * in the place of this outcome: today nothing does, and backends print it as their `accept`; rules per guest begin here.
+ * in the place of this outcome: today nothing does, and backends print it as their `accept`; rules per guest begin
+ * here.
  *
- * Some of what no rule may ever stop still arrives here, because it shares its last question with everything else: IGMP,
- * MLD, neighbour discovery and DHCP from an address, and towards a guest all of ICMPv6 and IGMP, which no stage looks at.
- * test/filter/permitted.test.ts has the list; whoever puts rules here lets that pass first.
+ * Some of what no rule may ever stop still arrives here, because it shares its last question with everything else:
+ * IGMP, MLD, neighbour discovery and DHCP from an address, and towards a guest all of ICMPv6 and IGMP, which no stage
+ * looks at. test/filter/permitted.test.ts has the list; whoever puts rules here lets that pass first.
  */
 export const PERMITTED = { permitted: true } as const satisfies Outcome;
 

@@ -53,7 +53,9 @@ type NameIn<Stages extends readonly Stage[]> = Stages[number]['name'];
 
 export type StageName = NameIn<typeof FROM_GUEST> | NameIn<typeof TO_GUEST>;
 
-/** All stages by direction. That every stage which is named exists, in the same direction, is what makes this compile. */
+/**
+ * All stages by direction. That every stage which is named exists, in the same direction, is what makes this compile.
+ */
 export const STAGES: Readonly<Record<Direction, readonly Stage<StageName>[]>> = {
   'from-guest': FROM_GUEST,
   'to-guest': TO_GUEST,

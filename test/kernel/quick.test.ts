@@ -3,6 +3,7 @@
  * send with it gets the same verdict, for the same reason, from the stages alone.
  */
 import test, { type TestContext } from 'node:test';
+import { DIRECTIONS } from '../../src/filter/reasons.ts';
 import { ATTACKS } from './attacks.ts';
 import { CORPUS } from './corpus.ts';
 import { type Dom0, obstacle } from './dom0.ts';
@@ -19,7 +20,7 @@ else {
 
 async function openWithoutShortWay(t: TestContext): Promise<Dom0> {
   const dom0 = await openGuests(t);
-  const text = ['from-guest', 'to-guest'].map(
+  const text = DIRECTIONS.map(
     (direction) =>
       `flush chain bridge xen-vif ${direction}/quick\nadd rule bridge xen-vif ${direction}/quick goto ${direction}/start\n`,
   );

@@ -55,12 +55,15 @@ export interface NoMatch<F extends Field = Field> {
 }
 
 const ANY_MAC = '00:00:00:00:00:00/00:00:00:00:00:00';
-/** Not /0: ebtables-legacy 2.0.11 makes that a mask of ones (a shift of 32 bits by 32, libebtc's ebt_parse_ip_address). */
+/**
+ * Not /0: ebtables-legacy 2.0.11 makes that a mask of ones (a shift of 32 bits by 32, libebtc's ebt_parse_ip_address).
+ */
 const ANY_IPV4 = '0.0.0.0/0.0.0.0';
 
 /**
- * RFC 826's one form for Ethernet and IPv4. A mask of zero matches any address, but only in a packet that holds one where
- * it belongs: the kernel compares hlen, hrd, plen and pro first, and wants all of it (net/bridge/netfilter/ebt_arp.c).
+ * RFC 826's one form for Ethernet and IPv4. A mask of zero matches any address, but only in a packet that holds one
+ * where it belongs: the kernel compares hlen, hrd, plen and pro first, and wants all of it
+ * (net/bridge/netfilter/ebt_arp.c).
  */
 const ARP_HEADER: Options = {
   '--arp-htype': '1',
@@ -230,7 +233,10 @@ const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   [ETHERTYPE.vlan]: '802_1Q',
 };
 
-/** A value of `-p`: names from /etc/ethertypes as ebtables itself prints them (its package needs netbase), else a number. */
+/**
+ * A value of `-p`: names from /etc/ethertypes as ebtables itself prints them (its package needs netbase), else a
+ * number.
+ */
 export function protocolName(etherType: number): string {
   return PROTOCOL_NAMES[etherType] ?? `0x${etherType.toString(16).padStart(4, '0')}`;
 }

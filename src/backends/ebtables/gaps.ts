@@ -38,8 +38,8 @@ export function possibleGaps(): readonly Reason[] {
 
 /**
  * How far ebtables stops what a reason stands for.
- * - `yes`: all of it; - `partly`: what it can see of it, the rest passes; - `closed`: all of it, and with it what cannot
- *   be told from it. Both of the last may be, in different places.
+ * - `yes`: all of it; - `partly`: what it can see of it, the rest passes; - `closed`: all of it, and with it what
+ *   cannot be told from it. Both of the last may be, in different places.
  */
 export type Support = 'yes' | 'partly' | 'closed';
 

@@ -1,7 +1,7 @@
 /**
- * The stages of the filter as ebtables chains, as far as ebtables has words for them, and a list of what it has no words
- * for. ebtables has no sets, so every vif gets chains of its own; no maps, so a switch is a rule for each value; no goto,
- * but a stage always decides, so a jump to one never comes back.
+ * The stages of the filter as ebtables chains, as far as ebtables has words for them, and a list of what it has no
+ * words for. ebtables has no sets, so every vif gets chains of its own; no maps, so a switch is a rule for each value;
+ * no goto, but a stage always decides, so a jump to one never comes back.
  *
  * What cannot be seen is closed, unless the policy accepts the gap:
  * - a check that would drop for a reason drops all it was to look at; accepted, it is left out;
@@ -11,6 +11,7 @@
 import { Failure } from '../../errors.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction, Reason } from '../../filter/reasons.ts';
+import { runsOf } from '../../filter/runs.ts';
 import {
   droppedBy,
   isSwitch,
@@ -171,8 +172,8 @@ class Compiler {
   }
 
   /**
-   * "None of these, then that" as a chain of its own, from which the frames that are one of these come back. (To jump on
-   * from each of them would double the ways to what follows, and the kernel walks every way at every change.)
+   * "None of these, then that" as a chain of its own, from which the frames that are one of these come back. (To jump
+   * on from each of them would double the ways to what follows, and the kernel walks every way at every change.)
    */
   private checkRule(stage: Stage, part: number, unless: readonly Options[], rules: readonly EbtRule[]): EbtRule {
     const name = this.chainName(stage, part);
@@ -278,7 +279,7 @@ class Compiler {
     const isSpecial = (value: number): boolean =>
       field.special?.some((one) => sameTest(one.of, { is: value })) ?? false;
     const cases = step.cases.flatMap((one) =>
-      (field.takes === 'range' ? runs(one.values) : one.values.map((value) => [value, value] as const)).map(
+      (field.takes === 'range' ? runsOf(one.values) : one.values.map((value) => [value, value] as const)).map(
         (values) => ({
           values,
           so: one.so,
@@ -373,17 +374,6 @@ function decides(rule: EbtRule): boolean {
 function withoutDoubles(rules: readonly EbtRule[]): EbtRule[] {
   const seen = rules.map((rule) => (rule.check === true ? rule.target : JSON.stringify(rule.options)));
   return rules.filter((_rule, at) => seen.indexOf(seen[at] ?? '') === at);
-}
-
-/** Numbers as runs of neighbours: 10, 11, 12, 42 are 10-12 and 42-42. */
-function runs(values: readonly number[]): (readonly [number, number])[] {
-  const found: [number, number][] = [];
-  for (const value of [...values].sort((a, b) => a - b)) {
-    const last = found[found.length - 1];
-    if (last !== undefined && last[1] === value - 1) last[1] = value;
-    else found.push([value, value]);
-  }
-  return found;
 }
 
 function unique(shortfalls: readonly Shortfall[]): Shortfall[] {

@@ -100,7 +100,10 @@ export function renderLoad(load: EbtLoad, variant: EbtTools['variant']): string 
   ]);
 }
 
-/** Some vifs' chains alone. Of many vifs they are loaded in portions: ebtables-nft takes 20 times as long for three times as many. */
+/**
+ * Some vifs' chains alone. Of many vifs they are loaded in portions: ebtables-nft takes 20 times as long for three
+ * times as many.
+ */
 export function renderChains(chains: readonly EbtChain[], variant: EbtTools['variant']): string {
   return lines(['*nat', ...declareAll(chains, declarer(variant)), ...chains.flatMap(chainRules)]);
 }

@@ -15,7 +15,9 @@ export const INGRESS_TABLE = 'netdev xen-vif';
 
 /** The most (port, reason) pairs the kernel counts; beyond that frames are still dropped, just not counted. */
 const DROPS_SIZE = 1_000_000;
-/** The same for ports that nobody has configured; nobody takes their counters away either, so they end by themselves. */
+/**
+ * The same for ports that nobody has configured; nobody takes their counters away either, so they end by themselves.
+ */
 const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter';
 
 /**

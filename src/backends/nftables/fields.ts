@@ -1,5 +1,7 @@
 import ipaddr from 'ipaddr.js';
+import { Failure } from '../../errors.ts';
 import type { Field, Value } from '../../filter/stage.ts';
+import type { Masked } from '../../filter/wire.ts';
 
 /** How nftables spells a field, and how it wants its values. */
 export interface NftField {
@@ -16,6 +18,8 @@ export interface NftField {
    * the protocol (measured: 125 ns a rule against 35).
    */
   readonly bare?: { readonly text: string; readonly bits: number };
+  /** Plain bits for the short way alone, which has seen the protocol and that its header is there. */
+  readonly quick?: string;
 }
 
 /**
@@ -49,9 +53,10 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip daddr': { text: 'ip daddr', value: 'plain', bare: { text: '@nh,128,32', bits: 32 } },
   'icmp type': { text: 'icmp type', value: 'plain' },
   'igmp type': { text: 'igmp type', value: 'plain' },
+  // RFC 768: ports and length, each 16 bits.
   'udp sport': { text: 'udp sport', value: 'plain' },
-  'udp dport': { text: 'udp dport', value: 'plain' },
-  'udp length': { text: 'udp length', value: 'plain' },
+  'udp dport': { text: 'udp dport', value: 'plain', quick: '@th,16,16' },
+  'udp length': { text: 'udp length', value: 'plain', quick: '@th,32,16' },
   // RFC 2131 figure 1 behind the 8 bytes of UDP.
   'dhcp op-htype-hlen': { text: '@th,64,24', value: 'hex', bits: 24 },
   'dhcp ciaddr': { text: '@th,160,32', value: 'hex', bits: 32 },
@@ -117,6 +122,35 @@ export function nftBlock(field: Field, block: string): string {
   const bits = length === undefined ? width : Number(length);
   const lead = length === undefined ? hex : (BigInt(`0x${hex}`) >> BigInt(width - bits)).toString(16);
   return `${text.replace(/,\d+$/, `,${bits}`)} 0x${lead}`;
+}
+
+/** A field as plain bits, as the short way looks at it. */
+export function nftQuick(field: Field): string {
+  return NFT_FIELDS[field].quick ?? nftBare(field);
+}
+
+/** The first bits of a field. */
+export function nftLeading(field: Field, bits: number): string {
+  const { base, offset } = placeOf(field);
+  return `@${base},${offset},${bits}`;
+}
+
+/**
+ * A field under a mask, in the aligned word of 32 bits that it is in: comparisons of those are the kernel's fast ones.
+ */
+export function nftInWord(field: Field, [mask, value]: Masked<number>): string {
+  const { base, offset, bits } = placeOf(field);
+  const start = offset - (offset % 32);
+  const above = 2 ** (start + 32 - offset - bits);
+  const hex = (part: number): string => `0x${(part * above).toString(16).padStart(8, '0')}`;
+  return `@${base},${start},32 & ${hex(mask)} == ${hex(value)}`;
+}
+
+/** Where plain bits are. */
+function placeOf(field: Field): { base: string; offset: number; bits: number } {
+  const [, base, offset, bits] = /^@(\w+),(\d+),(\d+)$/.exec(nftQuick(field)) ?? [];
+  if (base === undefined) throw new Failure('internal', `${field} has no spelling as plain bits`);
+  return { base, offset: Number(offset), bits: Number(bits) };
 }
 
 /** 32 or 8 hexadecimal digits of an address. */

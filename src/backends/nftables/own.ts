@@ -125,10 +125,29 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
  * An address is one of those assigned, or in a block, or the vif may use any.
  */
 export function ownAlternatives(direction: Direction, field: Field, own: OwnValue): string[] {
+  if (own === 'mac') return [ownMac(direction, field)];
+  if (own === 'broadcast') return [`${PORT[direction]} . ${nftName(field)} @${SETS.broadcast.name}`];
+  const { single, block, any } = ownAddress(direction, field, own);
+  return [single, block, any];
+}
+
+/** "It is an own MAC." */
+export function ownMac(direction: Direction, field: Field): string {
+  return `${PORT[direction]} . ${nftName(field)} @${macSet(field)}`;
+}
+
+/** The alternatives of an address one by one. Only `single` asks for the MAC that stands beside it. */
+export function ownAddress(
+  direction: Direction,
+  field: Field,
+  own: OwnAddress,
+): { readonly single: string; readonly block: string; readonly any: string } {
   const port = PORT[direction];
-  if (own === 'mac') return [`${port} . ${nftName(field)} @${macSet(field)}`];
-  if (own === 'broadcast') return [`${port} . ${nftName(field)} @${SETS.broadcast.name}`];
-  return [`${port} . ${singleKey(field, own)}`, `${port} . ${nftBare(field)} @${BLOCK_SET[own]}`, `${port} @any`];
+  return {
+    single: `${port} . ${singleKey(field, own)}`,
+    block: `${port} . ${nftBare(field)} @${BLOCK_SET[own]}`,
+    any: `${port} @any`,
+  };
 }
 
 /** The rest of a key and the set of single addresses: with the MAC beside it where there is one. */

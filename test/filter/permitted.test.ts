@@ -1,0 +1,86 @@
+/**
+ * Where a frame is let through, and whether anybody may ask more. Rules per guest will stand in the place of PERMITTED;
+ * what they must never stop either ends in ACCEPT, or is named here as something that arrives there with the rest.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { renderOutcome } from '../../src/backends/nftables/stages.ts';
+import { endsOf, type Facts } from '../../src/filter/ordinary.ts';
+import { DIRECTIONS, type Direction } from '../../src/filter/reasons.ts';
+import { ACCEPT, go, type Outcome, outcomesOf, PERMITTED, sameOutcome } from '../../src/filter/stage.ts';
+import { STAGES } from '../../src/filter/stages.ts';
+import { gotos } from './walk.ts';
+
+/** The stages in which an outcome stands, as often as it does. */
+function placesOf(direction: Direction, outcome: Outcome): string[] {
+  return STAGES[direction].flatMap((stage) =>
+    outcomesOf(stage)
+      .filter((one) => sameOutcome(one, outcome))
+      .map(() => stage.name),
+  );
+}
+
+test('who it is decides about ordinary traffic: the last questions, and what is sent to all', () => {
+  assert.deepEqual(placesOf('from-guest', PERMITTED), ['ip/own', 'ip6/own']);
+  assert.deepEqual(placesOf('to-guest', PERMITTED), [
+    'ip/own',
+    'ip/group-protocol',
+    'udp/group',
+    'ip6',
+    'ip6/group',
+    // Any protocol can be sent to such a group, not only neighbour solicitations.
+    'ip6/solicited',
+    'udp6/group',
+  ]);
+});
+
+test('nobody asks again about exempt ports, ARP, RARP, DHCP without an address, and what is sent from ::', () => {
+  assert.deepEqual(placesOf('from-guest', ACCEPT), ['stranger', 'arp', 'arp', 'rarp', 'dhcp/address', 'ip6/own']);
+  assert.deepEqual(placesOf('to-guest', ACCEPT), ['start', 'arp', 'arp', 'arp/group', 'arp/group', 'dhcp/address']);
+});
+
+/** Stages of what a network cannot do without: no rule of a guest may ever stop it. */
+const INFRASTRUCTURE: readonly string[] = [
+  ...['arp', 'arp/group', 'rarp', 'igmp', 'mld', 'mld/report', 'rs', 'ns', 'ns/dad', 'na', 'na/target'],
+  ...['dhcp', 'dhcp/address', 'dhcp6'],
+];
+const NOTHING_KNOWN: Facts = { values: {}, sure: [], never: [] };
+
+test('what else arrives where rules per guest begin, and must be let through first', () => {
+  const arrives = (direction: Direction): string[] =>
+    STAGES[direction]
+      .filter(({ name }) => INFRASTRUCTURE.includes(name))
+      .flatMap((stage) => [...new Set(gotos(stage))].map((next) => ({ from: stage.name, next })))
+      .filter(({ next }) => !INFRASTRUCTURE.includes(next))
+      .filter(({ next }) =>
+        endsOf(STAGES[direction], go(next), NOTHING_KNOWN).some((end) => sameOutcome(end, PERMITTED)),
+      )
+      .map(({ from, next }) => `${from} -> ${next}`);
+  assert.deepEqual(arrives('from-guest'), [
+    'igmp -> ip/own',
+    'dhcp/address -> ip/own',
+    'mld/report -> ip6/own',
+    'rs -> ip6/own',
+    'ns -> ip6/own',
+    'ns/dad -> ip6/own',
+    'na/target -> ip6/own',
+    'dhcp6 -> ip6/plain',
+  ]);
+  assert.deepEqual(arrives('to-guest'), ['dhcp/address -> ip/own']);
+});
+
+test('towards a guest no stage looks at ICMPv6 or IGMP: it all arrives there', () => {
+  for (const stage of STAGES['to-guest']) {
+    for (const step of stage.steps) {
+      const fields = 'switch' in step ? [step.switch] : step.when.flatMap((one) => ('field' in one ? [one.field] : []));
+      for (const field of fields) assert.doesNotMatch(field, /^(icmpv6|nd|na|rs|igmp) /, stage.name);
+    }
+  }
+});
+
+test('as long as there are no rules per guest, both let the frame pass', () => {
+  for (const direction of DIRECTIONS) {
+    assert.equal(renderOutcome(direction, PERMITTED), 'accept');
+    assert.equal(renderOutcome(direction, ACCEPT), 'accept');
+  }
+});
