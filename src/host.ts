@@ -3,7 +3,7 @@ import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
 import type { Rtnetlink } from './effects/rtnetlink.ts';
 import type { Device } from './effects/sysfs.ts';
-import type { Policy } from './policy/keys.ts';
+import type { Policy } from './policy/policy.ts';
 import type { State } from './state/state.ts';
 
 /** All that a command may touch, handed in as one value. Tests hand in what throws on any call they did not expect. */

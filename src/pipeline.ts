@@ -5,6 +5,8 @@ import { readDirectory, type XenstoreKeys } from './effects/xenstore.ts';
 import { Failure } from './errors.ts';
 import { buildPlan, type FilterPlan } from './filter/plan.ts';
 import type { Host } from './host.ts';
+import type { VifPolicy } from './policy/policy.ts';
+import { resolvePolicy } from './policy/resolve-policy.ts';
 import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
 import { guestGroup } from './port/guest-group.ts';
 import type { PortSetup } from './port/port-setup.ts';
@@ -87,7 +89,7 @@ export function definedValues(values: IdentityValues): IdentityValues {
 }
 
 /**
- * The pure middle: identity, bridge and policy to plan and port set-up.
+ * The pure middle: identity, bridge and the vif's policy to plan and port set-up.
  *
  * @param bridge undefined in a dry run on a machine without that bridge
  * @param device undefined in a dry run on a machine without that device
@@ -100,7 +102,7 @@ export function plan(
     readonly device: Device | undefined;
     readonly subnetBroadcasts: readonly string[];
     readonly hasTwin: boolean;
-    readonly noIp: Host['policy']['no_ip'];
+    readonly policy: VifPolicy;
     readonly dropsAtDevice: boolean;
   },
 ): Prepared {
@@ -112,7 +114,7 @@ export function plan(
       hint: 'give the guest an address of its own',
     });
   }
-  const filter = buildPlan(vif, facts.noIp, facts.subnetBroadcasts);
+  const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
   const binding = filter.mode === 'unrestricted' ? 'open' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
   const ingress = binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
@@ -159,7 +161,7 @@ export function prepareIdentified(
     device,
     subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin,
-    noIp: host.policy.no_ip,
+    policy: resolvePolicy(host.policy, who.vif),
     dropsAtDevice: host.rules.dropsAtDevice,
   });
 }
@@ -179,7 +181,7 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
     device: host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device),
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, who.vif).length > 0,
-    noIp: host.policy.no_ip,
+    policy: resolvePolicy(host.policy, who.vif),
     dropsAtDevice: host.rules.dropsAtDevice,
   });
 }

@@ -5,7 +5,7 @@ import { type Log, syslog } from './effects/log.ts';
 import { nodeExists } from './effects/xenstore.ts';
 import { asFailure, EXIT_STATUS, Failure, shown } from './errors.ts';
 import type { Host } from './host.ts';
-import { DEFAULT_POLICY, type Policy } from './policy/keys.ts';
+import { DEFAULT_POLICY, type Policy } from './policy/policy.ts';
 import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
 import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './state/state.ts';
 import { sinceStart, systemHost } from './system-host.ts';

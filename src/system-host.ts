@@ -9,7 +9,7 @@ import { startBySpawn } from './effects/spawn-starter.ts';
 import type { Starter } from './effects/starter.ts';
 import { bootId, deviceNames, disableIpv6, readDevice, routes } from './effects/sysfs.ts';
 import type { Host } from './host.ts';
-import type { Policy } from './policy/keys.ts';
+import type { Policy } from './policy/policy.ts';
 import { openState } from './state/state.ts';
 
 /** What a run is, for locks and log. */

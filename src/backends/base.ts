@@ -2,6 +2,7 @@ import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import type { BackendName } from '../policy/keys.ts';
+import { resolvePolicy } from '../policy/resolve-policy.ts';
 import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
 import { parseIdentity } from '../xen/vif-identity.ts';
 import type { Backend, PlannedPort } from './backend.ts';
@@ -88,7 +89,7 @@ export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifReco
       record.values,
       'state',
     );
-    const plan = buildPlan(vif, host.policy.no_ip, record.subnetBroadcasts);
+    const plan = buildPlan(vif, resolvePolicy(host.policy, vif), record.subnetBroadcasts);
     const port = { device: record.device, name: record.name, ifindex: record.ifindex, ingress: record.ingress };
     return { port, plan, loaded: [], hadIngress: false };
   } catch (error) {

@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { reasonSupport } from '../backends/ebtables/gaps.ts';
 import { ALL_REASONS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
-import { DEFAULT_KEYS, LIST_KEYS, type PolicyKey, type PolicyListKey } from '../policy/keys.ts';
+import { policyTable } from './policy-texts.ts';
 
 export const README = new URL('../../README.md', import.meta.url).pathname;
 
@@ -43,18 +43,6 @@ function reasonTable(): string {
     '--- | --- | --- | --- | ---',
     ...rows,
   ].join('\n');
-}
-
-function policyTable(): string {
-  const rows = Object.entries(DEFAULT_KEYS).map(([key, entry]: [string, PolicyKey]) => {
-    const choices = entry.choices.map((choice, index) => (index === 0 ? `**${choice}**` : choice)).join(', ');
-    return `\`${key}\` | ${choices} | ${entry.help}`;
-  });
-  const lists = Object.entries(LIST_KEYS).map(([key, entry]: [string, PolicyListKey]) => {
-    const others = entry.words().filter((word) => !entry.initial.includes(word));
-    return `\`${key}\` | **${entry.initial.join(' ')}**; also possible: ${others.join(' ')}; or none | ${entry.help}`;
-  });
-  return ['Key | Values (default first) | Meaning', '--- | --- | ---', ...rows, ...lists].join('\n');
 }
 
 function between(text: string, mark: string, body: string): string {

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { rulesDigest } from '../backends/ebtables/chains.ts';
 import { baseDigest } from '../backends/nftables/base-text.ts';
-import { DEFAULT_KEYS } from '../policy/keys.ts';
+import { BACKEND_NAMES, type BackendName } from '../policy/keys.ts';
+import { type SharedPolicy, sharedName, sharedPolicies } from '../policy/shared-rules.ts';
 
 /** The folder of package.json, with a slash at its end. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -16,10 +18,18 @@ export function defines(): Readonly<Record<'VIF_BRIDGE_VERSION' | 'VIF_BRIDGE_BA
   };
 }
 
-/** What baseDigest says for every policy that makes a difference. */
-function baseDigests(): Record<string, string> {
-  const { choices } = DEFAULT_KEYS.unmanaged;
-  return Object.fromEntries(choices.map((unmanaged) => [unmanaged, baseDigest(unmanaged)]));
+/** How each backend names the rules that all vifs share. */
+export const SHARED_DIGESTS: Readonly<Record<BackendName, (policy: SharedPolicy) => string>> = {
+  nftables: baseDigest,
+  ebtables: rulesDigest,
+};
+
+/** What they say for every policy that makes a difference and can be listed, by its name. */
+export function baseDigests(): Record<string, string> {
+  const digests = BACKEND_NAMES.flatMap((backend) =>
+    sharedPolicies(backend).map((policy) => [sharedName(backend, policy), SHARED_DIGESTS[backend](policy)]),
+  );
+  return Object.fromEntries(digests);
 }
 
 /** The commit the sources are of; a released archive has no repository. */

@@ -10,6 +10,11 @@ export type NoIp = (typeof NO_IP_CHOICES)[number];
 /** How far a vif is restricted; shown by `status`. */
 export type FilterMode = 'addresses' | NoIp;
 
+/** What the filter needs of a vif's policy. */
+export interface FilterPolicy {
+  readonly no_ip: NoIp;
+}
+
 /** The filter of one vif, complete, as data. The shared stages (stages.ts) ask it for its own terms. */
 export interface FilterPlan {
   /** Names the vif's chains. */
@@ -23,9 +28,9 @@ export interface FilterPlan {
  *
  * @param subnetBroadcasts directed broadcasts of the bridge's own subnets, to which those of `ip=` netmasks are added
  */
-export function buildPlan(vif: VifIdentity, noIp: NoIp, subnetBroadcasts: readonly string[]): FilterPlan {
+export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcasts: readonly string[]): FilterPlan {
   const broadcasts = [...new Set([...vif.addresses.broadcasts, ...subnetBroadcasts])];
-  const mode: FilterMode = vif.addresses.ipv4.length + vif.addresses.ipv6.length > 0 ? 'addresses' : noIp;
+  const mode: FilterMode = vif.addresses.ipv4.length + vif.addresses.ipv6.length > 0 ? 'addresses' : policy.no_ip;
   return { device: vif.device, mode, terms: termsFor(vif, mode, broadcasts) };
 }
 

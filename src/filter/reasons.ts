@@ -127,3 +127,5 @@ export const POSSIBLE_GAPS = [
   'mld-form',
   'dhcp6-form',
 ] as const satisfies readonly Reason[];
+
+export type Gap = (typeof POSSIBLE_GAPS)[number];

@@ -1,65 +1,142 @@
-import { NO_IP_CHOICES } from '../filter/plan.ts';
-import { DEFAULT_GAPS, POSSIBLE_GAPS, type Reason } from '../filter/reasons.ts';
+import type { NoIp } from '../filter/plan.ts';
+import { DEFAULT_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
+import { choice, type ValueKind, wordList } from './value-kind.ts';
 
-/** One key of `[defaults]`: its choices, the default first, and what it means. README and errors are made of this. */
-export interface PolicyKey {
-  readonly choices: readonly [string, ...string[]];
+/** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
+export const SECTION_KINDS = ['defaults'] as const;
+export type SectionKind = (typeof SECTION_KINDS)[number];
+
+interface AnyKey<T> {
+  readonly kind: ValueKind<T>;
+  /** What holds where no file says anything. */
+  readonly initial: T;
+  /** What it decides, for people: a phrase in lower case, without a stop. */
   readonly help: string;
+  /** Where it may be written. */
+  readonly sections: readonly SectionKind[];
 }
 
-export const DEFAULT_KEYS = {
+/** A packet filter that may hold the rules. */
+export const BACKEND_NAMES = ['nftables', 'ebtables'] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
+
+/** A key of the host as a whole. */
+export interface HostKey<T> extends AnyKey<T> {
+  readonly of: 'host';
+  readonly sections: readonly ['defaults'];
+  /**
+   * The backends whose rules for all vifs are made with it. Their text is then named after it (see shared-rules.ts), so
+   * that a changed policy reaches the kernel; a backend sees no other key of the policy.
+   */
+  readonly sharedRules: readonly BackendName[];
+}
+
+/** A key of one vif: it may be another for each, so it cannot be in rules that all share. */
+export interface VifKey<T> extends AnyKey<T> {
+  readonly of: 'vif';
+}
+
+export type PolicyKey<T> = HostKey<T> | VifKey<T>;
+
+/**
+ * Every key of the policy file. Parser, errors, defaults, the README's table, the sample file and the manual page are
+ * made of this (src/build/policy-texts.ts), and so is the name of the rules that all vifs share.
+ */
+const TABLE = {
   backend: {
-    choices: ['auto', 'nftables', 'ebtables'],
-    help: 'which packet filter holds the rules; auto: nftables, or ebtables where nft or its bridge family is missing',
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: [],
+    kind: choice<'auto' | BackendName>({
+      auto: 'nftables, or ebtables where nft or its bridge family is missing',
+      nftables: 'an error where it is missing',
+      ebtables: 'its legacy or its nft variant (an error where it is missing)',
+    }),
+    initial: 'auto',
+    help: 'which packet filter holds the rules',
   },
   no_ip: {
-    choices: NO_IP_CHOICES,
-    help: 'a vif without ip=: its own MAC with any address, nothing at all, or not filtered',
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice<NoIp>({
+      'mac-only': 'any address, but only its own MAC, canonical frames and no control protocols',
+      deny: 'nothing',
+      unrestricted: 'everything, unfiltered',
+    }),
+    initial: 'mac-only',
+    help: 'what a vif without ip= may do',
   },
   unmanaged: {
-    choices: ['closed', 'open'],
-    help: 'a vif* port that no run has configured passes nothing, or everything',
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: ['nftables', 'ebtables'],
+    kind: choice({ closed: 'nothing', open: 'everything, unfiltered' }),
+    initial: 'closed',
+    help: 'what passes a vif* port that no run has configured',
   },
   lock: {
-    choices: ['flock', 'lockfile'],
-    help: 'flock(2), released by the kernel when a run dies; lockfile only where flock(1) does not exist',
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: [],
+    kind: choice({
+      flock: 'flock(2), which the kernel releases when a run dies',
+      lockfile:
+        'a directory, only where flock(1) does not exist: a run that is killed leaves it, and the next one waits',
+    }),
+    initial: 'flock',
+    help: 'how parallel runs wait for each other',
   },
-} as const satisfies Record<string, PolicyKey>;
-
-export type DefaultKey = keyof typeof DEFAULT_KEYS;
-
-/** One key of `[defaults]` whose value is a list of words, separated by blanks or commas; `none` is the empty list. */
-export interface PolicyListKey {
-  readonly words: () => readonly string[];
-  readonly initial: readonly string[];
-  readonly help: string;
-}
-
-export const LIST_KEYS = {
   ebtables_gaps: {
-    words: () => POSSIBLE_GAPS,
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: ['ebtables'],
+    kind: wordList(POSSIBLE_GAPS, gapMeaning),
     initial: DEFAULT_GAPS,
     help: 'drop reasons that ebtables may miss: what it cannot check is left out for these, and closed for all others',
   },
-} as const satisfies Record<string, PolicyListKey>;
+} as const satisfies Readonly<Record<string, PolicyKey<unknown>>>;
 
-export type ListKey = keyof typeof LIST_KEYS;
+function gapMeaning(gap: Gap): string {
+  const { from, to }: ReasonEntry = REASONS[gap];
+  return from === undefined ? `a guest may hear ${to}` : `a guest may ${from}`;
+}
 
-/** The policy as the program uses it. */
-export type Policy = { readonly [K in DefaultKey]: (typeof DEFAULT_KEYS)[K]['choices'][number] } & {
-  readonly ebtables_gaps: readonly Reason[];
+export type KeyName = keyof typeof TABLE;
+export type HostKeyName = { [K in KeyName]: (typeof TABLE)[K]['of'] extends 'host' ? K : never }[KeyName];
+export type VifKeyName = Exclude<KeyName, HostKeyName>;
+/** The keys that the shared rules of a backend are made with. */
+export type SharedKeyName<B extends BackendName> = {
+  [K in HostKeyName]: B extends (typeof TABLE)[K]['sharedRules'][number] ? K : never;
+}[HostKeyName];
+
+/** The value of every key. */
+export type Values = {
+  readonly [K in KeyName]: (typeof TABLE)[K]['kind'] extends ValueKind<infer T> ? T : never;
 };
-
-/** A packet filter that may hold the rules. */
-export type BackendName = Exclude<Policy['backend'], 'auto'>;
 
 /** What a port does that no run has configured. */
-export type Unmanaged = Policy['unmanaged'];
+export type Unmanaged = Values['unmanaged'];
 
-export const DEFAULT_POLICY: Policy = {
-  backend: 'auto',
-  no_ip: 'mac-only',
-  unmanaged: 'closed',
-  lock: 'flock',
-  ebtables_gaps: DEFAULT_GAPS,
-};
+/** What a part of a policy file says. */
+export type Settings = { -readonly [K in KeyName]?: Values[K] };
+
+export const KEYS: { readonly [K in KeyName]: PolicyKey<Values[K]> } = TABLE;
+
+export function isKeyName(text: string): text is KeyName {
+  return Object.hasOwn(KEYS, text);
+}
+
+export const KEY_NAMES: readonly KeyName[] = Object.keys(KEYS).filter(isKeyName);
+
+export function isHostKey(key: KeyName): key is HostKeyName {
+  return KEYS[key].of === 'host';
+}
+
+export function isVifKey(key: KeyName): key is VifKeyName {
+  return !isHostKey(key);
+}
+
+export function isSharedKey<B extends BackendName>(key: KeyName, backend: B): key is SharedKeyName<B> {
+  const entry = KEYS[key];
+  return entry.of === 'host' && entry.sharedRules.includes(backend);
+}

@@ -1,15 +1,25 @@
 import { parse } from 'ini';
 import { Failure, shown } from '../errors.ts';
-import { DEFAULT_KEYS, DEFAULT_POLICY, type DefaultKey, LIST_KEYS, type ListKey, type Policy } from './keys.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { isHostKey, KEY_NAMES, KEYS, type KeyName, SECTION_KINDS, type SectionKind, type Settings } from './keys.ts';
+import { DEFAULT_POLICY, type Policy } from './policy.ts';
+import { notPossible } from './value-kind.ts';
 
 /** One thing that is wrong with a policy file. */
 interface Problem {
   readonly line: number;
   readonly message: string;
+  /** The word that was probably meant. */
+  readonly meant?: string | undefined;
   readonly hint: string;
 }
 
-const SECTION = 'defaults';
+/** One `key = value` of the file; the value is left to `ini`. */
+interface Assignment {
+  readonly line: number;
+  readonly section: SectionKind;
+  readonly key: KeyName;
+}
 
 /**
  * Reads the policy file's text. Everything that is wrong is reported at once, each with its line.
@@ -19,26 +29,29 @@ const SECTION = 'defaults';
  */
 export function parsePolicy(text: string, file: string): Policy {
   const lines = linesOf(text);
-  const { problems: lineProblems, lineOfKey } = readLines(lines);
+  const { problems, assignments } = readLines(lines);
+  const host: Settings = {};
+  const ofVifs = new Map<SectionKind, Settings>();
   const values = valuesOf(lines);
-  const problems = [...lineProblems, ...valueProblems(values, lineOfKey)].sort((a, b) => a.line - b.line);
-  const first = problems[0];
-  if (first !== undefined) {
-    const rest = problems.slice(1).map((problem) => `; line ${problem.line}: ${problem.message}`);
-    throw new Failure('input', `${first.message}${rest.join('')}`, { at: `${file}:${first.line}`, hint: first.hint });
+  for (const assignment of assignments) {
+    const { section, key } = assignment;
+    const settings = isHostKey(key) ? host : (ofVifs.get(section) ?? {});
+    problems.push(...setValue(settings, key, values(section, key), assignment.line));
+    if (!isHostKey(key)) ofVifs.set(section, settings);
   }
-  const read = values.map(([key, value]) => [key, isListKey(key) ? wordsOf(String(value)) : value]);
-  return { ...DEFAULT_POLICY, ...(Object.fromEntries(read) as Partial<Policy>) };
+  refuse(problems, file);
+  return { ...DEFAULT_POLICY, ...host, sections: [...ofVifs].map(([kind, settings]) => ({ kind, settings })) };
 }
 
-function isListKey(key: string): key is ListKey {
-  return Object.hasOwn(LIST_KEYS, key);
-}
-
-/** The words of a list; `none` is the empty one, which cannot be written as nothing: a value may have been forgotten. */
-function wordsOf(value: string): string[] {
-  const words = value.split(/[\s,]+/).filter((word) => word !== '');
-  return words.length === 1 && words[0] === 'none' ? [] : [...new Set(words)];
+/** @throws Failure if there is a problem: the first in full, of the others what is wrong and what was meant */
+function refuse(problems: readonly Problem[], file: string): void {
+  const [first, ...others] = [...problems].sort((a, b) => a.line - b.line);
+  if (first === undefined) return;
+  const rest = others.map(({ line, message, meant }) => {
+    return `; line ${line}: ${message}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+  });
+  const hint = first.meant === undefined ? first.hint : `did you mean ${first.meant}? ${first.hint}`;
+  throw new Failure('input', `${first.message}${rest.join('')}`, { at: `${file}:${first.line}`, hint });
 }
 
 /**
@@ -50,72 +63,81 @@ function linesOf(text: string): string[] {
 }
 
 /**
- * What `ini` would read without complaint: text that is neither section, comment nor `key = value`, unknown keys (it
- * drops `__proto__` silently), and repeated keys.
+ * What stands where, and what `ini` would read without complaint: text that is neither section, comment nor
+ * `key = value`, unknown keys (it drops `__proto__` silently), and repeated keys.
  */
-function readLines(lines: readonly string[]): { problems: Problem[]; lineOfKey: ReadonlyMap<string, number> } {
-  const lineOfKey = new Map<string, number>();
-  let section = '';
-  const problems = lines.flatMap((line, index): Problem[] => {
-    const at = index + 1;
-    if (line === '' || line.startsWith('#') || line.startsWith(';')) return [];
-    const header = /^\[([^\]]*)\]$/.exec(line);
-    if (header !== null) {
-      section = header[1]?.trim() ?? '';
-      return section === SECTION
-        ? []
-        : [{ line: at, message: `unknown section ${shown(section)}`, hint: `known: [${SECTION}]` }];
+function readLines(lines: readonly string[]): { problems: Problem[]; assignments: Assignment[] } {
+  const assignments: Assignment[] = [];
+  let section: SectionKind | undefined;
+  const problems = lines.flatMap((text, index): Problem[] => {
+    const line = index + 1;
+    if (text === '' || text.startsWith('#') || text.startsWith(';')) return [];
+    const header = /^\[([^\]]*)\]$/.exec(text)?.[1]?.trim();
+    if (header !== undefined) {
+      section = SECTION_KINDS.find((kind) => kind === header);
+      return section === undefined ? [{ line, ...unknownSection(header) }] : [];
     }
-    const key = /^([^=]+?)\s*=/.exec(line)?.[1];
-    if (key === undefined) {
-      return [{ line: at, message: `${shown(line)} is no key = value`, hint: 'comments start with #' }];
+    const written = /^([^=]+?)\s*=/.exec(text)?.[1];
+    if (written === undefined) {
+      return [{ line, message: `${shown(text)} is no key = value`, hint: 'comments start with #' }];
     }
-    if (section !== SECTION) {
-      return [{ line: at, message: `${shown(key)} stands in no known section`, hint: `put it below [${SECTION}]` }];
+    if (section === undefined) {
+      return [{ line, message: `${shown(written)} stands in no known section`, hint: `put it below ${SECTIONS}` }];
     }
-    if (!Object.hasOwn(DEFAULT_KEYS, key) && !isListKey(key)) {
-      const known = [...Object.keys(DEFAULT_KEYS), ...Object.keys(LIST_KEYS)].join(', ');
-      return [{ line: at, message: `unknown key ${shown(key)}`, hint: `known in [${SECTION}]: ${known}` }];
+    const key = keysIn(section).find((name) => name === written);
+    if (key === undefined) return [{ line, ...unknownKey(written, section) }];
+    const earlier = assignments.find((one) => one.section === section && one.key === key);
+    if (earlier !== undefined) {
+      return [{ line, message: `${shown(key)} is already set in line ${earlier.line}`, hint: 'keep one of them' }];
     }
-    const earlier = lineOfKey.get(key);
-    if (earlier === undefined) lineOfKey.set(key, at);
-    return earlier === undefined
-      ? []
-      : [{ line: at, message: `${shown(key)} is already set in line ${earlier}`, hint: 'keep one of them' }];
+    assignments.push({ line, section, key });
+    return [];
   });
-  return { problems, lineOfKey };
+  return { problems, assignments };
 }
 
-function valuesOf(lines: readonly string[]): [key: string, value: unknown][] {
-  const section: unknown = (parse(lines.join('\n')) as Record<string, unknown>)[SECTION];
-  return typeof section === 'object' && section !== null ? Object.entries(section) : [];
+const SECTIONS = SECTION_KINDS.map((kind) => `[${kind}]`).join(' ');
+
+function keysIn(section: SectionKind): KeyName[] {
+  return KEY_NAMES.filter((key) => KEYS[key].sections.some((kind) => kind === section));
 }
 
-/** Unknown keys are in `readLines`' list already. */
-function valueProblems(
-  values: readonly (readonly [key: string, value: unknown])[],
-  lineOfKey: ReadonlyMap<string, number>,
-): Problem[] {
-  return values.flatMap(([key, value]): Problem[] => {
-    const line = lineOfKey.get(key);
-    if (line === undefined) return [];
-    if (isListKey(key)) return listProblems(key, value, line);
-    const choices: readonly string[] = DEFAULT_KEYS[key as DefaultKey].choices;
-    if (typeof value === 'string' && choices.includes(value)) return [];
-    return [
-      { line, message: `${key} = ${shown(String(value))} is not possible`, hint: `one of ${choices.join(', ')}` },
-    ];
-  });
+function unknownSection(name: string): Omit<Problem, 'line'> {
+  const meant = didYouMean(name, SECTION_KINDS);
+  return {
+    message: `unknown section ${shown(name)}`,
+    meant: meant === undefined ? undefined : `[${meant}]`,
+    hint: `known: ${SECTIONS}`,
+  };
 }
 
-function listProblems(key: ListKey, value: unknown, line: number): Problem[] {
-  const possible: readonly string[] = LIST_KEYS[key].words();
-  const words = typeof value === 'string' ? wordsOf(value) : [];
-  const hint = `some of ${possible.join(' ')}; or none`;
-  if (typeof value !== 'string' || /^[\s,]*$/.test(value)) {
-    return [{ line, message: `${key} = ${shown(String(value))} is not possible`, hint }];
+function unknownKey(written: string, section: SectionKind): Omit<Problem, 'line'> {
+  const known = keysIn(section);
+  return {
+    message: `unknown key ${shown(written)}`,
+    meant: didYouMean(written, known),
+    hint: `known in [${section}]: ${known.join(', ')}`,
+  };
+}
+
+/** What `ini` makes of the values: quotes and comments behind them are its business. */
+function valuesOf(lines: readonly string[]): (section: SectionKind, key: KeyName) => unknown {
+  const file: Readonly<Record<string, unknown>> = parse(lines.join('\n'));
+  return (section, key) => {
+    const values = file[section];
+    return typeof values === 'object' && values !== null
+      ? Object.entries(values).find(([name]) => name === key)?.[1]
+      : undefined;
+  };
+}
+
+function setValue<K extends KeyName>(settings: Settings, key: K, value: unknown, line: number): Problem[] {
+  const { kind } = KEYS[key];
+  // `ini` makes true, false, null and what is quoted JSON into values of their own: no key has such values.
+  const read = typeof value === 'string' ? kind.read(value) : { wrong: [notPossible(String(value), undefined)] };
+  if ('wrong' in read) {
+    return read.wrong.map(({ what, meant }) => ({ line, message: `${key} ${what}`, meant, hint: kind.possible }));
   }
-  return words
-    .filter((word) => !possible.includes(word))
-    .map((word) => ({ line, message: `${key} has no ${shown(word)}`, hint }));
+  settings[key] = read.value;
+  return [];
 }

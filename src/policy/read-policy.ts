@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Failure } from '../errors.ts';
-import { DEFAULT_POLICY, type Policy } from './keys.ts';
 import { parsePolicy } from './parse-policy.ts';
+import { DEFAULT_POLICY, type Policy } from './policy.ts';
 
 export const DEFAULT_POLICY_FILE = '/etc/xen/vif-bridge.ini';
 

@@ -7,7 +7,7 @@ import { withRules } from '../../src/backends/choice.ts';
 import type { ToolResult } from '../../src/effects/exec.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Host } from '../../src/host.ts';
-import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
+import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
 import { openState } from '../../src/state/state.ts';
 
 const GOOD: ToolResult = { status: 0, stdout: '', stderr: '' };

@@ -20,7 +20,7 @@ const IPS = '192.0.2.10 198.51.100.0/24 2001:db8::10';
 function planOf(name: string, ip: string, noIp: NoIp = 'mac-only') {
   const device = parseInterfaceName(name, 'test');
   const vif = parseIdentity({ device, type: 'vif', domid: 1, devid: 0 }, { mac: '00:16:3e:00:00:01', ip }, 'test');
-  return buildPlan(vif, noIp, ['192.0.2.255']);
+  return buildPlan(vif, { no_ip: noIp }, ['192.0.2.255']);
 }
 
 function chainsOf(name: string, ip: string, gaps: readonly string[], noIp: NoIp = 'mac-only'): EbtChain[] {
@@ -234,7 +234,7 @@ test('a chain that has not the rules it should have counts for nothing', () => {
 const skip = namespaceObstacle() ?? false;
 for (const variant of ['nft', 'legacy'] as const) {
   for (const [what, gaps, noIp, ip] of [
-    ['all there is', possibleGaps(), 'mac-only', IPS],
+    ['all there is', POSSIBLE_GAPS, 'mac-only', IPS],
     ['nothing accepted', [], 'mac-only', IPS],
     ['any address', DEFAULT_GAPS, 'mac-only', ''],
     ['no address', DEFAULT_GAPS, 'deny', ''],
@@ -252,7 +252,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         const load = {
           ports: [port],
           exempt: ['vif9.0'],
-          unmanaged: 'closed',
+          policy,
           chains,
           stale: [],
           jumps: () => jumps,

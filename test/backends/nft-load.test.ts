@@ -25,7 +25,7 @@ const obstacle =
   (spawnSync('nft', ['--version']).error === undefined ? undefined : 'needs nft (Debian: nftables)');
 const skip = obstacle ?? false;
 const SENTINEL = 'base/0123-4567';
-const BASE = baseText({ sentinel: SENTINEL, unmanaged: 'closed', exempt: [], fresh: true });
+const BASE = baseText({ sentinel: SENTINEL, policy: { unmanaged: 'closed' }, exempt: [], fresh: true });
 
 /** A namespace with the devices that the rules name. */
 async function host(
@@ -44,7 +44,7 @@ function planned(
   ifindex: number | undefined,
   more: { noIp?: NoIp; ingress?: boolean } = {},
 ): PlannedPort {
-  const plan = buildPlan(vifWith(values), more.noIp ?? 'mac-only', ['10.255.255.255']);
+  const plan = buildPlan(vifWith(values), { no_ip: more.noIp ?? 'mac-only' }, ['10.255.255.255']);
   return {
     port: { device: 'vif1.0', name: 'vif1.0', ifindex, ingress: more.ingress ?? false },
     plan,
@@ -74,7 +74,7 @@ test('nft loads the base and a vif of every kind, over and over, to the same rul
     assert.equal(await listed(ns), first);
     await load(
       ns,
-      baseText({ sentinel: SENTINEL, unmanaged: 'closed', exempt: [], fresh: false }),
+      baseText({ sentinel: SENTINEL, policy: { unmanaged: 'closed' }, exempt: [], fresh: false }),
       portText(kind, undefined),
     );
     assert.equal(await listed(ns), first);

@@ -20,7 +20,7 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
   broadcast: [],
   ...values,
 });
-const BASE = renderBase('base/test', 'closed');
+const BASE = renderBase('base/test', { unmanaged: 'closed' });
 const lines = (text: string): string[] => text.split('\n').map((line) => line.trim());
 const names = (kind: string): Set<string> =>
   new Set(lines(BASE).flatMap((line) => new RegExp(`^${kind} (\\S+) \\{`).exec(line)?.[1] ?? []));
@@ -255,16 +255,19 @@ test('every change names the sentinel first, so that it fails on any other table
   const first = 'flush chain bridge xen-vif base/x';
   assert.equal(command(portText(port({}), 'base/x')), first);
   assert.equal(command(leaveText({ device: 'vif1.0', loaded: [], hadIngress: false }, 'base/x')), first);
-  assert.equal(command(baseText({ sentinel: 'base/x', unmanaged: 'closed', exempt: [], fresh: false })), first);
+  assert.equal(
+    command(baseText({ sentinel: 'base/x', policy: { unmanaged: 'closed' }, exempt: [], fresh: false })),
+    first,
+  );
 });
 
 test('unmanaged = open changes the fate of ports that no run has configured, and nothing else', () => {
   const closed = BASE.split('\n');
-  const open = renderBase('base/test', 'open').split('\n');
+  const open = renderBase('base/test', { unmanaged: 'open' }).split('\n');
   const changed = closed.flatMap((line, index) =>
     line === open[index] ? [] : [`${line.trim()} -> ${open[index]?.trim()}`],
   );
   assert.equal(closed.length, open.length);
   assert.deepEqual(changed, ['goto from-guest/drop-unmanaged -> accept', 'goto to-guest/drop-unmanaged -> accept']);
-  assert.notEqual(baseDigest('closed'), baseDigest('open'));
+  assert.notEqual(baseDigest({ unmanaged: 'closed' }), baseDigest({ unmanaged: 'open' }));
 });

@@ -10,7 +10,8 @@ import { syslog } from '../../src/effects/log.ts';
 import { buildPlan } from '../../src/filter/plan.ts';
 import type { Host } from '../../src/host.ts';
 import { parseInterfaceName } from '../../src/net/interface-name.ts';
-import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
+import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
+import { resolvePolicy } from '../../src/policy/resolve-policy.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import { fdbLines, joinLines, type PortSetup } from '../../src/port/port-setup.ts';
 import { systemHost } from '../../src/system-host.ts';
@@ -75,7 +76,7 @@ function record(host: Host, one: Guest): PortSetup {
   const values = { mac: one.mac, ip: one.ip, bridge: one.bridge, nicType: 'vif' };
   const device = parseInterfaceName(one.vif, 'the benchmark');
   const vif = parseIdentity({ device, type: 'vif', domid: one.domid, devid: one.devid }, values, 'the benchmark');
-  const plan = buildPlan(vif, host.policy.no_ip, []);
+  const plan = buildPlan(vif, resolvePolicy(host.policy, vif), []);
   const ifindex = Number(readFileSync(`/sys/class/net/${one.vif}/ifindex`, 'utf8'));
   const terms = { ifindex, values: plan.terms.values, flags: plan.terms.flags };
   host.state.writeVif({

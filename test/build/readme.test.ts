@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { README, withTables } from '../../src/build/readme-tables.ts';
-import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
-import { parsePolicy } from '../../src/policy/parse-policy.ts';
 
 test("README's tables are made of the program's data (tsx src/build/readme-tables.ts writes them)", () => {
   const readme = readFileSync(README, 'utf8');
@@ -14,9 +12,4 @@ test('README links only to files that are there', () => {
   for (const [, path] of readFileSync(README, 'utf8').matchAll(/\]\(([^)#:]+)\)/g)) {
     assert.ok(existsSync(new URL(`../../${path}`, import.meta.url)), path);
   }
-});
-
-test('the sample policy says what holds without it', () => {
-  const file = new URL('../../xen-scripts/vif-bridge.ini', import.meta.url).pathname;
-  assert.deepEqual(parsePolicy(readFileSync(file, 'utf8'), file), DEFAULT_POLICY);
 });

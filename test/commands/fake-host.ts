@@ -3,7 +3,7 @@ import type { Severity } from '../../src/effects/log.ts';
 import type { Rtnetlink } from '../../src/effects/rtnetlink.ts';
 import type { Device } from '../../src/effects/sysfs.ts';
 import type { Host } from '../../src/host.ts';
-import { DEFAULT_POLICY, type Policy } from '../../src/policy/keys.ts';
+import { DEFAULT_POLICY, type Policy } from '../../src/policy/policy.ts';
 import { openState } from '../../src/state/state.ts';
 
 /** How one program answers; what is left out is success without output. Throwing is what a hang or a missing tool does. */

@@ -1,41 +1,50 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { DEFAULT_KEYS, DEFAULT_POLICY, type DefaultKey, LIST_KEYS, type Policy } from '../../src/policy/keys.ts';
+import { KEY_NAMES, KEYS, type Values } from '../../src/policy/keys.ts';
 import { parsePolicy } from '../../src/policy/parse-policy.ts';
+import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
 import { accepts, refusal } from '../net/refusal.ts';
+import { effective } from './effective.ts';
 
 const FILE = '/etc/xen/vif-bridge.ini';
-const parse = (text: string): Policy => parsePolicy(text, FILE);
+const parse = (text: string): Values => effective(parsePolicy(text, FILE));
+const DEFAULTS = effective(DEFAULT_POLICY);
 
 test('an empty file means the defaults', () => {
   for (const text of ['', '\n\n', '# nothing\n; at all\n', '[defaults]\n', '[ defaults ]']) {
-    assert.deepEqual(parse(text), DEFAULT_POLICY);
+    assert.deepEqual(parsePolicy(text, FILE), DEFAULT_POLICY);
   }
 });
 
-test('the first choice of every key is its default', () => {
-  for (const [key, { choices }] of Object.entries(DEFAULT_KEYS)) {
-    assert.equal(DEFAULT_POLICY[key as DefaultKey], choices[0]);
-  }
+test('without a file every key is what its row says', () => {
+  assert.deepEqual(Object.keys(DEFAULTS).sort(), [...KEY_NAMES].sort());
+  for (const key of KEY_NAMES) assert.equal(DEFAULTS[key], KEYS[key].initial, key);
 });
 
-for (const [key, { choices }] of Object.entries(DEFAULT_KEYS)) {
-  for (const choice of choices) {
+test('what a policy says of vifs cannot be read from it without a vif', () => {
+  const policy = parsePolicy('[defaults]\nno_ip = deny\n', FILE);
+  for (const key of KEY_NAMES) assert.equal(Object.hasOwn(policy, key), KEYS[key].of === 'host', key);
+});
+
+const CHOICES = KEY_NAMES.filter((key) => !KEYS[key].kind.several);
+const LISTS = KEY_NAMES.filter((key) => KEYS[key].kind.several);
+const wordsOf = (key: (typeof KEY_NAMES)[number]): string[] => KEYS[key].kind.words.map(({ word }) => word);
+
+for (const key of CHOICES) {
+  for (const choice of wordsOf(key)) {
     test(`${key} = ${choice} is read`, () => {
-      assert.deepEqual(parse(`[defaults]\n${key} = ${choice}\n`), { ...DEFAULT_POLICY, [key]: choice });
+      assert.deepEqual(parse(`[defaults]\n${key} = ${choice}\n`), { ...DEFAULTS, [key]: choice });
     });
   }
 }
 
-for (const [key, { words: known, initial }] of Object.entries(LIST_KEYS)) {
-  const words = known();
-  const read = (value: string): readonly string[] =>
-    parse(`[defaults]\n${key} = ${value}\n`)[key as keyof typeof LIST_KEYS];
+for (const key of LISTS) {
+  const words = wordsOf(key);
+  const read = (value: string): unknown => parse(`[defaults]\n${key} = ${value}\n`)[key];
   const [first = '', second = ''] = words;
 
   test(`${key} is a list of known words`, () => {
-    assert.deepEqual(DEFAULT_POLICY[key as keyof typeof LIST_KEYS], initial);
     assert.deepEqual(read(words.join(' ')), words);
     assert.deepEqual(read(`${first},${second}, ${first}`), [first, second]);
     assert.deepEqual(read('none'), []);
@@ -66,15 +75,37 @@ for (const text of WRITTEN) {
 }
 
 const REFUSED: readonly (readonly [text: string, at: number, message: RegExp, hint: RegExp])[] = [
-  ['[defaults]\nno_ip = dney\n', 2, /^no_ip = "dney" is not possible$/, /^one of mac-only, deny, unrestricted$/],
-  ['[defaults]\n\nno_ip = Deny\n', 3, /^no_ip = "Deny" is not possible$/, /deny/],
+  [
+    '[defaults]\nno_ip = dney\n',
+    2,
+    /^no_ip = "dney" is not possible$/,
+    /^did you mean deny\? one of mac-only, deny, unrestricted$/,
+  ],
+  ['[defaults]\n\nno_ip = Deny\n', 3, /^no_ip = "Deny" is not possible$/, /^did you mean deny\? /],
   ['[defaults]\nno_ip =\n', 2, /^no_ip = "" is not possible$/, /deny/],
   ['[defaults]\nno_ip = true\n', 2, /^no_ip = "true" is not possible$/, /deny/],
   ['[defaults]\nno_ip = null\n', 2, /^no_ip = "null" is not possible$/, /deny/],
   ['[defaults]\nno_ip = deny, unrestricted\n', 2, /is not possible$/, /deny/],
   ['[defaults]\nno_ip = "deny\n', 2, /is not possible$/, /deny/],
-  ['[defaults]\nbackend = iptables\n', 2, /^backend = "iptables" is not possible$/, /nftables/],
-  ['[defaults]\nno-ip = deny\n', 2, /^unknown key "no-ip"$/, /^known in \[defaults\]: backend, no_ip/],
+  [
+    '[defaults]\nbackend = iptables\n',
+    2,
+    /^backend = "iptables" is not possible$/,
+    /^one of auto, nftables, ebtables$/,
+  ],
+  [
+    '[defaults]\nno-ip = deny\n',
+    2,
+    /^unknown key "no-ip"$/,
+    /^did you mean no_ip\? known in \[defaults\]: backend, no_ip/,
+  ],
+  ['[defaults]\nfoo = deny\n', 2, /^unknown key "foo"$/, /^known in \[defaults\]: backend, no_ip/],
+  [
+    '[defaults]\nebtables_gaps = ip-from\n',
+    2,
+    /^ebtables_gaps has no "ip-from"$/,
+    /^did you mean ip-form\? some of ip-form /,
+  ],
   ['[defaults]\nNO_IP = deny\n', 2, /^unknown key "NO_IP"$/, /known/],
   ['[defaults]\nno_ip[] = deny\n', 2, /^unknown key "no_ip\[\]"$/, /known/],
   ['[defaults]\n"no_ip" = deny\n', 2, /^unknown key /, /known/],
@@ -94,7 +125,7 @@ const REFUSED: readonly (readonly [text: string, at: number, message: RegExp, hi
   ['[defaults\nno_ip = deny\n', 1, /^"\[defaults" is no key = value/, /#/],
   ['[defaults] # site\nno_ip = deny\n', 1, /is no key = value/, /#/],
   ['no_ip = deny\n', 1, /^"no_ip" stands in no known section$/, /put it below \[defaults\]/],
-  ['[Defaults]\nno_ip = deny\n', 1, /^unknown section "Defaults"/, /known: \[defaults\]/],
+  ['[Defaults]\nno_ip = deny\n', 1, /^unknown section "Defaults"/, /^did you mean \[defaults\]\? known: \[defaults\]$/],
   ['[]\n', 1, /^unknown section ""$/, /known/],
   ['[__proto__]\nno_ip = deny\n', 1, /^unknown section "__proto__"/, /known/],
   ['[defaults.guest]\nno_ip = deny\n', 1, /^unknown section "defaults\.guest"/, /known/],
@@ -113,13 +144,13 @@ for (const [text, line, message, hint] of REFUSED) {
 test('everything that is wrong is said at once, in the order of the lines', () => {
   const failure = refusal(
     parse,
-    'lock = flock\n[defaults]\nno_ip = no\nfoo = 1\nbackend = nftables\nbackend = x\n[guests]\nwhat\n',
+    'lock = flock\n[defaults]\nno_ip = dent\nlokc = 1\nbackend = nftables\nbackend = x\n[guests]\nwhat\n',
   );
   assert.equal(failure.at, `${FILE}:1`);
   assert.deepEqual(failure.message.split('; '), [
     '"lock" stands in no known section',
-    'line 3: no_ip = "no" is not possible',
-    'line 4: unknown key "foo"',
+    'line 3: no_ip = "dent" is not possible (did you mean deny?)',
+    'line 4: unknown key "lokc" (did you mean lock?)',
     'line 5: backend = "x" is not possible',
     'line 6: "backend" is already set in line 5',
     'line 7: unknown section "guests"',
@@ -128,7 +159,7 @@ test('everything that is wrong is said at once, in the order of the lines', () =
 });
 
 const key = fc.oneof(
-  fc.constantFrom(...Object.keys(DEFAULT_KEYS), ...Object.keys(LIST_KEYS)),
+  fc.constantFrom(...KEY_NAMES),
   fc.constantFrom(
     '__proto__',
     'constructor',
@@ -142,15 +173,10 @@ const key = fc.oneof(
   ),
   fc.string({ maxLength: 8 }),
 );
-const listWord = fc.constantFrom(
-  'none',
-  ',',
-  'no-such-reason',
-  ...Object.values(LIST_KEYS).flatMap(({ words }) => [...words()]),
-);
+const listWord = fc.constantFrom('none', ',', 'no-such-reason', ...LISTS.flatMap(wordsOf));
 const value = fc.oneof(
   fc.array(listWord, { maxLength: 3 }).map((words) => words.join(' ')),
-  fc.constantFrom(...Object.values(DEFAULT_KEYS).flatMap(({ choices }) => [...choices])),
+  fc.constantFrom(...CHOICES.flatMap(wordsOf)),
   fc.constantFrom('true', 'null', '"deny"', "'deny'", 'deny;', '{"a":1}', '["deny"]', '"de\\u006ey"'),
   fc.string({ maxLength: 8 }),
 );
@@ -170,23 +196,21 @@ const line = fc.oneof(
 );
 const eol = fc.constantFrom('\n', '\r\n', '\r', '\n\n', '\u2028');
 
+const words = (value: string | readonly string[]): readonly string[] => (typeof value === 'string' ? [value] : value);
+
 test('an accepted policy has known keys with possible values only, each as the file says in exactly one line', () => {
   fc.assert(
     fc.property(fc.array(line, { maxLength: 5 }), eol, (lines, between) => {
       const text = `[defaults]${between}${lines.join(between)}`;
       if (!accepts(parse, text)) return;
       const policy = parse(text);
-      assert.deepEqual(Object.keys(policy).sort(), [...Object.keys(DEFAULT_KEYS), ...Object.keys(LIST_KEYS)].sort());
-      for (const [name, { words }] of Object.entries(LIST_KEYS)) {
-        for (const word of policy[name as keyof typeof LIST_KEYS])
-          assert.ok((words() as readonly string[]).includes(word));
-      }
-      assert.equal(Object.getPrototypeOf(policy), Object.prototype);
-      for (const [name, { choices }] of Object.entries(DEFAULT_KEYS)) {
-        const said = policy[name as DefaultKey];
-        assert.ok((choices as readonly string[]).includes(said));
+      assert.deepEqual(Object.keys(policy).sort(), [...KEY_NAMES].sort());
+      for (const name of LISTS) for (const word of words(policy[name])) assert.ok(wordsOf(name).includes(word));
+      for (const name of CHOICES) {
+        const [said = ''] = words(policy[name]);
+        assert.ok(wordsOf(name).includes(said));
         const own = text.split(/[\r\n]+/).filter((one) => one.trim().split(/\s*=/)[0] === name && one.includes('='));
-        assert.equal(own.length, said === choices[0] ? own.length : 1, text);
+        assert.equal(own.length, said === KEYS[name].initial ? own.length : 1, text);
         assert.ok(own.length <= 1, text);
         if (own.length === 1) assert.ok(JSON.stringify(own[0]).includes(said) || /\\u/.test(own[0] ?? ''), text);
       }

@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { DEFAULT_POLICY } from '../../src/policy/keys.ts';
+import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
 import { DEFAULT_POLICY_FILE, readPolicy } from '../../src/policy/read-policy.ts';
+import { effective } from './effective.ts';
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'xvb-policy-'));
@@ -20,7 +21,7 @@ test('without a file at the default place the defaults hold', { skip: present },
 test('a file that was named is read', (t) => {
   const file = join(folder(t), 'policy.ini');
   writeFileSync(file, '[defaults]\nno_ip = deny\n');
-  assert.deepEqual(readPolicy(file), { ...DEFAULT_POLICY, no_ip: 'deny' });
+  assert.deepEqual(effective(readPolicy(file)), { ...effective(DEFAULT_POLICY), no_ip: 'deny' });
 });
 
 test('a file that was named must exist and be readable', (t) => {

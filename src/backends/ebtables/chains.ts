@@ -1,16 +1,16 @@
 import { macOnlyTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
 import { parseInterfaceName } from '../../net/interface-name.ts';
-import type { Policy } from '../../policy/keys.ts';
+import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { parseIdentity } from '../../xen/vif-identity.ts';
 import type { RuleLimit } from '../backend.ts';
-import { textDigest } from '../text-digest.ts';
+import { sharedDigest } from '../shared-digest.ts';
 import { acceptsGaps, limitsOf, limitText } from './gaps.ts';
 import { type Compiled, compileStages } from './stages.ts';
 import { type EbtLoad, renderLoad } from './text.ts';
 
 /** What of the policy is in the rules. */
-export type RulePolicy = Pick<Policy, 'unmanaged' | 'ebtables_gaps'>;
+export type RulePolicy = SharedPolicy<'ebtables'>;
 
 /** The chains of one vif, for both directions. */
 export function chainsOf(
@@ -33,8 +33,12 @@ export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] 
   }));
 }
 
-/** A short name for one version of the rules: of the text for some vif. It compiles that vif: ask no more than once. */
+/** A short name for one version of the rules: of the text for some vif. It may compile that vif: ask no more than once. */
 export function rulesDigest(policy: RulePolicy): string {
+  return sharedDigest('ebtables', policy, sampleRules);
+}
+
+function sampleRules(policy: RulePolicy): string {
   const device = parseInterfaceName('vif', 'sample');
   const port = { device, type: 'vif', domid: undefined, devid: undefined } as const;
   const vif = parseIdentity(port, { mac: '00:16:3e:00:00:01' }, 'sample');
@@ -42,10 +46,10 @@ export function rulesDigest(policy: RulePolicy): string {
   const load: EbtLoad = {
     ports: [{ device, name: device, open: false, chains: [] }],
     exempt: [],
-    unmanaged: policy.unmanaged,
+    policy,
     chains: Object.values(chainsOf(plan, policy)).flatMap((one) => one.chains),
     stale: [],
     jumps: () => 1,
   };
-  return textDigest(renderLoad(load, 'legacy'));
+  return renderLoad(load, 'legacy');
 }

@@ -82,7 +82,7 @@ async function removeAll(host: Host, tools: EbtTools): Promise<void> {
         {
           ports: [],
           exempt: [],
-          unmanaged: 'closed',
+          policy: { unmanaged: 'closed' },
           chains: [],
           stale: vifChains(nat),
           jumps: (hook) => countJumps(hook.table === 'nat' ? nat : filter, hook),
@@ -138,7 +138,7 @@ async function loadChange(ebt: Ebt, what: Change, exempt: readonly { name: strin
       {
         ports: present,
         exempt: exemptNames(exempt, present),
-        unmanaged: host.policy.unmanaged,
+        policy: host.policy,
         chains,
         stale: (before?.chains ?? []).filter((name) => !names.has(name)),
         jumps: () => 1,
@@ -178,7 +178,7 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
       {
         ports: present,
         exempt: exemptNames(base.exempt, present),
-        unmanaged: host.policy.unmanaged,
+        policy: host.policy,
         chains: [],
         stale: vifChains(nat).filter((name) => !names.has(name)),
         jumps: (hook: EbtHook) => countJumps(hook.table === 'nat' ? nat : filter, hook),
@@ -240,7 +240,6 @@ function textOf(
   }: { readonly chains: readonly EbtChain[]; readonly stale: readonly string[]; readonly limits: readonly string[] },
 ): RuleText {
   const jumps = currentBase(host, holder) === undefined ? 0 : 1;
-  const { unmanaged } = host.policy;
-  const load = renderLoad({ ports, exempt: [], unmanaged, chains, stale, jumps: () => jumps }, tools.variant);
+  const load = renderLoad({ ports, exempt: [], policy: host.policy, chains, stale, jumps: () => jumps }, tools.variant);
   return { title: `${tools.restore} --noflush`, text: limits.join('') + load, notes: [] };
 }

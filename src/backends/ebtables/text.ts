@@ -1,5 +1,5 @@
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
-import type { Unmanaged } from '../../policy/keys.ts';
+import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import type { EbtTools } from '../../state/records.ts';
 import { optionText } from './fields.ts';
 import { type EbtChain, mainChain } from './stages.ts';
@@ -45,7 +45,7 @@ export interface EbtLoad {
   readonly ports: readonly EbtPort[];
   /** Ports that are not filtered: running before our first load, or unrestricted. */
   readonly exempt: readonly string[];
-  readonly unmanaged: Unmanaged;
+  readonly policy: Pick<SharedPolicy<'ebtables'>, 'unmanaged'>;
   /** Chains to make or to fill anew. */
   readonly chains: readonly EbtChain[];
   /** Chains that are in the kernel and are to go. */
@@ -88,7 +88,7 @@ export function renderLoad(load: EbtLoad, variant: EbtTools['variant']): string 
     '*nat',
     '# The way of a frame: hook, port, the chains of its vif.',
     ...declare([fromGuest.chain, toGuest.chain], 'RETURN'),
-    ...declare([PORT_CHAINS.in, PORT_CHAINS.out], load.unmanaged === 'open' ? 'ACCEPT' : 'DROP'),
+    ...declare([PORT_CHAINS.in, PORT_CHAINS.out], load.policy.unmanaged === 'open' ? 'ACCEPT' : 'DROP'),
     ...declareAll(load.chains, declare),
     ...[fromGuest, toGuest].flatMap((hook) => [...unhook(hook, load), enterHook(hook)]),
     ...hookRules(fromGuest.chain, PORT_CHAINS.in, '-i', load),
@@ -131,7 +131,7 @@ function portRules(direction: 'from-guest' | 'to-guest', by: '-i' | '-o', load: 
   return [
     ...load.exempt.map((name) => `-A ${chain} ${by} ${name} -j ACCEPT`),
     ...load.ports.map(({ name, device }) => `-A ${chain} ${by} ${name} -j ${mainChain(device, direction)}`),
-    ...(load.unmanaged === 'open' ? [] : ['# unmanaged', `-A ${chain} -j DROP`]),
+    ...(load.policy.unmanaged === 'open' ? [] : ['# unmanaged', `-A ${chain} -j DROP`]),
   ];
 }
 
@@ -142,7 +142,7 @@ function linkLocalRules(chain: string, by: '-i' | '-o', load: EbtLoad): string[]
     `-A ${chain} -d ! ${LINK_LOCAL} -j RETURN`,
     ...open.map((name) => `-A ${chain} ${by} ${name} -j RETURN`),
     ...closedPorts(load.ports).map(({ name }) => `-A ${chain} ${by} ${name} -j DROP`),
-    ...(load.unmanaged === 'open' ? [] : [`-A ${chain} ${by} vif+ -j DROP`]),
+    ...(load.policy.unmanaged === 'open' ? [] : [`-A ${chain} ${by} vif+ -j DROP`]),
   ];
 }
 

@@ -2,9 +2,9 @@ import type { Direction, Reason } from '../../filter/reasons.ts';
 import { ACCEPT, droppedBy, type Stage } from '../../filter/stage.ts';
 import { STAGES, type StageName } from '../../filter/stages.ts';
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
-import type { Unmanaged } from '../../policy/keys.ts';
+import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
-import { textDigest } from '../text-digest.ts';
+import { sharedDigest } from '../shared-digest.ts';
 import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
@@ -20,6 +20,9 @@ const DROPS_SIZE = 1_000_000;
  */
 const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter';
 
+/** What of the policy the base is made with. */
+export type BasePolicy = SharedPolicy<'nftables'>;
+
 /**
  * The part all vifs share, as one `table` block: hooks, stages, counters. Loading it again changes nothing but adds the
  * rules a second time, so it always follows a `flush table` or a `delete table` in the same transaction.
@@ -29,7 +32,7 @@ const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter'
  * Measured on 6.18; netfilter's order is in net/bridge/br_input.c: br_handle_frame. Priority -200 is "filter" of the
  * bridge family (NF_BR_PRI_FILTER_BRIDGED).
  */
-export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
+export function renderBase(sentinel: string, policy: BasePolicy): string {
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
@@ -50,11 +53,11 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
     '',
     ...renderStages(
       'from-guest',
-      STAGES['from-guest'].map((stage) => withUnmanaged(stage, unmanaged)),
+      STAGES['from-guest'].map((stage) => withUnmanaged(stage, policy)),
     ),
     ...renderStages(
       'to-guest',
-      STAGES['to-guest'].map((stage) => withUnmanaged(stage, unmanaged)),
+      STAGES['to-guest'].map((stage) => withUnmanaged(stage, policy)),
     ),
     ...renderQuick('from-guest'),
     ...renderQuick('to-guest'),
@@ -71,13 +74,9 @@ export function renderBase(sentinel: string, unmanaged: Unmanaged): string {
 }
 
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
-export function baseDigest(unmanaged: Unmanaged): string {
-  const built = typeof VIF_BRIDGE_BASE_DIGESTS === 'undefined' ? undefined : VIF_BRIDGE_BASE_DIGESTS;
-  return built?.[unmanaged] ?? textDigest(renderBase('', unmanaged));
+export function baseDigest(policy: BasePolicy): string {
+  return sharedDigest('nftables', policy, (one) => renderBase('', one));
 }
-
-/** Put in by the build, which has just printed the bases: a run need not print one to know its name. */
-declare const VIF_BRIDGE_BASE_DIGESTS: Readonly<Record<Unmanaged, string>> | undefined;
 
 /** STP, LACP, EAPOL: only these are not seen elsewhere. */
 function renderLinkLocal(direction: Direction): string[] {
@@ -124,7 +123,7 @@ function hex(word: number): string {
   return `0x${word.toString(16)}`;
 }
 
-function withUnmanaged(stage: Stage<StageName>, unmanaged: Unmanaged): Stage<StageName> {
+function withUnmanaged(stage: Stage<StageName>, { unmanaged }: BasePolicy): Stage<StageName> {
   const dropsUnmanaged = 'drop' in stage.otherwise && stage.otherwise.drop === 'unmanaged';
   return unmanaged === 'open' && dropsUnmanaged ? { ...stage, otherwise: ACCEPT } : stage;
 }

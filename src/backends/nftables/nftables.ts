@@ -13,7 +13,7 @@ import { loadOnBase, NFT, type Nft, repairBase } from './transaction.ts';
 export function nftables(host: Host, former: Former): Backend {
   const nft: Nft = {
     host,
-    holder: { name: 'nftables', digest: () => baseDigest(host.policy.unmanaged) },
+    holder: { name: 'nftables', digest: () => baseDigest(host.policy) },
     former,
   };
   return {
@@ -73,7 +73,7 @@ function loadText(nft: Nft, planned: PlannedPort): RuleText {
   const { name, ifindex } = planned.port;
   const base = baseText({
     sentinel: knownSentinel(nft),
-    unmanaged: nft.host.policy.unmanaged,
+    policy: nft.host.policy,
     exempt: [],
     fresh: true,
   });

@@ -1,9 +1,8 @@
 import type { LoadedTerms, OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
-import type { Unmanaged } from '../../policy/keys.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
-import { INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
+import { type BasePolicy, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
 import {
   addElements,
   removeElements,
@@ -17,7 +16,7 @@ import { type Elements, elementsOf, FLAG_SETS, OWN_SETS, type PortKey } from './
 /** What the shared part of the rules needs. */
 export interface BaseOptions {
   readonly sentinel: string;
-  readonly unmanaged: Unmanaged;
+  readonly policy: BasePolicy;
   readonly exempt: readonly number[];
   /** True to replace whatever is there; false to fill the present table of the same sentinel anew, losing no frame. */
   readonly fresh: boolean;
@@ -27,7 +26,7 @@ export interface BaseOptions {
  * Text for `nft -f -` that starts anew: all rules and ports of ours in the kernel are replaced by what it and the
  * `portText`s behind it say, in the same transaction.
  */
-export function baseText({ sentinel, unmanaged, exempt, fresh }: BaseOptions): string {
+export function baseText({ sentinel, policy, exempt, fresh }: BaseOptions): string {
   const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), 'exempt'];
   return text([
     '# The part that all vifs share.',
@@ -38,7 +37,7 @@ export function baseText({ sentinel, unmanaged, exempt, fresh }: BaseOptions): s
           `flush table ${TABLE}`,
           ...sets.map((set) => `flush set ${TABLE} ${set}`),
         ]),
-    renderBase(sentinel, unmanaged),
+    renderBase(sentinel, policy),
     ...renderExempt(exempt),
   ]);
 }

@@ -164,7 +164,7 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
   const text = [
     baseText({
       sentinel: base.sentinel,
-      unmanaged: host.policy.unmanaged,
+      policy: host.policy,
       exempt: base.exempt.map((port) => port.ifindex),
       fresh,
     }),

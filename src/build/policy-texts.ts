@@ -1,0 +1,169 @@
+/**
+ * What people read of the policy file, made of the table of its keys (src/policy/keys.ts), so that it says what the
+ * program does: the README's table, the sample file and the manual page.
+ *
+ *   tsx src/build/policy-texts.ts      writes the last two; readme-tables.ts writes the first
+ */
+import { writeFileSync } from 'node:fs';
+import { KEY_NAMES, KEYS, type KeyName, SECTION_KINDS, type SectionKind } from '../policy/keys.ts';
+import { DEFAULT_POLICY_FILE } from '../policy/read-policy.ts';
+import type { ValueWord } from '../policy/value-kind.ts';
+
+export const SAMPLE_FILE = new URL('../../xen-scripts/vif-bridge.ini', import.meta.url).pathname;
+export const MANUAL_PAGE = new URL('../../docs/man/vif-bridge.ini.5', import.meta.url).pathname;
+
+/** What each kind of section is for. */
+const SECTIONS: Readonly<Record<SectionKind, string>> = {
+  defaults: 'What holds for the host and for every vif.',
+};
+
+/** A key as these texts need it. */
+interface KeyText {
+  readonly key: string;
+  readonly help: string;
+  readonly sections: readonly SectionKind[];
+  /** As the file would say it. */
+  readonly initial: string;
+  /** The words of the default. */
+  readonly defaults: readonly string[];
+  readonly words: readonly ValueWord[];
+  readonly several: boolean;
+}
+
+function keyText<K extends KeyName>(key: K): KeyText {
+  const { help, sections, initial, kind } = KEYS[key];
+  const text = kind.write(initial);
+  return { key, help, sections, initial: text, defaults: text.split(' '), words: kind.words, several: kind.several };
+}
+
+const KEY_TEXTS = KEY_NAMES.map((key) => keyText(key));
+
+/** The table of README.md, Markdown. */
+export function policyTable(): string {
+  const rows = KEY_TEXTS.map(({ key, help, initial, defaults, words, several }) => {
+    const others = words.map(({ word }) => word).filter((word) => !defaults.includes(word));
+    const values = several
+      ? `**${initial}**; also possible: ${others.join(' ')}; or none`
+      : [`**${initial}**`, ...others].join(', ');
+    const meanings = several ? [] : words.map(({ word, meaning }) => `${word}: ${meaning}`);
+    return `\`${key}\` | ${values} | ${[help, ...meanings].join('; ')}`;
+  });
+  return ['Key | Values (default first) | Meaning', '--- | --- | ---', ...rows].join('\n');
+}
+
+/** The sample file: it says what holds without it, and what else it could say. */
+export function sampleFile(): string {
+  const keys = KEY_TEXTS.filter(({ sections }) => sections.includes('defaults'));
+  const blocks = keys.map(({ key, help, initial, words, several }) => [
+    ...wrapped(`${capital(help)}.${several ? ' Some of these words, or none:' : ''}`, '# '),
+    ...words.flatMap((one) => describedWord(one, words)),
+    `${key} = ${initial}`,
+  ]);
+  return [
+    `# Policy of xen-vif-bridge. Copy it to ${DEFAULT_POLICY_FILE}; without it, this is what holds.`,
+    '# A key with a value that is not possible is an error: the vif stays closed, and the log names the line.',
+    '# Made of src/policy/keys.ts by src/build/policy-texts.ts.',
+    '',
+    '[defaults]',
+    blocks.map((lines) => lines.join('\n')).join('\n\n'),
+    '',
+  ].join('\n');
+}
+
+/** `#   word   what it means`, the meanings in one column. */
+function describedWord({ word, meaning }: ValueWord, all: readonly ValueWord[]): string[] {
+  const width = Math.max(...all.map((one) => one.word.length));
+  const [first = '', ...more] = wrapped(meaning, '', COLUMNS - width - 6);
+  return [`#   ${word.padEnd(width)}  ${first}`, ...more.map((line) => `#   ${' '.repeat(width)}  ${line}`)];
+}
+
+/** vif-bridge.ini(5), in the man macros of roff: man-pages(7), groff_man(7). */
+export function manualPage(): string {
+  return [
+    '.\\" Made of src/policy/keys.ts by src/build/policy-texts.ts.',
+    '.TH VIF\\-BRIDGE.INI 5 "" "xen-vif-bridge" "File Formats"',
+    '.SH NAME',
+    'vif\\-bridge.ini \\- what guests may do on the bridges of a Xen host',
+    '.SH SYNOPSIS',
+    `.I ${roff(DEFAULT_POLICY_FILE)}`,
+    '.SH DESCRIPTION',
+    paragraph(
+      'The policy that vif-bridge, the hotplug script, follows. Without the file the defaults hold. --config FILE or the ' +
+        'environment variable VIF_BRIDGE_CONFIG name another file, which must then exist.',
+    ),
+    '.PP',
+    paragraph(
+      'A line is a section in brackets, key = value, a comment that starts with # or ;, or empty. Anything else, an ' +
+        'unknown section or key, a key that is set twice, and a value that is not possible are errors: all of them are ' +
+        'reported with their lines, and vifs stay closed until the file is corrected.',
+    ),
+    '.SH SECTIONS',
+    ...SECTION_KINDS.flatMap((kind) => ['.TP', `.B [${roff(kind)}]`, paragraph(SECTIONS[kind])]),
+    '.SH KEYS',
+    ...KEY_TEXTS.flatMap(keyLines),
+    '.SH FILES',
+    '.TP',
+    `.I ${roff(DEFAULT_POLICY_FILE)}`,
+    paragraph('The policy. After a change, vif-bridge reapply --all makes it hold for every vif.'),
+    '.SH SEE ALSO',
+    '.BR xl.cfg (5),',
+    '.BR xl\\-network\\-configuration (5),',
+    '.BR nft (8),',
+    '.BR ebtables (8)',
+    '',
+  ].join('\n');
+}
+
+function keyLines({ key, help, sections, initial, defaults, words, several }: KeyText): string[] {
+  return [
+    '.TP',
+    `.BI "${roff(key)} = " ${several ? 'word...' : 'word'}`,
+    paragraph(`${capital(help)}. ${several ? 'Some of these words, separated by blanks or commas, or' : 'One of:'}`),
+    ...(several ? ['.BR none :'] : []),
+    '.RS',
+    ...words.flatMap(({ word, meaning }) => [
+      '.TP',
+      `.BR ${roff(word)}${defaults.includes(word) ? ' " (default)"' : ''}`,
+      paragraph(meaning),
+    ]),
+    '.RE',
+    '.IP',
+    paragraph(`Default: ${initial}. May stand in ${sections.map((kind) => `[${kind}]`).join(', ')}.`),
+  ];
+}
+
+/** Text as lines of roff: nothing in it is taken for a request or an escape, and dashes stay what they are. */
+function paragraph(text: string): string {
+  return wrapped(text, '').map(roff).join('\n');
+}
+
+function roff(line: string): string {
+  const escaped = line.replaceAll('\\', '\\e').replaceAll('-', '\\-');
+  return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
+}
+
+const COLUMNS = 100;
+
+function wrapped(text: string, start: string, columns = COLUMNS): string[] {
+  const lines: string[] = [];
+  let line = start.trimEnd();
+  for (const word of text.split(' ')) {
+    const longer = line.trim() === start.trim() ? `${start}${word}` : `${line} ${word}`;
+    if (longer.length > columns && line.trim() !== start.trim()) {
+      lines.push(line);
+      line = `${start}${word}`;
+    } else {
+      line = longer;
+    }
+  }
+  return [...lines, line];
+}
+
+function capital(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}
+
+if (process.argv[1] !== undefined && import.meta.url.endsWith(process.argv[1].split('/').at(-1) ?? ' ')) {
+  writeFileSync(SAMPLE_FILE, sampleFile());
+  writeFileSync(MANUAL_PAGE, manualPage());
+}

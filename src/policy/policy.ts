@@ -1,0 +1,52 @@
+import { Failure } from '../errors.ts';
+import {
+  type HostKeyName,
+  isHostKey,
+  isVifKey,
+  KEY_NAMES,
+  KEYS,
+  type KeyName,
+  type SectionKind,
+  type Settings,
+  type Values,
+  type VifKeyName,
+} from './keys.ts';
+
+/** What the policy says of the host. */
+export type HostPolicy = Pick<Values, HostKeyName>;
+
+/** What the policy says of one vif: see resolve-policy.ts. */
+export type VifPolicy = Pick<Values, VifKeyName>;
+
+/** One section of a policy file, as far as it is about vifs. */
+export interface Section {
+  readonly kind: SectionKind;
+  readonly settings: Partial<VifPolicy>;
+}
+
+/**
+ * The policy as it was read. What it says of a vif is only known once the vif is: no key of a vif can be read here, but
+ * only behind `resolvePolicy`.
+ */
+export interface Policy extends HostPolicy {
+  readonly sections: readonly Section[];
+}
+
+export const DEFAULT_VIF_POLICY: VifPolicy = initialValues(KEY_NAMES.filter(isVifKey));
+
+export const DEFAULT_POLICY: Policy = { ...initialValues(KEY_NAMES.filter(isHostKey)), sections: [] };
+
+function initialValues<K extends KeyName>(keys: readonly K[]): Pick<Values, K> {
+  const values: Settings = {};
+  for (const key of keys) setInitial(values, key);
+  if (!hasAll(values, keys)) throw new Failure('internal', 'a key of the policy has no default');
+  return values;
+}
+
+function setInitial<K extends KeyName>(values: Settings, key: K): void {
+  values[key] = KEYS[key].initial;
+}
+
+function hasAll<K extends KeyName>(values: Settings, keys: readonly K[]): values is Settings & Pick<Values, K> {
+  return keys.every((key) => values[key] !== undefined);
+}

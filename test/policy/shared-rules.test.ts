@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { baseDigests, SHARED_DIGESTS } from '../../src/build/source.ts';
+import { BACKEND_NAMES, isSharedKey, KEY_NAMES, KEYS, type KeyName, type Values } from '../../src/policy/keys.ts';
+import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
+import { type SharedPolicy, sharedName } from '../../src/policy/shared-rules.ts';
+
+const BUILT = baseDigests();
+
+/** The default policy with another value of one key; for a list, the empty one. */
+function otherThanDefault<K extends KeyName>(key: K): SharedPolicy[] {
+  const { kind, initial } = KEYS[key];
+  const read = kind.read('none');
+  const others: readonly Values[K][] = kind.all ?? ('value' in read ? [read.value] : []);
+  return others.filter((value) => value !== initial).map((value) => ({ ...DEFAULT_POLICY, [key]: value }));
+}
+
+for (const backend of BACKEND_NAMES) {
+  const digest = SHARED_DIGESTS[backend];
+  const name = (policy: SharedPolicy): string => sharedName(backend, policy);
+
+  test(`${backend}: a changed key changes the shared rules, their digest and their name, or none of these`, () => {
+    for (const key of KEY_NAMES) {
+      const others = otherThanDefault(key);
+      assert.notEqual(others.length, 0, `${key} has no other value`);
+      for (const other of others) {
+        const shared = isSharedKey(key, backend);
+        assert.equal(digest(other) !== digest(DEFAULT_POLICY), shared, key);
+        assert.equal(name(other) !== name(DEFAULT_POLICY), shared, key);
+      }
+    }
+  });
+
+  test(`${backend}: what the build knows of a policy is its digest`, () => {
+    const known = KEY_NAMES.flatMap(otherThanDefault).filter((policy) => name(policy) in BUILT);
+    for (const policy of [DEFAULT_POLICY, ...known]) assert.equal(BUILT[name(policy)], digest(policy));
+    assert.ok(known.some((policy) => policy.unmanaged === 'open'));
+  });
+}
+
+test('the build knows every policy of nftables', () => {
+  assert.deepEqual(
+    Object.keys(BUILT).filter((name) => name.startsWith('nftables')),
+    ['nftables unmanaged=closed', 'nftables unmanaged=open'],
+  );
+});
