@@ -7,7 +7,7 @@ import { buildPlan, type FilterPlan } from './filter/plan.ts';
 import type { Host } from './host.ts';
 import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
 import { guestGroup } from './port/guest-group.ts';
-import type { PortSetup } from './port/port-setup.ts';
+import { type WishedPort, wishPort } from './port/wished-port.ts';
 import type { HotplugEvent } from './xen/hotplug-event.ts';
 import { type IdentityValues, parseIdentity, type VifIdentity } from './xen/vif-identity.ts';
 import { readDirectory, type XenstoreKeys } from './xen/xenstore.ts';
@@ -21,7 +21,7 @@ export interface Prepared {
   readonly bridge: string;
   readonly subnetBroadcasts: readonly string[];
   readonly plan: FilterPlan;
-  readonly setup: PortSetup;
+  readonly setup: WishedPort;
   readonly port: FilterPort;
   /** xenstore's backend keys; undefined when run by hand. */
   readonly keys: XenstoreKeys | undefined;
@@ -120,7 +120,7 @@ export function plan(
     bridge,
     subnetBroadcasts: facts.subnetBroadcasts,
     plan: filter,
-    setup: {
+    setup: wishPort({
       device: vif.device,
       name: vif.name,
       group: guestGroup(facts.device?.ifindex),
@@ -130,7 +130,7 @@ export function plan(
       rename: vif.name !== vif.device && facts.device?.name !== vif.name,
       binding,
       quietLinkLocal: ingress && facts.backend === 'ebtables',
-    },
+    }),
     port: {
       device: vif.device,
       name: vif.name,
