@@ -9,7 +9,7 @@ import type { VifPolicy } from './policy/policy.ts';
 import { resolvePolicy } from './policy/resolve-policy.ts';
 import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
 import { guestGroup } from './port/guest-group.ts';
-import type { PortSetup } from './port/port-setup.ts';
+import { type WishedPort, wishPort } from './port/wished-port.ts';
 import { deviceFinder, type FindDevice } from './state/present-devices.ts';
 import type { VifRecord } from './state/records.ts';
 import type { HotplugEvent } from './xen/hotplug-event.ts';
@@ -24,7 +24,7 @@ export interface Prepared {
   readonly bridge: string;
   readonly subnetBroadcasts: readonly string[];
   readonly plan: FilterPlan;
-  readonly setup: PortSetup;
+  readonly setup: WishedPort;
   readonly port: FilterPort;
   /** xenstore's backend keys; undefined when run by hand. */
   readonly keys: XenstoreKeys | undefined;
@@ -123,7 +123,7 @@ export function plan(
     bridge,
     subnetBroadcasts: facts.subnetBroadcasts,
     plan: filter,
-    setup: {
+    setup: wishPort({
       device: vif.device,
       name: vif.name,
       group: guestGroup(facts.device?.ifindex),
@@ -133,7 +133,7 @@ export function plan(
       rename: vif.name !== vif.device && facts.device?.name !== vif.name,
       binding,
       quietLinkLocal: ingress && !facts.dropsAtDevice,
-    },
+    }),
     port: {
       device: vif.device,
       name: vif.name,

@@ -33,6 +33,8 @@ function testFiles(words: readonly string[]): string[] {
 function rank(file: string): number {
   const order = [
     'net',
+    'json',
+    'port',
     'policy',
     'xen',
     'filter',

@@ -91,7 +91,7 @@ export function noteApplied(host: Managed, prepared: Prepared): void {
   const { vif, setup } = prepared;
   for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
   for (const { text } of host.rules.limits(prepared.plan)) host.log.say('info', `${vif.name}: ${text}`);
-  if (setup.quietLinkLocal === true && setup.binding === 'pinned') {
+  if (setup.quietLinkLocal && setup.binding === 'pinned') {
     host.log.say(
       'warning',
       `${vif.name}: STP is on, and ebtables does not see its frames: only root_block is in their way`,

@@ -13,7 +13,8 @@ import { parseInterfaceName } from '../../src/net/interface-name.ts';
 import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve-policy.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
-import { fdbLines, joinLines, type PortSetup } from '../../src/port/port-setup.ts';
+import { fdbLines, joinLines } from '../../src/port/port-setup.ts';
+import { type WishedPort, wishPort } from '../../src/port/wished-port.ts';
 import { systemHost } from '../../src/system-host.ts';
 import { parseIdentity } from '../../src/xen/vif-identity.ts';
 import { type Guest, guest } from './guests.ts';
@@ -72,7 +73,7 @@ async function fill(order: FillOrder): Promise<void> {
 }
 
 /** The record of a vif as `online` leaves it, and how its port is set up. */
-function record(host: Host, one: Guest): PortSetup {
+function record(host: Host, one: Guest): WishedPort {
   const values = { mac: one.mac, ip: one.ip, bridge: one.bridge, nicType: 'vif' };
   const device = parseInterfaceName(one.vif, 'the benchmark');
   const vif = parseIdentity({ device, type: 'vif', domid: one.domid, devid: one.devid }, values, 'the benchmark');
@@ -98,7 +99,7 @@ function record(host: Host, one: Guest): PortSetup {
     ticket: 0,
     since: host.now(),
   });
-  return {
+  return wishPort({
     device: one.vif,
     name: one.vif,
     group: guestGroup(ifindex),
@@ -107,7 +108,7 @@ function record(host: Host, one: Guest): PortSetup {
     mtu: 0,
     rename: false,
     binding: 'pinned',
-  };
+  });
 }
 
 function batch(tool: 'ip' | 'bridge', lines: readonly string[]): void {

@@ -1,0 +1,136 @@
+import type { SeenAddress, SeenBridgePort, SeenEntry, SeenLink } from './seen-port.ts';
+import type { WishedPort } from './wished-port.ts';
+
+/** One thing of a port that is not as it is to be. */
+export interface Difference {
+  /** As ip-link(8) and bridge(8) call it: `learning`, `master`, `fdb`. */
+  readonly what: string;
+  readonly wished: string;
+  /** `not told`: the kernel or the program is too old to tell. */
+  readonly found: string;
+  /** True if somebody is less protected; false if only the guest is served worse, or people are misled. */
+  readonly security: boolean;
+}
+
+/** What the kernel says of one port, and what is around it. */
+export interface SeenPort {
+  readonly link: SeenLink;
+  /** The bridge that the port is to be on; undefined if there is none. */
+  readonly bridge: SeenLink | undefined;
+  /** At least those of that bridge. */
+  readonly entries: readonly SeenEntry[];
+  /** At least those of the port. */
+  readonly addresses: readonly SeenAddress[];
+  /** False if /proc/sys/net/ipv6/conf/NAME/disable_ipv6 is 1, and where the kernel has no IPv6. */
+  readonly ipv6: boolean;
+}
+
+/**
+ * All in which a port differs from what it is to be. Settings of the bridge port are compared on the right bridge only:
+ * on another one the port has them anew from the kernel.
+ */
+export function differences(wished: WishedPort, seen: SeenPort): Difference[] {
+  return Object.values(COMPARE).flatMap((compare) => compare(wished, seen));
+}
+
+type Compare = (wished: WishedPort, seen: SeenPort) => readonly Difference[];
+
+/** Not what is left out: that is no setting, but what the settings follow from, or how they come about. */
+export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'mac'>;
+
+/** By setting, so that one that is added to WishedPort does not compile before it is compared. */
+const COMPARE: Readonly<Record<Setting, Compare>> = {
+  // ebtables knows the port by its name, and so does a chain at the device (kernel 6.18 detaches it on a rename).
+  name: ({ name }, { link }) => same('name', name, link.name, true),
+  alias: ({ alias }, { link }) => (alias === undefined ? [] : same('alias', alias, link.alias ?? 'none', false)),
+  up: (_, { link }) => same('state', 'up', link.up ? 'up' : 'down', false),
+  // nft's rules know the port by it.
+  group: ({ group }, { link }) => same('group', String(group), link.group, true),
+  mtu: ({ mtu }, { link }) => (mtu === 0 ? [] : same('mtu', mtu, link.mtu, false)),
+  address: ({ address }, { link }) => same('address', address, link.address, false),
+  // A kernel without IPv6 does not tell, and makes no address.
+  addrgenmode: ({ addrgenmode }, { link }) =>
+    link.addrgenmode === undefined ? [] : same('addrgenmode', addrgenmode, link.addrgenmode, true),
+  addresses: (_, { link, addresses }) => {
+    const found = addresses.filter(({ device }) => device === link.name).map(({ text }) => text);
+    return same('addresses', 'none', found.join(' ') || 'none', true);
+  },
+  ipv6: ({ ipv6 }, seen) => same('ipv6', ipv6, seen.ipv6, true),
+  // On another bridge it talks to whom it must not; on none to nobody.
+  bridge: ({ bridge }, { link }) => same('master', bridge, link.master ?? 'none', link.master !== undefined),
+  learning: onBridge(({ learning }, { port }) => same('learning', learning, port.learning, !learning)),
+  // A kernel that has no locked ports has locked none by mistake.
+  locked: onBridge(({ locked }, { port }) =>
+    same('locked', locked, port.locked ?? (locked ? undefined : false), locked),
+  ),
+  rootBlock: onBridge(({ rootBlock }, { port }) =>
+    rootBlock === undefined ? [] : same('root_block', rootBlock, port.rootBlock, true),
+  ),
+  // Where we do not need it others may.
+  quietLinkLocal: onBridge(({ quietLinkLocal }, { bridge }) =>
+    quietLinkLocal ? same('no_linklocal_learn', true, bridge?.noLinkLocalLearn, true) : [],
+  ),
+  hairpin: onBridge(({ hairpin }, { port }) => kept('hairpin', hairpin, port.hairpin)),
+  isolated: onBridge(({ isolated }, { port }) => kept('isolated', isolated, port.isolated)),
+  flood: onBridge(({ flood }, { port }) => kept('flood', flood, port.flood)),
+  mcastFlood: onBridge(({ mcastFlood }, { port }) => kept('mcast_flood', mcastFlood, port.mcastFlood)),
+  bcastFlood: onBridge(({ bcastFlood }, { port }) => kept('bcast_flood', bcastFlood, port.bcastFlood)),
+  entries: onBridge(({ entries, bridge }, { link, entries: known }) =>
+    entries.flatMap(({ mac }) => {
+      // One for each VLAN of a bridge that filters VLANs.
+      const found = known.filter((entry) => entry.bridge === bridge && entry.mac === mac);
+      const good = found.length > 0 && found.every((entry) => isPinned(entry) && entry.port === link.name);
+      const text = found.map((entry) => `${stateOf(entry)} at ${entry.port}`).join(', ') || 'none';
+      return good ? [] : same('fdb', `${mac} static sticky at ${link.name}`, `${mac} ${text}`, true);
+    }),
+  ),
+  stations: onBridge(({ stations, entries, bridge }, { link, entries: known }) => {
+    if (stations === 'anybody') return [];
+    const mine = known.filter((entry) => entry.bridge === bridge && entry.port === link.name);
+    return mine.flatMap((entry) => {
+      const own = stations.some((mac) => mac === entry.mac);
+      // Compared as an entry.
+      if (own && entries.length > 0) return [];
+      // The port's own address, which the bridge enters by itself (net/bridge/br_if.c: br_add_if).
+      if (entry.state === 'permanent' && entry.mac === link.address) return [];
+      if (own && LEARNED.includes(entry.state)) return [];
+      // A pin on one of the ports that share a MAC keeps the frames of the others from them, and is nobody else's loss.
+      return same('fdb', own ? `${entry.mac} learned` : 'no other entry', `${entry.mac} ${stateOf(entry)}`, !own);
+    });
+  }),
+};
+
+/** A comparison of what a port has only on a bridge. */
+function onBridge(
+  compare: (wished: WishedPort, seen: SeenPort & { readonly port: Partial<SeenBridgePort> }) => readonly Difference[],
+): Compare {
+  return (wished, seen) =>
+    seen.link.master === wished.bridge ? compare(wished, { ...seen, port: seen.link.port ?? {} }) : [];
+}
+
+/** What the kernel does not tell it has not got, and nobody can have changed it. */
+function kept(what: string, wished: boolean, found: boolean | undefined): Difference[] {
+  return found === undefined ? [] : same(what, wished, found, false);
+}
+
+type Value = string | number | boolean | undefined;
+
+function same<T extends Value>(what: string, wished: T, found: T | undefined, security: boolean): Difference[] {
+  return found === wished ? [] : [{ what, wished: textOf(wished), found: textOf(found), security }];
+}
+
+function textOf(value: Value): string {
+  if (value === undefined) return 'not told';
+  return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
+}
+
+function isPinned(entry: SeenEntry): boolean {
+  return entry.state === 'static' && entry.flags.includes('sticky');
+}
+
+/** Of a station that talked lately, and of one that has not for a while (net/bridge/br_fdb.c: fdb_to_nud). */
+const LEARNED: readonly string[] = ['', 'stale'];
+
+function stateOf({ state, flags }: SeenEntry): string {
+  return [LEARNED.includes(state) ? 'learned' : state, ...flags].join(' ');
+}

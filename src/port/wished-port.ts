@@ -1,0 +1,106 @@
+import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
+
+/**
+ * - `pinned`: one port, one MAC: the bridge learns nothing from it and knows its owner for ever;
+ * - `shared`: several ports with one MAC (HVM pair, stub domain, localhost migration): the bridge learns where the
+ *   guest talks now. The filter drops every foreign source before the bridge sees it;
+ * - `open`: unrestricted, as stock leaves it.
+ */
+export type Binding = 'pinned' | 'shared' | 'open';
+
+/** What decides how a port is to be. */
+export interface PortSetup {
+  readonly device: string;
+  readonly name: string;
+  /** Interface group: see guest-group.ts. */
+  readonly group: number;
+  readonly bridge: string;
+  readonly mac: MacAddress;
+  /** Bytes; 0 leaves it alone. */
+  readonly mtu: number;
+  /** True to rename the device; false if it already has its final name. */
+  readonly rename: boolean;
+  readonly binding: Binding;
+  /** The backend cannot drop link-local frames at the device itself: the bridge is to learn nothing from them. */
+  readonly quietLinkLocal?: boolean;
+}
+
+/**
+ * A port as it is to be when it is in service, all of it. The lines for `ip` and `bridge` are printed from it
+ * (port-setup.ts), and what the kernel says is compared with it (differences.ts): so what is set is what is looked for.
+ */
+export interface WishedPort extends PortSetup, BridgePort {
+  readonly quietLinkLocal: boolean;
+  readonly up: true;
+  /** So that people and later runs know it again, whatever became of the saved state. Undefined: left alone. */
+  readonly alias: string | undefined;
+  /** The bridge takes the lowest MAC of its ports (br_stp_recalculate_bridge_id); this is the highest. */
+  readonly address: MacAddress;
+  /** dom0 takes no part on the port: no address, none that the kernel makes (ip-link(8), addrgenmode), no IPv6. */
+  readonly addresses: readonly [];
+  readonly addrgenmode: 'none';
+  readonly ipv6: false;
+  /** The entries that the bridge is to hold for the port, whoever talks. */
+  readonly entries: readonly ForwardingEntry[];
+  /** Whom the bridge may know behind the port at all; `anybody`: it is not looked at. */
+  readonly stations: readonly MacAddress[] | 'anybody';
+}
+
+/** What `ip link set ... type bridge_slave` sets. Undefined: left alone. */
+export interface BridgePort extends KernelDefaults {
+  /**
+   * Off keeps link-local frames (LACP, EAPOL, LLDP), which no bridge hook sees in time, from moving forwarding entries.
+   */
+  readonly learning: boolean;
+  /** Makes the bridge itself drop foreign sources (kernel 5.18). */
+  readonly locked: boolean;
+  /** Keeps a guest from becoming the spanning tree's root if somebody switches STP on. */
+  readonly rootBlock: true | undefined;
+}
+
+/**
+ * Sticky: a plain static entry moves to whatever port forges one frame (measured; commit 435f2e7cc0b7, kernel 4.20).
+ */
+export interface ForwardingEntry {
+  readonly mac: MacAddress;
+  readonly sticky: true;
+}
+
+/** What a port has from the kernel when it joins a bridge (net/bridge/br_if.c: new_nbp), and is to keep. */
+export type KernelDefaults = typeof KERNEL_DEFAULTS;
+
+/** Nothing is printed for these; who changes one by hand is told so. */
+const KERNEL_DEFAULTS = {
+  hairpin: false,
+  isolated: false,
+  flood: true,
+  mcastFlood: true,
+  bcastFlood: true,
+} as const;
+
+/** How a port is bound to its MAC, in the bridge's terms. */
+export const BINDINGS: Readonly<Record<Binding, Pick<BridgePort, 'learning' | 'locked' | 'rootBlock'>>> = {
+  pinned: { learning: false, locked: true, rootBlock: true },
+  shared: { learning: true, locked: false, rootBlock: true },
+  open: { learning: true, locked: false, rootBlock: undefined },
+};
+
+/** The wished state that follows from a decision: every default and every constant is named here and nowhere else. */
+export function wishPort(setup: PortSetup): WishedPort {
+  const { device, name, mac, binding } = setup;
+  return {
+    ...setup,
+    ...KERNEL_DEFAULTS,
+    ...BINDINGS[binding],
+    quietLinkLocal: setup.quietLinkLocal === true,
+    up: true,
+    alias: name === device ? undefined : device,
+    address: DOM0_SIDE_MAC,
+    addresses: [],
+    addrgenmode: 'none',
+    ipv6: false,
+    // A shared MAC has none: the bridge learns it.
+    entries: binding === 'pinned' ? [{ mac, sticky: true }] : [],
+    stations: binding === 'open' ? 'anybody' : [mac],
+  };
+}
