@@ -75,6 +75,15 @@ for (const page of PAGES) {
     }
   });
 
+  test(`${page}: a table's head has as many cells as the line below it, or nothing is shown as a table`, () => {
+    const lines = text.split('\n');
+    for (const [index, line] of lines.entries()) {
+      if (!/^\|?( ?:?---+:? ?\|?)+$/.test(line) || !line.includes('|')) continue;
+      const head = lines[index - 1] ?? '';
+      assert.equal(cellsOf(head), cellsOf(line), `line ${index}: ${head}`);
+    }
+  });
+
   test(`${page}: what it links to is there`, () => {
     for (const [, target = '', anchor] of text.matchAll(/\]\(([^)#:\s]*)(?:#([^)]*))?\)/g)) {
       const file = target === '' ? join(ROOT, page) : join(ROOT, dirname(page), target);
@@ -82,6 +91,10 @@ for (const page of PAGES) {
       if (anchor !== undefined) assert.ok(anchorsOf(file).includes(anchor), `${target}#${anchor}`);
     }
   });
+}
+
+function cellsOf(row: string): number {
+  return row.replace(/^\||\|$/g, '').split(/(?<!\\)\|/).length;
 }
 
 /** The names by which GitHub links to headings. */
