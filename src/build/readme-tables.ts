@@ -62,7 +62,7 @@ const ASKED: readonly { readonly question: string; readonly what: readonly strin
 ];
 
 function speedTable(): string {
-  const targets = measuredTargets();
+  const { targets } = lastRun();
   const rows = ASKED.map(({ question, what }) => {
     const found = what.map((name) => {
       const target = targets.find((one) => one.what === name);
@@ -72,16 +72,29 @@ function speedTable(): string {
     const worst = found.reduce((a, b) => (b.value.median > a.value.median ? b : a));
     return `${question} | ${worst.goal} | ${measured(worst, ' times')}`;
   });
-  return ['Figure (standalone executable) | Goal | Measured', '--- | --- | ---', ...rows].join('\n');
+  return ['Figure (standalone executable) | Goal | Measured', '--- | --- | ---', ...rows, '', verdict()].join('\n');
 }
 
 function benchTable(): string {
-  const rows = measuredTargets().map((one) => `${one.what} | ${one.goal} | ${measured(one, '')}`);
-  return ['Figure | Goal | Measured', '--- | --- | ---', ...rows].join('\n');
+  const rows = lastRun().targets.map((one) => `${one.what} | ${one.goal} | ${measured(one, '')}`);
+  return [verdict(), '', 'Figure | Goal | Measured', '--- | --- | ---', ...rows].join('\n');
 }
 
-function measuredTargets(): readonly Target[] {
-  return (JSON.parse(readFileSync(`${ROOT}${RESULTS}`, 'utf8')) as { targets: Target[] }).targets;
+function verdict(): string {
+  const { setting, targets } = lastRun();
+  const reached = targets.filter(isReached).length;
+  return `Run of ${setting.date} on ${setting.cpus} CPUs: ${reached} of ${targets.length} goals reached.`;
+}
+
+/** A goal begins with `<=` or `>=` and a number, in the unit of the figure. */
+function isReached({ goal, value }: Target): boolean {
+  const [, sign, limit] = /^([<>]=) ([\d.]+)/.exec(goal) ?? [];
+  if (sign === undefined) throw new Error(`${RESULTS}: ${goal} is no goal`);
+  return sign === '<=' ? value.median <= Number(limit) : value.median >= Number(limit);
+}
+
+function lastRun(): { setting: { date: string; cpus: number }; targets: Target[] } {
+  return JSON.parse(readFileSync(`${ROOT}${RESULTS}`, 'utf8')) as ReturnType<typeof lastRun>;
 }
 
 /** @param ratioUnit what to write behind a figure that is a ratio */
