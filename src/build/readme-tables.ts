@@ -1,34 +1,117 @@
 /**
- * The tables of README.md that are made of the program's own data, so that they say what it does.
+ * The tables of README.md and docs that are made of the program's own data and of what was measured, so that they say what
+ * is so.
  *
- *   tsx src/build/readme-tables.ts     writes them into README.md
+ *   tsx src/build/readme-tables.ts     writes them
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { reasonSupport } from '../backends/ebtables/gaps.ts';
 import { ALL_REASONS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { policyTable } from './policy-texts.ts';
+import { REASON_CLASSES } from './reason-classes.ts';
 
-export const README = new URL('../../README.md', import.meta.url).pathname;
+/** The project's folder, with a slash at its end. */
+export const ROOT = new URL('../../', import.meta.url).pathname;
 
-/** The text with its tables as they must be. */
-export function withTables(readme: string): string {
-  const own = between(between(readme, 'reasons', reasonTable()), 'policy', policyTable());
-  return between(own, 'bench', benchTable());
+/** Which page holds which tables, each between `<!-- mark -->` and `<!-- /mark -->`. */
+const TABLES: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  'README.md': { classes: classTable, policy: policyTable, speed: speedTable },
+  'docs/filter.md': { reasons: reasonTable },
+  'docs/performance.md': { bench: benchTable },
+};
+
+export const PAGES: readonly string[] = Object.keys(TABLES);
+
+/**
+ * The text of a page with its tables as they must be.
+ *
+ * @param page one of PAGES
+ * @throws Error if the page has no place for one of its tables
+ */
+export function withTables(page: string, text: string): string {
+  return Object.entries(TABLES[page] ?? {}).reduce((done, [mark, table]) => between(page, done, mark, table()), text);
 }
 
-const RESULTS = new URL('../../test/bench/results/results.json', import.meta.url).pathname;
+const RESULTS = 'test/bench/results/results.json';
 
-/** The targets and what the last run of `npm run bench` measured. */
+/** One line of what the last run of `npm run bench` compared with its goals. */
+interface Target {
+  readonly what: string;
+  readonly goal: string;
+  readonly unit: string;
+  readonly value: { readonly median: number };
+}
+
+/**
+ * What a reader of the README asks for: the question, and the lines of the benchmark that answer it; of several the worst
+ * one counts.
+ */
+const ASKED: readonly { readonly question: string; readonly what: readonly string[] }[] = [
+  { question: '`online` of a guest, against *stock*', what: ['`online`, standalone / stock'] },
+  {
+    question: 'stock and its `ebtables` calls, against `online`, with 1000 vifs',
+    what: ['`online`, stock + ebtables / standalone, 1000 vifs'],
+  },
+  { question: '`online` with 4000 vifs, against the first one', what: ['`online`, standalone, 4000 vifs / 0 vifs'] },
+  { question: '`reapply --all` of 1000 vifs', what: ['`reapply --all`, standalone, 1000 vifs'] },
+  {
+    question: 'one frame with 1000 vifs, against an unfiltered bridge',
+    what: ['in', 'out'].map((way) => `frame ${way}, 1000 vifs, against an unfiltered bridge`),
+  },
+  { question: '`status` of 1000 vifs', what: ['`status`, standalone, 1000 vifs'] },
+];
+
+function speedTable(): string {
+  const { targets } = lastRun();
+  const rows = ASKED.map(({ question, what }) => {
+    const found = what.map((name) => {
+      const target = targets.find((one) => one.what === name);
+      if (target === undefined) throw new Error(`${RESULTS} has no ${name}: run all of npm run bench`);
+      return target;
+    });
+    const worst = found.reduce((a, b) => (b.value.median > a.value.median ? b : a));
+    return `${question} | ${worst.goal} | ${measured(worst, ' times')}`;
+  });
+  return ['Figure (standalone executable) | Goal | Measured', '--- | --- | ---', ...rows, '', verdict()].join('\n');
+}
+
 function benchTable(): string {
-  const { targets } = JSON.parse(readFileSync(RESULTS, 'utf8')) as {
-    targets: { what: string; goal: string; unit: string; value: { median: number } }[];
+  const rows = lastRun().targets.map((one) => `${one.what} | ${one.goal} | ${measured(one, '')}`);
+  return [verdict(), '', 'Figure | Goal | Measured', '--- | --- | ---', ...rows].join('\n');
+}
+
+function verdict(): string {
+  const { setting, targets } = lastRun();
+  const reached = targets.filter(isReached).length;
+  return `Run of ${setting.date} on ${setting.cpus} CPUs: ${reached} of ${targets.length} goals reached.`;
+}
+
+/** A goal begins with `<=` or `>=` and a number, in the unit of the figure. */
+function isReached({ goal, value }: Target): boolean {
+  const [, sign, limit] = /^([<>]=) ([\d.]+)/.exec(goal) ?? [];
+  if (sign === undefined) throw new Error(`${RESULTS}: ${goal} is no goal`);
+  return sign === '<=' ? value.median <= Number(limit) : value.median >= Number(limit);
+}
+
+function lastRun(): { setting: { date: string; cpus: number }; targets: Target[] } {
+  return JSON.parse(readFileSync(`${ROOT}${RESULTS}`, 'utf8')) as ReturnType<typeof lastRun>;
+}
+
+/** @param ratioUnit what to write behind a figure that is a ratio */
+function measured({ value, unit }: Target, ratioUnit: string): string {
+  return `${value.median.toFixed(value.median >= 100 ? 0 : 2)}${unit === '' ? ratioUnit : ` ${unit}`}`;
+}
+
+/** What is stopped, in a few lines, with the number of frames of the corpus that try it. */
+function classTable(): string {
+  const { frames } = JSON.parse(readFileSync(`${ROOT}test/corpus/frames.json`, 'utf8')) as {
+    frames: { expect: string; reason: string | null }[];
   };
-  const text = (value: number): string => value.toFixed(value >= 100 ? 0 : 2);
-  return [
-    'Figure | Goal | Measured',
-    '--- | --- | ---',
-    ...targets.map(({ what, goal, unit, value }) => `${what} | ${goal} | ${text(value.median)} ${unit}`.trimEnd()),
-  ].join('\n');
+  const rows = REASON_CLASSES.map(({ name, stops, reasons }) => {
+    const tried = frames.filter((one) => one.expect === 'drop' && reasons.some((reason) => reason === one.reason));
+    return `${name} | ${stops} | ${tried.length}`;
+  });
+  return ['What | A guest cannot | Attacks tried', '--- | --- | ---', ...rows].join('\n');
 }
 
 function reasonTable(): string {
@@ -45,12 +128,12 @@ function reasonTable(): string {
   ].join('\n');
 }
 
-function between(text: string, mark: string, body: string): string {
+function between(page: string, text: string, mark: string, body: string): string {
   const parts = text.split(new RegExp(`(<!-- /?${mark} -->)`));
-  if (parts.length !== 5) throw new Error(`README.md has no place marked ${mark}`);
+  if (parts.length !== 5) throw new Error(`${page} has no place marked ${mark}`);
   return [parts[0], parts[1], `\n${body}\n`, parts[3], parts[4]].join('');
 }
 
 if (process.argv[1] !== undefined && import.meta.url.endsWith(process.argv[1].split('/').at(-1) ?? ' ')) {
-  writeFileSync(README, withTables(readFileSync(README, 'utf8')));
+  for (const page of PAGES) writeFileSync(`${ROOT}${page}`, withTables(page, readFileSync(`${ROOT}${page}`, 'utf8')));
 }

@@ -43,11 +43,14 @@ function markdown(setting: Setting, ledger: Ledger, plots: readonly string[]): s
     '# Results of `npm run bench`',
     '',
     `xen-vif-bridge ${setting.program}, ${setting.date}${setting.quick ? ', **quick: too few samples to compare**' : ''}.`,
-    `${setting.cpus} CPUs (${setting.cpu}), Linux ${setting.kernel}; ${Object.entries(setting.tools)
+    `${setting.cpus} CPUs (${setting.cpu}), Linux ${setting.kernel};`,
+    `${Object.entries(setting.tools)
       .map(([tool, version]) => `${tool} ${version}`)
-      .join(', ')}. Load average before the run: ${setting.load.toFixed(1)}.`,
+      .join(', ')}.`,
+    `Load average before the run: ${setting.load.toFixed(1)}.`,
     '',
-    'Medians with quartiles [lower .. upper] and the number of samples; everything in one run, in turns. Docs: [performance](../../../docs/performance.md).',
+    'Medians with quartiles [lower .. upper] and the number of samples; everything in one run, in',
+    'turns. How it is measured: [performance](../../../docs/performance.md).',
     '',
     '## Targets',
     '',

@@ -1,15 +1,28 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
-import { README, withTables } from '../../src/build/readme-tables.ts';
+import { PAGES, ROOT, withTables } from '../../src/build/readme-tables.ts';
+import { REASON_CLASSES } from '../../src/build/reason-classes.ts';
+import { ALL_REASONS } from '../../src/filter/reasons.ts';
+import { parsePolicy } from '../../src/policy/parse-policy.ts';
 
-test("README's tables are made of the program's data (tsx src/build/readme-tables.ts writes them)", () => {
-  const readme = readFileSync(README, 'utf8');
-  assert.equal(readme, withTables(readme));
+for (const page of PAGES) {
+  test(`${page}: tables are made of data (tsx src/build/readme-tables.ts writes them)`, () => {
+    const text = readFileSync(`${ROOT}${page}`, 'utf8');
+    assert.equal(text, withTables(page, text));
+  });
+}
+
+test("README's summary knows every reason once", () => {
+  assert.deepEqual(REASON_CLASSES.flatMap(({ reasons }) => [...reasons]).sort(), [...ALL_REASONS].sort());
 });
 
-test('README links only to files that are there', () => {
-  for (const [, path] of readFileSync(README, 'utf8').matchAll(/\]\(([^)#:]+)\)/g)) {
-    assert.ok(existsSync(new URL(`../../${path}`, import.meta.url)), path);
-  }
+test('the policy files that docs show are right', () => {
+  const shown = readdirSync(`${ROOT}docs`).flatMap((name) =>
+    [...readFileSync(`${ROOT}docs/${name}`, 'utf8').matchAll(/^```ini\n([\s\S]*?)^```$/gm)].map(
+      ([, text = '']) => text,
+    ),
+  );
+  assert.notEqual(shown.length, 0);
+  for (const text of shown) assert.doesNotThrow(() => parsePolicy(text, 'docs'), text);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { BatchLine } from '../../src/effects/batch.ts';
 import { parseMac } from '../../src/net/mac-address.ts';
 import {
-  type BatchLine,
   bridgeLinkLocalLines,
   fdbLines,
   joinLines,
