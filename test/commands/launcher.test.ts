@@ -83,7 +83,7 @@ setInterval(() => {}, 1000);
 process.stdout.write(String(process.pid));`,
   );
   const child = spawn(script, ['online', 'type_if=tap'], {
-    env: { PATH: NODE_PATH, XENBUS_PATH: 'backend/vif/1/0' },
+    env: { PATH: NODE_PATH, XENBUS_PATH: 'backend/vif/1/0', VIF_BRIDGE_STATE_DIR: join(root, 'state') },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [pid] = (await once(child.stdout, 'data')) as [Buffer];
@@ -154,6 +154,7 @@ test('it hands on what Xen and admins set, and nothing else', async (t) => {
     XENBUS_PATH: 'backend/vif/1/0',
     vif: 'vif1.0',
     XENSTORED_PATH: '/x',
+    VIF_BRIDGE_STATE_DIR: join(dirname(script), '../state'),
     VIF_BRIDGE_CONFIG: '/y',
     ip: ' a  b ',
   };
@@ -182,7 +183,8 @@ for (const byXen of [true, false]) {
   test(`a directory that is gone does not matter ${byXen ? 'to a run of Xen' : 'to a person'}`, async (t) => {
     const { script } = install(t);
     const gone = mkdtempSync(join(tmpdir(), 'xvb-gone-'));
-    const env = { PATH: NODE_PATH, ...(byXen ? { XENBUS_PATH: 'backend/vif/1/0' } : {}) };
+    const xen = { XENBUS_PATH: 'backend/vif/1/0', VIF_BRIDGE_STATE_DIR: join(dirname(script), '../state') };
+    const env = { PATH: NODE_PATH, ...(byXen ? xen : {}) };
     const shell = ['sh', '-c', 'cd "$1" && rmdir "$1" && shift && exec "$@"', 'sh', gone, script, 'online'];
     const result = await runProgram(shell, { env });
     // What dash itself says, before it reads the first line.
@@ -243,6 +245,8 @@ async function withFakes(
   mkdirSync(bin);
   writeFileSync(join(stage, 'calls'), '');
   writeFileSync(join(stage, 'not-executable'), '');
+  // On a busy host it makes its places there.
+  const own = { VIF_BRIDGE_STATE_DIR: join(stage, 'state'), ...env };
   for (const tool of FAKES) {
     writeFileSync(join(bin, tool), `#!/bin/sh\necho "${tool} $*" >>${stage}/calls\nexit ${statuses[tool] ?? 0}\n`);
     chmodSync(join(bin, tool), 0o755);
@@ -266,7 +270,7 @@ async function withFakes(
       'sh',
       'env',
       '-i',
-      ...variables(env),
+      ...variables(own),
       ...argv,
     ],
     { env: { PATH: SYSTEM.join(':') } },
