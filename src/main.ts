@@ -1,13 +1,15 @@
 import { main } from './cli.ts';
+import { endWithLauncher, saidStatus } from './effects/launcher.ts';
 
 /** Put in by the build: version and commit. */
 declare const VIF_BRIDGE_VERSION: string;
 
 // Until the run says otherwise it has failed: Xen must never take a crash for success.
 process.exitCode = 1;
+endWithLauncher();
 main(process.argv.slice(2), process.env, VIF_BRIDGE_VERSION).then(
   (status) => {
-    process.exitCode = status;
+    process.exitCode = saidStatus(status);
   },
   (error: unknown) => {
     process.stderr.write(`vif-bridge: ${String(error)}\n`);

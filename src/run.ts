@@ -1,14 +1,15 @@
 import { accessSync, constants } from 'node:fs';
 import { hotplug } from './commands/hotplug.ts';
-import { END_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
+import { LAST_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { type Log, syslog } from './effects/log.ts';
+import { sinceStart } from './effects/run-start.ts';
 import { nodeExists } from './effects/xenstore.ts';
 import { asFailure, EXIT_STATUS, Failure, shown } from './errors.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_POLICY, type Policy } from './policy/policy.ts';
 import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
 import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './state/state.ts';
-import { sinceStart, systemHost } from './system-host.ts';
+import { systemHost } from './system-host.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from './xen/hotplug-event.ts';
 
 export { DEFAULT_POLICY_FILE };
@@ -56,14 +57,21 @@ export async function runHotplug(
   const log = syslog(!byXen && process.stderr.isTTY === true);
   const stateDirectory = options.dryRun === true ? readableState(env) : stateOf(env);
   const open = (policy: Policy, deadlineMs: number): Host =>
-    systemHost({ policy, stateDirectory, who: `${command} ${event.device}`, log, deadlineMs, byPerson: !byXen });
+    systemHost({
+      policy,
+      stateDirectory,
+      who: `${command} ${event.device}`,
+      log,
+      deadlineMs: Math.min(deadlineMs, LAST_MS - sinceStart()),
+      byPerson: !byXen,
+    });
   if (options.dryRun === true) {
     const { dryRun } = await import('./commands/dry-run.ts');
     process.stdout.write(await dryRun(open(policyOf(options, env), RUN_MS), event));
     return;
   }
   await runEvent(event, env, log, {
-    working: () => open(policyOf(options, env), Math.min(RUN_MS, END_MS - sinceStart())),
+    working: () => open(policyOf(options, env), RUN_MS - sinceStart()),
     open,
   });
 }

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { startDeadline } from './effects/deadline.ts';
 import { openTools, toolRunner } from './effects/exec.ts';
 import { flockLocks } from './effects/lock.ts';
 import { lockfileLocks } from './effects/lockfile-lock.ts';
 import type { Log } from './effects/log.ts';
 import { rtnetlink } from './effects/rtnetlink.ts';
+import { startOrder } from './effects/run-start.ts';
 import { startBySpawn } from './effects/spawn-starter.ts';
 import type { Starter } from './effects/starter.ts';
 import { bootId, deviceNames, disableIpv6, readDevice, routes } from './effects/sysfs.ts';
@@ -62,35 +62,4 @@ export function systemHost(settings: RunSettings): Host {
     ticket: startOrder(),
     now: () => new Date().toISOString(),
   };
-}
-
-/**
- * The place of this run among all runs, by when Xen started it: clock ticks since boot, and within one tick by process
- * id. It stays the same through exec, so the launcher and Node, which may start later than the Node of a run that Xen
- * started after this one, do not change the order.
- */
-function startOrder(): number {
-  return startTicks() + process.pid / PID_LIMIT;
-}
-
-/** PID_MAX_LIMIT of include/linux/threads.h. */
-const PID_LIMIT = 2 ** 22;
-
-/**
- * Milliseconds since Xen started this run: the launcher may have waited for its turn before it became this program, and
- * Xen counts from there.
- */
-export function sinceStart(): number {
-  const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
-  return Math.max(0, uptime * 1000 - startTicks() * (1000 / TICKS_PER_SECOND));
-}
-
-/** USER_HZ, which is 100 on every architecture that Xen runs on. */
-const TICKS_PER_SECOND = 100;
-
-/** When this process was started, in clock ticks since boot: field 22 of proc_pid_stat(5). */
-function startTicks(): number {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  // The name of the program, field 2, stands in parentheses and may hold anything.
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]);
 }

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rulesDigest } from '../backends/ebtables/chains.ts';
 import { baseDigest } from '../backends/nftables/base-text.ts';
@@ -30,6 +32,21 @@ export function baseDigests(): Record<string, string> {
     sharedPolicies(backend).map((policy) => [sharedName(backend, policy), SHARED_DIGESTS[backend](policy)]),
   );
   return Object.fromEntries(digests);
+}
+
+/**
+ * A name for what a program is built of: the same for both forms of one source, another one for every other source. The
+ * launcher compares it, so that an executable of an older build is not taken for the program.
+ */
+export function buildOf(): string {
+  const hash = createHash('sha256').update(JSON.stringify(defines()));
+  const sources = readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  for (const file of [...sources.map((name) => join('src', name)), 'package-lock.json'].sort()) {
+    hash.update(`\0${file}\0`).update(readFileSync(join(ROOT, file)));
+  }
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** The commit the sources are of; a released archive has no repository. */

@@ -4,14 +4,16 @@
  *   tsx src/build/standalone.ts            for this machine's CPU
  *   tsx src/build/standalone.ts arm64      dist/arm64/vif-bridge (x64: dist/x64/vif-bridge)
  *
+ * Beside it, vif-bridge.build: what it was built of (as the bundle has it in its first line) and its size in bytes.
+ *
  * The same sources make the same file, wherever they lie: neither paths nor times get into it, only the name
  * `vif-bridge`.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ARCHITECTURES, type Architecture, foreignBun, hostBun } from './runtime.ts';
-import { defines, ROOT } from './source.ts';
+import { buildOf, defines, ROOT } from './source.ts';
 
 const wanted = process.argv[2];
 if (wanted !== undefined && !(ARCHITECTURES as readonly string[]).includes(wanted)) {
@@ -41,7 +43,10 @@ try {
   // Settings of whoever builds (BUN_OPTIONS, NODE_ENV) must not get into it.
   const env = { PATH: process.env.PATH, HOME: process.env.HOME };
   execFileSync(hostBun(), arguments_, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const { size } = statSync(join(draft, 'vif-bridge'));
+  writeFileSync(join(draft, 'build'), `${buildOf()} ${size}\n`);
   renameSync(join(draft, 'vif-bridge'), result);
+  renameSync(join(draft, 'build'), `${result}.build`);
 } finally {
   rmSync(draft, { recursive: true, force: true });
 }

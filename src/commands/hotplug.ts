@@ -1,5 +1,6 @@
 import { runBatch } from '../effects/batch.ts';
 import { CLOSE_MS, REPORT_MS, RUN_MS } from '../effects/deadline.ts';
+import { sinceStart } from '../effects/run-start.ts';
 import { nodeExists, writeKeys } from '../effects/xenstore.ts';
 import { asFailure, type Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -56,7 +57,7 @@ function workingOrDefaults(hosts: HotplugHosts): Host {
   try {
     return hosts.working();
   } catch {
-    return hosts.reporting(RUN_MS);
+    return hosts.reporting(RUN_MS - sinceStart());
   }
 }
 

@@ -160,7 +160,8 @@ test('the standalone executable', { skip: bunObstacle() }, async (t) => {
       chmodSync(join(place, 'dist', file), 0o755);
     };
     program('vif-bridge', '#!/bin/sh\necho executable "$@"\n');
-    program('vif-bridge.cjs', 'console.log("bundle", ...process.argv.slice(2))\n');
+    program('vif-bridge.build', 'same 99\n');
+    program('vif-bridge.cjs', '// vif-bridge same 0\nconsole.log("bundle", ...process.argv.slice(2))\n');
     // Node may be installed anywhere.
     const env = { PATH: join(process.execPath, '..') };
     assert.equal(run([launcher, 'online', 'a b'], { env }).stdout, 'executable online a b\n');

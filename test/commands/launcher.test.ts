@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   copyFileSync,
@@ -32,7 +33,7 @@ interface Seen {
 
 const STAND_IN = `
 process.stdout.write(JSON.stringify({ argv: process.argv.slice(2), env: process.env, pid: process.pid }));
-process.exitCode = 42;
+process.exitCode = process.env.XENBUS_PATH ? 100 : 42;
 `;
 
 /** An installation in a folder whose name needs quoting: the genuine launcher, and a stand-in for the program. */
@@ -47,8 +48,8 @@ function install(t: TestContext, options: { built: boolean } = { built: true }):
   return { root, script };
 }
 
-function seen(result: RunResult): Seen {
-  assert.equal(result.status, 42, result.stderr);
+function seen(result: RunResult, status = 42): Seen {
+  assert.equal(result.status, status, result.stderr);
   assert.equal(result.stderr, '');
   return JSON.parse(result.stdout) as Seen;
 }
@@ -72,11 +73,36 @@ test('the launcher becomes the program and hands on every argument and the exit 
   assert.deepEqual(argv, args);
 });
 
-test('it is one process from beginning to end, so that a kill of it is a kill of the program', (t) => {
-  const { script } = install(t);
-  const child = spawnSync(script, ['online'], { env: { PATH: NODE_PATH }, encoding: 'utf8' });
-  assert.equal((JSON.parse(child.stdout) as Seen).pid, child.pid);
+test('a kill of the launcher, which is all that Xen kills, is a kill of the program', async (t) => {
+  const { root, script } = install(t);
+  // The real one, in a run that waits for ever: for its own child, which is no tool of a host.
+  writeFileSync(
+    join(root, 'dist/vif-bridge.cjs'),
+    `${readFileSync(new URL('../../dist/vif-bridge.cjs', import.meta.url), 'utf8')}
+setInterval(() => {}, 1000);
+process.stdout.write(String(process.pid));`,
+  );
+  const child = spawn(script, ['online', 'type_if=tap'], {
+    env: { PATH: NODE_PATH, XENBUS_PATH: 'backend/vif/1/0', VIF_BRIDGE_STATE_DIR: join(root, 'state') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [pid] = (await once(child.stdout, 'data')) as [Buffer];
+  assert.notEqual(Number(String(pid)), child.pid);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const runs = (): boolean => !/^State:\s+[ZX]/m.test(status(Number(String(pid))));
+  for (let waited = 0; waited < 10_000 && runs(); waited += 20) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(runs(), false);
 });
+
+/** What the kernel says of a process; of one that is gone, that it is dead. */
+function status(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return 'State:\tX';
+  }
+}
 
 const inSystem = SYSTEM.some((folder) => existsSync(join(folder, 'node')))
   ? false
@@ -122,20 +148,50 @@ test('it looks for tools in the system directories first, and keeps what was on 
   assert.equal(env.PATH, `${SYSTEM.join(':')}:/opt/evil:${NODE_PATH}`);
 });
 
-test("it hands on Xen's variables and drops those that would change how Node runs", async (t) => {
+test('it hands on what Xen and admins set, and nothing else', async (t) => {
   const { script } = install(t);
-  const xen = { XENBUS_PATH: 'backend/vif/1/0', vif: 'vif1.0', XENSTORED_PATH: '/x', VIF_BRIDGE_CONFIG: '/y' };
-  const node = {
+  const said = {
+    XENBUS_PATH: 'backend/vif/1/0',
+    vif: 'vif1.0',
+    XENSTORED_PATH: '/x',
+    VIF_BRIDGE_STATE_DIR: join(dirname(script), '../state'),
+    VIF_BRIDGE_CONFIG: '/y',
+    ip: ' a  b ',
+  };
+  const others = {
     NODE_OPTIONS: '--require /nonexistent.js',
     NODE_EXTRA_CA_CERTS: '/nonexistent',
-    NODE_PATH: '/nonexistent',
-    NODE_V8_COVERAGE: '/nonexistent',
-    NODE_REPL_EXTERNAL_MODULE: '/nonexistent',
+    NODE_CHANNEL_FD: '7',
+    NODE_ENV: 'production',
+    OPENSSL_CONF: '/etc/passwd',
+    LANG: '\xff\xfe',
+    LC_ALL: 'junk',
+    BUN_JSC_useJIT: 'junk',
+    MIMALLOC_VERBOSE: '1',
+    LD_DEBUG_OUTPUT: '/nonexistent',
+    HOME: '/root',
+    VIF_BRIDGE_LAUNCHER: '1',
   };
-  const { env } = seen(await runProgram([script], { env: { PATH: NODE_PATH, ...xen, ...node } }));
-  for (const [name, value] of Object.entries(xen)) assert.equal(env[name], value);
-  for (const name of Object.keys(node)) assert.equal(env[name], undefined, name);
+  const { env } = seen(await runProgram([script], { env: { PATH: NODE_PATH, ...said, ...others } }), 0);
+  const { PATH: _, VIF_BRIDGE_LAUNCHER: launcher, ...rest } = env;
+  assert.deepEqual(rest, { ...said, LC_ALL: 'C' });
+  assert.match(launcher ?? '', /^[0-9]+$/);
+  assert.notEqual(launcher, '1');
 });
+
+for (const byXen of [true, false]) {
+  test(`a directory that is gone does not matter ${byXen ? 'to a run of Xen' : 'to a person'}`, async (t) => {
+    const { script } = install(t);
+    const gone = mkdtempSync(join(tmpdir(), 'xvb-gone-'));
+    const xen = { XENBUS_PATH: 'backend/vif/1/0', VIF_BRIDGE_STATE_DIR: join(dirname(script), '../state') };
+    const env = { PATH: NODE_PATH, ...(byXen ? xen : {}) };
+    const shell = ['sh', '-c', 'cd "$1" && rmdir "$1" && shift && exec "$@"', 'sh', gone, script, 'online'];
+    const result = await runProgram(shell, { env });
+    // What dash itself says, before it reads the first line.
+    const stderr = result.stderr.replace(/^sh: 0: getcwd\(\) failed: .*\n/, '');
+    assert.deepEqual(seen({ ...result, stderr }, byXen ? 0 : 42).argv, ['online']);
+  });
+}
 
 /** Tools that write down how they were called. */
 const FAKES = ['ip', 'logger', 'xenstore-exists', 'xenstore-write'] as const;
@@ -161,11 +217,27 @@ function mountObstacle(): string | undefined {
  *
  * @returns what the tools were called with, in their order
  */
-async function withoutNode(
+function withoutNode(
   t: TestContext,
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
   statuses: Readonly<Partial<Record<(typeof FAKES)[number], number>>> = {},
+): Promise<RunResult & { calls: string[] }> {
+  return withFakes(t, argv, env, { statuses, hidden: SYSTEM.map((folder) => join(folder, 'node')) });
+}
+
+/** @param hidden programs that are not there for this run */
+async function withFakes(
+  t: TestContext,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  {
+    statuses = {},
+    hidden = [],
+  }: {
+    readonly statuses?: Readonly<Partial<Record<(typeof FAKES)[number], number>>>;
+    readonly hidden?: readonly string[];
+  },
 ): Promise<RunResult & { calls: string[] }> {
   const stage = mkdtempSync(join(tmpdir(), 'xvb-fakes-'));
   t.after(() => rmSync(stage, { recursive: true }));
@@ -173,11 +245,13 @@ async function withoutNode(
   mkdirSync(bin);
   writeFileSync(join(stage, 'calls'), '');
   writeFileSync(join(stage, 'not-executable'), '');
+  // On a busy host it makes its places there.
+  const own = { VIF_BRIDGE_STATE_DIR: join(stage, 'state'), ...env };
   for (const tool of FAKES) {
     writeFileSync(join(bin, tool), `#!/bin/sh\necho "${tool} $*" >>${stage}/calls\nexit ${statuses[tool] ?? 0}\n`);
     chmodSync(join(bin, tool), 0o755);
   }
-  const hide = SYSTEM.map((folder) => join(folder, 'node')).filter((file) => existsSync(file));
+  const hide = hidden.filter((file) => existsSync(file));
   // The tools' folder last: it covers one that may hold Node.
   const mounts = [
     ...hide.map((file) => `mount --bind ${stage}/not-executable ${file}`),
@@ -196,7 +270,7 @@ async function withoutNode(
       'sh',
       'env',
       '-i',
-      ...variables(env),
+      ...variables(own),
       ...argv,
     ],
     { env: { PATH: SYSTEM.join(':') } },
@@ -302,6 +376,111 @@ test('without a program to become', { skip: mountObstacle() ?? false }, async (t
   }
 });
 
+/** What a full disk, an interrupted copy or a mistake make of a file. */
+const DAMAGE: Readonly<Record<string, (content: Buffer) => Buffer>> = {
+  empty: () => Buffer.alloc(0),
+  'cut in the middle': (content) => content.subarray(0, content.length >> 1),
+  'cut at its end': (content) => content.subarray(0, content.length - 20),
+  'with other bytes in it': (content) => {
+    const flipped = Buffer.from(content);
+    for (let at = content.length >> 1; at < content.length; at += 97) flipped[at] = (flipped[at] ?? 0) ^ 0x15;
+    return flipped;
+  },
+};
+
+/** The files of each form, and what stands for another program under its name. */
+const DAMAGED: readonly (readonly [file: string, form: readonly string[], foreign: string])[] = [
+  ['vif-bridge', ['vif-bridge'], '#!/bin/sh\nexit 0\n'],
+  ['vif-bridge.cjs', ['vif-bridge.cjs', 'start.cjs'], '// some module\n'],
+  ['start.cjs', ['vif-bridge.cjs', 'start.cjs'], '// some module\n'],
+];
+
+test('a program that is damaged', { skip: mountObstacle() ?? false }, async (t) => {
+  const built = new URL('../../dist/', import.meta.url);
+  for (const [file, form, foreign] of DAMAGED) {
+    const missing = form.find((name) => !existsSync(new URL(name, built)));
+    const skip = missing === undefined ? false : `needs dist/${missing}`;
+    const all = { ...DAMAGE, 'of somebody else': (_: Buffer) => Buffer.from(foreign) };
+    for (const [damage, damaged] of Object.entries(all)) {
+      await t.test(`${file}, ${damage}: the link is closed, Xen is told, and it fails`, { skip }, async (t) => {
+        const { root, script } = install(t, { built: false });
+        for (const name of form) copyFileSync(new URL(name, built), join(root, 'dist', name));
+        writeFileSync(join(root, 'dist', file), damaged(readFileSync(new URL(file, built))));
+        const runs = [
+          ['online', 'vif1.0'],
+          ['add', 'vif1.0-emu'],
+        ] as const;
+        // Of a large file only what makes a difference: without its end it is bun, which has a command `add`.
+        for (const [command, device] of file === 'vif-bridge' && !damage.startsWith('cut') ? runs.slice(0, 1) : runs) {
+          const env = { ...XEN, PATH: NODE_PATH, VIF_BRIDGE_STATE_DIR: join(root, 'state') };
+          const type = command === 'online' ? 'vif' : 'tap';
+          const { status, calls, stderr } = await withFakes(t, [script, command, `type_if=${type}`], env, {});
+          assert.equal(status, 1, stderr);
+          const told = calls.find((call) => call.startsWith('xenstore-write')) ?? '';
+          assert.match(told, /backend\/vif\/1\/0\/hotplug-status error$/);
+          // Damage that does no harm (behind the end of the payload, or of what is not needed) leaves a program that works.
+          if (told.includes('cannot run'))
+            assert.ok(calls.includes(`ip link set dev ${device} down`), calls.join('\n'));
+          else assert.match(told, /xenstore-ls -f backend\/vif\/1\/0 failed/);
+          const leaving = await withFakes(
+            t,
+            [script, command === 'online' ? 'offline' : 'remove', `type_if=${type}`],
+            env,
+            {},
+          );
+          assert.equal(leaving.status, 0, leaving.stderr);
+        }
+      });
+    }
+  }
+
+  for (const [damage, damaged] of Object.entries(DAMAGE)) {
+    await t.test(`but a code cache that is ${damage} only makes it slower`, async (t) => {
+      const { root, script } = install(t, { built: false });
+      for (const name of ['vif-bridge.cjs', 'start.cjs']) copyFileSync(new URL(name, built), join(root, 'dist', name));
+      writeFileSync(join(root, 'dist/vif-bridge.cjs.v8'), damaged(readFileSync(new URL('vif-bridge.cjs.v8', built))));
+      const { status, stdout, stderr } = await runProgram([script, '--version'], { env: { PATH: NODE_PATH } });
+      assert.deepEqual([status, stderr], [0, '']);
+      assert.match(stdout, /^\d+\.\d+\.\d+ /);
+    });
+  }
+});
+
+test('an executable of an older build does not stand in the way of a newer bundle', async (t) => {
+  const { root, script } = install(t);
+  const executable = (build: string): void => {
+    writeFileSync(join(root, 'dist/vif-bridge'), '#!/bin/sh\necho executable\nexit 100\n', { mode: 0o755 });
+    writeFileSync(join(root, 'dist/vif-bridge.build'), build);
+  };
+  writeFileSync(
+    join(root, 'dist/vif-bridge.cjs'),
+    '// vif-bridge 1234 5678\nconsole.log("bundle"); process.exitCode = 100;\n',
+  );
+  const says = async (env: Readonly<Record<string, string>> = { PATH: NODE_PATH }): Promise<string> =>
+    (await runProgram([script, 'status'], { env })).stdout.trim();
+  executable('1234 99\n');
+  assert.equal(await says(), 'executable');
+  executable('1233 99\n');
+  assert.equal(await says(), 'bundle');
+  rmSync(join(root, 'dist/vif-bridge.build'));
+  assert.equal(await says(), 'bundle');
+  rmSync(join(root, 'dist/vif-bridge.cjs'));
+  assert.equal(await says(), 'executable');
+});
+
+test('who sources it is told to run it', async (t) => {
+  const { script } = install(t);
+  const place = mkdtempSync(join(tmpdir(), 'xvb-wrapper-'));
+  t.after(() => rmSync(place, { recursive: true }));
+  mkdirSync(join(place, 'scripts'));
+  writeFileSync(join(place, 'scripts/vif-custom'), `#!/bin/sh\n. '${script}'\n`, { mode: 0o755 });
+  const { status, stderr } = await runProgram([join(place, 'scripts/vif-custom'), 'status'], {
+    env: { PATH: NODE_PATH },
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /must run it, not source it/);
+});
+
 /** A program that says which files it and its child have open under the launcher's descriptor, and if others could lock it. */
 const TURN_STAND_IN = `
 const { readlinkSync } = require('node:fs');
@@ -311,6 +490,7 @@ const place = (() => { try { return turn(readlinkSync('/proc/self/fd/9')); } cat
 const child = spawnSync('readlink', ['/proc/self/fd/9'], { encoding: 'utf8' }).stdout.trim();
 const other = place === null ? null : spawnSync('/usr/bin/flock', ['-n', place, 'true']).status;
 process.stdout.write(JSON.stringify({ place, child, other }));
+process.exitCode = 100;
 `;
 
 interface Busy {
@@ -390,7 +570,7 @@ test('in a storm of runs', { skip: mountObstacle() ?? false }, async (t) => {
     ] as const) {
       const { place, calls, state } = await onBusyHost(t, { running: 8, cpus, flock: 0 });
       assert.equal(calls.length, 1);
-      assert.equal(calls[0], `-w 18 9 ${place}`);
+      assert.equal(calls[0], `-w 14 9 ${place}`);
       assert.ok(placeOf(place ?? '') < places, place ?? '');
       for (const folder of [state, join(state, 'lock')]) assert.equal(statSync(folder).mode & 0o777, 0o700);
     }
@@ -399,7 +579,7 @@ test('in a storm of runs', { skip: mountObstacle() ?? false }, async (t) => {
   await t.test('who does not get his place tries the next, and goes on without one', async (t) => {
     const { calls } = await onBusyHost(t, { running: 99, flock: 1 });
     const [first = '', second = '', ...more] = calls;
-    assert.deepEqual([first.startsWith('-w 18 9 '), second.startsWith('-w 6 9 '), more], [true, true, []]);
+    assert.deepEqual([first.startsWith('-w 14 9 '), second.startsWith('-w 4 9 '), more], [true, true, []]);
     assert.equal(placeOf(second), (placeOf(first) + 1) % 4);
   });
 

@@ -15,7 +15,8 @@ async function world(dom0: Dom0): Promise<unknown> {
     ports: await dom0.ns.check(['bridge', '-d', 'link']),
     rules: await dom0.ruleset(),
     store: dom0.store.dump('/'),
-    state: existsSync(dom0.state),
+    // On a busy host the launcher makes the folder of its places (test/commands/launcher.test.ts).
+    state: ['vif', 'base.json', 'offline'].some((name) => existsSync(`${dom0.state}/${name}`)),
   };
 }
 

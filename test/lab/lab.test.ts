@@ -474,6 +474,7 @@ test('the genuine xl', { skip: skip ?? false }, async (t) => {
   });
 
   await t.test("drives Debian's own vif-bridge on the bench", async (t) => {
+    const before = hostLog();
     const store = await xenstored(t);
     const bench = await buildBench(await namespace(t));
     const stock = await stockScripts();
@@ -520,6 +521,12 @@ test('the genuine xl', { skip: skip ?? false }, async (t) => {
     });
     for (const command of ['online', 'add', 'offline', 'remove'])
       assert.match(stock.hotplugLog(), new RegExp(`stderr of ${command}`));
-    assert.equal(existsSync('/var/log/xen/xen-hotplug.log'), false);
+    assert.equal(hostLog(), before, "the host's own log was written to");
   });
 });
+
+/** What stock scripts have written on this host itself, which may be a dom0 in use. */
+function hostLog(): string | undefined {
+  const file = '/var/log/xen/xen-hotplug.log';
+  return existsSync(file) ? readFileSync(file, 'latin1') : undefined;
+}
