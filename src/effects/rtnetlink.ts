@@ -1,5 +1,5 @@
 /**
- * Sends one request to the kernel's rtnetlink (rtnetlink(7)).
+ * Sends one request to the kernel's rtnetlink (rtnetlink(7)). What is in it is made elsewhere: port/fdb-request.ts.
  *
  * @param request a whole message that asks for an acknowledgement
  * @returns true if the kernel has done it; false if it refused, or could not be asked: then a program is to do it, which

@@ -49,8 +49,8 @@ const RTF_UP = 0x1;
 const RTF_GATEWAY = 0x2;
 
 /**
- * The directed broadcast addresses of the subnets the bridge itself is in, so that a guest whose `ip=` has no netmask may
- * use and hear its subnet's broadcast. From the connected routes of the main table: reading them costs no process.
+ * The directed broadcast addresses of the subnets the bridge itself is in, so that a guest whose `ip=` has no netmask
+ * may use and hear its subnet's broadcast. From the connected routes of the main table: reading them costs no process.
  *
  * @param routes the text of /proc/net/route: one line a route, addresses as hexadecimal numbers in host byte order
  */

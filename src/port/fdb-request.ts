@@ -22,6 +22,9 @@ const MAC_BYTES = 6;
  * The forwarding entry as a request to the kernel, byte for byte what `bridge fdb replace MAC dev PORT master static
  * sticky` sends (test/port/fdb-request.test.ts has what iproute2 6.1 sent). All Xen hosts are little-endian.
  *
+ * The other half is effects/rtnetlink.ts, which sends a request and knows nothing of what is in it: here is no socket,
+ * there is no port.
+ *
  * @param ifindex of the port
  */
 export function fdbRequest(ifindex: number, mac: MacAddress): Uint8Array {

@@ -7,7 +7,7 @@
  * 4000 devices: 41 ms of CPU time instead of 3).
  */
 export const FIRST_GUEST_GROUP = 0x40000000;
-/** The bits that tell whether a group is one of ours: a comparison of a masked number is the cheapest the kernel has. */
+/** The bits that tell whether a group is ours: a comparison of a masked number is the cheapest the kernel has. */
 export const GUEST_GROUP_MASK = 0xc0000000;
 
 /** @param ifindex undefined in a dry run for a device that is not there yet: the number to which its index is added */

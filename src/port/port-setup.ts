@@ -48,8 +48,8 @@ function bridgeSlave(name: string, word: 'learning' | 'locked' | 'root_block', o
 
 /**
  * The bridge learns no address from frames to 01:80:c2:00:00:0x (kernel 5.0, BR_BOOLOPT_NO_LL_LEARN): where the port
- * learns and no chain at the device drops them, they would move entries unseen. Neighbours lose nothing by it, they also
- * send other frames. It stays set: other ports may need it.
+ * learns and no chain at the device drops them, they would move entries unseen. Neighbours lose nothing by it, they
+ * also send other frames. It stays set: other ports may need it.
  */
 export function bridgeLinkLocalLines(bridge: string): BatchLine[] {
   return [

@@ -101,7 +101,7 @@ test('a port in service', { skip }, async (t) => {
   });
 
   for (const [how, is] of BY_HAND) {
-    await t.test(`is not after ${how}`, async () => {
+    await t.test(`differs in one thing after ${how}`, async () => {
       await online();
       const port = await wished(dom0);
       await dom0.ns.check(['sh', '-ec', how]);

@@ -39,7 +39,7 @@ const MISSING: readonly (readonly [what: string, asked: string, devices: readonl
   ['is not there', 'br1', [bridge('br0')]],
   ['is xenbr<n>, and eth<n> is no bridge', 'xenbr0', [device('eth0')]],
   ['is xenbr<n>, and only another eth is a bridge', 'xenbr0', [bridge('eth1')]],
-  ['only ends like a legacy bridge', 'myxenbr0', [bridge('eth0'), bridge('eth')]],
+  ['only ends in the same number', 'other0', [bridge('eth0')]],
 ];
 
 for (const [what, asked, devices] of MISSING) {
