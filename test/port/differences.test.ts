@@ -260,6 +260,16 @@ const CHANGES: Readonly<Record<Setting, readonly Change[]>> = {
       is: ['fdb', PINNED, `${OWN} learned at up0`, true],
     },
     {
+      what: 'the very entry at another port',
+      seen: withOwnEntry({ port: 'up0' }),
+      is: ['fdb', PINNED, `${OWN} static sticky at up0`, true],
+    },
+    {
+      what: 'an entry that stays at its port, but not for ever',
+      seen: withOwnEntry({ state: '' }),
+      is: ['fdb', PINNED, `${OWN} learned sticky at vif1.0`, true],
+    },
+    {
       what: 'in one VLAN an entry at another port',
       seen: withEntry({ mac: OWN, port: 'up0' }),
       is: ['fdb', PINNED, `${OWN} static sticky at vif1.0, learned at up0`, true],
