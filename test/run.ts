@@ -32,6 +32,7 @@ function testFiles(words: readonly string[]): string[] {
 /** Fast ones first: who breaks a parser need not wait for the kernel. */
 function rank(file: string): number {
   const order = [
+    'architecture.test.ts',
     'net',
     'json',
     'port',
