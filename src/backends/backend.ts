@@ -64,17 +64,17 @@ export interface RuleText {
  * A packet filter that holds the rules of all vifs of a host. Nothing else in the program knows which one it is, but
  * choice.ts, which chooses. The host, and the packet filter that had the rules before, are handed in where one is made.
  *
- * What is taken out and is not there is no error. Everything that changes rules throws a Failure `tool` if it could not,
- * or `timeout`, and has then left what was loaded as it was, or the ports that it concerns closed.
+ * What is to be taken out and is not there is no error. Everything that changes rules throws a Failure `tool` or
+ * `timeout` if it could not; what was loaded of the vif then still is.
  */
 export interface Backend {
   readonly name: BackendName;
-  /** It drops frames to link-local groups at the device, before the bridge learns from them; else the bridge is told. */
+  /** It drops frames to link-local groups at the device; if not, the bridge is told to learn nothing from them. */
   readonly dropsAtDevice: boolean;
   /** So many vifs at once are renewed best. */
   readonly atOnce: number;
 
-  /** Makes the kernel's rules of one vif what the plan says, whatever they were; makes the base first if it is not there. */
+  /** Makes the kernel's rules of one vif what the plan says, whatever they were; first the base if it is not there. */
   load(planned: PlannedPort): Promise<void>;
   /** The same for many vifs at once; a vif whose rules cannot be loaded does not keep the others from theirs. */
   loadAll(planned: readonly PlannedPort[]): Promise<Failures>;
@@ -83,8 +83,8 @@ export interface Backend {
   /** For a port whose learning is switched on: frames to link-local groups must not teach the bridge anything. */
   dropLinkLocal(port: { readonly device: string; readonly name: string; readonly bridge: string }): Promise<void>;
   /**
-   * Puts back what all vifs share, if it is not there as it was loaded. All vifs must be loaded after it. The caller holds
-   * the lock `base`.
+   * Puts back what all vifs share, if it is not there as it was loaded. All vifs must be loaded after it. The caller
+   * holds the lock `base`.
    */
   repair(): Promise<void>;
   /** Takes all that is ours out: another backend has the rules by now. The caller holds the lock `base`. */

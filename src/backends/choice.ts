@@ -10,7 +10,7 @@ import { DEFAULT_EBT_TOOLS, workingEbtables } from './ebtables/probe.ts';
 import { nftables } from './nftables/nftables.ts';
 import { nftObstacle } from './nftables/probe.ts';
 
-/** A host with the backend that its rules go to. Who takes one may touch rules; the type is the proof that one was chosen. */
+/** A host with the backend that its rules go to. Who takes one may touch rules; the type is the proof. */
 export interface Managed extends Host {
   readonly rules: Backend;
 }
@@ -30,8 +30,8 @@ export function withKnownRules(host: Host): Managed {
 }
 
 /**
- * With the backend that the rules go to. `auto` asks the kernel once per boot: nftables if `nft` and its bridge family work,
- * else ebtables; after that the choice is in the state and costs no process.
+ * With the backend that the rules go to. `auto` asks the kernel once per boot: nftables if `nft` and its bridge family
+ * work, else ebtables; after that the choice is in the state and costs no process.
  *
  * @throws Failure `tool` if neither works, or if the one that the policy names does not
  */

@@ -51,7 +51,8 @@ async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () =>
 
 /**
  * Every vif of this host that is configured or that Xen knows. What all share is repaired first, then all are renewed
- * together, as many at a time as the backend likes. A vif that a run of Xen's is at work on is left to it and re-applied alone at the end.
+ * together, as many at a time as suits the backend. A vif that a run of Xen's is at work on is left to it and re-applied
+ * alone at the end.
  *
  * @returns the vifs that were re-applied
  * @throws Failure `tool` naming the vifs that failed, after all were tried

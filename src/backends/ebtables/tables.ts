@@ -65,7 +65,7 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof Failure && error.code === 'tool' && !isNotInstalled(error);
 }
 
-/** Nobody else changes the tables meanwhile: neither a run of ours nor a program that locks them as ebtables itself can. */
+/** Neither a run of ours nor a program that locks the tables as ebtables itself can changes them meanwhile. */
 export async function withTables(host: Host, work: () => Promise<void>): Promise<void> {
   await holding(await host.takeLock('base', LOCK_MS), () => withForeignLock(host, work));
 }

@@ -19,7 +19,7 @@ export function nftables(host: Host, former: Former): Backend {
   return {
     name: 'nftables',
     dropsAtDevice: true,
-    // While they are renewed no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
+    // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
     atOnce: 1000,
     load: (planned) =>
       loadOnBase(nft, (sentinel, anew) => portText(anew ? { ...planned, loaded: [] } : planned, sentinel)),
