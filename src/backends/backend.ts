@@ -65,7 +65,7 @@ export interface RuleText {
  * choice.ts, which chooses. The host, and the packet filter that had the rules before, are handed in where one is made.
  *
  * What is to be taken out and is not there is no error. Everything that changes rules throws a Failure `tool` or
- * `timeout` if it could not; what was loaded of the vif then still is.
+ * `timeout` if it could not.
  */
 export interface Backend {
   readonly name: BackendName;
