@@ -18,11 +18,13 @@ test("README's summary knows every reason once", () => {
 });
 
 test('the policy files that docs show are right', () => {
-  const shown = readdirSync(`${ROOT}docs`).filter((name) => name.endsWith('.md')).flatMap((name) =>
-    [...readFileSync(`${ROOT}docs/${name}`, 'utf8').matchAll(/^```ini\n([\s\S]*?)^```$/gm)].map(
-      ([, text = '']) => text,
-    ),
-  );
+  const shown = readdirSync(`${ROOT}docs`)
+    .filter((name) => name.endsWith('.md'))
+    .flatMap((name) =>
+      [...readFileSync(`${ROOT}docs/${name}`, 'utf8').matchAll(/^```ini\n([\s\S]*?)^```$/gm)].map(
+        ([, text = '']) => text,
+      ),
+    );
   assert.notEqual(shown.length, 0);
   for (const text of shown) assert.doesNotThrow(() => parsePolicy(text, 'docs'), text);
 });
