@@ -62,7 +62,7 @@ export function reportBase(
   vifs: number,
 ): void {
   const made = earlier === undefined ? 'made' : 'repaired';
-  const why = host.policy.backend === 'auto' ? ', chosen by backend = auto' : '';
+  const why = base.auto === true ? ', chosen by backend = auto' : '';
   const tool = holder.tools === undefined ? '' : ` (${holder.tools.restore})`;
   host.log.say('info', `${made} the base of the filter with ${vifs} vifs in ${holder.name}${tool}${why}`);
   for (const port of base.exempt) {

@@ -21,6 +21,8 @@ export type TakeLock = (name: string, waitMs: number) => Promise<Lock>;
 
 /** What can be known of locks without taking them. */
 export interface LockSigns {
+  /** Other programs see them: what they lock by flock(2) can be locked here too, by the path of that file. */
+  readonly seenByOthers: boolean;
   /**
    * True while somebody holds it. Costs one look at a file, no process. Also true after a holder was killed, until the
    * next run takes the lock: who finds it claimed and wants to be sure has to take it, or to `pass`.
@@ -92,6 +94,7 @@ export function flockLocks(
   }
 
   return {
+    seenByOthers: true,
     async take(name, waitMs) {
       // A path is the lock of other software: it is only held, nothing is written into it.
       const foreign = isAbsolute(name);

@@ -40,6 +40,7 @@ export function lockfileLocks(directory: string, who: string): Locks {
     }
   };
   return {
+    seenByOthers: false,
     take,
     isClaimed: (name) => existsSync(folderOf(name)),
     claimed: () => lockNames(directory, SUFFIX),

@@ -26,7 +26,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     log: { say: () => undefined, deliver: unexpected, begin: unexpected },
     sendLog: unexpected,
     takeLock: unexpected,
-    locks: { isClaimed: unexpected, claimed: unexpected, pass: unexpected },
+    locks: { seenByOthers: true, isClaimed: unexpected, claimed: unexpected, pass: unexpected },
     state: openState(directory),
     policy: DEFAULT_POLICY,
     readDevice: unexpected,

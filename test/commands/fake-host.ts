@@ -66,7 +66,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
       effects.push(`lock ${name}`);
       return { release: async () => void effects.push(`release ${name}`) };
     },
-    locks: { isClaimed: () => false, claimed: () => [], pass: async () => {} },
+    locks: { seenByOthers: true, isClaimed: () => false, claimed: () => [], pass: async () => {} },
     state: openState(options.directory),
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
     readDevice: (name) => devices.find((one) => one.name === name),

@@ -147,6 +147,10 @@ test('flock: what could not be ended in its time still has the lock, and that ca
 for (const [kind, locks] of KINDS) {
   const options = { skip: kind === 'flock' ? skip : false };
 
+  test(`${kind}: ${kind === 'flock' ? 'other programs see it' : 'no other program sees it'}`, (t) => {
+    assert.equal(locks(folder(t), 'online vif1.0').seenByOthers, kind === 'flock');
+  });
+
   test(`${kind}: who holds a lock can be seen without waiting`, options, async (t) => {
     const own = locks(folder(t), 'online vif1.0');
     assert.deepEqual([own.isClaimed('vif1.0'), own.claimed()], [false, []]);

@@ -82,7 +82,7 @@ export async function withForeignLock(host: Host, work: () => Promise<void>): Pr
 
 /** Undefined, and logged, where the file cannot be: a read-only /var. Then only our own runs keep out of each other's way. */
 async function foreignLock(host: Host): Promise<Lock | undefined> {
-  if (host.policy.lock !== 'flock') return undefined;
+  if (!host.locks.seenByOthers) return undefined;
   try {
     return await host.takeLock(FOREIGN_LOCK, FOREIGN_LOCK_MS);
   } catch (error) {
