@@ -1,4 +1,4 @@
-import { asFailure, EXIT_STATUS } from './errors.ts';
+import { asFailure, FAILED } from './errors.ts';
 import { type Environment, failureText, Reported, runHotplug } from './run.ts';
 import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-event.ts';
 
@@ -21,7 +21,7 @@ export async function main(argv: readonly string[], env: Environment, version: s
     if (thrown instanceof Reported) return thrown.status;
     const failure = asFailure(thrown);
     process.stderr.write(await failureText(failure));
-    return EXIT_STATUS[failure.code];
+    return FAILED;
   }
 }
 

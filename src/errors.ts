@@ -12,6 +12,8 @@ export type FailureCode =
   | 'missing'
   /** A program ended with an error, or could not be started. */
   | 'tool'
+  /** A program that this host does not have. */
+  | 'not-installed'
   /** A program, a lock or a device did not answer in time. */
   | 'timeout'
   /** A bug of ours: something that the types rule out has happened. */
@@ -23,24 +25,25 @@ export class Failure extends Error {
   readonly at: string | undefined;
   /** What to do about it. */
   readonly hint: string | undefined;
+  /** All that a program said when it failed; the message has only its beginning. */
+  readonly stderr: string;
 
-  constructor(code: FailureCode, message: string, more: { at?: string | undefined; hint?: string | undefined } = {}) {
+  constructor(
+    code: FailureCode,
+    message: string,
+    more: { at?: string | undefined; hint?: string | undefined; stderr?: string } = {},
+  ) {
     super(message);
     this.name = 'Failure';
     this.code = code;
     this.at = more.at;
     this.hint = more.hint;
+    this.stderr = more.stderr ?? '';
   }
 }
 
-/** Exit statuses. Xen only tells 0 from the rest (contract of libxl_exec.c); 2 is for people's scripts. */
-export const EXIT_STATUS: Readonly<Record<FailureCode, number>> = {
-  input: 1,
-  missing: 1,
-  tool: 1,
-  timeout: 1,
-  internal: 1,
-};
+/** The exit status of a run that failed. Xen only tells 0 from the rest (libxl_exec.c). */
+export const FAILED = 1;
 
 /** Turns anything thrown into a Failure, so that one place can report it. */
 export function asFailure(thrown: unknown): Failure {

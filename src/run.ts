@@ -4,7 +4,7 @@ import { LAST_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { type Log, syslog } from './effects/log.ts';
 import { sinceStart } from './effects/run-start.ts';
 import { nodeExists } from './effects/xenstore.ts';
-import { asFailure, EXIT_STATUS, Failure, shown } from './errors.ts';
+import { asFailure, FAILED, Failure, shown } from './errors.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_POLICY, type Policy } from './policy/policy.ts';
 import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
@@ -26,7 +26,7 @@ export class Reported extends Error {
   readonly status: number;
   constructor(failure: Failure) {
     super(failure.message);
-    this.status = EXIT_STATUS[failure.code];
+    this.status = FAILED;
   }
 }
 

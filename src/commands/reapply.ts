@@ -3,7 +3,7 @@ import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import type { Failures } from '../effects/together.ts';
 import { isBusy, takeAllLock } from '../effects/vif-lock.ts';
-import { readDirectoriesBelow, readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
+import { isSilent, readDirectoriesBelow, readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
@@ -247,12 +247,6 @@ async function reader(host: Host, candidates: readonly Candidate[]): Promise<Rea
       return one(path);
     }
   };
-}
-
-/** True if xenstored is not there, or does not answer; that is no reason to leave a vif as it is. */
-function isSilent(error: unknown): boolean {
-  const failure = asFailure(error);
-  return failure.code === 'timeout' || /xs_open|Connection refused/.test(failure.message);
 }
 
 function sayUnreachable(host: Host, error: unknown): void {

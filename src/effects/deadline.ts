@@ -23,7 +23,7 @@ export const REPORT_MS = 6_000;
 /** Whatever hangs: nothing is begun or waited for any more when so long has gone since Xen started the run. */
 export const LAST_MS = 38_000;
 
-/** Milliseconds; `performance` takes Node 1.5 ms to load. */
+/** Milliseconds; `performance` takes Node 1.5 ms to load (test/build/loaded-modules.test.ts). */
 function monotonic(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e3 + nanoseconds / 1e6;

@@ -1,7 +1,7 @@
 import { Failure, oneLine } from '../errors.ts';
 import type { Deadline } from './deadline.ts';
 import { startBySpawn } from './spawn-starter.ts';
-import type { Ended, Started, Starter } from './starter.ts';
+import { type Ended, killGroup, type Started, type Starter } from './starter.ts';
 
 /** What a program said. */
 export interface ToolResult {
@@ -18,7 +18,14 @@ export interface ToolOptions {
   readonly fds?: readonly number[];
   /** It changes nothing that a lock protects, and does not keep one. */
   readonly lockless?: boolean;
+  /** The most it may print on either stream, in bytes; one that prints more is killed. */
+  readonly mostBytes?: number;
 }
+
+/** What a listing may take that grows with the number of vifs: 4000 with every counter there is make 40 MB. */
+export const LISTING_BYTES = 256 * 2 ** 20;
+/** Anything else: `ip -batch` says some words for each of thousands of lines. */
+const MOST_BYTES = 4 * 2 ** 20;
 
 /** Runs one program: no shell, clean locale, bounded time. */
 export type RunTool = (tool: string, args: readonly string[], options?: ToolOptions) => Promise<ToolResult>;
@@ -94,16 +101,17 @@ export function openTools(
   return {
     ahead(tool, args, { lockless = false, input = true, beginning = '' } = {}) {
       const fds = lockless ? [] : [...held];
-      const started = start(tool, args, { input, fds });
+      const started = start(tool, args, { input, fds, mostBytes: MOST_BYTES });
       waiting.push({ command: keyOf(tool, args), started, input, beginning, lockless, held: fds });
       if (beginning !== '') void whenStarted(started, (one) => one.feed(beginning));
     },
     async run(tool, args, options = {}) {
       const timeoutMs = deadline.allow(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
       const ready = take(tool, args, options);
-      const { input, fds = [], lockless = false } = options;
+      const { input, fds = [], lockless = false, mostBytes = MOST_BYTES } = options;
       const kept = ready?.held ?? (lockless ? [] : [...held]);
-      const started = ready?.started ?? start(tool, args, { input: input !== undefined, fds: [...fds, ...kept] });
+      const started =
+        ready?.started ?? start(tool, args, { input: input !== undefined, fds: [...fds, ...kept], mostBytes });
       // It has its input before anything else is done here.
       const ended = await whenStarted(started, (child) => {
         if (input !== undefined) child.feed(input.slice(ready?.beginning.length ?? 0));
@@ -147,7 +155,7 @@ function withoutThrowing(start: Starter): Starter {
 
 function unstarted(thrown: unknown): Started {
   const error = { code: (thrown as NodeJS.ErrnoException).code, message: String((thrown as Error).message) };
-  const ended = { status: undefined, signal: undefined, error, stdout: '', stderr: '' };
+  const ended = { status: undefined, signal: undefined, error, stdout: '', stderr: '', endless: false };
   return { pid: undefined, feed: () => {}, endInput: () => {}, ended: Promise.resolve(ended), letGo: () => {} };
 }
 
@@ -174,18 +182,24 @@ async function inTime(child: Started, timeoutMs: number): Promise<Ended | 'late'
 
 function outcome(tool: string, args: readonly string[], ended: Ended | 'late', timeoutMs: number): ToolResult {
   const command = commandText(tool, args);
+  if (ended !== 'late' && ended.endless) {
+    const said = oneLine((ended.stderr || ended.stdout).slice(0, 1000), 80);
+    throw new Failure('tool', `${command} printed without end and was killed: ${said}`, {
+      hint: `run it by hand to see what it prints`,
+    });
+  }
   if (ended === 'late' || ended.signal === 'SIGKILL') {
     throw new Failure('timeout', `${command} did not end within ${(timeoutMs / 1000).toFixed(1)} s`, {
       hint: `run it by hand to see what it waits for`,
     });
   }
   if (ended.status === undefined) {
-    const missing = ended.error?.code === 'ENOENT';
-    throw new Failure(
-      'tool',
-      missing ? `${tool} is not installed` : `${command}: ${ended.signal ?? ended.error?.message ?? 'failed'}`,
-      { hint: missing ? `install the package that brings ${tool}` : undefined },
-    );
+    if (ended.error?.code === 'ENOENT') {
+      throw new Failure('not-installed', `${tool} is not installed`, {
+        hint: `install the package that brings ${tool}`,
+      });
+    }
+    throw new Failure('tool', `${command}: ${ended.signal ?? ended.error?.message ?? 'failed'}`);
   }
   return { status: ended.status, stdout: ended.stdout, stderr: ended.stderr };
 }
@@ -196,23 +210,15 @@ export function toolFailure(tool: string, args: readonly string[], result: ToolR
   return new Failure(
     'tool',
     `${commandText(tool, args)} failed (status ${result.status})${said === '' ? '' : `: ${said}`}`,
+    { stderr: result.stderr },
   );
 }
 
 /** True for the Failure of a program that this host does not have. */
 export function isNotInstalled(error: unknown): boolean {
-  return error instanceof Failure && /is not installed/.test(error.message);
+  return error instanceof Failure && error.code === 'not-installed';
 }
 
 function commandText(tool: string, args: readonly string[]): string {
   return oneLine([tool, ...args].join(' '), 80);
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Gone in the meantime.
-  }
 }

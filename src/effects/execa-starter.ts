@@ -11,6 +11,7 @@ export const startByExeca = ((tool, args, options) => {
     // execa's types know no plain descriptors behind the first three; its documentation and code do.
     stdio: [options.input ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(options.fds as unknown as 'inherit'[])],
     env: { LC_ALL: 'C' },
+    maxBuffer: options.mostBytes,
   });
   const ended = child.then(
     (result): Ended => ({
@@ -22,6 +23,7 @@ export const startByExeca = ((tool, args, options) => {
           : undefined,
       stdout: String(result.stdout ?? ''),
       stderr: String(result.stderr ?? ''),
+      endless: result.isMaxBuffer === true,
     }),
   );
   return startedAs(child, ended);

@@ -7,8 +7,11 @@ export interface Ended {
   readonly signal: string | undefined;
   /** Why it could not be started. */
   readonly error: { readonly code: string | undefined; readonly message: string } | undefined;
+  /** All of it, unless it was endless. */
   readonly stdout: string;
   readonly stderr: string;
+  /** It printed more than it may, and was killed. */
+  readonly endless: boolean;
 }
 
 /** A program that runs. */
@@ -33,6 +36,16 @@ interface Child {
   readonly stderr: Readable | null;
 }
 
+/** Kills a child and all that is in its process group. */
+export function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone in the meantime.
+  }
+}
+
 /** The handle of a child process, whoever started it. */
 export function startedAs(child: Child, ended: Promise<Ended>): Started {
   const { stdin, stdout, stderr } = child;
@@ -54,6 +67,8 @@ export interface StartOptions {
   readonly input: boolean;
   /** Descriptors that it sees as 3, 4, ... */
   readonly fds: readonly number[];
+  /** The most that is kept of what it prints on either stream, in bytes; one that prints more is killed, with its group. */
+  readonly mostBytes: number;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { asFailure, Failure } from '../errors.ts';
 import { type BatchLine, failuresOf } from './batch.ts';
-import { isNotInstalled, type RunTool } from './exec.ts';
+import type { RunTool } from './exec.ts';
 
 /** What went wrong, by device. A device that is not in it has what it should have. */
 export type Failures = Map<string, Failure>;
@@ -27,7 +27,7 @@ export async function together<T extends { readonly device: string }>(
       await work(some);
     } catch (error) {
       const failure = asFailure(error);
-      if (some.length === 1 || attempts > ATTEMPTS || failure.code !== 'tool' || isNotInstalled(failure)) {
+      if (some.length === 1 || attempts > ATTEMPTS || failure.code !== 'tool') {
         for (const { device } of some) failures.set(device, failure);
         return;
       }

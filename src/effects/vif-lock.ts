@@ -1,3 +1,4 @@
+import { startDeadline } from './deadline.ts';
 import type { Lock, LockSigns, TakeLock } from './lock.ts';
 
 /** How locks are taken, and seen. */
@@ -33,12 +34,12 @@ const ALL_LOCK_MS = 120_000;
  * Order is kept as it is for waiting runs: whoever gets the lock later but was started earlier finds a newer ticket.
  */
 export async function takeVifLock(host: Locks, device: string): Promise<Lock> {
-  const end = performance.now() + VIF_LOCK_MS;
+  const end = startDeadline(VIF_LOCK_MS);
   for (;;) {
-    const lock = await host.takeLock(device, end - performance.now());
+    const lock = await host.takeLock(device, end.left());
     if (!host.locks.isClaimed(ALL)) return lock;
     await lock.release();
-    await host.locks.pass(ALL, end - performance.now());
+    await host.locks.pass(ALL, end.left());
   }
 }
 

@@ -1,5 +1,5 @@
 import { Failure, shown } from '../errors.ts';
-import { isNotInstalled, type RunTool, type StartAhead, toolFailure } from './exec.ts';
+import { isNotInstalled, LISTING_BYTES, type RunTool, type StartAhead, toolFailure } from './exec.ts';
 
 /** Values of one xenstore directory by key. */
 export type XenstoreKeys = ReadonlyMap<string, string>;
@@ -21,12 +21,27 @@ export async function readDirectory(run: RunTool, path: string): Promise<Xenstor
     const args = ['-f', path];
     const result = await run('xenstore-ls', args, { timeoutMs: READ_MS, lockless: true });
     if (result.status === 0) return parseListing(result.stdout, path);
-    if (/No such file or directory/.test(result.stderr) && !/xs_open/.test(result.stderr)) return undefined;
+    if (isAbsent(result.stderr)) return undefined;
     throw toolFailure('xenstore-ls', args, result);
   } catch (error) {
     if (isNotInstalled(error)) return readKeyByKey(run, path);
     throw error;
   }
+}
+
+/** What the tools of Xen say where xenstored cannot be reached: `xs_open` is their call of the library. */
+function isUnreachable(stderr: string): boolean {
+  return /xs_open|Connection refused/.test(stderr);
+}
+
+/** What they say of a node that is not there. */
+function isAbsent(stderr: string): boolean {
+  return /No such file or directory/.test(stderr) && !isUnreachable(stderr);
+}
+
+/** True if xenstored is not there, or does not answer. */
+export function isSilent(error: unknown): boolean {
+  return error instanceof Failure && (error.code === 'timeout' || isUnreachable(error.stderr));
 }
 
 /** Begins what `readDirectory` will ask. */
@@ -82,13 +97,9 @@ export async function readDirectoriesBelow(
  */
 async function listing(run: RunTool, paths: readonly string[]): Promise<string> {
   const args = ['-f', ...paths];
-  const result = await run('xenstore-ls', args, { timeoutMs: READ_ALL_MS, lockless: true });
+  const result = await run('xenstore-ls', args, { timeoutMs: READ_ALL_MS, lockless: true, mostBytes: LISTING_BYTES });
   // With output it is an error on the way: what was not printed may be there all the same.
-  const missing =
-    paths.length === 1 &&
-    result.stdout === '' &&
-    /No such file or directory/.test(result.stderr) &&
-    !/xs_open/.test(result.stderr);
+  const missing = paths.length === 1 && result.stdout === '' && isAbsent(result.stderr);
   if (result.status !== 0 && !missing) throw toolFailure('xenstore-ls', args, result);
   return result.stdout;
 }
@@ -115,8 +126,7 @@ async function readKeyByKey(run: RunTool, path: string): Promise<XenstoreKeys | 
   const found = await Promise.all(
     WANTED.map(async (key) => {
       const result = await run('xenstore-read', [`${path}/${key}`], { timeoutMs: READ_MS });
-      if (/xs_open|Connection refused/.test(result.stderr))
-        throw toolFailure('xenstore-read', [`${path}/${key}`], result);
+      if (isUnreachable(result.stderr)) throw toolFailure('xenstore-read', [`${path}/${key}`], result);
       return result.status === 0 ? ([key, unescaped(result.stdout.replace(/\n$/, ''))] as const) : undefined;
     }),
   );
@@ -142,7 +152,7 @@ export async function writeKeys(
 export async function nodeExists(run: RunTool, path: string): Promise<boolean> {
   try {
     const result = await run('xenstore-exists', [path], { timeoutMs: READ_MS, lockless: true });
-    if (/xs_open|Connection refused/.test(result.stderr)) throw toolFailure('xenstore-exists', [path], result);
+    if (isUnreachable(result.stderr)) throw toolFailure('xenstore-exists', [path], result);
     return result.status === 0;
   } catch (error) {
     if (!isNotInstalled(error)) throw error;

@@ -50,16 +50,20 @@ const TO_GUEST = [
 ] as const;
 
 type NameIn<Stages extends readonly Stage[]> = Stages[number]['name'];
+type OutcomeIn<One> = One extends { readonly steps: readonly (infer S)[]; readonly otherwise: infer Last }
+  ? Last | (S extends { readonly so: infer So } | { readonly cases: readonly { readonly so: infer So }[] } ? So : never)
+  : never;
+type GotoIn<Stages extends readonly Stage[]> = Extract<OutcomeIn<Stages[number]>, { readonly goto: string }>['goto'];
+
+/** Stages of one direction that are named and not there. */
+type Missing<Stages extends readonly Stage[]> = Exclude<GotoIn<Stages>, NameIn<Stages>>;
+type None<Names extends never> = Names;
+/** Fails to compile, with the name, where a stage goes to one that does not exist in its direction. */
+export type MissingStage = None<Missing<typeof FROM_GUEST>> | None<Missing<typeof TO_GUEST>>;
 
 export type StageName = NameIn<typeof FROM_GUEST> | NameIn<typeof TO_GUEST>;
 
-/**
- * All stages by direction. That every stage which is named exists, in the same direction, is what makes this compile.
- */
 export const STAGES: Readonly<Record<Direction, readonly Stage<StageName>[]>> = {
   'from-guest': FROM_GUEST,
   'to-guest': TO_GUEST,
-} satisfies {
-  'from-guest': readonly Stage<NameIn<typeof FROM_GUEST>>[];
-  'to-guest': readonly Stage<NameIn<typeof TO_GUEST>>[];
 };

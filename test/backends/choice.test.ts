@@ -20,7 +20,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     throw new Error('unexpected call');
   };
   return {
-    run: async (tool) => answers[tool] ?? Promise.reject(new Failure('tool', `${tool} is not installed`)),
+    run: async (tool) => answers[tool] ?? Promise.reject(new Failure('not-installed', `${tool} is not installed`)),
     ahead: () => {},
     close: () => {},
     log: { say: () => undefined, deliver: unexpected, begin: unexpected },

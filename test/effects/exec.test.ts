@@ -57,7 +57,7 @@ for (const [name, start] of Object.entries(STARTERS)) {
   test(`by ${name}, a program that is not there is named, with what to do`, async () => {
     await assert.rejects(run('no-such-tool', ['x']), {
       name: 'Failure',
-      code: 'tool',
+      code: 'not-installed',
       message: 'no-such-tool is not installed',
       hint: 'install the package that brings no-such-tool',
     });
@@ -68,6 +68,32 @@ for (const [name, start] of Object.entries(STARTERS)) {
     writeFileSync(file, 'not a program');
     chmodSync(file, 0o600);
     await assert.rejects(run(file, []), { name: 'Failure', code: 'tool', message: /EACCES/ });
+  });
+
+  for (const [stream, redirect] of [
+    ['stdout', ''],
+    ['stderr', ' >&2'],
+  ] as const) {
+    test(`by ${name}, a program that prints to ${stream} without end is ended, with what it started, and nothing piles up`, async (t) => {
+      const pids = join(folder(t), 'pids');
+      const script = `echo $$ >${pids}; sleep 300 & echo $! >>${pids}; while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy${redirect}; done`;
+      const before = process.memoryUsage().rss;
+      await assert.rejects(run('sh', ['-c', script], { mostBytes: 100_000 }), {
+        name: 'Failure',
+        code: 'tool',
+        message: /^sh -c .* printed without end and was killed/,
+      });
+      assert.ok(process.memoryUsage().rss - before < 64 * 2 ** 20);
+      if (name === 'spawn') {
+        const all = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
+        await until(() => !all.some(isAlive));
+      }
+    });
+  }
+
+  test(`by ${name}, as much as it may print is a result`, async () => {
+    const { stdout } = await run('head', ['-c', '100000', '/dev/zero'], { mostBytes: 100_000 });
+    assert.equal(stdout.length, 100_000);
   });
 
   test(`by ${name}, an argument that no program can get is an error, also ahead`, async () => {

@@ -193,7 +193,11 @@ for (const [kind, locks] of KINDS) {
 test('flock: without flock(1) the error says so', async (t) => {
   const directory = folder(t);
   const missing = flockLocks(directory, 'x', (_tool, args, options) => run('no-flock-here', args, options), new Set());
-  await assert.rejects(missing.take('vif1.0', 200), { name: 'Failure', code: 'tool', message: /is not installed/ });
+  await assert.rejects(missing.take('vif1.0', 200), {
+    name: 'Failure',
+    code: 'not-installed',
+    message: /is not installed/,
+  });
 });
 
 test('a holder that has said nothing, or rubbish, is still named', (t) => {

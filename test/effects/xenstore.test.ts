@@ -86,7 +86,7 @@ function toolsAt(socket: string, extra: Readonly<Record<string, string>> = {}): 
 /** On a host whose xenstore tools have no xenstore-ls. */
 function withoutLs(run: RunTool): RunTool {
   return async (tool, args, options) => {
-    if (tool === 'xenstore-ls') throw new Failure('tool', 'xenstore-ls is not installed');
+    if (tool === 'xenstore-ls') throw new Failure('not-installed', 'xenstore-ls is not installed');
     return run(tool, args, options);
   };
 }

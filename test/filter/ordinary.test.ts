@@ -22,8 +22,8 @@ import {
 import { STAGES } from '../../src/filter/stages.ts';
 
 const FAMILIES = ['ip', 'ip6'] as const satisfies readonly Family[];
-/** mDNS: no stage knows it. */
-const NEW_PORT = 5353;
+/** No stage knows it. */
+const NEW_PORT = 40404;
 
 /** What the short way is sure of before it accepts UDP: also that no stage judges the port. */
 function udpFacts(direction: Direction, family: Family, ports = judgedPorts(direction, family)): Facts {

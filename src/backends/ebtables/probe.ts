@@ -26,7 +26,7 @@ export async function workingEbtables(host: Pick<Host, 'run'>): Promise<EbtTools
       obstacles.push(`${tools.list}: ${oneLine(result.stderr, 60)}`);
     } catch (error) {
       const failure = asFailure(error);
-      if (failure.code !== 'tool') throw failure;
+      if (failure.code !== 'tool' && failure.code !== 'not-installed') throw failure;
       obstacles.push(failure.message);
     }
   }

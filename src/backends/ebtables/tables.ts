@@ -1,4 +1,4 @@
-import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
+import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { holding, type Lock } from '../../effects/lock.ts';
 import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
@@ -32,7 +32,7 @@ const PAUSE_MS = 40;
 /** What a table of the kernel holds, with its counters. */
 export async function listing(host: Host, tools: EbtTools, table: EbtHook['table']): Promise<EbtListing> {
   const args = ['-t', table, '-L', '--Lc'];
-  const result = await host.run(tools.list, args, { timeoutMs: LOAD_MS });
+  const result = await host.run(tools.list, args, { timeoutMs: LOAD_MS, mostBytes: LISTING_BYTES });
   if (result.status !== 0) throw toolFailure(tools.list, args, result);
   return parseListing(result.stdout);
 }
@@ -62,7 +62,7 @@ export async function retried(host: Host, attempt: () => Promise<void>): Promise
  * flushed meanwhile); not: it is missing, or did not end in time.
  */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof Failure && error.code === 'tool' && !isNotInstalled(error);
+  return error instanceof Failure && error.code === 'tool';
 }
 
 /** Neither a run of ours nor a program that locks the tables as ebtables itself can changes them meanwhile. */

@@ -1,4 +1,4 @@
-import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
+import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import type { VifRecord } from '../../state/records.ts';
 import type { KernelDrops } from '../backend.ts';
 import { currentBase } from '../base.ts';
@@ -12,10 +12,12 @@ import {
 } from './counters.ts';
 import type { Nft } from './transaction.ts';
 
+const ALL = { mostBytes: LISTING_BYTES };
+
 /** What the kernel counted, by one listing of each set of counters. */
 export async function readDrops({ host, holder }: Nft, records: readonly VifRecord[]): Promise<KernelDrops> {
-  const unmanaged = host.run('nft', LIST_UNMANAGED_DROPS).catch(() => undefined);
-  const result = await host.run('nft', LIST_DROPS).catch((error: unknown) => {
+  const unmanaged = host.run('nft', LIST_UNMANAGED_DROPS, ALL).catch(() => undefined);
+  const result = await host.run('nft', LIST_DROPS, ALL).catch((error: unknown) => {
     // Before the first run on a host that only has ebtables.
     if (currentBase(host, holder) === undefined && isNotInstalled(error)) return undefined;
     throw error;
@@ -31,7 +33,7 @@ export async function readDrops({ host, holder }: Nft, records: readonly VifReco
     ...(others?.status === 0 ? parseUnmanagedDrops(others.stdout, (name) => host.readDevice(name)?.ifindex) : []),
   ];
   if (!records.some((record) => record.ingress)) return { present: true, drops };
-  const ingress = await host.run('nft', LIST_INGRESS);
+  const ingress = await host.run('nft', LIST_INGRESS, ALL);
   const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
   return {
     present: true,

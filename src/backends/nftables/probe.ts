@@ -12,27 +12,23 @@ add chain bridge xen-vif-probe probe { type filter hook prerouting priority -200
  * @throws Failure for a fault that will pass, and so says nothing
  */
 export async function nftObstacle(host: Pick<Host, 'run'>): Promise<string | undefined> {
-  try {
-    const result = await host.run('nft', ['-c', '-f', '-'], { input: NFT_PROBE });
-    if (result.status === 0) return undefined;
-    // The choice lasts until the host boots again, and ebtables closes more: a passing fault must not make it.
-    if (TRANSIENT.test(result.stderr)) throw undecided(result.stderr);
-    return oneLine(result.stderr, 100) || `status ${result.status}`;
-  } catch (error) {
+  const result = await host.run('nft', ['-c', '-f', '-'], { input: NFT_PROBE }).catch((error: unknown) => {
     const failure = asFailure(error);
-    // An nft that hangs says nothing about the kernel either.
-    if (failure.code !== 'tool' || failure.message.startsWith(UNDECIDED)) throw failure;
+    // An nft that hangs says nothing about the kernel.
+    if (failure.code !== 'tool' && failure.code !== 'not-installed') throw failure;
     return failure.message;
+  });
+  if (typeof result === 'string') return result;
+  if (result.status === 0) return undefined;
+  // The choice lasts until the host boots again, and ebtables closes more: a passing fault must not make it.
+  if (TRANSIENT.test(result.stderr)) {
+    throw new Failure('tool', `cannot find out whether nftables works: ${oneLine(result.stderr, 100)}`, {
+      hint: 'try again, as root, or name the backend in the policy file',
+    });
   }
+  return oneLine(result.stderr, 100) || `status ${result.status}`;
 }
 
 /** Errors of nft that say nothing about what this kernel can do (strerror(3): EAGAIN, EINTR, ENOMEM, EBUSY, ...). */
 const TRANSIENT =
   /temporarily unavailable|Interrupted|Cannot allocate memory|resource busy|buffer space|Too many open files|not permitted/i;
-const UNDECIDED = 'cannot find out whether nftables works';
-
-function undecided(stderr: string): Failure {
-  return new Failure('tool', `${UNDECIDED}: ${oneLine(stderr, 100)}`, {
-    hint: 'try again, as root, or name the backend in the policy file',
-  });
-}

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { toolFailure } from '../../effects/exec.ts';
+import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { holding } from '../../effects/lock.ts';
 import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
@@ -7,6 +6,7 @@ import { liveRecords } from '../../state/present-devices.ts';
 import type { BaseRecord, VifRecord } from '../../state/records.ts';
 import type { Former } from '../backend.ts';
 import { currentBase, type Holder, leaveFormer, newBase, recordedPort, reportBase } from '../base.ts';
+import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { baseText, leaveText, portText } from './text.ts';
 
@@ -114,7 +114,7 @@ async function reload(nft: Nft): Promise<void> {
       await dropVanished(host, base.sentinel, records);
       return;
     } catch (error) {
-      if (!(error instanceof Failure) || !isOtherwise(error.message)) throw error;
+      if (!(error instanceof Failure) || !isOtherwise(error.stderr)) throw error;
     }
   }
   await makeBase(nft, undefined);
@@ -154,9 +154,9 @@ const LIST_SHARED = ['-s', '-t', 'list', 'table', ...TABLE.split(' ')] as const;
  * for one needless repair after an upgrade.
  */
 async function sharedRules(host: Host): Promise<string | undefined> {
-  const result = await host.run('nft', LIST_SHARED, { timeoutMs: LIST_MS });
+  const result = await host.run('nft', LIST_SHARED, { timeoutMs: LIST_MS, mostBytes: LISTING_BYTES });
   if (result.status !== 0) return undefined;
-  return createHash('sha256').update(result.stdout).digest('hex').slice(0, 16);
+  return textDigest(result.stdout);
 }
 
 async function loadWhole(host: Host, base: BaseRecord, records: readonly VifRecord[], fresh: boolean): Promise<void> {
