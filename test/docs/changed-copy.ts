@@ -9,25 +9,28 @@ import ts from 'typescript';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * What somebody does to the program's source, by file: new text, or lines put behind others. A line is known by a part of
- * it that stands in the file only once.
+ * What somebody does to the program's source, by file: the text of a new one, or places that become something else. A place
+ * is known by a text that stands in the file only once.
  */
-export type Edits = Readonly<Record<string, string | readonly Insertion[]>>;
-export interface Insertion {
-  readonly behind: string;
-  readonly add: string;
+export type Edits = Readonly<Record<string, string | readonly Change[]>>;
+export interface Change {
+  readonly place: string;
+  readonly becomes: string;
+}
+
+/** Lines put behind another one, which is known by its end. */
+export function behind(line: string, ...lines: readonly string[]): Change {
+  return { place: `${line}\n`, becomes: `${[line, ...lines].join('\n')}\n` };
 }
 
 /** The text of a file after an edit. @throws Error if the file is not as the edit expects it */
-function edited(file: string, edit: Edits[string]): string {
+function edited(file: string, edit: string | readonly Change[]): string {
   if (typeof edit === 'string') return edit;
   return edit.reduce(
-    (text, { behind, add }) => {
-      const lines = text.split('\n');
-      const found = lines.flatMap((line, index) => (line.includes(behind) ? [index] : []));
-      const [at] = found;
-      if (at === undefined || found.length > 1) throw new Error(`${file}: ${found.length} lines with ${behind}`);
-      return [...lines.slice(0, at + 1), add, ...lines.slice(at + 1)].join('\n');
+    (text, { place, becomes }) => {
+      const parts = text.split(place);
+      if (parts.length !== 2) throw new Error(`${file}: ${parts.length - 1} places ${JSON.stringify(place)}`);
+      return parts.join(becomes);
     },
     readFileSync(join(ROOT, file), 'utf8'),
   );
@@ -46,6 +49,8 @@ export function faults(edits: Edits): Map<string, string> {
   const changed = new Map(Object.entries(edits).map(([file, edit]) => [join(ROOT, file), edited(file, edit)]));
   const host = ts.createCompilerHost(config.options);
   const { fileExists, readFile } = host;
+  const folders = new Set([...changed.keys()].map((file) => dirname(file)));
+  host.directoryExists = (folder) => folders.has(folder) || ts.sys.directoryExists(folder);
   host.fileExists = (file) => changed.has(file) || fileExists(file);
   host.readFile = (file) => changed.get(file) ?? readFile(file);
   host.getSourceFile = (file, options) => {
