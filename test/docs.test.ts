@@ -16,6 +16,9 @@ const README_LINES = 150;
 /** Lines of one paragraph, or of one item of a list. */
 const PARAGRAPH_LINES = 7;
 
+/** Files of which docs/design.md tells how to add them (test/docs/where-to-add.test.ts does). */
+const NEW_FILES = ['src/commands/verify.ts', 'src/backends/nothing/nothing.ts'];
+
 const PAGES = [
   ...['.', 'test/bench/results'].flatMap((folder) => filesOf(folder, /\.md$/, false)),
   ...filesOf('docs', /\.md$/, true),
@@ -96,6 +99,16 @@ for (const page of PAGES) {
 function cellsOf(row: string): number {
   return row.replace(/^\||\|$/g, '').split(/(?<!\\)\|/).length;
 }
+
+test('every file that a page names is there', () => {
+  const missing = PAGES.flatMap((page) =>
+    [...readFileSync(join(ROOT, page), 'utf8').matchAll(/`((?:src|test|bin|xen-scripts|docs)\/[\w./-]+)`/g)]
+      .map(([, file = '']) => file)
+      .filter((file) => !NEW_FILES.includes(file) && !existsSync(join(ROOT, file)))
+      .map((file) => `${page}: ${file}`),
+  );
+  assert.deepEqual(missing, []);
+});
 
 /** The names by which GitHub links to headings. */
 function anchorsOf(file: string): string[] {

@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { reasonSupport } from '../backends/ebtables/gaps.ts';
 import { ALL_REASONS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { policyTable } from './policy-texts.ts';
-import { REASON_CLASSES } from './reason-classes.ts';
+import { CLASS_OF, REASON_CLASSES } from './reason-classes.ts';
 
 /** The project's folder, with a slash at its end. */
 export const ROOT = new URL('../../', import.meta.url).pathname;
@@ -107,8 +107,9 @@ function classTable(): string {
   const { frames } = JSON.parse(readFileSync(`${ROOT}test/corpus/frames.json`, 'utf8')) as {
     frames: { expect: string; reason: string | null }[];
   };
-  const rows = REASON_CLASSES.map(({ name, stops, reasons }) => {
-    const tried = frames.filter((one) => one.expect === 'drop' && reasons.some((reason) => reason === one.reason));
+  const rows = Object.entries(REASON_CLASSES).map(([name, stops]) => {
+    const reasons: readonly string[] = ALL_REASONS.filter((reason) => CLASS_OF[reason] === name);
+    const tried = frames.filter(({ expect, reason }) => expect === 'drop' && reasons.includes(reason ?? ''));
     return `${name} | ${stops} | ${tried.length}`;
   });
   return ['What | A guest cannot | Attacks tried', '--- | --- | ---', ...rows].join('\n');
