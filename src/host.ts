@@ -3,6 +3,7 @@ import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
 import type { Rtnetlink } from './effects/rtnetlink.ts';
 import type { Device } from './effects/sysfs.ts';
+import type { TransmitChecksum } from './effects/transmit-checksum.ts';
 import type { Policy } from './policy/policy.ts';
 import type { State } from './state/state.ts';
 
@@ -14,6 +15,8 @@ export interface Host {
   readonly close: () => void;
   /** Undefined where the runtime has no way to it; the programs of iproute2 then do all. */
   readonly rtnetlink?: Rtnetlink | undefined;
+  /** Undefined where the runtime has no way to it; `ethtool` then does it. */
+  readonly transmitChecksum?: TransmitChecksum | undefined;
   readonly log: Log;
   /** Begins to send the log, while the run goes on. What it starts holds no lock. */
   readonly sendLog: () => void;
@@ -23,6 +26,8 @@ export interface Host {
   readonly policy: Policy;
   readonly readDevice: (name: string) => Device | undefined;
   readonly deviceNames: () => readonly string[];
+  /** True for a tap whose frames begin with a virtio_net_hdr. */
+  readonly hasVnetHeader: (name: string) => boolean;
   /** The IPv4 routes of the main table: /proc/net/route. */
   readonly routes: () => string;
   readonly disableIpv6: (name: string) => boolean;

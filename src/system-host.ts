@@ -7,7 +7,8 @@ import { rtnetlink } from './effects/rtnetlink.ts';
 import { startOrder } from './effects/run-start.ts';
 import { startBySpawn } from './effects/spawn-starter.ts';
 import type { Starter } from './effects/starter.ts';
-import { bootId, deviceNames, disableIpv6, readDevice, routes } from './effects/sysfs.ts';
+import { bootId, deviceNames, disableIpv6, hasVnetHeader, readDevice, routes } from './effects/sysfs.ts';
+import { transmitChecksum } from './effects/transmit-checksum.ts';
 import type { Host } from './host.ts';
 import type { Policy } from './policy/policy.ts';
 import { openState } from './state/state.ts';
@@ -47,6 +48,7 @@ export function systemHost(settings: RunSettings): Host {
     ahead,
     close: drop,
     rtnetlink,
+    transmitChecksum,
     log: settings.log,
     sendLog: () => settings.log.begin(run),
     takeLock: (name, waitMs) => locks.take(name, deadline.allow(waitMs)),
@@ -55,6 +57,7 @@ export function systemHost(settings: RunSettings): Host {
     policy: settings.policy,
     readDevice,
     deviceNames,
+    hasVnetHeader,
     disableIpv6,
     routes,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, deadline.allow(ms))),

@@ -4,7 +4,7 @@ import { parseInterfaceName } from '../net/interface-name.ts';
 import type { BackendName } from '../policy/keys.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
-import { parseIdentity } from '../xen/vif-identity.ts';
+import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import type { Backend, PlannedPort } from './backend.ts';
 
 /** Who holds a base, as its record names him. */
@@ -80,15 +80,16 @@ export async function leaveFormer(host: Pick<Host, 'log'>, former: Backend | und
   host.log.say('info', `took the rules out of ${former.name}; they are in ${now.name} now`);
 }
 
+/** Who a record is about. @throws Failure `input` if it makes no sense */
+export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
+  const port = { device: parseInterfaceName(device, 'state'), type, domid: undefined, devid: undefined };
+  return parseIdentity(port, values, 'state');
+}
+
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
 export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifRecord): PlannedPort | undefined {
   try {
-    const device = parseInterfaceName(record.device, 'state');
-    const vif = parseIdentity(
-      { device, type: record.type, domid: undefined, devid: undefined },
-      record.values,
-      'state',
-    );
+    const vif = recordedVif(record);
     const plan = buildPlan(vif, resolvePolicy(host.policy, vif), record.subnetBroadcasts);
     const port = { device: record.device, name: record.name, ifindex: record.ifindex, ingress: record.ingress };
     return { port, plan, loaded: [], hadIngress: false };

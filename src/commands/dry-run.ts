@@ -5,6 +5,7 @@ import { prepareDry } from '../pipeline.ts';
 import { fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { connectedKeys } from './online.ts';
+import { sealingText, unsealing } from './sealed-tap.ts';
 
 /**
  * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and bridge, the
@@ -20,15 +21,18 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
   const { setup } = prepared;
   const planned = { port: prepared.port, plan: prepared.plan, loaded: [], hadIngress: false };
   const rules = host.rules.loadText(planned);
+  const sealing = sealingText(host, prepared.vif);
   const notes = [
     ...prepared.vif.addresses.notes,
     ...(host.readDevice(prepared.bridge) === undefined
       ? [`${prepared.bridge} is not here, its subnets and its MTU are unknown`]
       : []),
     ...rules.notes,
+    ...(sealing.length > 0 ? [`the port will be a new device, with a group of its own: the tap goes behind it`] : []),
   ];
   return [
     ...notes.map((note) => `# note: ${note}\n`),
+    ...sealing.map(([title, text]) => section(title, text)),
     section(
       'sysctl -w',
       `net.ipv6.conf.${(setup.rename ? setup.device : setup.name).replaceAll('.', '/')}.disable_ipv6=1`,
@@ -53,7 +57,8 @@ async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const leaving = { device: event.device, loaded: record?.loaded ?? [], hadIngress: record?.ingress ?? false };
   const { title, text } = host.rules.removalText(leaving);
   const rules = record === undefined ? '# nothing of this vif is loaded\n' : text;
-  return section('ip -batch -', batch(leaveLines(name))) + section(title, rules);
+  const lines = [...leaveLines(name), ...(event.type === 'tap' ? unsealing(host, event.device) : [])];
+  return section('ip -batch -', batch(lines)) + section(title, rules);
 }
 
 function section(title: string, body: string): string {

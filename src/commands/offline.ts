@@ -10,6 +10,7 @@ import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { isRenamed, withVifLock } from './online.ts';
+import { unsealing } from './sealed-tap.ts';
 
 /**
  * `offline` of a vif, `remove` of a tap: the port out of service first, then its rules. Each step takes what it finds
@@ -27,7 +28,11 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
     }
     host.state.writeOffline(event.device, host.ticket);
     const name = await theirDevice(host, event, record);
-    const left = name === undefined ? true : attempt(host, event, () => runBatch(host.run, 'ip', leaveLines(name)));
+    const lines = [
+      ...(name === undefined ? [] : leaveLines(name)),
+      ...(event.type === 'tap' ? unsealing(host, event.device) : []),
+    ];
+    const left = lines.length === 0 ? true : attempt(host, event, () => runBatch(host.run, 'ip', lines));
     // While ip works.
     if (record !== undefined) {
       rulesAhead(host);

@@ -13,6 +13,7 @@ import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { VifRecord } from '../state/records.ts';
 import { type BackendPath, frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
+import { sealTap } from './sealed-tap.ts';
 import { enterMac, shareWithTwins, wasPinned } from './shared-mac.ts';
 
 const LOCK_MS = 15_000;
@@ -36,7 +37,7 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;
     await withNameLock(host, identified.vif, async () => {
-      const device = await waitForDevice(host, identified.vif);
+      const device = await waitForPort(host, identified.vif);
       const prepared = await prepareIdentified(host, event, device, identified);
       await apply(host, prepared, device);
       await reportConnected(host, prepared);
@@ -247,6 +248,15 @@ export async function waitForDevice(host: Host, vif: VifIdentity): Promise<Devic
     }
     await host.sleep(POLL_MS);
   }
+}
+
+/** The device that is to be the port: for the tap of a guest that could write behind the filter, another one. */
+async function waitForPort(host: Host, vif: VifIdentity): Promise<Device> {
+  // Before it is waited for: what a killed run began has no device of that name.
+  const known = await sealTap(host, vif);
+  const device = await waitForDevice(host, vif);
+  if (known || !(await sealTap(host, vif))) return device;
+  return waitForDevice(host, vif);
 }
 
 function isOurs(host: Host, vif: VifIdentity, named: Device): boolean {

@@ -8,11 +8,13 @@ import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { tapSeal } from '../port/tap-seal.ts';
 import { deviceFinder, type FindDevice, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { collision, endExemptions, inService, isRenamed, noteApplied, recordOf } from './online.ts';
+import { sealTap } from './sealed-tap.ts';
 import { enterMac, shareWithTwins } from './shared-mac.ts';
 
 /** A vif that is to be renewed: the event that its `online` would be, and who it is. */
@@ -40,8 +42,17 @@ interface Port {
  */
 export async function renew(given: Managed, vifs: readonly Renewable[]): Promise<Failures> {
   const failures: Failures = new Map();
+  // It makes other devices of them.
+  for (const { event, who } of vifs) {
+    try {
+      await sealTap(given, who.vif);
+    } catch (error) {
+      failures.set(event.device, asFailure(error));
+    }
+  }
   const host = readOnce(given);
-  const ports = planAll(host, vifs, failures);
+  const sealed = vifs.filter(({ event }) => !failures.has(event.device));
+  const ports = planAll(host, sealed, failures);
   const working = (): Port[] => ports.filter((port) => !failures.has(port.device));
   const note = (failed: Failures): void => {
     for (const [device, failure] of failed) failures.set(device, failure);
@@ -107,7 +118,8 @@ function planAll(host: Managed, vifs: readonly Renewable[], failures: Failures):
 /** The device of a vif in service: the one that was configured, whatever it is called now; else by its names. */
 function presentDevice(host: Host, find: FindDevice, vif: VifIdentity, before: VifRecord | undefined): Device {
   const known = before && find(before);
-  if (known !== undefined) return known;
+  // The tap that was the port is behind it now.
+  if (known !== undefined && known.name !== tapSeal(vif.device)?.raw) return known;
   const first = host.readDevice(vif.device);
   const named = vif.name === vif.device ? undefined : host.readDevice(vif.name);
   if (first !== undefined && named === undefined) return first;

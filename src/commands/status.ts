@@ -1,12 +1,14 @@
 import type { DropCount } from '../backends/backend.ts';
-import { recordedPort } from '../backends/base.ts';
+import { recordedPort, recordedVif } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
+import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { parseAddressList } from '../net/address-list.ts';
 import { liveRecords, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { type TapPort, unsealedTaps } from './sealed-tap.ts';
 
 /** What one port looks like to an admin. */
 export interface PortStatus {
@@ -56,25 +58,41 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     ports.flatMap(({ device, record }) => domidOf(record?.device ?? device.name) ?? []),
   );
   const exempt = new Set((host.rules.base()?.exempt ?? []).map((port) => port.ifindex));
+  const wrong = await unsealedTaps(
+    host,
+    ports.flatMap(({ device, record }) => tapOf(host, device, record)),
+  );
   return ports.map(({ device, record }) => {
     const domid = domidOf(record?.device ?? device.name);
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
-    const state = record === undefined ? unconfigured : kernel.present ? 'managed' : 'damaged';
+    const seal = record === undefined ? undefined : wrong.get(record.device);
+    const rules = record === undefined ? unconfigured : kernel.present ? 'managed' : 'damaged';
     return {
       name: device.name,
       device: record?.device ?? device.name,
-      state,
+      state: seal?.damaged === true ? 'damaged' : rules,
       bridge: device.master,
       up: device.up,
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
       addresses: record === undefined ? [] : recordAddresses(record),
       mode: record?.mode,
-      open: openings(host, state, record),
+      open: [...openings(host, rules, record), ...(seal === undefined ? [] : [seal.text])],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };
   });
+}
+
+/** None where the record makes no sense: that is said elsewhere. */
+function tapOf({ log }: Host, { name }: Device, record: VifRecord | undefined): TapPort[] {
+  if (record?.type !== 'tap') return [];
+  try {
+    return [{ vif: recordedVif(record), name }];
+  } catch (error) {
+    log.say('debug', `${name}: ${failureLine(asFailure(error))}`);
+    return [];
+  }
 }
 
 function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops'][number][]> {

@@ -4,7 +4,7 @@ import type { RunTool, StartAhead } from './exec.ts';
 const BATCH_MS = 6_000;
 const ARGS = ['-force', '-batch', '-'] as const;
 
-type BatchTool = 'ip' | 'bridge';
+type BatchTool = 'ip' | 'bridge' | 'tc';
 
 /** One line of an `ip -batch` or `bridge -batch`, and whether the port may go into service without it. */
 export interface BatchLine {
@@ -18,7 +18,7 @@ export interface BatchLine {
  * bridge/fdb.c: do_fdb, ll_init_map; measured: 20 ms with 4000): this one lets that happen while other programs work, and
  * does nothing else: `lo` is no port of a bridge.
  */
-const OPENING: Readonly<Record<BatchTool, readonly string[]>> = { ip: [], bridge: ['fdb show dev lo'] };
+const OPENING: Readonly<Record<BatchTool, readonly string[]>> = { ip: [], bridge: ['fdb show dev lo'], tc: [] };
 
 /**
  * Starts the tool, for a `runBatch` that is sure to come soon.
@@ -38,7 +38,7 @@ function textOf(tool: BatchTool, lines: readonly BatchLine[]): string {
 }
 
 /**
- * Runs the lines in one process (`ip -batch -`, `bridge -batch -`), going on after a line that failed.
+ * Runs the lines in one process (`ip -batch -`, `bridge -batch -`, `tc -batch -`), going on after a line that failed.
  *
  * @returns what was lost by optional lines that failed, for the log
  * @throws Failure `tool` for a line that must succeed

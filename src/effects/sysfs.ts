@@ -44,6 +44,14 @@ export function readDevice(name: string): Device | undefined {
   };
 }
 
+/** linux/if_tun.h */
+const IFF_VNET_HDR = 0x4000;
+
+/** True for a tap that was opened with a virtio_net_hdr before each frame; QEMU opens all of its taps so. */
+export function hasVnetHeader(name: string): boolean {
+  return (Number(readText(`${NET}/${name}/tun_flags`) ?? 0) & IFF_VNET_HDR) !== 0;
+}
+
 /** The names of all devices. */
 export function deviceNames(): string[] {
   try {

@@ -66,6 +66,17 @@ const TABLE = {
     initial: 'mac-only',
     help: 'what a vif without ip= may do',
   },
+  vnet_header: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice({
+      finish: 'they are written before the filter, by a veth pair in the place of the tap',
+      refuse: 'the tap is closed, and `xl create` fails',
+      allow: 'they are written behind the filter: such a guest can forge what it sends',
+    }),
+    initial: 'finish',
+    help: 'what becomes of checksums that an HVM guest may leave to the kernel',
+  },
   unmanaged: {
     of: 'host',
     sections: ['defaults'],

@@ -31,6 +31,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     policy: DEFAULT_POLICY,
     readDevice: unexpected,
     deviceNames: unexpected,
+    hasVnetHeader: unexpected,
     routes: unexpected,
     disableIpv6: unexpected,
     sleep: unexpected,

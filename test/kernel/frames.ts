@@ -314,7 +314,7 @@ function u16(value: number): Bytes {
 }
 
 /** RFC 1071. */
-function checksum(bytes: Bytes): number {
+export function checksum(bytes: Bytes): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at += 2) sum += ((bytes[at] ?? 0) << 8) + (bytes[at + 1] ?? 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);

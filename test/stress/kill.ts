@@ -9,8 +9,8 @@ import type { Stream } from '../lab/wire.ts';
 import { clean, type Fleet, type Situation, type TestContext } from './fleet.ts';
 import { datagram, EVERYBODY, type GuestVif, guestVif } from './guest-vif.ts';
 import { openRoad, type Road } from './road.ts';
-import { type BackendName, LAUNCHER, obstacle, rounds } from './rounds.ts';
-import { MOMENTS, type Moment, type ToolKiller, toolKiller } from './tool-killer.ts';
+import { type BackendName, LAUNCHER, obstacle, PROGRAM, rounds } from './rounds.ts';
+import { MOMENTS, type Moment, type Start, type ToolKiller, toolKiller } from './tool-killer.ts';
 
 const skip = obstacle();
 const HOSTILE = guestVif(1);
@@ -24,7 +24,7 @@ interface Arena extends Road {
 async function arena(t: TestContext, backend: BackendName): Promise<Arena> {
   const ends = ({ bench }: Fleet): string[] => [bench.gateway, bench.bridge, guestEnd(HOSTILE), guestEnd(VICTIM)];
   const road = await openRoad(t, backend, [HOSTILE, VICTIM], VICTIM, ends);
-  return { ...road, killer: toolKiller(road.fleet) };
+  return { ...road, killer: toolKiller(road.fleet.folder) };
 }
 
 /** Spoofed streams, and counters for them everywhere; `end` fails if one frame has arrived anywhere. */
@@ -97,6 +97,13 @@ async function run(fleet: Fleet, command: 'online' | 'offline'): Promise<void> {
   if (command === 'offline') fleet.store.write(`${HOSTILE.backend}/hotplug-status`, '');
 }
 
+/** The operation on the hostile guest's vif. */
+function started(fleet: Fleet, operation: Operation): Start {
+  const argv = [...PROGRAM, ...argsOf(operation)];
+  // More than a run may take on a machine that is busy with other things: RUN_MS, CLOSE_MS and REPORT_MS together.
+  return (env) => fleet.bench.ns.run(argv, { env: { ...fleet.env(HOSTILE), ...env }, timeoutMs: 60_000 });
+}
+
 function argsOf(operation: Operation): string[] {
   if (operation === 'reapply') return ['reapply', HOSTILE.device];
   return [operation === 'offline' ? 'offline' : 'online', 'type_if=vif'];
@@ -110,7 +117,7 @@ export function testKills(backend: BackendName): void {
       const place = await arena(t, backend);
       const { fleet, killer } = place;
       await prepare(place, operation);
-      const whole = await killer.run(argsOf(operation), HOSTILE);
+      const whole = await killer.run(started(fleet, operation));
       assert.equal(whole.result.status, 0, whole.result.stderr);
       assert.ok(whole.tools.length >= 4, `only ${whole.tools.join(' ')}`);
       for (const [step, program] of whole.tools.entries()) {
@@ -119,7 +126,7 @@ export function testKills(backend: BackendName): void {
           const when = `killed: ${moment}, ${program}`;
           await prepare(place, operation);
           fleet.complaints();
-          const { result, tools } = await killer.run(argsOf(operation), HOSTILE, { program, moment });
+          const { result, tools } = await killer.run(started(fleet, operation), { program, moment });
           const seen = { signal: result.signal, timedOut: result.timedOut, struck: tools.includes(program) };
           const more = `${when}; it had started ${tools.join(' ')} and said ${result.stderr}`;
           assert.deepEqual(seen, { signal: 'SIGKILL', timedOut: false, struck: true }, more);

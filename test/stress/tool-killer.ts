@@ -2,9 +2,6 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PLAIN_ENV, type RunResult } from '../lab/subprocess.ts';
-import type { Fleet } from './fleet.ts';
-import type { GuestVif } from './guest-vif.ts';
-import { PROGRAM } from './rounds.ts';
 
 /**
  * When a run is killed, seen from one of the programs it starts (some are started before their input is ready):
@@ -25,19 +22,23 @@ export interface Strike {
 /** Runs the program with stand-ins for the tools it starts, which kill it at a chosen moment. */
 export interface ToolKiller {
   /**
-   * @param args of the program
+   * @param start runs the program to its end, with these variables in its environment
    * @param strike undefined lets it run to its end
    * @returns the programs it started, in order, and how it ended
    */
-  run(args: readonly string[], vif: GuestVif, strike?: Strike): Promise<{ tools: string[]; result: RunResult }>;
+  run(start: Start, strike?: Strike): Promise<{ tools: string[]; result: RunResult }>;
   /** Waits until the program that lived on, at the moment `late`, has done its work. */
   latecomer(): Promise<void>;
 }
+
+export type Start = (env: Readonly<Record<string, string>>) => Promise<RunResult>;
 
 const TOOLS = [
   'nft',
   'ip',
   'bridge',
+  'tc',
+  'ethtool',
   'flock',
   'logger',
   'ebtables-nft',
@@ -75,9 +76,10 @@ case $STRIKE_MOMENT in
 esac
 `;
 
-export function toolKiller(fleet: Fleet): ToolKiller {
-  const folder = join(fleet.folder, 'stand-ins');
-  const log = join(fleet.folder, 'tools');
+/** @param place an empty folder, or one that others use too */
+export function toolKiller(place: string): ToolKiller {
+  const folder = join(place, 'stand-ins');
+  const log = join(place, 'tools');
   const late = `${log}.late`;
   const real = PLAIN_ENV.PATH ?? '';
   const installed = (tool: string): boolean => real.split(':').some((place) => existsSync(join(place, tool)));
@@ -87,19 +89,16 @@ export function toolKiller(fleet: Fleet): ToolKiller {
     chmodSync(join(folder, tool), 0o755);
   }
   return {
-    async run(args, vif, strike) {
+    async run(start, strike) {
       for (const file of [log, late, `${log}.d`]) rmSync(file, { recursive: true, force: true });
       mkdirSync(`${log}.d`);
-      const env = {
-        ...fleet.env(vif),
+      const result = await start({
         PATH: `${folder}:${real}`,
         REAL_PATH: real,
         STRIKE_LOG: log,
         STRIKE_PROGRAM: strike?.program ?? '',
         STRIKE_MOMENT: strike?.moment ?? '',
-      };
-      // More than a run may take on a machine that is busy with other things: RUN_MS, CLOSE_MS and REPORT_MS together.
-      const result = await fleet.bench.ns.run([...PROGRAM, ...args], { env, timeoutMs: 60_000 });
+      });
       const tools = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : [];
       return { tools, result };
     },
