@@ -2,7 +2,8 @@
  * `npm test`: all tests, one file after the other (they send real traffic and count real processes), and one line at the
  * end that says how many passed.
  *
- *   npm test                      everything
+ *   npm test                      everything but what takes long: files in a folder `long`, or called `*.long.test.ts`
+ *   npm run test:all              everything
  *   npm test -- kernel stress     only what has one of the words in its path
  */
 
@@ -21,12 +22,20 @@ interface Total {
   skipped: number;
 }
 
-function testFiles(words: readonly string[]): string[] {
+/** Longest any one file that takes long may take. */
+const LONG_FILE_MS = 60 * 60_000;
+
+function testFiles(words: readonly string[], all: boolean): string[] {
   return readdirSync(HERE, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .filter((file) => all || !isLong(file) || words.some((word) => word.includes('long')))
     .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
     .map((file) => join(HERE, file));
+}
+
+function isLong(file: string): boolean {
+  return file.endsWith('.long.test.ts') || file.split('/').includes('long');
 }
 
 /** Fast ones first: who breaks a parser need not wait for the kernel. */
@@ -50,19 +59,23 @@ function rank(file: string): number {
     'xl',
     'race',
     'stress',
+    'long',
   ];
   const place = order.indexOf(file.split('/')[0] ?? '');
   return place < 0 ? order.length : place;
 }
 
-const files = testFiles(process.argv.slice(2));
+const words = process.argv.slice(2).filter((word) => word !== '--all');
+const all = process.argv.includes('--all');
+const files = testFiles(words, all);
 if (files.length === 0) {
   console.error('no test file has one of these words in its path');
   process.exit(2);
 }
 const total: Total = { passed: 0, failed: 0, skipped: 0 };
 const skips: string[] = [];
-const stream = run({ files, concurrency: 1, timeout: FILE_MS });
+const timeout = files.some((file) => isLong(relative(HERE, file))) ? LONG_FILE_MS : FILE_MS;
+const stream = run({ files, concurrency: 1, timeout });
 stream.on('test:pass', (event) => {
   if (isContainer(event)) return;
   if (event.skip !== undefined && event.skip !== false) {

@@ -41,6 +41,8 @@ fi
 # not every kernel can serve; `iptables` brings ebtables-nft, and makes `ebtables` mean that.
 wanted="nft:nftables ip:iproute2 bridge:iproute2 flock:util-linux logger:bsdutils xenstore-ls:xenstore-utils
   ebtables-nft:iptables gcc:gcc dpkg-deb:dpkg"
+# Other releases' nft.
+case " $* " in *" --all "* | *" long"*) wanted="$wanted debootstrap:debootstrap" ;; esac
 missing=
 for pair in $wanted; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"

@@ -124,7 +124,7 @@ const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [
   [{ vif: 'managed' }, 'iifgroup @managed'],
   [{ field: 'arp form', isNot: 0x000108000604 }, '@nh,0,48 != 0x000108000604'],
   [{ field: 'ip version-ihl', within: [0x46, 0x4f] }, '@nh,0,8 0x46-0x4f'],
-  [{ field: 'arp operation', notWithin: [1, 2] }, 'arp operation != 1-2'],
+  [{ field: 'arp operation', notWithin: [1, 2] }, '@nh,48,16 != 0x0001-0x0002'],
   [{ field: 'ip daddr', within: ['224.0.0.0', '255.255.255.255'] }, '@nh,128,32 0xe0000000-0xffffffff'],
   [{ field: 'ip frag-off', notMasked: [0x3fff, 0] }, '@nh,48,16 & 0x3fff != 0x0000'],
   [{ field: 'ip saddr', block: '192.0.2.0/24' }, '@nh,96,24 0xc00002'],

@@ -5,7 +5,8 @@ import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
-import { FLAG_SETS, INDEX, OWN_SETS, PORT } from './own.ts';
+import { INDEX_HASH } from './index-hash.ts';
+import { FLAG_SETS, NAME, OWN_SETS, PORT } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
 
@@ -40,9 +41,9 @@ export function renderBase(sentinel: string, policy: BasePolicy): string {
     ...OWN_SETS.map(({ name, type }) => `  set ${name} { ${type}; }`),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
-    `  set drops-unmanaged { type iface_index . mark; ${UNMANAGED_DROPS}; }`,
+    `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,
     '  # Ports that were running before the first load, until they are taken over.',
-    '  set exempt { type iface_index; }',
+    `  set exempt { ${INDEX_HASH.type}; }`,
     '',
     '  # Exists only in the table that belongs to the saved state; every change names it first.',
     `  chain ${sentinel} {`,
@@ -84,7 +85,7 @@ function renderLinkLocal(direction: Direction): string[] {
     '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
     `  chain ${stageChain(direction, 'link-local')} {`,
     `    ${PORT[direction]} @open accept`,
-    `    ${INDEX[direction]} @exempt accept`,
+    `    ${INDEX_HASH[direction]} @exempt accept`,
     `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
     '  }',
     '',
@@ -96,7 +97,7 @@ function renderUnconfigured(direction: Direction): string[] {
   return [
     '  # Not configured (yet): exempt, or closed.',
     `  chain ${stageChain(direction, 'unconfigured')} {`,
-    `    ${INDEX[direction]} @exempt accept`,
+    `    ${INDEX_HASH[direction]} @exempt accept`,
     `    goto ${stageChain(direction, 'start')}`,
     '  }',
     '',
@@ -108,12 +109,11 @@ function renderUnconfigured(direction: Direction): string[] {
  * @param others where frames of other vifs go
  */
 function hook(name: string, direction: Direction, ours: OtherChain, others: OtherChain): string[] {
-  const port = INDEX[direction];
   return [
     `  chain ${name} {`,
     `    type filter hook ${name} priority -200; policy accept;`,
-    `    ${port}group & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)} goto ${stageChain(direction, ours)}`,
-    `    ${port}name "vif*" goto ${stageChain(direction, others)}`,
+    `    ${PORT[direction]} & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)} goto ${stageChain(direction, ours)}`,
+    `    ${NAME[direction]} "vif*" goto ${stageChain(direction, others)}`,
     '  }',
     '',
   ];

@@ -29,12 +29,12 @@ export function parseDrops(json: string): DropCount[] {
 }
 
 /**
- * Reads the set `drops-unmanaged`. nft prints a port by its name, or by its index (as text) if the device has gone.
+ * Reads the set `drops-unmanaged`, in which a port is its name; what has gone is nobody's any more.
  *
  * @param indexOf the interface index of a name
  */
 export function parseUnmanagedDrops(json: string, indexOf: (name: string) => number | undefined): DropCount[] {
-  return parseCounts(json, (name) => indexOf(name) ?? goneIndex(name));
+  return parseCounts(json, indexOf);
 }
 
 function parseCounts(json: string, indexOf: (port: string) => number | undefined): DropCount[] {
@@ -46,10 +46,6 @@ function parseCounts(json: string, indexOf: (port: string) => number | undefined
     if (ifindex === undefined || what === undefined) return [];
     return [{ ifindex, ...what, packets: elem?.counter?.packets ?? 0, bytes: elem?.counter?.bytes ?? 0 }];
   });
-}
-
-function goneIndex(port: string): number | undefined {
-  return /^[0-9]+$/.test(port) ? Number(port) : undefined;
 }
 
 /** Reads the counters of the ingress chains, which are named after the device. */

@@ -34,7 +34,8 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ether type': { text: 'ether type', value: 'hex', bits: 16 },
   // htype 1, ptype 0x0800, hlen 6, plen 4 in one look: RFC 826.
   'arp form': { text: '@nh,0,48', value: 'hex', bits: 48 },
-  'arp operation': { text: 'arp operation', value: 'plain' },
+  // By name it would make nft print the addresses of the same rule by name too, and not take them back (raw sets).
+  'arp operation': { text: '@nh,48,16', value: 'hex', bits: 16 },
   'arp saddr ether': { text: 'arp saddr ether', value: 'plain' },
   // RFC 826: sender's protocol address behind 14 bytes, the target's behind 24.
   'arp saddr ip': { text: 'arp saddr ip', value: 'plain', bare: { text: '@nh,112,32', bits: 32 } },
@@ -138,12 +139,12 @@ export function nftLeading(field: Field, bits: number): string {
 /**
  * A field under a mask, in the aligned word of 32 bits that it is in: comparisons of those are the kernel's fast ones.
  */
-export function nftInWord(field: Field, [mask, value]: Masked<number>): string {
+export function nftInWord(field: Field, is: '==' | '!=', [mask, value]: Masked<number>): string {
   const { base, offset, bits } = placeOf(field);
   const start = offset - (offset % 32);
   const above = 2 ** (start + 32 - offset - bits);
   const hex = (part: number): string => `0x${(part * above).toString(16).padStart(8, '0')}`;
-  return `@${base},${start},32 & ${hex(mask)} == ${hex(value)}`;
+  return `@${base},${start},32 & ${hex(mask)} ${is} ${hex(value)}`;
 }
 
 /** Where plain bits are. */

@@ -17,8 +17,8 @@ export type PortKey = string;
 /** The port a frame is judged for: where it came in, or where it is about to leave. */
 export const PORT: Readonly<Record<Direction, string>> = { 'from-guest': 'iifgroup', 'to-guest': 'oifgroup' };
 
-/** The same by its interface index: ports that nobody has configured have no group of their own. */
-export const INDEX: Readonly<Record<Direction, string>> = { 'from-guest': 'iif', 'to-guest': 'oif' };
+/** The same by its name: ports that nobody has configured have no group of their own. */
+export const NAME: Readonly<Record<Direction, string>> = { 'from-guest': 'iifname', 'to-guest': 'oifname' };
 
 /** Ports by what they are. */
 export const FLAG_SETS = ['managed', 'open', 'denied', 'ipv4', 'ipv6', 'any'] as const satisfies readonly OwnFlag[];

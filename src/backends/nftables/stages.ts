@@ -10,7 +10,7 @@ import {
 } from '../../filter/stage.ts';
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
-import { INDEX, notOwnMac, ownAlternatives, PORT } from './own.ts';
+import { NAME, notOwnMac, ownAlternatives, PORT } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -59,13 +59,13 @@ export function counterKey(direction: Direction, reason: Reason): string {
 
 /**
  * Count, then drop: two rules, so that a counter that cannot be made never lets a frame go on. Ports that nobody has
- * configured have no group of their own; they are counted by index.
+ * configured have no group of their own; they are counted by name.
  */
 export function renderDropChain(direction: Direction, reason: Reason): string[] {
   const code = counterKey(direction, reason);
   const count =
     reason === 'unmanaged'
-      ? `update @drops-unmanaged { ${INDEX[direction]} . ${code} }`
+      ? `update @drops-unmanaged { ${NAME[direction]} . ${code} }`
       : `add @drops { ${PORT[direction]} . ${code} }`;
   return [`  chain ${dropChain(direction, reason)} {`, `    ${count}`, `    drop comment "${reason}"`, '  }'];
 }
