@@ -44,13 +44,13 @@ export interface Identified {
  * @throws Failure `input` for values that cannot be accepted, `missing` if Xen has no such vif
  */
 export async function identify(host: Pick<Host, 'run'>, event: HotplugEvent): Promise<Identified> {
-  return identified(event, event.backend && (await readDirectory(host.run, event.backend.path)));
+  return identified(event, event.xenbus && (await readDirectory(host.run, event.xenbus.path)));
 }
 
 /** The same with the keys of the backend directory, which were read before; undefined if it is not there. */
 export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined): Identified {
-  const { device, type, backend } = event;
-  if (backend === undefined) {
+  const { device, type, xenbus } = event;
+  if (xenbus === undefined) {
     const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
     const port = {
       device,
@@ -61,7 +61,7 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined):
     return { vif: parseIdentity(port, event.given, 'the command line'), values: event.given, keys: undefined };
   }
   if (keys === undefined) {
-    throw new Failure('missing', `xenstore has no ${backend.path}`, { hint: `Xen does not know ${device} (any more)` });
+    throw new Failure('missing', `xenstore has no ${xenbus.path}`, { hint: `Xen does not know ${device} (any more)` });
   }
   const values: IdentityValues = {
     mac: keys.get('mac'),
@@ -75,12 +75,12 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined):
   const vlan = keys.get('vlan');
   if (vlan !== undefined && vlan !== '') {
     throw new Failure('input', `vlan=${vlan} is set, and not supported`, {
-      at: `vlan of ${backend.path}`,
+      at: `vlan of ${xenbus.path}`,
       hint: 'remove vlan= from the vif, or use a bridge of that VLAN',
     });
   }
-  const port = { device, type, domid: backend.domid, devid: backend.devid };
-  return { vif: parseIdentity(port, values, backend.path), values, keys };
+  const port = { device, type, domid: xenbus.domid, devid: xenbus.devid };
+  return { vif: parseIdentity(port, values, xenbus.path), values, keys };
 }
 
 /** Raw values, less what is undefined, so that they survive JSON unchanged. */

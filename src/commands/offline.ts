@@ -95,9 +95,9 @@ async function theirDevice(
 async function finalName(host: Host, event: HotplugEvent): Promise<string> {
   try {
     const vifname =
-      event.backend === undefined
+      event.xenbus === undefined
         ? event.given.vifname
-        : (await readDirectory(host.run, event.backend.path))?.get('vifname');
+        : (await readDirectory(host.run, event.xenbus.path))?.get('vifname');
     if (vifname === undefined || vifname === '') return event.device;
     return parseInterfaceName(event.type === 'tap' ? `${vifname}-emu` : vifname, 'vifname');
   } catch {

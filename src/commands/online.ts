@@ -11,7 +11,7 @@ import type { Host } from '../host.ts';
 import { definedValues, identify, type Prepared, prepareIdentified } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { VifRecord } from '../state/records.ts';
-import { type BackendPath, frontendPath, type HotplugEvent } from '../xen/hotplug-event.ts';
+import { frontendPath, type HotplugEvent, type XenbusPath } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { sealTap } from './sealed-tap.ts';
 import { enterMac, shareWithTwins, wasPinned } from './shared-mac.ts';
@@ -32,7 +32,7 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
     // First what takes longest where there are many devices. xenstore is read under the lock: a re-apply that had it
     // meanwhile may have read something newer.
     if (event.type === 'vif' && host.rtnetlink === undefined) batchAhead(host, 'bridge');
-    if (event.backend !== undefined) directoryAhead(host, event.backend.path);
+    if (event.xenbus !== undefined) directoryAhead(host, event.xenbus.path);
     if (host.rules.base() !== undefined) host.rules.ahead();
     const identified = await identify(host, event);
     if (overtaken(host, event.device)) return;
@@ -103,7 +103,7 @@ export function noteApplied(host: Managed, prepared: Prepared): void {
 
 /** The port into service; whether Xen still knows the vif is asked at the same time, for what follows. */
 async function goUp(host: Host, { event, setup }: Prepared): Promise<string[]> {
-  if (isReported(event)) nodeAhead(host, aliveNode(event.backend));
+  if (isReported(event)) nodeAhead(host, aliveNode(event.xenbus));
   return runBatch(host.run, 'ip', upLines(setup.name));
 }
 
@@ -142,7 +142,7 @@ export function recordOf(host: Managed, prepared: Prepared, device: Device, befo
     bridge: prepared.bridge,
     // The MAC as it was read: the state finds the ports that share it by its text.
     values: definedValues({ ...prepared.values, mac: vif.mac }),
-    xenbus: event.backend?.path ?? event.savedPath,
+    xenbus: event.xenbus?.path ?? event.savedPath,
     mode: prepared.plan.mode,
     backend: host.rules.name,
     subnetBroadcasts: prepared.subnetBroadcasts,
@@ -167,8 +167,8 @@ async function reportConnected(host: Host, prepared: Prepared): Promise<void> {
   host.sendLog();
   if (!isReported(event)) return;
   // The guest may have ended while this run waited: a write would bring back the directory that Xen has removed.
-  if (!(await nodeExists(host.run, aliveNode(event.backend)))) {
-    throw new Failure('missing', `xenstore has no ${event.backend.path} any more`, {
+  if (!(await nodeExists(host.run, aliveNode(event.xenbus)))) {
+    throw new Failure('missing', `xenstore has no ${event.xenbus.path} any more`, {
       hint: 'the guest has ended meanwhile',
     });
   }
@@ -176,21 +176,21 @@ async function reportConnected(host: Host, prepared: Prepared): Promise<void> {
 }
 
 /** Only Xen's `online` is answered in xenstore. */
-function isReported(event: HotplugEvent): event is HotplugEvent & { readonly backend: BackendPath } {
-  return event.backend !== undefined && event.command === 'online';
+function isReported(event: HotplugEvent): event is HotplugEvent & { readonly xenbus: XenbusPath } {
+  return event.xenbus !== undefined && event.command === 'online';
 }
 
 /** A node that is there as long as Xen knows the vif. */
-function aliveNode(backend: BackendPath): string {
-  return `${backend.path}/mac`;
+function aliveNode(xenbus: XenbusPath): string {
+  return `${xenbus.path}/mac`;
 }
 
 /** What is written to xenstore when all is well; the MTU tells the guest how large its frames may be (netif.h). */
 export function connectedKeys(event: HotplugEvent, mtu: number, earlierError: string | undefined): [string, string][] {
   if (!isReported(event)) return [];
-  const { path } = event.backend;
+  const { path } = event.xenbus;
   return [
-    ...(mtu > 0 ? [[`${frontendPath(event.backend)}/mtu`, String(mtu)] as [string, string]] : []),
+    ...(mtu > 0 ? [[`${frontendPath(event.xenbus)}/mtu`, String(mtu)] as [string, string]] : []),
     ...(earlierError === undefined || earlierError === '' ? [] : [[`${path}/hotplug-error`, ''] as [string, string]]),
     [`${path}/hotplug-status`, 'connected'],
   ];

@@ -10,7 +10,7 @@ import { parseInterfaceName } from '../net/interface-name.ts';
 import { identified } from '../pipeline.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { type HotplugEvent, parseBackendPath } from '../xen/hotplug-event.ts';
+import { type HotplugEvent, parseXenbusPath } from '../xen/hotplug-event.ts';
 import { overtaken, withNameLock, withVifLock } from './online.ts';
 import { type Renewable, renew } from './renewal.ts';
 
@@ -188,14 +188,14 @@ async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promi
   const keys = path === undefined ? undefined : await keysOf(path);
   const event = ((): HotplugEvent => {
     if (path !== undefined && keys?.has('mac')) {
-      return { command, type, device: name, backend: parseBackendPath(path), given: {} };
+      return { command, type, device: name, xenbus: parseXenbusPath(path), given: {} };
     }
     if (record === undefined) {
       throw new Failure('missing', `nothing is known of ${name}`, {
         hint: `neither Xen nor an earlier run has it; by hand: vif-bridge ${command} vif=${name} mac=... ip=... bridge=...`,
       });
     }
-    return { command, type, device: name, backend: undefined, given: record.values, savedPath: record.xenbus };
+    return { command, type, device: name, xenbus: undefined, given: record.values, savedPath: record.xenbus };
   })();
   return { event, who: identified(event, keys) };
 }
