@@ -51,14 +51,11 @@ export async function identify(host: Pick<Host, 'run'>, event: HotplugEvent): Pr
 export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined): Identified {
   const { device, type, xenbus } = event;
   if (xenbus === undefined) {
-    const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
-    const port = {
-      device,
-      type,
-      domid: ids === null ? undefined : Number(ids[1]),
-      devid: ids === null ? undefined : Number(ids[2]),
+    return {
+      vif: parseIdentity({ device, type }, event.given, 'the command line'),
+      values: event.given,
+      keys: undefined,
     };
-    return { vif: parseIdentity(port, event.given, 'the command line'), values: event.given, keys: undefined };
   }
   if (keys === undefined) {
     throw new Failure('missing', `xenstore has no ${xenbus.path}`, { hint: `Xen does not know ${device} (any more)` });
@@ -79,8 +76,7 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined):
       hint: 'remove vlan= from the vif, or use a bridge of that VLAN',
     });
   }
-  const port = { device, type, domid: xenbus.domid, devid: xenbus.devid };
-  return { vif: parseIdentity(port, values, xenbus.path), values, keys };
+  return { vif: parseIdentity({ device, type }, values, xenbus.path), values, keys };
 }
 
 /** Raw values, less what is undefined, so that they survive JSON unchanged. */

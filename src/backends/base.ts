@@ -1,6 +1,7 @@
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
+import { isGuestPort } from '../net/vif-name.ts';
 import type { BackendName } from '../policy/keys.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
@@ -82,8 +83,7 @@ export async function leaveFormer(host: Pick<Host, 'log'>, former: Backend | und
 
 /** Who a record is about. @throws Failure `input` if it makes no sense */
 export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
-  const port = { device: parseInterfaceName(device, 'state'), type, domid: undefined, devid: undefined };
-  return parseIdentity(port, values, 'state');
+  return parseIdentity({ device: parseInterfaceName(device, 'state'), type }, values, 'state');
 }
 
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
@@ -107,7 +107,7 @@ export function sentinelPrefix(holder: Holder): string {
 function runningPorts(host: Host): { name: string; ifindex: number }[] {
   return host
     .deviceNames()
-    .filter((name) => name.startsWith('vif'))
+    .filter(isGuestPort)
     .flatMap((name) => host.readDevice(name) ?? [])
     .filter((device) => device.master !== undefined && device.up)
     .map(({ name, ifindex }) => ({ name, ifindex }));

@@ -5,6 +5,7 @@ import { readDirectory } from '../effects/xenstore.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
+import { EMULATED } from '../net/vif-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
@@ -99,7 +100,7 @@ async function finalName(host: Host, event: HotplugEvent): Promise<string> {
         ? event.given.vifname
         : (await readDirectory(host.run, event.xenbus.path))?.get('vifname');
     if (vifname === undefined || vifname === '') return event.device;
-    return parseInterfaceName(event.type === 'tap' ? `${vifname}-emu` : vifname, 'vifname');
+    return parseInterfaceName(event.type === 'tap' ? `${vifname}${EMULATED}` : vifname, 'vifname');
   } catch {
     return event.device;
   }

@@ -8,6 +8,7 @@ import { directoryAhead, nodeAhead, nodeExists, writeKeys } from '../effects/xen
 import { Failure } from '../errors.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
+import { parseVifName } from '../net/vif-name.ts';
 import { definedValues, identify, type Prepared, prepareIdentified } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { VifRecord } from '../state/records.ts';
@@ -267,8 +268,9 @@ function isOurs(host: Host, vif: VifIdentity, named: Device): boolean {
 
 /** True if `device` got the name it has from being `first`; known from the kernel alone. */
 export function isRenamed(device: Device, first: string): boolean {
-  const ids = /^vif(\d+)\.(\d+)$/.exec(first);
-  return device.alias === first || (ids !== null && device.xenbus === `vif-${ids[1]}-${ids[2]}`);
+  const vif = parseVifName(first);
+  const isNetback = vif !== undefined && !vif.emulated && device.xenbus === `vif-${vif.domid}-${vif.devid}`;
+  return device.alias === first || isNetback;
 }
 
 export function collision(vif: VifIdentity): Failure {

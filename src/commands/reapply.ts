@@ -7,10 +7,11 @@ import { isSilent, readDirectoriesBelow, readDirectory, type XenstoreKeys } from
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
+import { EMULATED, isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { identified } from '../pipeline.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { type HotplugEvent, parseXenbusPath } from '../xen/hotplug-event.ts';
+import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
 import { overtaken, withNameLock, withVifLock } from './online.ts';
 import { type Renewable, renew } from './renewal.ts';
 
@@ -150,7 +151,7 @@ function candidatesOf(given: Host): Candidate[] {
   const managed = new Set(live.map(({ device }) => device.ifindex));
   const others = host
     .deviceNames()
-    .filter((name) => /^vif\d+\.\d+(-emu)?$/.test(name))
+    .filter((name) => isGuestPort(name) && parseVifName(name) !== undefined)
     .flatMap((name) => host.readDevice(name) ?? [])
     .filter((device) => !managed.has(device.ifindex) && device.master !== undefined);
   return [
@@ -182,7 +183,7 @@ export async function eventFor(host: Host, device: string, record: VifRecord | u
 /** Who a vif is, and the event that its `online` would have been: from xenstore if that has it, else from the state. */
 async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promise<Renewable> {
   const name = parseInterfaceName(device, 'the command line');
-  const type = record?.type ?? (name.endsWith('-emu') ? 'tap' : 'vif');
+  const type = record?.type ?? (parseVifName(name)?.emulated || name.endsWith(EMULATED) ? 'tap' : 'vif');
   const command = type === 'tap' ? 'add' : 'online';
   const path = pathOf({ device, record });
   const keys = path === undefined ? undefined : await keysOf(path);
@@ -203,8 +204,8 @@ async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promi
 /** Where Xen has its keys, if it is a vif of Xen's. */
 function pathOf({ device, record }: Candidate): string | undefined {
   if (record !== undefined) return record.xenbus;
-  const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
-  return ids === null ? undefined : `backend/vif/${ids[1]}/${ids[2]}`;
+  const vif = parseVifName(device);
+  return vif && xenbusOfVif(vif);
 }
 
 /** One process for each vif. */

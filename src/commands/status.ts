@@ -6,6 +6,7 @@ import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { parseAddressList } from '../net/address-list.ts';
+import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { liveRecords, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { type TapPort, unsealedTaps } from './sealed-tap.ts';
@@ -41,7 +42,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
   const host = withKnownRules(readOnce(given));
   const records = liveRecords(host);
   const byIndex = new Map(records.map((record) => [record.ifindex, record]));
-  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isVifName)])].sort(
+  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isGuestPort)])].sort(
     byNumbers,
   );
   const ports = names
@@ -55,7 +56,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
   const drops = dropsByPort(kernel.drops);
   const guests = await guestNames(
     host,
-    ports.flatMap(({ device, record }) => domidOf(record?.device ?? device.name) ?? []),
+    ports.flatMap(({ device, record }) => parseVifName(record?.device ?? device.name)?.domid ?? []),
   );
   const exempt = new Set((host.rules.base()?.exempt ?? []).map((port) => port.ifindex));
   const wrong = await unsealedTaps(
@@ -63,7 +64,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     ports.flatMap(({ device, record }) => tapOf(host, device, record)),
   );
   return ports.map(({ device, record }) => {
-    const domid = domidOf(record?.device ?? device.name);
+    const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
     const seal = record === undefined ? undefined : wrong.get(record.device);
     const rules = record === undefined ? unconfigured : kernel.present ? 'managed' : 'damaged';
@@ -105,10 +106,6 @@ function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops']
   return drops;
 }
 
-function isVifName(name: string): boolean {
-  return /^vif\d/.test(name);
-}
-
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */
 const { compare: byNumbers } = new Intl.Collator('en', { numeric: true });
 
@@ -135,11 +132,6 @@ function recordAddresses(record: VifRecord): string[] {
   } catch {
     return [];
   }
-}
-
-function domidOf(device: string): number | undefined {
-  const text = /^vif(\d+)\.\d+/.exec(device)?.[1];
-  return text === undefined ? undefined : Number(text);
 }
 
 /** Names of guests, from xenstore in two processes; without xenstore there are none. */

@@ -40,11 +40,6 @@ export function makePrefix(bytes: Uint8Array, length: number): IpPrefix {
   return { family, bytes: network, length, text: length === FULL[family] ? text : `${text}/${length}` };
 }
 
-/** True for a single address. */
-export function isHost(prefix: IpPrefix): boolean {
-  return prefix.length === FULL[prefix.family];
-}
-
 /** True if every address of `inner` is in `outer`. */
 export function contains(outer: IpPrefix, inner: IpPrefix): boolean {
   if (outer.family !== inner.family || outer.length > inner.length) return false;

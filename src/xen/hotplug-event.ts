@@ -1,5 +1,6 @@
 import { Failure, shown } from '../errors.ts';
 import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
+import { parseVifName, type VifName } from '../net/vif-name.ts';
 import type { IdentityValues, PortType } from './vif-identity.ts';
 
 export const HOTPLUG_COMMANDS = ['online', 'offline', 'add', 'remove'] as const;
@@ -97,20 +98,25 @@ function xenbusOf(
   type: PortType,
   given: IdentityValues,
 ): XenbusPath | undefined {
-  const ids = /^(?:vif|tap)(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})(?:-emu)?$/.exec(device);
+  const named = parseVifName(device);
   if (path === undefined) {
     // udev never gave a tap's run an XENBUS_PATH (contract §2); the path follows from the name, as in vif-common.sh.
-    const legacyTap = type === 'tap' && given.mac === undefined && ids !== null;
-    return legacyTap ? parseXenbusPath(`backend/vif/${ids[1]}/${ids[2]}`) : undefined;
+    const legacyTap = type === 'tap' && given.mac === undefined && named !== undefined;
+    return legacyTap ? parseXenbusPath(xenbusOfVif(named)) : undefined;
   }
   const xenbus = parseXenbusPath(path);
-  if (ids !== null && (Number(ids[1]) !== xenbus.domid || Number(ids[2]) !== xenbus.devid)) {
+  if (named !== undefined && (named.domid !== xenbus.domid || named.devid !== xenbus.devid)) {
     throw new Failure('input', `${device} is not the interface of ${path}`, {
       at: 'XENBUS_PATH',
       hint: `${path} belongs to vif${xenbus.domid}.${xenbus.devid}`,
     });
   }
   return xenbus;
+}
+
+/** Where Xen has the keys of a vif, relative to the own domain. */
+export function xenbusOfVif({ domid, devid }: Pick<VifName, 'domid' | 'devid'>): string {
+  return `backend/vif/${domid}/${devid}`;
 }
 
 /** Reads a backend path; anything else would let a caller point the program at keys that a guest may write. */

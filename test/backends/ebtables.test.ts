@@ -19,7 +19,7 @@ const IPS = '192.0.2.10 198.51.100.0/24 2001:db8::10';
 
 function planOf(name: string, ip: string, noIp: NoIp = 'mac-only') {
   const device = parseInterfaceName(name, 'test');
-  const vif = parseIdentity({ device, type: 'vif', domid: 1, devid: 0 }, { mac: '00:16:3e:00:00:01', ip }, 'test');
+  const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01', ip }, 'test');
   return buildPlan(vif, { no_ip: noIp }, ['192.0.2.255']);
 }
 
