@@ -111,7 +111,7 @@ export function plan(
     });
   }
   const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
-  const binding = filter.mode === 'unrestricted' ? 'open' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
+  const binding = filter.mode === 'unrestricted' ? 'unpinned' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
   const ingress = binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
     ...who,

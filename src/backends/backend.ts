@@ -47,7 +47,8 @@ export interface KernelDrops {
 
 /** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */
 export interface RuleLimit {
-  readonly open: boolean;
+  /** Not fully checked, because the policy accepts that; else closed. */
+  readonly accepted: boolean;
   readonly text: string;
 }
 

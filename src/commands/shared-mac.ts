@@ -15,7 +15,7 @@ import type { VifIdentity } from '../xen/vif-identity.ts';
  * the other.
  */
 export async function shareWithTwins(host: Managed, prepared: Prepared): Promise<void> {
-  if (prepared.setup.binding === 'open') return;
+  if (prepared.setup.binding === 'unpinned') return;
   const all = twins(host, prepared.vif);
   // It was planned for a port that is alone.
   if (all.length > 0 && prepared.setup.binding === 'pinned')

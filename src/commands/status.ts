@@ -27,7 +27,7 @@ export interface PortStatus {
   readonly addresses: readonly string[];
   readonly mode: VifRecord['mode'] | undefined;
   /** What is not restricted, in words; empty if all is. */
-  readonly open: readonly string[];
+  readonly warnings: readonly string[];
   readonly drops: readonly Omit<DropCount, 'ifindex'>[];
   readonly since: string | undefined;
 }
@@ -78,7 +78,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       mac: record?.values.mac,
       addresses: record === undefined ? [] : recordAddresses(record),
       mode: record?.mode,
-      open: [...openings(host, rules, record), ...(seal === undefined ? [] : [seal.text])],
+      warnings: [...warningsOf(host, rules, record), ...(seal === undefined ? [] : [seal.text])],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };
@@ -109,7 +109,7 @@ function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops']
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */
 const { compare: byNumbers } = new Intl.Collator('en', { numeric: true });
 
-function openings(host: Managed, state: PortStatus['state'], record: VifRecord | undefined): string[] {
+function warningsOf(host: Managed, state: PortStatus['state'], record: VifRecord | undefined): string[] {
   if (state === 'exempt') return ['not filtered: it was running before the first load; take it over with reapply'];
   if (state === 'damaged') return ['not filtered: the rules are gone; repair with: vif-bridge reapply --all'];
   if (state === 'unmanaged') return host.policy.unmanaged === 'open' ? ['not filtered: unmanaged = open'] : [];
@@ -117,7 +117,7 @@ function openings(host: Managed, state: PortStatus['state'], record: VifRecord |
   if (record.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
   const plan = recordedPort(host, record)?.plan;
   if (plan === undefined) return [];
-  const unseen = host.rules.limits(plan).filter((limit) => limit.open);
+  const unseen = host.rules.limits(plan).filter((limit) => limit.accepted);
   return [
     ...(record.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
     ...(record.mode === 'addresses' && hasBlocks(plan.terms) ? ['every address of its blocks'] : []),

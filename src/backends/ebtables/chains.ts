@@ -28,7 +28,7 @@ export function chainsOf(
 export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] {
   const compiled = Object.values(chainsOf(plan, policy));
   return limitsOf(compiled.flatMap((one) => one.shortfalls)).map((limit) => ({
-    open: limit.handling === 'open',
+    accepted: limit.handling === 'accepted',
     text: limitText(limit),
   }));
 }
