@@ -1,11 +1,11 @@
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
-import { prepareDry } from '../pipeline.ts';
 import { fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { prepareDry } from '../vif/prepare.ts';
+import { sealingText, unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { connectedKeys } from './online.ts';
-import { sealingText, unsealing } from './sealed-tap.ts';
 
 /**
  * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and bridge, the

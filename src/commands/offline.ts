@@ -9,9 +9,9 @@ import { EMULATED } from '../net/vif-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { isRenamed, withVifLock } from './online.ts';
-import { unsealing } from './sealed-tap.ts';
 
 /**
  * `offline` of a vif, `remove` of a tap: the port out of service first, then its rules. Each step takes what it finds

@@ -3,19 +3,19 @@ import { batchAhead, runBatch } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import { logAhead } from '../effects/log.ts';
 import type { Device } from '../effects/sysfs.ts';
-import { nameLock, takeVifLock } from '../effects/vif-lock.ts';
 import { directoryAhead, nodeAhead, nodeExists, writeKeys } from '../effects/xenstore.ts';
 import { Failure } from '../errors.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { parseVifName } from '../net/vif-name.ts';
-import { definedValues, identify, type Prepared, prepareIdentified } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import type { VifRecord } from '../state/records.ts';
+import { nameLock, takeVifLock } from '../vif/lock.ts';
+import { definedValues, identify, type Prepared, prepareIdentified } from '../vif/prepare.ts';
+import { sealTap } from '../vif/sealed-tap.ts';
+import { enterMac, shareWithTwins, wasPinned } from '../vif/shared-mac.ts';
 import { frontendPath, type HotplugEvent, type XenbusPath } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { sealTap } from './sealed-tap.ts';
-import { enterMac, shareWithTwins, wasPinned } from './shared-mac.ts';
 
 const LOCK_MS = 15_000;
 /** The kernel announces a vif before it creates it (Linux 5.6 and later, contract §1.9). */

@@ -6,16 +6,16 @@ import { asFailure, Failure } from '../errors.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
-import { type Identified, type Prepared, prepareIdentified, twins } from '../pipeline.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { tapSeal } from '../port/tap-seal.ts';
 import { deviceFinder, type FindDevice, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { type Identified, type Prepared, prepareIdentified, twins } from '../vif/prepare.ts';
+import { sealTap } from '../vif/sealed-tap.ts';
+import { enterMac, shareWithTwins } from '../vif/shared-mac.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { collision, endExemptions, inService, isRenamed, noteApplied, recordOf } from './online.ts';
-import { sealTap } from './sealed-tap.ts';
-import { enterMac, shareWithTwins } from './shared-mac.ts';
 
 /** A vif that is to be renewed: the event that its `online` would be, and who it is. */
 export interface Renewable {

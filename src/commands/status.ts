@@ -9,7 +9,7 @@ import { parseAddressList } from '../net/address-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { liveRecords, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { type TapPort, unsealedTaps } from './sealed-tap.ts';
+import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
 
 /** What one port looks like to an admin. */
 export interface PortStatus {

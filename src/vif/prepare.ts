@@ -1,19 +1,19 @@
-import type { FilterPort } from './backends/backend.ts';
-import type { Managed } from './backends/choice.ts';
-import type { Device } from './effects/sysfs.ts';
-import { readDirectory, type XenstoreKeys } from './effects/xenstore.ts';
-import { Failure } from './errors.ts';
-import { buildPlan, type FilterPlan } from './filter/plan.ts';
-import type { Host } from './host.ts';
-import type { VifPolicy } from './policy/policy.ts';
-import { resolvePolicy } from './policy/resolve-policy.ts';
-import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
-import { guestGroup } from './port/guest-group.ts';
-import { type WishedPort, wishPort } from './port/wished-port.ts';
-import { deviceFinder, type FindDevice } from './state/present-devices.ts';
-import type { VifRecord } from './state/records.ts';
-import type { HotplugEvent } from './xen/hotplug-event.ts';
-import { type IdentityValues, parseIdentity, type VifIdentity } from './xen/vif-identity.ts';
+import type { FilterPort } from '../backends/backend.ts';
+import type { Managed } from '../backends/choice.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
+import { Failure } from '../errors.ts';
+import { buildPlan, type FilterPlan } from '../filter/plan.ts';
+import type { Host } from '../host.ts';
+import type { VifPolicy } from '../policy/policy.ts';
+import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { bridgeBroadcasts, chooseBridge } from '../port/bridge.ts';
+import { guestGroup } from '../port/guest-group.ts';
+import { type WishedPort, wishPort } from '../port/wished-port.ts';
+import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/records.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import { type IdentityValues, parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 
 /** Everything that is known before anything is changed. Every command starts from it, so a dry run cannot drift. */
 export interface Prepared {

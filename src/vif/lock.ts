@@ -1,5 +1,5 @@
-import { startDeadline } from './deadline.ts';
-import type { Lock, LockSigns, TakeLock } from './lock.ts';
+import { startDeadline } from '../effects/deadline.ts';
+import type { Lock, LockSigns, TakeLock } from '../effects/lock.ts';
 
 /** How locks are taken, and seen. */
 interface Locks {
