@@ -75,10 +75,11 @@ export interface Backend {
   /** So many vifs at once are renewed best. */
   readonly atOnce: number;
 
-  /** Makes the kernel's rules of one vif what the plan says, whatever they were; first the base if it is not there. */
-  load(planned: PlannedPort): Promise<void>;
-  /** The same for many vifs at once; a vif whose rules cannot be loaded does not keep the others from theirs. */
-  loadAll(planned: readonly PlannedPort[]): Promise<Failures>;
+  /**
+   * Makes the kernel's rules of vifs what the plans say, whatever they were; first the base if it is not there. A vif whose
+   * rules cannot be loaded does not keep the others from theirs.
+   */
+  load(planned: readonly PlannedPort[]): Promise<Failures>;
   /** Takes the rules of one vif out, whatever is left of them. */
   remove(leaving: LeavingPort): Promise<void>;
   /** For a port whose learning is switched on: frames to link-local groups must not teach the bridge anything. */

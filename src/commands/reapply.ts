@@ -1,3 +1,4 @@
+import { lockBase } from '../backends/base.ts';
 import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
@@ -9,13 +10,10 @@ import { parseInterfaceName } from '../net/interface-name.ts';
 import { EMULATED, isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { isBusy, takeAllLock } from '../vif/lock.ts';
+import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
+import { type Renewable, renew } from '../vif/renewal.ts';
 import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
-import { overtaken, withNameLock, withVifLock } from './online.ts';
-import { type Renewable, renew } from './renewal.ts';
-
-const BASE_LOCK_MS = 15_000;
 
 /** Reads the keys of a backend directory; undefined if it is not there, or nobody can say. */
 type ReadKeys = (path: string) => Promise<XenstoreKeys | undefined>;
@@ -38,16 +36,14 @@ export async function reapply(given: Host, device: string): Promise<void> {
 
 /** @param isWanted asked under the lock */
 async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () => boolean): Promise<void> {
-  await withVifLock(host, candidate, async () => {
-    if (!isWanted()) return;
-    // It lists all devices first, while xenstore is read.
-    if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
-    const renewable = await recognise(candidate, singleReader(host));
-    if (hasMovedOn(host, candidate)) return;
-    await withNameLock(host, renewable.who.vif, async () => {
-      for (const failure of (await renew(host, [renewable])).values()) throw failure;
-    });
-  });
+  await using _vif = await lockVif(host, candidate.device);
+  if (!isWanted()) return;
+  // It lists all devices first, while xenstore is read.
+  if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
+  const renewable = await recognise(candidate, singleReader(host));
+  if (hasMovedOn(host, candidate)) return;
+  await using _name = await lockName(host, renewable.who.vif);
+  for (const failure of (await renew(host, [renewable])).values()) throw failure;
 }
 
 /**
@@ -64,7 +60,7 @@ export async function reapplyAll(given: Host): Promise<string[]> {
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host);
-  const repaired = host.takeLock('base', BASE_LOCK_MS).then((lock) => holding(lock, () => host.rules.repair()));
+  const repaired = lockBase(host).then((lock) => holding(lock, () => host.rules.repair()));
   const [, keys] = await Promise.all([repaired, reader(host, candidates)]);
   const failures: Failures = new Map();
   const alone: string[] = [];

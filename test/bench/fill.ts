@@ -90,7 +90,6 @@ function record(host: Host, one: Guest): WishedPort {
     values,
     xenbus: `backend/vif/${one.domid}/${one.devid}`,
     mode: plan.mode,
-    backend: 'nftables',
     subnetBroadcasts: [],
     shared: false,
     ingress: false,
