@@ -55,8 +55,10 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
 async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const record = host.state.readVif(event.device);
   const name = record?.name ?? event.device;
+  // As it would be in the boot that the record is of.
+  const boot = { bootId: () => record?.bootId ?? host.bootId() };
   const leaving =
-    record === undefined ? { device: event.device, loaded: [], hadIngress: false } : leavingPort(host, record);
+    record === undefined ? { device: event.device, loaded: [], hadIngress: false } : leavingPort(boot, record);
   const { title, text } = host.rules.removalText(leaving);
   const rules = record === undefined ? '# nothing of this vif is loaded\n' : text;
   const lines = [...leaveLines(name), ...(event.type === 'tap' ? unsealing(host, event.device) : [])];
