@@ -116,11 +116,8 @@ async function dryReapply(host: Host, device: string): Promise<string> {
 async function runStatus(vif: string | undefined, options: CommonOptions, env: Environment): Promise<void> {
   await withAdminHost('status', options, env, async (host) => {
     const ports = await portStatus(host, vif);
-    const { statusText } = await import('./commands/status-text.ts');
-    const text =
-      options.json === true
-        ? `${JSON.stringify(ports, undefined, 2)}\n`
-        : statusText(ports, process.stdout.isTTY === true);
+    const { statusJson, statusText } = await import('./commands/status-text.ts');
+    const text = options.json === true ? statusJson(ports) : statusText(ports, process.stdout.isTTY === true);
     process.stdout.write(text);
   });
 }

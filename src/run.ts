@@ -53,7 +53,7 @@ export async function runHotplug(
   }
   const event = parseHotplugEvent(command, args, env);
   if (event === undefined) return;
-  const byXen = event.backend !== undefined;
+  const byXen = event.xenbus !== undefined;
   const log = syslog(!byXen && process.stderr.isTTY === true);
   const stateDirectory = options.dryRun === true ? readableState(env) : stateOf(env);
   const open = (policy: Policy, deadlineMs: number): Host =>
@@ -90,7 +90,7 @@ async function runEvent(
   } catch (thrown) {
     const failure = asFailure(thrown);
     // For Xen it stands in hotplug-error, which xl prints; saying it twice helps nobody.
-    if (event.backend === undefined) process.stderr.write(await failureText(failure));
+    if (event.xenbus === undefined) process.stderr.write(await failureText(failure));
     throw new Reported(failure);
   } finally {
     await log.deliver(reporting(REPORT_MS).run);

@@ -23,7 +23,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['backends/', 'system-host.ts'],
   ['backends/nftables/', 'backends/ebtables/'],
   ['backends/choice.ts'],
-  ['pipeline.ts'],
+  ['vif/'],
   ['commands/'],
   ['run.ts'],
   ['command-line.ts'],

@@ -47,7 +47,8 @@ export interface KernelDrops {
 
 /** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */
 export interface RuleLimit {
-  readonly open: boolean;
+  /** Not fully checked, because the policy accepts that; else closed. */
+  readonly accepted: boolean;
   readonly text: string;
 }
 
@@ -74,10 +75,11 @@ export interface Backend {
   /** So many vifs at once are renewed best. */
   readonly atOnce: number;
 
-  /** Makes the kernel's rules of one vif what the plan says, whatever they were; first the base if it is not there. */
-  load(planned: PlannedPort): Promise<void>;
-  /** The same for many vifs at once; a vif whose rules cannot be loaded does not keep the others from theirs. */
-  loadAll(planned: readonly PlannedPort[]): Promise<Failures>;
+  /**
+   * Makes the kernel's rules of vifs what the plans say, whatever they were; first the base if it is not there. A vif whose
+   * rules cannot be loaded does not keep the others from theirs.
+   */
+  load(planned: readonly PlannedPort[]): Promise<Failures>;
   /** Takes the rules of one vif out, whatever is left of them. */
   remove(leaving: LeavingPort): Promise<void>;
   /** For a port whose learning is switched on: frames to link-local groups must not teach the bridge anything. */

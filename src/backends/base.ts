@@ -1,11 +1,14 @@
+import { holding, type Lock } from '../effects/lock.ts';
+import type { LoadedTerms } from '../filter/own-terms.ts';
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
+import { isGuestPort } from '../net/vif-name.ts';
 import type { BackendName } from '../policy/keys.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
-import type { Backend, PlannedPort } from './backend.ts';
+import type { Backend, LeavingPort, PlannedPort } from './backend.ts';
 
 /** Who holds a base, as its record names him. */
 export interface Holder {
@@ -82,8 +85,7 @@ export async function leaveFormer(host: Pick<Host, 'log'>, former: Backend | und
 
 /** Who a record is about. @throws Failure `input` if it makes no sense */
 export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
-  const port = { device: parseInterfaceName(device, 'state'), type, domid: undefined, devid: undefined };
-  return parseIdentity(port, values, 'state');
+  return parseIdentity({ device: parseInterfaceName(device, 'state'), type }, values, 'state');
 }
 
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
@@ -104,10 +106,39 @@ export function sentinelPrefix(holder: Holder): string {
   return `base/${holder.digest()}-`;
 }
 
+/** For the lock that all changes of the base take, whoever makes them: 50 vifs with ebtables take turns, 0.1 s each. */
+const BASE_LOCK_MS = 20_000;
+
+/** One run at a time that makes, changes or leaves the base, or uses ebtables. */
+export function lockBase(host: Pick<Host, 'takeLock'>): Promise<Lock> {
+  return host.takeLock('base', BASE_LOCK_MS);
+}
+
+/** Ports that are taken over must not become exempt again when the base is repaired. */
+export async function endExemptions(host: Host, taken: ReadonlySet<number>): Promise<void> {
+  if (taken.size === 0) return;
+  await holding(await lockBase(host), async () => {
+    const base = host.state.readBase();
+    if (base !== undefined) {
+      host.state.writeBase({ ...base, exempt: base.exempt.filter((port) => !taken.has(port.ifindex)) });
+    }
+  });
+}
+
+/** What earlier runs may have loaded for a vif: nothing outlives the kernel. */
+export function loadedBefore(host: Pick<Host, 'bootId'>, before: VifRecord | undefined): readonly LoadedTerms[] {
+  return before?.bootId === host.bootId() ? before.loaded : [];
+}
+
+/** What a backend is to take out of a vif. */
+export function leavingPort(host: Pick<Host, 'bootId'>, record: VifRecord): LeavingPort {
+  return { device: record.device, loaded: loadedBefore(host, record), hadIngress: record.ingress };
+}
+
 function runningPorts(host: Host): { name: string; ifindex: number }[] {
   return host
     .deviceNames()
-    .filter((name) => name.startsWith('vif'))
+    .filter(isGuestPort)
     .flatMap((name) => host.readDevice(name) ?? [])
     .filter((device) => device.master !== undefined && device.up)
     .map(({ name, ifindex }) => ({ name, ifindex }));

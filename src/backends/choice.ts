@@ -4,7 +4,7 @@ import type { Host } from '../host.ts';
 import type { BackendName } from '../policy/keys.ts';
 import type { BaseRecord, EbtTools } from '../state/records.ts';
 import type { Backend, Former } from './backend.ts';
-import { baseOfThisBoot } from './base.ts';
+import { baseOfThisBoot, lockBase } from './base.ts';
 import { ebtables } from './ebtables/ebtables.ts';
 import { DEFAULT_EBT_TOOLS, workingEbtables } from './ebtables/probe.ts';
 import { nftables } from './nftables/nftables.ts';
@@ -19,8 +19,6 @@ export interface Managed extends Host {
 type Choice = { readonly name: 'nftables' } | { readonly name: 'ebtables'; readonly tools: EbtTools };
 
 const NFTABLES: Choice = { name: 'nftables' };
-
-const BASE_LOCK_MS = 12_000;
 
 /** With the backend as far as it is known without asking the kernel: what the policy names, or what was chosen last. */
 export function withKnownRules(host: Host): Managed {
@@ -98,7 +96,7 @@ async function ebtablesInstead(host: Host, nft: string): Promise<Choice> {
 }
 
 async function rememberAuto(host: Host): Promise<void> {
-  await holding(await host.takeLock('base', BASE_LOCK_MS), async () => {
+  await holding(await lockBase(host), async () => {
     const base = host.state.readBase();
     if (base !== undefined) host.state.writeBase({ ...base, auto: true });
   });

@@ -1,11 +1,13 @@
+import { leavingPort } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
-import { prepareDry } from '../pipeline.ts';
 import { fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { prepareDry } from '../vif/prepare.ts';
+import { plannedPort } from '../vif/record.ts';
+import { connectedKeys } from '../vif/report.ts';
+import { sealingText, unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
-import { connectedKeys } from './online.ts';
-import { sealingText, unsealing } from './sealed-tap.ts';
 
 /**
  * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and bridge, the
@@ -19,8 +21,7 @@ export async function dryRun(given: Host, event: HotplugEvent): Promise<string> 
 async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
   const prepared = await prepareDry(host, event);
   const { setup } = prepared;
-  const planned = { port: prepared.port, plan: prepared.plan, loaded: [], hadIngress: false };
-  const rules = host.rules.loadText(planned);
+  const rules = host.rules.loadText(plannedPort(host, prepared, undefined));
   const sealing = sealingText(host, prepared.vif);
   const notes = [
     ...prepared.vif.addresses.notes,
@@ -54,7 +55,10 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
 async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const record = host.state.readVif(event.device);
   const name = record?.name ?? event.device;
-  const leaving = { device: event.device, loaded: record?.loaded ?? [], hadIngress: record?.ingress ?? false };
+  // As it would be in the boot that the record is of.
+  const boot = { bootId: () => record?.bootId ?? host.bootId() };
+  const leaving =
+    record === undefined ? { device: event.device, loaded: [], hadIngress: false } : leavingPort(boot, record);
   const { title, text } = host.rules.removalText(leaving);
   const rules = record === undefined ? '# nothing of this vif is loaded\n' : text;
   const lines = [...leaveLines(name), ...(event.type === 'tap' ? unsealing(host, event.device) : [])];

@@ -65,10 +65,10 @@ async function reportFailure(hosts: HotplugHosts, event: HotplugEvent, failure: 
   const closing = hosts.reporting(CLOSE_MS);
   closing.log.say('err', `${event.command} ${event.device}: ${failureLine(failure)}`);
   await closeLink(closing, event);
-  if (event.backend === undefined) return;
+  if (event.xenbus === undefined) return;
   // With time of its own: an `ip` that hangs must not keep Xen from being told.
   const host = hosts.reporting(REPORT_MS);
-  const { path } = event.backend;
+  const { path } = event.xenbus;
   try {
     // A write would bring a directory back that Xen has removed meanwhile.
     if (!(await nodeExists(host.run, `${path}/script`))) return;

@@ -1,3 +1,4 @@
+import { leavingPort } from '../backends/base.ts';
 import { withKnownRules, withRules } from '../backends/choice.ts';
 import { runBatch } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
@@ -5,12 +6,14 @@ import { readDirectory } from '../effects/xenstore.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
+import { EMULATED } from '../net/vif-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { isRenamed } from '../vif/device.ts';
+import { lockVif } from '../vif/lock.ts';
+import { unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
-import { isRenamed, withVifLock } from './online.ts';
-import { unsealing } from './sealed-tap.ts';
 
 /**
  * `offline` of a vif, `remove` of a tap: the port out of service first, then its rules. Each step takes what it finds
@@ -20,32 +23,31 @@ import { unsealing } from './sealed-tap.ts';
  * never throws for what it could not do.
  */
 export async function offline(host: Host, event: HotplugEvent): Promise<void> {
-  await withVifLock(host, event, async () => {
-    const record = recordOrNone(host, event);
-    if (record !== undefined && record.ticket > host.ticket) {
-      host.log.say('warning', `${event.device}: a newer run has been here already; nothing done`);
-      return;
-    }
-    host.state.writeOffline(event.device, host.ticket);
-    const name = await theirDevice(host, event, record);
-    const lines = [
-      ...(name === undefined ? [] : leaveLines(name)),
-      ...(event.type === 'tap' ? unsealing(host, event.device) : []),
-    ];
-    const left = lines.length === 0 ? true : attempt(host, event, () => runBatch(host.run, 'ip', lines));
-    // While ip works.
-    if (record !== undefined) {
-      rulesAhead(host);
-      logAhead(host);
-    }
-    await left;
-    if (record === undefined) return;
-    // What could not be removed stays known: the next run of this vif, or a repair, removes it.
-    if (!(await attempt(host, event, () => removeRules(host, record)))) return;
-    host.state.removeVif({ device: record.device, mac: record.values.mac });
-    host.log.say('info', `${record.name} is off ${record.bridge}`);
-    host.sendLog();
-  });
+  await using _vif = await lockVif(host, event.device);
+  const record = recordOrNone(host, event);
+  if (record !== undefined && record.ticket > host.ticket) {
+    host.log.say('warning', `${event.device}: a newer run has been here already; nothing done`);
+    return;
+  }
+  host.state.writeOffline(event.device, host.ticket);
+  const name = await theirDevice(host, event, record);
+  const lines = [
+    ...(name === undefined ? [] : leaveLines(name)),
+    ...(event.type === 'tap' ? unsealing(host, event.device) : []),
+  ];
+  const left = lines.length === 0 ? true : attempt(host, event, () => runBatch(host.run, 'ip', lines));
+  // While ip works.
+  if (record !== undefined) {
+    rulesAhead(host);
+    logAhead(host);
+  }
+  await left;
+  if (record === undefined) return;
+  // What could not be removed stays known: the next run of this vif, or a repair, removes it.
+  if (!(await attempt(host, event, () => removeRules(host, record)))) return;
+  host.state.removeVif({ device: record.device, mac: record.values.mac });
+  host.log.say('info', `${record.name} is off ${record.bridge}`);
+  host.sendLog();
 }
 
 /** A broken state file must not keep the link open; its rules stay and let nobody but the old guest through. */
@@ -59,13 +61,8 @@ function recordOrNone(host: Host, event: HotplugEvent): VifRecord | undefined {
 }
 
 async function removeRules(host: Host, record: VifRecord): Promise<void> {
-  const leaving = {
-    device: record.device,
-    loaded: record.bootId === host.bootId() ? record.loaded : [],
-    hadIngress: record.ingress,
-  };
   const { rules } = await withRules(host);
-  await rules.remove(leaving);
+  await rules.remove(leavingPort(host, record));
 }
 
 function rulesAhead(host: Host): void {
@@ -95,11 +92,11 @@ async function theirDevice(
 async function finalName(host: Host, event: HotplugEvent): Promise<string> {
   try {
     const vifname =
-      event.backend === undefined
+      event.xenbus === undefined
         ? event.given.vifname
-        : (await readDirectory(host.run, event.backend.path))?.get('vifname');
+        : (await readDirectory(host.run, event.xenbus.path))?.get('vifname');
     if (vifname === undefined || vifname === '') return event.device;
-    return parseInterfaceName(event.type === 'tap' ? `${vifname}-emu` : vifname, 'vifname');
+    return parseInterfaceName(event.type === 'tap' ? `${vifname}${EMULATED}` : vifname, 'vifname');
   } catch {
     return event.device;
   }

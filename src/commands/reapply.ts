@@ -1,20 +1,19 @@
+import { lockBase } from '../backends/base.ts';
 import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import type { Failures } from '../effects/together.ts';
-import { isBusy, takeAllLock } from '../effects/vif-lock.ts';
 import { isSilent, readDirectoriesBelow, readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
-import { identified } from '../pipeline.ts';
+import { EMULATED, isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { type HotplugEvent, parseBackendPath } from '../xen/hotplug-event.ts';
-import { overtaken, withNameLock, withVifLock } from './online.ts';
-import { type Renewable, renew } from './renewal.ts';
-
-const BASE_LOCK_MS = 15_000;
+import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
+import { identified } from '../vif/prepare.ts';
+import { type Renewable, renew } from '../vif/renewal.ts';
+import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
 
 /** Reads the keys of a backend directory; undefined if it is not there, or nobody can say. */
 type ReadKeys = (path: string) => Promise<XenstoreKeys | undefined>;
@@ -37,16 +36,14 @@ export async function reapply(given: Host, device: string): Promise<void> {
 
 /** @param isWanted asked under the lock */
 async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () => boolean): Promise<void> {
-  await withVifLock(host, candidate, async () => {
-    if (!isWanted()) return;
-    // It lists all devices first, while xenstore is read.
-    if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
-    const renewable = await recognise(candidate, singleReader(host));
-    if (hasMovedOn(host, candidate)) return;
-    await withNameLock(host, renewable.who.vif, async () => {
-      for (const failure of (await renew(host, [renewable])).values()) throw failure;
-    });
-  });
+  await using _vif = await lockVif(host, candidate.device);
+  if (!isWanted()) return;
+  // It lists all devices first, while xenstore is read.
+  if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
+  const renewable = await recognise(candidate, singleReader(host));
+  if (hasMovedOn(host, candidate)) return;
+  await using _name = await lockName(host, renewable.who.vif);
+  for (const failure of (await renew(host, [renewable])).values()) throw failure;
 }
 
 /**
@@ -63,7 +60,7 @@ export async function reapplyAll(given: Host): Promise<string[]> {
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host);
-  const repaired = host.takeLock('base', BASE_LOCK_MS).then((lock) => holding(lock, () => host.rules.repair()));
+  const repaired = lockBase(host).then((lock) => holding(lock, () => host.rules.repair()));
   const [, keys] = await Promise.all([repaired, reader(host, candidates)]);
   const failures: Failures = new Map();
   const alone: string[] = [];
@@ -150,7 +147,7 @@ function candidatesOf(given: Host): Candidate[] {
   const managed = new Set(live.map(({ device }) => device.ifindex));
   const others = host
     .deviceNames()
-    .filter((name) => /^vif\d+\.\d+(-emu)?$/.test(name))
+    .filter((name) => isGuestPort(name) && parseVifName(name) !== undefined)
     .flatMap((name) => host.readDevice(name) ?? [])
     .filter((device) => !managed.has(device.ifindex) && device.master !== undefined);
   return [
@@ -182,20 +179,20 @@ export async function eventFor(host: Host, device: string, record: VifRecord | u
 /** Who a vif is, and the event that its `online` would have been: from xenstore if that has it, else from the state. */
 async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promise<Renewable> {
   const name = parseInterfaceName(device, 'the command line');
-  const type = record?.type ?? (name.endsWith('-emu') ? 'tap' : 'vif');
+  const type = record?.type ?? (parseVifName(name)?.emulated || name.endsWith(EMULATED) ? 'tap' : 'vif');
   const command = type === 'tap' ? 'add' : 'online';
   const path = pathOf({ device, record });
   const keys = path === undefined ? undefined : await keysOf(path);
   const event = ((): HotplugEvent => {
     if (path !== undefined && keys?.has('mac')) {
-      return { command, type, device: name, backend: parseBackendPath(path), given: {} };
+      return { command, type, device: name, xenbus: parseXenbusPath(path), given: {} };
     }
     if (record === undefined) {
       throw new Failure('missing', `nothing is known of ${name}`, {
         hint: `neither Xen nor an earlier run has it; by hand: vif-bridge ${command} vif=${name} mac=... ip=... bridge=...`,
       });
     }
-    return { command, type, device: name, backend: undefined, given: record.values, savedPath: record.xenbus };
+    return { command, type, device: name, xenbus: undefined, given: record.values, savedPath: record.xenbus };
   })();
   return { event, who: identified(event, keys) };
 }
@@ -203,8 +200,8 @@ async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promi
 /** Where Xen has its keys, if it is a vif of Xen's. */
 function pathOf({ device, record }: Candidate): string | undefined {
   if (record !== undefined) return record.xenbus;
-  const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
-  return ids === null ? undefined : `backend/vif/${ids[1]}/${ids[2]}`;
+  const vif = parseVifName(device);
+  return vif && xenbusOfVif(vif);
 }
 
 /** One process for each vif. */

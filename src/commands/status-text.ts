@@ -1,6 +1,19 @@
 import { Chalk } from 'chalk';
 import type { PortStatus } from './status.ts';
 
+/** What has another name in JSON: programs of others read it. */
+const PUBLIC_NAMES: Readonly<Record<string, string>> = { warnings: 'open' } satisfies {
+  readonly [K in keyof PortStatus]?: string;
+};
+
+/** Status for programs. */
+export function statusJson(ports: readonly PortStatus[]): string {
+  const rows = ports.map((port) =>
+    Object.fromEntries(Object.entries(port).map(([key, value]) => [PUBLIC_NAMES[key] ?? key, value])),
+  );
+  return `${JSON.stringify(rows, undefined, 2)}\n`;
+}
+
 /**
  * Status for people: a block a port, drops below it, the most frequent first.
  *
@@ -17,7 +30,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       return [
         `${chalk.bold(port.name)}${device}  ${colour(port.state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
-        ...port.open.map((what) => `  ${chalk.yellow(what)}`),
+        ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
         ...[...port.drops]
           .sort((a, b) => b.packets - a.packets)
           .map(

@@ -6,9 +6,10 @@ import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { parseAddressList } from '../net/address-list.ts';
+import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { liveRecords, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { type TapPort, unsealedTaps } from './sealed-tap.ts';
+import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
 
 /** What one port looks like to an admin. */
 export interface PortStatus {
@@ -26,7 +27,7 @@ export interface PortStatus {
   readonly addresses: readonly string[];
   readonly mode: VifRecord['mode'] | undefined;
   /** What is not restricted, in words; empty if all is. */
-  readonly open: readonly string[];
+  readonly warnings: readonly string[];
   readonly drops: readonly Omit<DropCount, 'ifindex'>[];
   readonly since: string | undefined;
 }
@@ -41,7 +42,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
   const host = withKnownRules(readOnce(given));
   const records = liveRecords(host);
   const byIndex = new Map(records.map((record) => [record.ifindex, record]));
-  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isVifName)])].sort(
+  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isGuestPort)])].sort(
     byNumbers,
   );
   const ports = names
@@ -55,7 +56,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
   const drops = dropsByPort(kernel.drops);
   const guests = await guestNames(
     host,
-    ports.flatMap(({ device, record }) => domidOf(record?.device ?? device.name) ?? []),
+    ports.flatMap(({ device, record }) => parseVifName(record?.device ?? device.name)?.domid ?? []),
   );
   const exempt = new Set((host.rules.base()?.exempt ?? []).map((port) => port.ifindex));
   const wrong = await unsealedTaps(
@@ -63,7 +64,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     ports.flatMap(({ device, record }) => tapOf(host, device, record)),
   );
   return ports.map(({ device, record }) => {
-    const domid = domidOf(record?.device ?? device.name);
+    const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
     const seal = record === undefined ? undefined : wrong.get(record.device);
     const rules = record === undefined ? unconfigured : kernel.present ? 'managed' : 'damaged';
@@ -77,7 +78,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       mac: record?.values.mac,
       addresses: record === undefined ? [] : recordAddresses(record),
       mode: record?.mode,
-      open: [...openings(host, rules, record), ...(seal === undefined ? [] : [seal.text])],
+      warnings: [...warningsOf(host, rules, record), ...(seal === undefined ? [] : [seal.text])],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };
@@ -105,14 +106,10 @@ function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops']
   return drops;
 }
 
-function isVifName(name: string): boolean {
-  return /^vif\d/.test(name);
-}
-
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */
 const { compare: byNumbers } = new Intl.Collator('en', { numeric: true });
 
-function openings(host: Managed, state: PortStatus['state'], record: VifRecord | undefined): string[] {
+function warningsOf(host: Managed, state: PortStatus['state'], record: VifRecord | undefined): string[] {
   if (state === 'exempt') return ['not filtered: it was running before the first load; take it over with reapply'];
   if (state === 'damaged') return ['not filtered: the rules are gone; repair with: vif-bridge reapply --all'];
   if (state === 'unmanaged') return host.policy.unmanaged === 'open' ? ['not filtered: unmanaged = open'] : [];
@@ -120,7 +117,7 @@ function openings(host: Managed, state: PortStatus['state'], record: VifRecord |
   if (record.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
   const plan = recordedPort(host, record)?.plan;
   if (plan === undefined) return [];
-  const unseen = host.rules.limits(plan).filter((limit) => limit.open);
+  const unseen = host.rules.limits(plan).filter((limit) => limit.accepted);
   return [
     ...(record.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
     ...(record.mode === 'addresses' && hasBlocks(plan.terms) ? ['every address of its blocks'] : []),
@@ -135,11 +132,6 @@ function recordAddresses(record: VifRecord): string[] {
   } catch {
     return [];
   }
-}
-
-function domidOf(device: string): number | undefined {
-  const text = /^vif(\d+)\.\d+/.exec(device)?.[1];
-  return text === undefined ? undefined : Number(text);
 }
 
 /** Names of guests, from xenstore in two processes; without xenstore there are none. */

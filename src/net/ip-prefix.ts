@@ -28,7 +28,7 @@ const FULL: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
 const HINT = 'write 192.0.2.10, 192.0.2.0/28 or 2001:db8::10; separate several with blanks';
 
 /** Canonical text of an address: dotted quad, or RFC 5952. */
-export function addressText(bytes: Uint8Array): string {
+function addressText(bytes: Uint8Array): string {
   return ipaddr.fromByteArray([...bytes]).toString();
 }
 
@@ -38,11 +38,6 @@ export function makePrefix(bytes: Uint8Array, length: number): IpPrefix {
   const network = bytes.map((byte, index) => byte & maskByte(length, index));
   const text = addressText(network);
   return { family, bytes: network, length, text: length === FULL[family] ? text : `${text}/${length}` };
-}
-
-/** True for a single address. */
-export function isHost(prefix: IpPrefix): boolean {
-  return prefix.length === FULL[prefix.family];
 }
 
 /** True if every address of `inner` is in `outer`. */

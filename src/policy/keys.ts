@@ -125,15 +125,12 @@ export type Values = {
   readonly [K in KeyName]: (typeof TABLE)[K]['kind'] extends ValueKind<infer T> ? T : never;
 };
 
-/** What a port does that no run has configured. */
-export type Unmanaged = Values['unmanaged'];
-
 /** What a part of a policy file says. */
 export type Settings = { -readonly [K in KeyName]?: Values[K] };
 
 export const KEYS: { readonly [K in KeyName]: PolicyKey<Values[K]> } = TABLE;
 
-export function isKeyName(text: string): text is KeyName {
+function isKeyName(text: string): text is KeyName {
   return Object.hasOwn(KEYS, text);
 }
 

@@ -4,9 +4,9 @@ import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
  * - `pinned`: one port, one MAC: the bridge learns nothing from it and knows its owner for ever;
  * - `shared`: several ports with one MAC (HVM pair, stub domain, localhost migration): the bridge learns where the
  *   guest talks now. The filter drops every foreign source before the bridge sees it;
- * - `open`: unrestricted, as stock leaves it.
+ * - `unpinned`: unrestricted, as stock leaves it.
  */
-export type Binding = 'pinned' | 'shared' | 'open';
+export type Binding = 'pinned' | 'shared' | 'unpinned';
 
 /** What decides how a port is to be. */
 export interface PortSetup {
@@ -82,7 +82,7 @@ const KERNEL_DEFAULTS = {
 export const BINDINGS: Readonly<Record<Binding, Pick<BridgePort, 'learning' | 'locked' | 'rootBlock'>>> = {
   pinned: { learning: false, locked: true, rootBlock: true },
   shared: { learning: true, locked: false, rootBlock: true },
-  open: { learning: true, locked: false, rootBlock: undefined },
+  unpinned: { learning: true, locked: false, rootBlock: undefined },
 };
 
 /** The wished state that follows from a decision: every default and every constant is named here and nowhere else. */
@@ -101,6 +101,6 @@ export function wishPort(setup: PortSetup): WishedPort {
     ipv6: false,
     // A shared MAC has none: the bridge learns it.
     entries: binding === 'pinned' ? [{ mac, sticky: true }] : [],
-    stations: binding === 'open' ? 'anybody' : [mac],
+    stations: binding === 'unpinned' ? 'anybody' : [mac],
   };
 }

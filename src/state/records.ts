@@ -27,7 +27,6 @@ export interface VifRecord {
   /** XENBUS_PATH; undefined for a vif configured by hand. */
   readonly xenbus: string | undefined;
   readonly mode: FilterMode;
-  readonly backend: BackendName;
   readonly subnetBroadcasts: readonly string[];
   /** MAC shared with another port: learning instead of a pinned FDB entry. */
   readonly shared: boolean;

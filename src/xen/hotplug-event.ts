@@ -1,5 +1,6 @@
 import { Failure, shown } from '../errors.ts';
 import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
+import { parseVifName, type VifName } from '../net/vif-name.ts';
 import type { IdentityValues, PortType } from './vif-identity.ts';
 
 export const HOTPLUG_COMMANDS = ['online', 'offline', 'add', 'remove'] as const;
@@ -11,15 +12,15 @@ export interface HotplugEvent {
   readonly type: PortType;
   readonly device: InterfaceName;
   /** Xen called: the backend directory in xenstore. Undefined when an admin runs the program by hand. */
-  readonly backend: BackendPath | undefined;
-  /** From arguments and environment; only used where `backend` is undefined (but see `bridge`). */
+  readonly xenbus: XenbusPath | undefined;
+  /** From arguments and environment; only used where `xenbus` is undefined (but see `bridge`). */
   readonly given: IdentityValues;
   /** `given` is what an earlier run saved; this is where xenstore had it, and may have it again. */
   readonly savedPath?: string | undefined;
 }
 
 /** A vif's backend directory, e.g. `backend/vif/1/0`, relative to the own domain or absolute (contract: both occur). */
-export interface BackendPath {
+export interface XenbusPath {
   readonly path: string;
   readonly domid: number;
   readonly devid: number;
@@ -66,8 +67,8 @@ export function parseHotplugEvent(
     vifname: get('vifname'),
     mtu: get('mtu'),
   };
-  const backend = backendOf(get('XENBUS_PATH'), device, type, given);
-  return { command, type, device, backend, given };
+  const xenbus = xenbusOf(get('XENBUS_PATH'), device, type, given);
+  return { command, type, device, xenbus, given };
 }
 
 /** `name=value`; a word with a dash in front is an option, whatever follows. */
@@ -91,30 +92,35 @@ function parseType(text: string | undefined): PortType {
   throw new Failure('input', `type_if is ${shown(text)}`, { at: 'the command line', hint: 'vif or tap' });
 }
 
-function backendOf(
+function xenbusOf(
   path: string | undefined,
   device: InterfaceName,
   type: PortType,
   given: IdentityValues,
-): BackendPath | undefined {
-  const ids = /^(?:vif|tap)(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})(?:-emu)?$/.exec(device);
+): XenbusPath | undefined {
+  const named = parseVifName(device);
   if (path === undefined) {
     // udev never gave a tap's run an XENBUS_PATH (contract §2); the path follows from the name, as in vif-common.sh.
-    const legacyTap = type === 'tap' && given.mac === undefined && ids !== null;
-    return legacyTap ? parseBackendPath(`backend/vif/${ids[1]}/${ids[2]}`) : undefined;
+    const legacyTap = type === 'tap' && given.mac === undefined && named !== undefined;
+    return legacyTap ? parseXenbusPath(xenbusOfVif(named)) : undefined;
   }
-  const backend = parseBackendPath(path);
-  if (ids !== null && (Number(ids[1]) !== backend.domid || Number(ids[2]) !== backend.devid)) {
+  const xenbus = parseXenbusPath(path);
+  if (named !== undefined && (named.domid !== xenbus.domid || named.devid !== xenbus.devid)) {
     throw new Failure('input', `${device} is not the interface of ${path}`, {
       at: 'XENBUS_PATH',
-      hint: `${path} belongs to vif${backend.domid}.${backend.devid}`,
+      hint: `${path} belongs to vif${xenbus.domid}.${xenbus.devid}`,
     });
   }
-  return backend;
+  return xenbus;
+}
+
+/** Where Xen has the keys of a vif, relative to the own domain. */
+export function xenbusOfVif({ domid, devid }: Pick<VifName, 'domid' | 'devid'>): string {
+  return `backend/vif/${domid}/${devid}`;
 }
 
 /** Reads a backend path; anything else would let a caller point the program at keys that a guest may write. */
-export function parseBackendPath(path: string): BackendPath {
+export function parseXenbusPath(path: string): XenbusPath {
   const match = /^(?:\/local\/domain\/[0-9]{1,5}\/)?backend\/vif\/(0|[1-9][0-9]{0,4})\/(0|[1-9][0-9]{0,4})$/.exec(path);
   const domid = Number(match?.[1]);
   if (match === null || domid > DOMID_MAX) {
@@ -130,6 +136,6 @@ export function parseBackendPath(path: string): BackendPath {
  * The frontend directory of a vif. From the ids, not from the interface name (stock's bug: with vifname= it makes
  * /local/domain/web0/...), and not from the key `frontend`.
  */
-export function frontendPath(backend: BackendPath): string {
-  return `/local/domain/${backend.domid}/device/vif/${backend.devid}`;
+export function frontendPath(xenbus: XenbusPath): string {
+  return `/local/domain/${xenbus.domid}/device/vif/${xenbus.devid}`;
 }

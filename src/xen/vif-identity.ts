@@ -3,6 +3,7 @@ import type { AddressList } from '../net/address-list.ts';
 import { parseAddressList } from '../net/address-list.ts';
 import { INTERFACE_NAME_MAX, type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
 import { type MacAddress, parseMac } from '../net/mac-address.ts';
+import { EMULATED } from '../net/vif-name.ts';
 
 /** Which of the two interfaces of one virtual NIC: netback's `vif`, or the `tap` of an emulated (HVM) NIC. */
 export type PortType = 'vif' | 'tap';
@@ -14,9 +15,6 @@ export interface VifIdentity {
   /** The name it has in the end: the same, or `vifname=` of the guest's configuration (with `-emu` for a tap). */
   readonly name: InterfaceName;
   readonly type: PortType;
-  /** Whose it is; undefined when an admin runs the program by hand for a device Xen does not know. */
-  readonly domid: number | undefined;
-  readonly devid: number | undefined;
   readonly mac: MacAddress;
   /** The bridge as asked for; undefined means: find one. */
   readonly bridge: InterfaceName | undefined;
@@ -40,7 +38,6 @@ export interface IdentityValues {
 /** Ethernet's smallest and Linux' largest MTU (include/uapi/linux/if_ether.h: ETH_MIN_MTU, ETH_MAX_MTU). */
 const MTU_MIN = 68;
 const MTU_MAX = 65535;
-const EMULATED = '-emu';
 
 /**
  * Makes an identity of raw values. This is the only place where values from xenstore and from the command line become
@@ -49,7 +46,7 @@ const EMULATED = '-emu';
  * @param at names the source for errors: a xenstore directory, or "the command line"
  */
 export function parseIdentity(
-  port: { device: InterfaceName; type: PortType; domid: number | undefined; devid: number | undefined },
+  port: { device: InterfaceName; type: PortType },
   values: IdentityValues,
   at: string,
 ): VifIdentity {

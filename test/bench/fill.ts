@@ -76,7 +76,7 @@ async function fill(order: FillOrder): Promise<void> {
 function record(host: Host, one: Guest): WishedPort {
   const values = { mac: one.mac, ip: one.ip, bridge: one.bridge, nicType: 'vif' };
   const device = parseInterfaceName(one.vif, 'the benchmark');
-  const vif = parseIdentity({ device, type: 'vif', domid: one.domid, devid: one.devid }, values, 'the benchmark');
+  const vif = parseIdentity({ device, type: 'vif' }, values, 'the benchmark');
   const plan = buildPlan(vif, resolvePolicy(host.policy, vif), []);
   const ifindex = Number(readFileSync(`/sys/class/net/${one.vif}/ifindex`, 'utf8'));
   const terms = { ifindex, values: plan.terms.values, flags: plan.terms.flags };
@@ -90,7 +90,6 @@ function record(host: Host, one: Guest): WishedPort {
     values,
     xenbus: `backend/vif/${one.domid}/${one.devid}`,
     mode: plan.mode,
-    backend: 'nftables',
     subnetBroadcasts: [],
     shared: false,
     ingress: false,

@@ -290,7 +290,6 @@ const record = (more: Partial<VifRecord>): VifRecord => ({
   values: { mac: GOOD.mac, ip: GOOD.ip },
   xenbus: PATH,
   mode: 'addresses',
-  backend: 'nftables',
   subnetBroadcasts: [],
   shared: false,
   ingress: false,

@@ -5,7 +5,7 @@ import { type IdentityValues, parseIdentity, type VifIdentity } from '../../src/
 /** vif1.0 with MAC 00:16:3e:00:00:01 and what else is given. */
 export function vifWith(values: IdentityValues, device = 'vif1.0'): VifIdentity {
   const type = device.endsWith('-emu') ? 'tap' : 'vif';
-  const port = { device: parseInterfaceName(device, 'test'), type, domid: 1, devid: 0 } as const;
+  const port = { device: parseInterfaceName(device, 'test'), type } as const;
   return parseIdentity(port, { mac: '00:16:3e:00:00:01', ...values }, 'test');
 }
 

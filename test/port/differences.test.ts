@@ -346,7 +346,7 @@ const AS_WISHED: readonly (readonly [what: string, wished: WishedPort, seen: See
   ['the same entry once more, for a VLAN', wished(), withEntry({ mac: OWN, state: 'static', flags: ['sticky'] })],
   [
     'whoever talks at an open port, and whether it may be root',
-    wished({ binding: 'open' }),
+    wished({ binding: 'unpinned' }),
     withEntry({}, withPort({ learning: true, locked: false, rootBlock: false })),
   ],
 ];

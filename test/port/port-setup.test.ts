@@ -73,7 +73,7 @@ test('without its name and without being down a port is not prepared; the rest m
 const JOINED: readonly (readonly [binding: PortSetup['binding'], options: readonly string[]])[] = [
   ['pinned', ['learning off', 'locked on', 'root_block on']],
   ['shared', ['learning on', 'locked off', 'root_block on']],
-  ['open', ['learning on', 'locked off']],
+  ['unpinned', ['learning on', 'locked off']],
 ];
 
 for (const [binding, options] of JOINED) {
@@ -102,7 +102,7 @@ test('only a pinned port has a forwarding entry, and must have it', () => {
   const lines = fdbLines(wishPort(SETUP));
   assert.deepEqual(lines, [{ text: 'fdb replace 00:16:3e:00:00:01 dev vif1.0 master static sticky' }]);
   assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'shared' })), []);
-  assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'open' })), []);
+  assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'unpinned' })), []);
 });
 
 test('a port that becomes shared gets what a shared port joins with', () => {

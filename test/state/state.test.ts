@@ -32,7 +32,6 @@ function record(device: string, more: Partial<VifRecord> = {}): VifRecord {
     values: { mac: '00:16:3e:00:00:01', ip: '192.0.2.1' },
     xenbus: 'backend/vif/1/0',
     mode: 'addresses',
-    backend: 'nftables',
     subnetBroadcasts: [],
     shared: false,
     ingress: false,

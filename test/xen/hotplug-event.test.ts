@@ -6,8 +6,8 @@ import {
   HOTPLUG_COMMANDS,
   type HotplugCommand,
   type HotplugEvent,
-  parseBackendPath,
   parseHotplugEvent,
+  parseXenbusPath,
 } from '../../src/xen/hotplug-event.ts';
 import { accepts, refusal } from '../net/refusal.ts';
 
@@ -49,7 +49,7 @@ for (const [command, type, env, device] of RUNS) {
     assert.equal(parsed?.device, device);
     if (parsed === undefined) return;
     assert.equal(parsed.type, type);
-    assert.deepEqual(parsed.backend, { path: 'backend/vif/1/0', domid: 1, devid: 0 });
+    assert.deepEqual(parsed.xenbus, { path: 'backend/vif/1/0', domid: 1, devid: 0 });
   });
 }
 
@@ -92,7 +92,7 @@ test('arguments win over the environment, in any order, and unknown ones are tol
   const args = ['ip=192.0.2.1 192.0.2.2', 'vif=vif1.0', 'frobnicate=yes', 'a-b=c', '=x', 'mac=', 'bridge=xenbr0'];
   const parsed = event('online', args, env);
   assert.equal(parsed.device, 'vif1.0');
-  assert.equal(parsed.backend, undefined);
+  assert.equal(parsed.xenbus, undefined);
   assert.deepEqual(
     { ...parsed.given },
     { mac: undefined, ip: '192.0.2.1 192.0.2.2', bridge: 'xenbr0', vifname: undefined, mtu: undefined },
@@ -112,8 +112,8 @@ const PATHS: readonly (readonly [path: string, domid: number, devid: number])[] 
 
 for (const [path, domid, devid] of PATHS) {
   test(`${path} is the backend directory of vif${domid}.${devid}`, () => {
-    assert.deepEqual(parseBackendPath(path), { path, domid, devid });
-    assert.equal(frontendPath(parseBackendPath(path)), `/local/domain/${domid}/device/vif/${devid}`);
+    assert.deepEqual(parseXenbusPath(path), { path, domid, devid });
+    assert.equal(frontendPath(parseXenbusPath(path)), `/local/domain/${domid}/device/vif/${devid}`);
   });
 }
 
@@ -138,7 +138,7 @@ for (const path of [
   '/local/domain/x/backend/vif/1/0',
 ]) {
   test(`${JSON.stringify(path)} is refused as a backend directory`, () => {
-    assert.match(refusal(parseBackendPath, path).message, /is not the backend directory of a vif$/);
+    assert.match(refusal(parseXenbusPath, path).message, /is not the backend directory of a vif$/);
   });
 }
 
@@ -154,12 +154,12 @@ test('a device of one vif with the path of another is refused', () => {
 test("a tap of udev's times gets its path from its name", () => {
   for (const device of ['tap1.0', 'vif1.0-emu']) {
     const parsed = event('add', ['type_if=tap'], { INTERFACE: device });
-    assert.deepEqual(parsed.backend, { path: 'backend/vif/1/0', domid: 1, devid: 0 });
+    assert.deepEqual(parsed.xenbus, { path: 'backend/vif/1/0', domid: 1, devid: 0 });
   }
 });
 
 test('a tap that an admin describes by hand has no path', () => {
-  assert.equal(event('add', ['type_if=tap', 'INTERFACE=vif1.0-emu', 'mac=0:16:3e:0:0:1'], {}).backend, undefined);
+  assert.equal(event('add', ['type_if=tap', 'INTERFACE=vif1.0-emu', 'mac=0:16:3e:0:0:1'], {}).xenbus, undefined);
 });
 
 test('hostile text in any variable is refused or kept as text, and nothing else happens', () => {
@@ -190,7 +190,7 @@ test('hostile text in any variable is refused or kept as text, and nothing else 
         const parsed = parseHotplugEvent(command, args, LIBXL_HVM);
         if (parsed === undefined) return;
         assert.match(parsed.device, /^[A-Za-z][A-Za-z0-9._-]{0,14}$/);
-        assert.match(parsed.backend?.path ?? 'backend', /^(\/local\/domain\/\d+\/)?backend(\/vif\/\d+\/\d+)?$/);
+        assert.match(parsed.xenbus?.path ?? 'backend', /^(\/local\/domain\/\d+\/)?backend(\/vif\/\d+\/\d+)?$/);
       },
     ),
   );

@@ -28,7 +28,7 @@ export function chainsOf(
 export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] {
   const compiled = Object.values(chainsOf(plan, policy));
   return limitsOf(compiled.flatMap((one) => one.shortfalls)).map((limit) => ({
-    open: limit.handling === 'open',
+    accepted: limit.handling === 'accepted',
     text: limitText(limit),
   }));
 }
@@ -40,8 +40,7 @@ export function rulesDigest(policy: RulePolicy): string {
 
 function sampleRules(policy: RulePolicy): string {
   const device = parseInterfaceName('vif', 'sample');
-  const port = { device, type: 'vif', domid: undefined, devid: undefined } as const;
-  const vif = parseIdentity(port, { mac: '00:16:3e:00:00:01' }, 'sample');
+  const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01' }, 'sample');
   const plan = { device, mode: 'mac-only', terms: macOnlyTerms(vif, ['192.0.2.255']) } as const;
   const load: EbtLoad = {
     ports: [{ device, name: device, open: false, chains: [] }],

@@ -32,8 +32,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     dropsAtDevice: false,
     // A load of many makes everything anew, however many they are.
     atOnce: Number.POSITIVE_INFINITY,
-    load: (planned) => withTables(host, () => change(ebt, { add: planned })),
-    loadAll: (planned) => loadAll(ebt, planned),
+    load: (planned) => load(ebt, planned),
     remove: (leaving) => withTables(host, () => change(ebt, { leave: leaving.device })),
     dropLinkLocal: ({ bridge }) => learnNoLinkLocal(host, bridge),
     // A load of many vifs makes everything anew.
@@ -48,8 +47,8 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
   };
 }
 
-/** All is made anew, which takes fewer programs than a change for each. */
-function loadAll(ebt: Ebt, planned: readonly PlannedPort[]): Promise<Failures> {
+/** One is changed; of many all is made anew, which takes fewer programs than a change for each. */
+function load(ebt: Ebt, planned: readonly PlannedPort[]): Promise<Failures> {
   const all = planned.map((one) => ({ device: one.port.device, one }));
   return together(all, (some) => {
     const add = some.map(({ one }) => one);

@@ -197,7 +197,7 @@ export function ebtField(field: Field): EbtField | NoMatch {
 }
 
 /** The order in which the manual and people write them. */
-export const OPTION_ORDER = [
+const OPTION_ORDER = [
   '-i',
   '-o',
   '-p',

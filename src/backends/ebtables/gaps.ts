@@ -66,7 +66,7 @@ export function reasonSupport(gaps: readonly string[] = DEFAULT_GAPS): ReasonSup
   const checked = new Set([...rules.map((rule) => rule.reason), ...CHECKED_ELSEWHERE]);
   return ALL_REASONS.map((reason) => {
     const own = shortfalls.filter((one) => one.reasons.includes(reason));
-    const support = new Set(own.map((one): Support => (one.handling === 'open' ? 'partly' : 'closed')));
+    const support = new Set(own.map((one): Support => (one.handling === 'accepted' ? 'partly' : 'closed')));
     // A check that no rule makes stands behind something that is closed as a whole.
     if (support.size === 0) support.add(checked.has(reason) ? 'yes' : 'closed');
     const all = [...own, ...possible.filter((one) => one.reasons.includes(reason))];
@@ -112,7 +112,7 @@ export function limitText({ handling, directions, reasons, unseen }: Limit): str
   const where = directions.join(' and ');
   const what = reasons.join(' ');
   const why = `ebtables does not show: ${unseen.join(', ')}`;
-  return handling === 'open'
+  return handling === 'accepted'
     ? `not fully checked: ${what} (${where}; ${why}; accepted by ebtables_gaps)`
     : `closed: ${what} (${where}; ${why}; to open it, add ${what} to ebtables_gaps)`;
 }

@@ -56,8 +56,8 @@ export interface Shortfall {
   readonly unseen: string;
   /** What may happen if it is not looked at. */
   readonly reasons: readonly Reason[];
-  /** `closed`: what it protects is dropped. `open`: the policy accepts the gap. */
-  readonly handling: 'closed' | 'open';
+  /** `closed`: what it protects is dropped. `accepted`: the policy accepts the gap. */
+  readonly handling: 'closed' | 'accepted';
 }
 
 export interface Compiled {
@@ -214,7 +214,7 @@ class Compiler {
 
     if ('drop' in step.so) {
       if (!this.accepts([step.so.drop])) return stop([step.so.drop]);
-      this.note(stage, what, [step.so.drop], 'open');
+      this.note(stage, what, [step.so.drop], 'accepted');
       return { unless: [], rules: [] };
     }
     if (negative) {
@@ -226,14 +226,14 @@ class Compiler {
         this.note(stage, what, reasons, 'closed');
         return this.exactRules(step, strictly, protocol);
       }
-      this.note(stage, what, reasons, 'open');
+      this.note(stage, what, reasons, 'accepted');
       return unseen.length > 0 ? { unless: [], rules: [] } : this.exactRules(step, seen, protocol);
     }
     const reasons = [
       ...new Set([...inexact.flatMap((one) => one.misses ?? []), this.lastReason(stage, stage.otherwise)]),
     ];
     if (this.accepts(reasons)) {
-      this.note(stage, what, reasons, 'open');
+      this.note(stage, what, reasons, 'accepted');
       return this.exactRules(step, seen, protocol);
     }
     if (!this.onlyDrops(stage.otherwise)) return stop(reasons);
@@ -272,7 +272,7 @@ class Compiler {
     const misses = (field.misses ?? []).filter((reason) => this.matters(reason));
     if (misses.length > 0) {
       const accepted = this.accepts(misses);
-      this.note(stage, [`next header (ebtables shows ${field.sees})`], misses, accepted ? 'open' : 'closed');
+      this.note(stage, [`next header (ebtables shows ${field.sees})`], misses, accepted ? 'accepted' : 'closed');
       if (!accepted)
         return this.outcomeRules({}, { drop: this.lastReason(stage, stage.otherwise) }, protocol, undefined);
     }
@@ -308,7 +308,7 @@ class Compiler {
     ];
     const [way] = ways;
     if (way !== undefined && ways.every((other) => sameOutcome(way, other)) && this.accepts(reasons)) {
-      this.note(stage, [unseen], reasons, 'open');
+      this.note(stage, [unseen], reasons, 'accepted');
       return this.outcomeRules({}, way, protocol, step.why);
     }
     this.note(stage, [unseen], reasons, 'closed');

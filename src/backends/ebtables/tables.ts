@@ -4,7 +4,7 @@ import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import type { EbtTools } from '../../state/records.ts';
 import type { Former } from '../backend.ts';
-import type { Holder } from '../base.ts';
+import { type Holder, lockBase } from '../base.ts';
 import { type EbtListing, parseListing } from './listing.ts';
 import type { EbtHook } from './text.ts';
 
@@ -16,8 +16,6 @@ export interface Ebt {
   readonly former: Former;
 }
 
-/** For all uses of ebtables together: 50 vifs at once take turns, 0.1 s each. */
-const LOCK_MS = 20_000;
 /**
  * What `ebtables --concurrent` of the legacy variant locks, by flock(2) (2.0.11, libebtc.c: lock_file). Programs that use
  * it, like libvirt, then do not change the tables between our look and our change.
@@ -67,7 +65,7 @@ export function isRefusal(error: unknown): boolean {
 
 /** Neither a run of ours nor a program that locks the tables as ebtables itself can changes them meanwhile. */
 export async function withTables(host: Host, work: () => Promise<void>): Promise<void> {
-  await holding(await host.takeLock('base', LOCK_MS), () => withForeignLock(host, work));
+  await holding(await lockBase(host), () => withForeignLock(host, work));
 }
 
 /** The same for a caller who has the lock `base`. */

@@ -1,4 +1,5 @@
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { GUEST_PORTS, isGuestPort } from '../../net/vif-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import type { EbtTools } from '../../state/records.ts';
 import { optionText } from './fields.ts';
@@ -122,8 +123,11 @@ function chainRules(chain: EbtChain): string[] {
 
 /** All frames of the bridge come by here: one rule for vifs, one for each port with another name. */
 function hookRules(chain: string, ports: string, by: '-i' | '-o', load: EbtLoad): string[] {
-  const renamed = [...load.ports.map((port) => port.name), ...load.exempt].filter((name) => !name.startsWith('vif'));
-  return [`-A ${chain} ${by} vif+ -j ${ports}`, ...renamed.map((name) => `-A ${chain} ${by} ${name} -j ${ports}`)];
+  const renamed = [...load.ports.map((port) => port.name), ...load.exempt].filter((name) => !isGuestPort(name));
+  return [
+    `-A ${chain} ${by} ${GUEST_PORTS.ebtables} -j ${ports}`,
+    ...renamed.map((name) => `-A ${chain} ${by} ${name} -j ${ports}`),
+  ];
 }
 
 function portRules(direction: 'from-guest' | 'to-guest', by: '-i' | '-o', load: EbtLoad): string[] {
@@ -142,7 +146,7 @@ function linkLocalRules(chain: string, by: '-i' | '-o', load: EbtLoad): string[]
     `-A ${chain} -d ! ${LINK_LOCAL} -j RETURN`,
     ...open.map((name) => `-A ${chain} ${by} ${name} -j RETURN`),
     ...closedPorts(load.ports).map(({ name }) => `-A ${chain} ${by} ${name} -j DROP`),
-    ...(load.policy.unmanaged === 'open' ? [] : [`-A ${chain} ${by} vif+ -j DROP`]),
+    ...(load.policy.unmanaged === 'open' ? [] : [`-A ${chain} ${by} ${GUEST_PORTS.ebtables} -j DROP`]),
   ];
 }
 

@@ -2,6 +2,7 @@ import type { Direction, Reason } from '../../filter/reasons.ts';
 import { ACCEPT, droppedBy, type Stage } from '../../filter/stage.ts';
 import { STAGES, type StageName } from '../../filter/stages.ts';
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
@@ -113,7 +114,7 @@ function hook(name: string, direction: Direction, ours: OtherChain, others: Othe
     `  chain ${name} {`,
     `    type filter hook ${name} priority -200; policy accept;`,
     `    ${PORT[direction]} & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)} goto ${stageChain(direction, ours)}`,
-    `    ${NAME[direction]} "vif*" goto ${stageChain(direction, others)}`,
+    `    ${NAME[direction]} ${GUEST_PORTS.nft} goto ${stageChain(direction, others)}`,
     '  }',
     '',
   ];

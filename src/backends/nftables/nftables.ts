@@ -21,9 +21,7 @@ export function nftables(host: Host, former: Former): Backend {
     dropsAtDevice: true,
     // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
     atOnce: 1000,
-    load: (planned) =>
-      loadOnBase(nft, (sentinel, anew) => portText(anew ? { ...planned, loaded: [] } : planned, sentinel)),
-    loadAll: (planned) => loadAll(nft, planned),
+    load: (planned) => load(nft, planned),
     remove: (leaving) => loadOnBase(nft, (sentinel) => leaveText(leaving, sentinel), { leaving: leaving.device }),
     dropLinkLocal: ({ device, name }) => loadOnBase(nft, () => ingressText(device, name)),
     repair: () => repairBase(nft),
@@ -37,8 +35,8 @@ export function nftables(host: Host, former: Former): Backend {
   };
 }
 
-/** The rules of many vifs in one transaction; only if one of them is refused in several. */
-function loadAll(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
+/** The rules of all of them in one transaction; only if one of them is refused in several. */
+function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
   const all = planned.map((one) => ({ device: one.port.device, one }));
   return together(all, (some) =>
     loadOnBase(

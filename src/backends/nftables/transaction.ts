@@ -5,7 +5,16 @@ import type { Host } from '../../host.ts';
 import { liveRecords } from '../../state/present-devices.ts';
 import type { BaseRecord, VifRecord } from '../../state/records.ts';
 import type { Former } from '../backend.ts';
-import { currentBase, type Holder, leaveFormer, newBase, recordedPort, reportBase } from '../base.ts';
+import {
+  currentBase,
+  type Holder,
+  leaveFormer,
+  leavingPort,
+  lockBase,
+  newBase,
+  recordedPort,
+  reportBase,
+} from '../base.ts';
 import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { baseText, leaveText, portText } from './text.ts';
@@ -20,7 +29,6 @@ export interface Nft {
 /** How nft is called for every change. */
 export const NFT = ['-f', '-'] as const;
 
-const BASE_LOCK_MS = 12_000;
 /** For one load, and for each vif in it; a hundred times what it takes. */
 const NFT_MS = 8_000;
 const NFT_VIF_MS = 50;
@@ -56,7 +64,7 @@ export async function loadOnBase(
     if (result.status === 0) return;
     if (!isOtherwise(result.stderr)) throw toolFailure('nft', NFT, result);
   }
-  await holding(await host.takeLock('base', BASE_LOCK_MS), async () => {
+  await holding(await lockBase(host), async () => {
     const now = currentBase(host, holder);
     if (now !== undefined && now.sentinel !== base?.sentinel) {
       const result = await host.run('nft', NFT, { input: render(now.sentinel, false), timeoutMs });
@@ -96,7 +104,7 @@ async function makeBaseOnce({ host, holder, former }: Nft, leaving: string | und
 /** A vif that left between our look at the records and the load has just been brought back: take it out again. */
 async function dropVanished(host: Host, sentinel: string, records: readonly VifRecord[]): Promise<void> {
   for (const record of records.filter((one) => host.state.readVif(one.device) === undefined)) {
-    const leave = leaveText({ device: record.device, loaded: record.loaded, hadIngress: record.ingress }, sentinel);
+    const leave = leaveText(leavingPort(host, record), sentinel);
     const result = await host.run('nft', NFT, { input: leave });
     if (result.status !== 0) throw toolFailure('nft', NFT, result);
   }

@@ -71,16 +71,16 @@ async function checkCorpus(host: XenHost, record: Record): Promise<void> {
     tables,
   );
   const picture = await sendCorpus(host, a, v);
-  const reasons = (handling: 'open' | 'closed') =>
+  const reasons = (handling: 'accepted' | 'closed') =>
     new Set<string>(
       shortfallsOf(DEFAULT_GAPS)
         .filter((one) => one.handling === handling)
         .flatMap((one) => one.reasons),
     );
-  const open = reasons('open');
+  const accepted = reasons('accepted');
   const unwanted = host.corpus.frames.filter((f) => f.expect === 'drop');
   const through = unwanted.filter((f) => leaked(picture, f));
-  const unexpected = through.filter((f) => f.reason === null || !open.has(f.reason));
+  const unexpected = through.filter((f) => f.reason === null || !accepted.has(f.reason));
   const list = (frames: readonly Frame[]) => frames.map((f) => `${f.id} ${f.name} (${f.reason})`).join('\n');
   record.note(`${through.length} of ${unwanted.length} unwanted frames arrive: ${through.map((f) => f.id).join(' ')}`);
   record.check('only unwanted frames of the accepted gaps arrive', unexpected.length === 0, list(unexpected));

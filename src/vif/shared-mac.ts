@@ -2,12 +2,12 @@ import type { Managed } from '../backends/choice.ts';
 import { type BatchLine, runBatch } from '../effects/batch.ts';
 import { asFailure } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { type Prepared, twins } from '../pipeline.ts';
 import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
+import { type Prepared, twins } from './prepare.ts';
 
 /**
  * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run writes its record before
@@ -15,7 +15,7 @@ import type { VifIdentity } from '../xen/vif-identity.ts';
  * the other.
  */
 export async function shareWithTwins(host: Managed, prepared: Prepared): Promise<void> {
-  if (prepared.setup.binding === 'open') return;
+  if (prepared.setup.binding === 'unpinned') return;
   const all = twins(host, prepared.vif);
   // It was planned for a port that is alone.
   if (all.length > 0 && prepared.setup.binding === 'pinned')

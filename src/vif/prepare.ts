@@ -1,19 +1,19 @@
-import type { FilterPort } from './backends/backend.ts';
-import type { Managed } from './backends/choice.ts';
-import type { Device } from './effects/sysfs.ts';
-import { readDirectory, type XenstoreKeys } from './effects/xenstore.ts';
-import { Failure } from './errors.ts';
-import { buildPlan, type FilterPlan } from './filter/plan.ts';
-import type { Host } from './host.ts';
-import type { VifPolicy } from './policy/policy.ts';
-import { resolvePolicy } from './policy/resolve-policy.ts';
-import { bridgeBroadcasts, chooseBridge } from './port/bridge.ts';
-import { guestGroup } from './port/guest-group.ts';
-import { type WishedPort, wishPort } from './port/wished-port.ts';
-import { deviceFinder, type FindDevice } from './state/present-devices.ts';
-import type { VifRecord } from './state/records.ts';
-import type { HotplugEvent } from './xen/hotplug-event.ts';
-import { type IdentityValues, parseIdentity, type VifIdentity } from './xen/vif-identity.ts';
+import type { FilterPort } from '../backends/backend.ts';
+import type { Managed } from '../backends/choice.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
+import { Failure } from '../errors.ts';
+import { buildPlan, type FilterPlan } from '../filter/plan.ts';
+import type { Host } from '../host.ts';
+import type { VifPolicy } from '../policy/policy.ts';
+import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { bridgeBroadcasts, chooseBridge } from '../port/bridge.ts';
+import { guestGroup } from '../port/guest-group.ts';
+import { type WishedPort, wishPort } from '../port/wished-port.ts';
+import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/records.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import { type IdentityValues, parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 
 /** Everything that is known before anything is changed. Every command starts from it, so a dry run cannot drift. */
 export interface Prepared {
@@ -44,24 +44,21 @@ export interface Identified {
  * @throws Failure `input` for values that cannot be accepted, `missing` if Xen has no such vif
  */
 export async function identify(host: Pick<Host, 'run'>, event: HotplugEvent): Promise<Identified> {
-  return identified(event, event.backend && (await readDirectory(host.run, event.backend.path)));
+  return identified(event, event.xenbus && (await readDirectory(host.run, event.xenbus.path)));
 }
 
 /** The same with the keys of the backend directory, which were read before; undefined if it is not there. */
 export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined): Identified {
-  const { device, type, backend } = event;
-  if (backend === undefined) {
-    const ids = /^vif(\d+)\.(\d+)(-emu)?$/.exec(device);
-    const port = {
-      device,
-      type,
-      domid: ids === null ? undefined : Number(ids[1]),
-      devid: ids === null ? undefined : Number(ids[2]),
+  const { device, type, xenbus } = event;
+  if (xenbus === undefined) {
+    return {
+      vif: parseIdentity({ device, type }, event.given, 'the command line'),
+      values: event.given,
+      keys: undefined,
     };
-    return { vif: parseIdentity(port, event.given, 'the command line'), values: event.given, keys: undefined };
   }
   if (keys === undefined) {
-    throw new Failure('missing', `xenstore has no ${backend.path}`, { hint: `Xen does not know ${device} (any more)` });
+    throw new Failure('missing', `xenstore has no ${xenbus.path}`, { hint: `Xen does not know ${device} (any more)` });
   }
   const values: IdentityValues = {
     mac: keys.get('mac'),
@@ -75,12 +72,11 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined):
   const vlan = keys.get('vlan');
   if (vlan !== undefined && vlan !== '') {
     throw new Failure('input', `vlan=${vlan} is set, and not supported`, {
-      at: `vlan of ${backend.path}`,
+      at: `vlan of ${xenbus.path}`,
       hint: 'remove vlan= from the vif, or use a bridge of that VLAN',
     });
   }
-  const port = { device, type, domid: backend.domid, devid: backend.devid };
-  return { vif: parseIdentity(port, values, backend.path), values, keys };
+  return { vif: parseIdentity({ device, type }, values, xenbus.path), values, keys };
 }
 
 /** Raw values, less what is undefined, so that they survive JSON unchanged. */
@@ -115,7 +111,7 @@ export function plan(
     });
   }
   const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
-  const binding = filter.mode === 'unrestricted' ? 'open' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
+  const binding = filter.mode === 'unrestricted' ? 'unpinned' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
   const ingress = binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
     ...who,

@@ -1,5 +1,7 @@
-import { startDeadline } from './deadline.ts';
-import type { Lock, LockSigns, TakeLock } from './lock.ts';
+import { startDeadline } from '../effects/deadline.ts';
+import type { Lock, LockSigns, TakeLock } from '../effects/lock.ts';
+import type { Host } from '../host.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
 
 /** How locks are taken, and seen. */
 interface Locks {
@@ -33,7 +35,7 @@ const ALL_LOCK_MS = 120_000;
  *
  * Order is kept as it is for waiting runs: whoever gets the lock later but was started earlier finds a newer ticket.
  */
-export async function takeVifLock(host: Locks, device: string): Promise<Lock> {
+async function takeVifLock(host: Locks, device: string): Promise<Lock> {
   const end = startDeadline(VIF_LOCK_MS);
   for (;;) {
     const lock = await host.takeLock(device, end.left());
@@ -49,11 +51,42 @@ export function takeAllLock(host: Pick<Locks, 'takeLock'>): Promise<Lock> {
 }
 
 /** Final names are locked too, where two vifs may want the same one (`vifname=`). Taken after the vif's own lock. */
-export function nameLock(name: string): string {
+function nameLock(name: string): string {
   return `name-${name}`;
 }
 
 /** True if a run is at work on this vif, or has its final name locked. */
 export function isBusy(claimed: ReadonlySet<string>, vif: { readonly device: string; readonly name: string }): boolean {
   return claimed.has(vif.device) || claimed.has(nameLock(vif.name));
+}
+
+/** One run at a time for one vif, around reading, applying and reporting: until the caller's block ends. */
+export async function lockVif(host: Host, device: string): Promise<AsyncDisposable> {
+  return untilEnd(host, await takeVifLock(host, device));
+}
+
+const NAME_LOCK_MS = 15_000;
+
+/** Two vifs may want one name (`vifname=` over a reboot): the second waits. Always taken after the vif's own lock. */
+export async function lockName(host: Host, vif: VifIdentity): Promise<AsyncDisposable | undefined> {
+  if (vif.name === vif.device) return undefined;
+  return untilEnd(host, await host.takeLock(nameLock(vif.name), NAME_LOCK_MS));
+}
+
+/** What was started ahead and not used holds the lock too, so it is ended before the lock is given back. */
+function untilEnd(host: Host, lock: Lock): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      host.close();
+      await lock.release();
+    },
+  };
+}
+
+/** True if a run that started later has already done its work for this vif: the order of online and offline is kept. */
+export function overtaken(host: Host, device: string): boolean {
+  const newer = Math.max(host.state.readOffline(device), host.state.readVif(device)?.ticket ?? 0);
+  if (newer <= host.ticket) return false;
+  host.log.say('warning', `${device}: a newer run has been here already; nothing done`);
+  return true;
 }

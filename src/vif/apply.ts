@@ -1,0 +1,103 @@
+import { endExemptions } from '../backends/base.ts';
+import type { Managed } from '../backends/choice.ts';
+import type { BatchLine } from '../effects/batch.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { type Failures, runTogether } from '../effects/together.ts';
+import { asFailure } from '../errors.ts';
+import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { readOnce } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/records.ts';
+import type { Prepared } from './prepare.ts';
+import { inService, noteApplied, plannedPort, writeRecord } from './record.ts';
+import { enterMac, shareWithTwins } from './shared-mac.ts';
+
+/** A vif that is to be made what is planned for it. */
+export interface Wanted {
+  readonly prepared: Prepared;
+  readonly present: Device;
+  /** What an earlier run left. */
+  readonly before: VifRecord | undefined;
+  readonly record: VifRecord;
+}
+
+/** How it is done. */
+export interface Manner {
+  /** Every link goes down first; else only one that has to, to be renamed. */
+  readonly takesDown: boolean;
+  /** For speed alone: begun while the rules are loaded, and while the port comes up. */
+  readonly whileLoading?: () => void;
+  readonly whileComingUp?: () => void;
+}
+
+/**
+ * Makes kernel, ports and state what is planned. Each step is one program for all vifs, and a vif that fails at one takes
+ * no part in the next; the others do. One vif or 4000, new or in service: there is no other way.
+ *
+ * The caller has locked all of them.
+ *
+ * @returns what failed, by device
+ */
+export async function apply(given: Managed, vifs: readonly Wanted[], manner: Manner): Promise<Failures> {
+  const failures: Failures = new Map();
+  const host = readOnce(given);
+  const working = (): Wanted[] => vifs.filter(({ record }) => !failures.has(record.device));
+  const note = (failed: Failures): void => {
+    for (const [device, failure] of failed) failures.set(device, failure);
+  };
+  const batch = async (tool: 'ip' | 'bridge', linesOf: (vif: Wanted) => readonly BatchLine[]): Promise<void> => {
+    const lines = working().map((vif) => ({ device: vif.record.device, lines: linesOf(vif) }));
+    note(await runTogether(host.run, tool, lines, (device, what) => host.log.say('warning', `${device}: ${what}`)));
+  };
+
+  // Before the kernel is told: a killed run leaves nothing that the next one does not know of.
+  for (const { record, before } of working()) writeRecord(host, record, before);
+  for (const { prepared, present } of working()) {
+    if (!host.disableIpv6(present.name)) {
+      host.log.say('warning', `${prepared.vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
+    }
+  }
+  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is bound
+  // to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first. Such a one was
+  // never in service: it may go down.
+  await batch('ip', ({ prepared: { setup } }) => (setup.rename ? prepareLines(setup) : []));
+  const rules = loadRules(host, working());
+  manner.whileLoading?.();
+  note(await rules);
+  await batch('ip', ({ prepared: { setup } }) => [
+    ...(manner.takesDown && !setup.rename ? prepareLines(setup) : []),
+    ...joinLines(setup),
+  ]);
+  const left = new Map<Wanted, readonly BatchLine[]>();
+  for (const vif of working()) left.set(vif, await enterMac(host, vif.prepared, vif.before, vif.present.ifindex));
+  await batch('bridge', (vif) => left.get(vif) ?? []);
+  if (working().length > 0) manner.whileComingUp?.();
+  await batch('ip', ({ prepared: { setup }, present }) =>
+    manner.takesDown || setup.rename || !present.up ? upLines(setup.name) : [],
+  );
+  for (const vif of working()) {
+    try {
+      await finish(given, vif);
+    } catch (error) {
+      failures.set(vif.record.device, asFailure(error));
+    }
+  }
+  return failures;
+}
+
+/** One transaction for all of them. */
+async function loadRules(host: Managed, vifs: readonly Wanted[]): Promise<Failures> {
+  const exempt = new Set(host.rules.base()?.exempt.map((port) => port.ifindex));
+  const failures = await host.rules.load(vifs.map(({ prepared, before }) => plannedPort(host, prepared, before)));
+  const taken = vifs.filter(({ record, present }) => exempt.has(present.ifindex) && !failures.has(record.device));
+  await endExemptions(host, new Set(taken.map(({ present }) => present.ifindex)));
+  return failures;
+}
+
+/** Twins that came meanwhile, the state as it is now, and what the log is to say. */
+async function finish(host: Managed, { prepared, present, record }: Wanted): Promise<void> {
+  await shareWithTwins(host, prepared);
+  // Read again: a parallel run of a twin may have marked this port as shared.
+  const now = host.state.readVif(record.device) ?? record;
+  writeRecord(host, { ...now, ...inService(prepared, present.ifindex, now) }, now);
+  noteApplied(host, prepared);
+}

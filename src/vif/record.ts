@@ -1,0 +1,95 @@
+import type { PlannedPort } from '../backends/backend.ts';
+import { loadedBefore } from '../backends/base.ts';
+import type { Managed } from '../backends/choice.ts';
+import type { Device } from '../effects/sysfs.ts';
+import type { LoadedTerms } from '../filter/own-terms.ts';
+import type { Host } from '../host.ts';
+import type { VifRecord } from '../state/records.ts';
+import { definedValues, type Prepared } from './prepare.ts';
+import { wasPinned } from './shared-mac.ts';
+
+/** What the backend is to load for a vif, and what an earlier run may have left of it. */
+export function plannedPort(
+  host: Pick<Host, 'bootId'>,
+  { port, plan }: Prepared,
+  before: VifRecord | undefined,
+): PlannedPort {
+  return { port, plan, loaded: loadedBefore(host, before), hadIngress: before?.ingress === true };
+}
+
+/**
+ * The record of a run that begins to change things: `loaded` is all that may be in the kernel while it does.
+ *
+ * @param before what an earlier run left
+ */
+export function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
+  const { vif, event } = prepared;
+  return {
+    schema: 1,
+    bootId: host.bootId(),
+    device: vif.device,
+    name: vif.name,
+    type: vif.type,
+    bridge: prepared.bridge,
+    // The MAC as it was read: the state finds the ports that share it by its text.
+    values: definedValues({ ...prepared.values, mac: vif.mac }),
+    xenbus: event.xenbus?.path ?? event.savedPath,
+    mode: prepared.plan.mode,
+    subnetBroadcasts: prepared.subnetBroadcasts,
+    // Until its forwarding entry is gone it counts as pinned.
+    shared: prepared.setup.binding === 'shared' && !wasPinned(host, before, device.ifindex),
+    ingress: prepared.port.ingress || before?.ingress === true,
+    ifindex: device.ifindex,
+    loaded: distinct([...loadedBefore(host, before), loadedTerms(prepared, device.ifindex)]),
+    ticket: Math.max(host.ticket, before?.bootId === host.bootId() ? before.ticket : 0),
+    since: host.now(),
+  };
+}
+
+function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
+  const { values, flags } = prepared.plan.terms;
+  return { ifindex, values, flags };
+}
+
+/** What the record says at the end of a run, which the state `now` may know better: a twin may have marked the port. */
+export function inService(prepared: Prepared, ifindex: number, now: VifRecord): Partial<VifRecord> {
+  const shared = now.shared || prepared.setup.binding === 'shared';
+  return { loaded: [loadedTerms(prepared, ifindex)], shared, ingress: shared || prepared.port.ingress };
+}
+
+/** What the log is to say of a vif that is in service now. */
+export function noteApplied(host: Managed, prepared: Prepared): void {
+  const { vif, setup } = prepared;
+  for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
+  for (const { text } of host.rules.limits(prepared.plan)) host.log.say('info', `${vif.name}: ${text}`);
+  if (setup.quietLinkLocal && setup.binding === 'pinned') {
+    host.log.say(
+      'warning',
+      `${vif.name}: STP is on, and ebtables does not see its frames: only root_block is in their way`,
+    );
+  }
+  host.log.say('info', `${vif.name} on ${prepared.bridge}: ${describe(prepared)}`);
+}
+
+/** Writes a record if it says anything new: `since` is the time of the last change. */
+export function writeRecord(host: Host, record: VifRecord, before: VifRecord | undefined): void {
+  const text = (one: VifRecord | undefined): string => JSON.stringify({ ...one, since: '' });
+  if (text(record) !== text(before)) host.state.writeVif(record);
+}
+
+function distinct(loaded: readonly LoadedTerms[]): LoadedTerms[] {
+  return [...new Map(loaded.map((terms) => [JSON.stringify(terms), terms])).values()];
+}
+
+/** One line for the log: who may use what. */
+function describe(prepared: Prepared): string {
+  const { vif, plan, setup } = prepared;
+  const addresses = [...vif.addresses.ipv4, ...vif.addresses.ipv6].map((prefix) => prefix.text).join(' ');
+  const what: Record<typeof plan.mode, string> = {
+    addresses,
+    'mac-only': 'any address (no ip= is set)',
+    deny: 'nothing (no ip= is set)',
+    unrestricted: 'everything, unfiltered (no ip= is set)',
+  };
+  return `${vif.mac} may use ${what[plan.mode]}, ${setup.binding}`;
+}

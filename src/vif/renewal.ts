@@ -1,0 +1,64 @@
+import type { Managed } from '../backends/choice.ts';
+import type { Failures } from '../effects/together.ts';
+import { asFailure } from '../errors.ts';
+import { deviceFinder, readOnce } from '../state/present-devices.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import { apply, type Wanted } from './apply.ts';
+import { nameInService, presentDevice } from './device.ts';
+import { type Identified, prepareIdentified, twins } from './prepare.ts';
+import { recordOf } from './record.ts';
+import { sealTap } from './sealed-tap.ts';
+
+/** A vif that is to be renewed: the event that its `online` would be, and who it is. */
+export interface Renewable {
+  readonly event: HotplugEvent;
+  readonly who: Identified;
+}
+
+/**
+ * Makes rules, ports and state of vifs what their `online` would make of them now, without taking a link down.
+ *
+ * The caller has locked all of them.
+ *
+ * @returns what failed, by device
+ */
+export async function renew(host: Managed, vifs: readonly Renewable[]): Promise<Failures> {
+  const failures: Failures = new Map();
+  // It makes other devices of them.
+  for (const { event, who } of vifs) {
+    try {
+      await sealTap(host, who.vif);
+    } catch (error) {
+      failures.set(event.device, asFailure(error));
+    }
+  }
+  const sealed = vifs.filter(({ event }) => !failures.has(event.device));
+  const wanted = planAll(host, sealed, failures);
+  return new Map([...failures, ...(await apply(host, wanted, { takesDown: false }))]);
+}
+
+/** What each is to become. Nothing is changed yet; who has bad input is left as it was. */
+function planAll(given: Managed, vifs: readonly Renewable[], failures: Failures): Wanted[] {
+  const host = readOnce(given);
+  const find = deviceFinder(host);
+  const macs = new Map<string, number>();
+  for (const { who } of vifs) macs.set(who.vif.mac, (macs.get(who.vif.mac) ?? 0) + 1);
+  return vifs.flatMap(({ event, who }): Wanted[] => {
+    const { device } = event;
+    try {
+      const before = host.state.readVif(device);
+      const present = presentDevice(host, find, who.vif, before);
+      const vif = { ...who.vif, name: nameInService(who.vif, present) };
+      const hasTwin = (macs.get(vif.mac) ?? 0) > 1 || twins(host, vif, find).length > 0;
+      const prepared = prepareIdentified(host, event, present, { ...who, vif }, hasTwin);
+      // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an offline
+      // may have been started before this, and be waiting.
+      const ticket = before?.bootId === host.bootId() ? before.ticket : 0;
+      const record = recordOf({ ...host, ticket }, prepared, present, before);
+      return [{ prepared, present, before, record }];
+    } catch (error) {
+      failures.set(device, asFailure(error));
+      return [];
+    }
+  });
+}
