@@ -12,7 +12,7 @@ import { MOMENTS, type Start, type ToolKiller, toolKiller } from './tool-killer.
 
 const skip = obstacle();
 const ONE = { domid: 1 };
-/** What makes the way of the frames; of the other programs it is enough to know what was before them. */
+/** What makes the way of the frames. Others may be started ahead and never used: they kill when they are started. */
 const WAY = ['ip', 'tc', 'ethtool'];
 
 type Operation = 'add' | 'remove' | 'reapply';
@@ -51,7 +51,7 @@ async function killEverywhere(place: Stage, killer: ToolKiller, operation: Opera
   assert.equal(whole.result.status, 0, whole.result.stderr);
   let round = 0;
   for (const program of whole.tools) {
-    for (const moment of WAY.includes(program.split('.')[0] ?? '') ? MOMENTS : (['before'] as const)) {
+    for (const moment of WAY.includes(program.split('.')[0] ?? '') ? MOMENTS : (['started'] as const)) {
       const when = `${operation} killed: ${moment}, ${program}`;
       await prepare(place, operation);
       const { result } = await killer.run(start(place, operation), { program, moment });

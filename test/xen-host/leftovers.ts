@@ -6,8 +6,8 @@ export async function leftovers(host: XenHost): Promise<string> {
   // offline/ holds tickets that expire by themselves (src/state/state.ts).
   // Domains are reaped after xl has returned; that is not the product's to hurry.
   const rest = await host.sh(
-    `n=0; while ls -d /sys/class/net/vif* >/dev/null 2>&1 && [ $n -lt 50 ]; do sleep 0.2; n=$((n + 1)); done
-     ls -d /sys/class/net/vif* 2>/dev/null
+    `n=0; while ls -d /sys/class/net/vif* /sys/class/net/raw* /sys/class/net/sum* 2>/dev/null | grep -q . && [ $n -lt 50 ]; do sleep 0.2; n=$((n + 1)); done
+     ls -d /sys/class/net/vif* /sys/class/net/raw* /sys/class/net/sum* 2>/dev/null
      bridge link | grep -o 'vif[0-9.]*'
      nft list ruleset | grep -E 'vif[0-9]+\\.[0-9]+'
      find /run/xen-vif-bridge -name 'vif[0-9]*' ! -name '*lock*' ! -path '*/offline/*' 2>/dev/null

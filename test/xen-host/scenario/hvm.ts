@@ -31,6 +31,14 @@ export const hvm: Scenario = {
         `${link}\nfilters: ${managed.join(' ')}`,
       );
     }
+    const behind = await host.sh(
+      `cat /sys/class/net/${vif.replace('vif', 'raw')}/tun_flags; ethtool -k ${vif.replace('vif', 'sum')} | grep tx-checksumming; true`,
+    );
+    record.check(
+      "QEMU's tap is behind the emulated port, and its frames are finished on the way",
+      /^0x[0-9a-f]*[4567][0-9a-f]{3}\ntx-checksumming: off/.test(behind),
+      behind,
+    );
     const a = guestNamed(host, 'a');
     const up = await a.ready(1, 90).then(
       () => true,
