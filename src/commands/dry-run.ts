@@ -8,8 +8,8 @@ import { connectedKeys } from './online.ts';
 import { sealingText, unsealing } from './sealed-tap.ts';
 
 /**
- * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and bridge, the
- * writes to xenstore. Changes nothing; needs no root, no device, no nft.
+ * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and
+ * bridge, the writes to xenstore. Changes nothing; needs no root, no device, no nft.
  */
 export async function dryRun(given: Host, event: HotplugEvent): Promise<string> {
   const host = withKnownRules(given);

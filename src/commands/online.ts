@@ -45,7 +45,10 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
   });
 }
 
-/** Makes kernel and port what `prepared` says; the link goes down first. A re-apply, which takes none down, is renewal.ts. */
+/**
+ * Makes kernel and port what `prepared` says; the link goes down first. A re-apply, which takes none down, is
+ * renewal.ts.
+ */
 async function apply(host: Managed, prepared: Prepared, device: Device): Promise<void> {
   const { vif, setup } = prepared;
   const before = host.state.readVif(vif.device);
@@ -55,8 +58,8 @@ async function apply(host: Managed, prepared: Prepared, device: Device): Promise
   if (!host.disableIpv6(device.name)) {
     host.log.say('warning', `${vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
   }
-  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is bound
-  // to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
+  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is
+  // bound to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first.
   const prepare = prepareLines(setup);
   const early = setup.rename ? await runBatch(host.run, 'ip', prepare) : [];
   const rules = loadRules(host, prepared, before, device.ifindex);

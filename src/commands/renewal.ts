@@ -33,8 +33,8 @@ interface Port {
 }
 
 /**
- * Makes rules, ports and state of vifs what their `online` would make of them now, without taking a link down. Each step
- * is one program for all of them, and a vif that fails at one takes no part in the next; the others do.
+ * Makes rules, ports and state of vifs what their `online` would make of them now, without taking a link down. Each
+ * step is one program for all of them, and a vif that fails at one takes no part in the next; the others do.
  *
  * The caller has locked all of them. One vif or 4000: there is no other way to re-apply.
  *
@@ -103,8 +103,8 @@ function planAll(host: Managed, vifs: readonly Renewable[], failures: Failures):
       const vif = { ...who.vif, name: nameInService(who.vif, present) };
       const hasTwin = (macs.get(vif.mac) ?? 0) > 1 || twins(host, vif, find).length > 0;
       const prepared = prepareIdentified(host, event, present, { ...who, vif }, hasTwin);
-      // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an offline
-      // may have been started before this, and be waiting.
+      // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an
+      // offline may have been started before this, and be waiting.
       const ticket = before?.bootId === host.bootId() ? before.ticket : 0;
       const record = recordOf({ ...host, ticket }, prepared, present, before);
       return [{ device, prepared, present, before, record: { ...record, loaded: distinct(record.loaded) } }];
