@@ -26,7 +26,10 @@ export function firstLine(build: string, text: Uint8Array): string {
   return `// vif-bridge ${build} ${checksum(text)}\n`;
 }
 
-/** Eight digits: it finds what a full disk or an interrupted copy left, in a tenth of a millisecond, and protects from nobody. */
+/**
+ * Eight digits: it finds what a full disk or an interrupted copy left, in a tenth of a millisecond, and protects from
+ * nobody.
+ */
 function checksum(bytes: Uint8Array): string {
   return crc32(bytes).toString(16).padStart(8, '0');
 }
@@ -78,8 +81,8 @@ export function isFromCache({ script }: BundleScript): boolean {
 }
 
 /**
- * Undefined without a cache, and for one that is damaged (V8 would crash on it), or of another bundle or another Node: then
- * V8 compiles as it runs.
+ * Undefined without a cache, and for one that is damaged (V8 would crash on it), or of another bundle or another Node:
+ * then V8 compiles as it runs.
  */
 function cached(bundle: string, source: string): Buffer | undefined {
   try {

@@ -26,8 +26,8 @@ export async function main(argv: readonly string[], env: Environment, version: s
 }
 
 /**
- * A hotplug command with nothing but `name=value` around it, which is how Xen calls: it means the same to commander, which
- * takes longer to load than to say so (measured: 4 ms). Undefined for everything else.
+ * A hotplug command with nothing but `name=value` around it, which is how Xen calls: it means the same to commander,
+ * which takes longer to load than to say so (measured: 4 ms). Undefined for everything else.
  */
 function plainEvent(argv: readonly string[]): { command: HotplugCommand; args: string[] } | undefined {
   const words = argv.filter((arg) => !isAssignment(arg));

@@ -1,8 +1,8 @@
 /**
- * What people read can be read: pages fit a terminal, and say things in short pieces.
+ * What people read can be read: pages fit a terminal, and say things in short pieces; so do comments.
  *
- * Not held to the width of a page: rows of tables, what stands between ``` (output is what it is), and lines that are one
- * link or one path that cannot be cut.
+ * Not held to the width of a page: rows of tables, what stands between ``` (output is what it is), and lines that are
+ * one link or one path that cannot be cut.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ import test from 'node:test';
 
 const ROOT = new URL('../', import.meta.url).pathname;
 const PAGE_WIDTH = 100;
+const COMMENT_WIDTH = 120;
 /** Lines of README, tables and all: whoever decides whether to use this reads one page. */
 const README_LINES = 150;
 /** Lines of one paragraph, or of one item of a list. */
@@ -23,6 +24,10 @@ const PAGES = [
   ...['.', 'test/bench/results'].flatMap((folder) => filesOf(folder, /\.md$/, false)),
   ...filesOf('docs', /\.md$/, true),
 ];
+
+const CODE = ['src', 'test', 'bin', 'xen-scripts', '.ci'].flatMap((folder) =>
+  filesOf(folder, /\.([cm]?[jt]s|c|sh|ini)$|\/[^./]+$/, true),
+);
 
 function filesOf(folder: string, kind: RegExp, deep: boolean): string[] {
   return readdirSync(join(ROOT, folder), { recursive: deep, withFileTypes: true })
@@ -55,8 +60,11 @@ function isOneWord(line: string): boolean {
   return /^\s*([-*] )?(\[[^\]]*\]\(\S+\)|\S+)$/.test(line);
 }
 
-test('there are pages to look at', () => {
+test('there are pages and code to look at', () => {
   for (const file of ['README.md', 'CHANGELOG.md', 'docs/design.md']) assert.ok(PAGES.includes(file), file);
+  for (const file of ['src/cli.ts', 'bin/vif-bridge', 'xen-scripts/vif-bridge', 'test/setup.sh', 'test/lab/wire.c']) {
+    assert.ok(CODE.includes(file), file);
+  }
 });
 
 for (const page of PAGES) {
@@ -129,3 +137,18 @@ test('every page of docs can be reached from README', () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   for (const page of PAGES) assert.ok(!page.startsWith('docs/') || readme.includes(`](${page}`), page);
 });
+
+test(`no comment is wider than ${COMMENT_WIDTH} columns`, () => {
+  const wide = CODE.flatMap((file) =>
+    readFileSync(join(ROOT, file), 'utf8')
+      .split('\n')
+      .map((text, index) => ({ at: `${file}:${index + 1}`, text }))
+      .filter(({ text }) => [...text].length > COMMENT_WIDTH && hasComment(text)),
+  );
+  assert.deepEqual(wide, []);
+});
+
+/** Whole lines of comments in TypeScript, C and shell, and comments behind code; no URLs in strings. */
+function hasComment(line: string): boolean {
+  return /^\s*(\/\/|\/\*|\*|#(?!!))/.test(line) || /[;,{})]\s+(\/\/|\/\*|#)\s/.test(line);
+}

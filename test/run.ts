@@ -1,6 +1,6 @@
 /**
- * `npm test`: all tests, one file after the other (they send real traffic and count real processes), and one line at the
- * end that says how many passed.
+ * `npm test`: all tests, one file after the other (they send real traffic and count real processes), and one line at
+ * the end that says how many passed.
  *
  *   npm test                      everything but what takes long: files in a folder `long`, or called `*.long.test.ts`
  *   npm run test:all              everything
@@ -101,8 +101,8 @@ stream.on('end', () => {
 });
 
 /**
- * A suite, or the file itself, which Node reports as a test too. It counts where it fails by itself: its code does not run,
- * or it takes too long.
+ * A suite, or the file itself, which Node reports as a test too. It counts where it fails by itself: its code does not
+ * run, or it takes too long.
  */
 function isContainer(event: { name: string; details?: object }): boolean {
   const { type, error } = (event.details ?? {}) as { type?: string; error?: { failureType?: string } };

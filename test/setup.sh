@@ -37,9 +37,10 @@ if [ "$1" = bench ] || [ "$1" = xen ] || [ "${VIF_BRIDGE_FORM-}" = standalone ];
   fi
 fi
 
-# command:package of Debian. The tests' wire is a small C program. The package `ebtables` would bring the legacy variant only, which
-# not every kernel can serve; `iptables` brings ebtables-nft, and makes `ebtables` mean that.
-wanted="nft:nftables ip:iproute2 bridge:iproute2 tc:iproute2 ethtool:ethtool flock:util-linux logger:bsdutils xenstore-ls:xenstore-utils
+# command:package of Debian. The tests' wire is a small C program. The package `ebtables` would bring the legacy variant
+# only, which not every kernel can serve; `iptables` brings ebtables-nft, and makes `ebtables` mean that.
+wanted="nft:nftables ip:iproute2 bridge:iproute2 tc:iproute2 ethtool:ethtool flock:util-linux logger:bsdutils
+  xenstore-ls:xenstore-utils
   ebtables-nft:iptables gcc:gcc dpkg-deb:dpkg"
 # Other releases' nft.
 case " $* " in *" --all "* | *" long"*) wanted="$wanted debootstrap:debootstrap" ;; esac

@@ -3,8 +3,8 @@ import { type SharedPolicy, sharedName } from '../policy/shared-rules.ts';
 import { textDigest } from './text-digest.ts';
 
 /**
- * A short name for one version of the rules that all vifs share: a program, or a policy, that prints others must not build
- * upon these.
+ * A short name for one version of the rules that all vifs share: a program, or a policy, that prints others must not
+ * build upon these.
  *
  * @param print the rules with this policy, or what changes with them
  */
@@ -18,7 +18,7 @@ export function sharedDigest<B extends BackendName>(
 }
 
 /**
- * Put in by the build, which has just printed the rules for every policy that can be listed (src/build/source.ts): a run
- * need not print them to know their name. By `sharedName`.
+ * Put in by the build, which has just printed the rules for every policy that can be listed (src/build/source.ts): a
+ * run need not print them to know their name. By `sharedName`.
  */
 declare const VIF_BRIDGE_BASE_DIGESTS: Readonly<Record<string, string>> | undefined;

@@ -1,6 +1,6 @@
 /**
- * A short name for a text: 48 bits as hexadecimal digits. It tells versions of our own text apart and protects from nobody;
- * node:crypto would cost every run 1 to 2 ms to load (test/build/loaded-modules.test.ts).
+ * A short name for a text: 48 bits as hexadecimal digits. It tells versions of our own text apart and protects from
+ * nobody; node:crypto would cost every run 1 to 2 ms to load (test/build/loaded-modules.test.ts).
  *
  * Two 32-bit FNV-1a hashes (draft-eastlake-fnv) with different offsets, of UTF-16 units.
  */

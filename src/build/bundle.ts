@@ -1,6 +1,7 @@
 /**
- * Makes dist/vif-bridge.cjs: the program and its libraries in one file for Node, so that an installation is a copy. Beside it
- * dist/start.cjs and a code cache for the Node that builds, with which it starts faster; without them it only starts slower.
+ * Makes dist/vif-bridge.cjs: the program and its libraries in one file for Node, so that an installation is a copy.
+ * Beside it dist/start.cjs and a code cache for the Node that builds, with which it starts faster; without them it only
+ * starts slower.
  *
  * CommonJS, because Node starts it faster than an ES module (measured: 48 against 53 ms).
  */

@@ -1,6 +1,6 @@
 /**
- * The tables of README.md and docs that are made of the program's own data and of what was measured, so that they say what
- * is so.
+ * The tables of README.md and docs that are made of the program's own data and of what was measured, so that they say
+ * what is so.
  *
  *   tsx src/build/readme-tables.ts     writes them
  */
@@ -43,8 +43,8 @@ interface Target {
 }
 
 /**
- * What a reader of the README asks for: the question, and the lines of the benchmark that answer it; of several the worst
- * one counts.
+ * What a reader of the README asks for: the question, and the lines of the benchmark that answer it; of several the
+ * worst one counts.
  */
 const ASKED: readonly { readonly question: string; readonly what: readonly string[] }[] = [
   { question: '`online` of a guest, against *stock*', what: ['`online`, standalone / stock'] },

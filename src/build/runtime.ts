@@ -10,8 +10,9 @@ export const ARCHITECTURES = ['x64', 'arm64'] as const;
 export type Architecture = (typeof ARCHITECTURES)[number];
 
 /**
- * npm packages that hold bun's runtime for glibc, which dom0 has. There is no need of another one for old CPUs: the one for
- * x64 is built for Nehalem (SSE4.2, 2008) and asks the CPU for AVX2 when it runs; `bun-linux-x64-baseline` is the same file.
+ * npm packages that hold bun's runtime for glibc, which dom0 has. There is no need of another one for old CPUs: the one
+ * for x64 is built for Nehalem (SSE4.2, 2008) and asks the CPU for AVX2 when it runs; `bun-linux-x64-baseline` is the
+ * same file.
  */
 const PACKAGES: Readonly<Record<Architecture, string>> = {
   x64: '@oven/bun-linux-x64',

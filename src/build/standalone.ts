@@ -31,7 +31,8 @@ try {
     ...['--compile', '--minify', '--bytecode', '--format=esm'],
     // A run is over before code compiled to machine code pays off (measured: a third of the CPU time of an online).
     '--compile-jit-policy=100',
-    // A hotplug script runs as root in any folder: no .env, bunfig.toml, tsconfig.json or package.json there may have a say.
+    // A hotplug script runs as root in any folder: no .env, bunfig.toml, tsconfig.json or package.json there may have a
+    // say.
     ...['dotenv', 'bunfig', 'tsconfig', 'package-json'].map((file) => `--no-compile-autoload-${file}`),
     ...Object.entries(defines()).flatMap(([name, value]) => ['--define', `${name}=${value}`]),
     ...(architecture === undefined || architecture === process.arch

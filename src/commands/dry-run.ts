@@ -10,8 +10,8 @@ import { sealingText, unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 
 /**
- * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and bridge, the
- * writes to xenstore. Changes nothing; needs no root, no device, no nft.
+ * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and
+ * bridge, the writes to xenstore. Changes nothing; needs no root, no device, no nft.
  */
 export async function dryRun(given: Host, event: HotplugEvent): Promise<string> {
   const host = withKnownRules(given);

@@ -93,7 +93,9 @@ async function closeLink(host: Host, event: HotplugEvent): Promise<void> {
   }
 }
 
-/** The name an earlier run gave it. State that cannot be read, perhaps the failure itself, must not keep a link open. */
+/**
+ * The name an earlier run gave it. State that cannot be read, perhaps the failure itself, must not keep a link open.
+ */
 function recordedName(host: Host, device: string): string {
   try {
     return host.state.readVif(device)?.name ?? device;

@@ -48,8 +48,8 @@ async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () =>
 
 /**
  * Every vif of this host that is configured or that Xen knows. What all share is repaired first, then all are renewed
- * together, as many at a time as suits the backend. A vif that a run of Xen's is at work on is left to it and re-applied
- * alone at the end.
+ * together, as many at a time as suits the backend. A vif that a run of Xen's is at work on is left to it and
+ * re-applied alone at the end.
  *
  * @returns the vifs that were re-applied
  * @throws Failure `tool` naming the vifs that failed, after all were tried
@@ -120,17 +120,18 @@ async function renewIdle(
 }
 
 /**
- * True if an offline, or a run that started later, has been there. A re-apply is no event in the life of a vif: it stands
- * where the run stands that it repeats, and an offline that was started meanwhile, or is waiting already, still decides.
+ * True if an offline, or a run that started later, has been there. A re-apply is no event in the life of a vif: it
+ * stands where the run stands that it repeats, and an offline that was started meanwhile, or is waiting already, still
+ * decides.
  */
 function hasMovedOn(host: Host, { device, record }: Candidate): boolean {
   return overtaken(record === undefined ? host : { ...host, ticket: record.ticket }, device);
 }
 
 /**
- * False for a vif without a record that is on no bridge: who re-applies all must not begin it. It was on one when it was
- * found, so an offline has been there meanwhile, perhaps one that was started before this run and had to wait. Asked under
- * the lock, because an online writes the record first, and an offline leaves the bridge first.
+ * False for a vif without a record that is on no bridge: who re-applies all must not begin it. It was on one when it
+ * was found, so an offline has been there meanwhile, perhaps one that was started before this run and had to wait.
+ * Asked under the lock, because an online writes the record first, and an offline leaves the bridge first.
  */
 function isInService(host: Host, { device, record }: Candidate): boolean {
   return record !== undefined || host.readDevice(device)?.master !== undefined;

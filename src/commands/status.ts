@@ -16,7 +16,8 @@ export interface PortStatus {
   readonly name: string;
   readonly device: string;
   /**
-   * - `managed`: our rules are loaded for it; - `exempt`: was running before our first load, unfiltered until taken over;
+   * - `managed`: our rules are loaded for it; - `exempt`: was running before our first load, unfiltered until taken
+   *   over;
    * - `unmanaged`: a vif* port no run has configured; - `damaged`: configured, but the kernel has lost our rules.
    */
   readonly state: 'managed' | 'exempt' | 'unmanaged' | 'damaged';

@@ -15,8 +15,8 @@ export interface BatchLine {
 
 /**
  * The first line that `bridge` gets. Its `fdb` lists all devices of the host first, whatever it is to do (iproute2,
- * bridge/fdb.c: do_fdb, ll_init_map; measured: 20 ms with 4000): this one lets that happen while other programs work, and
- * does nothing else: `lo` is no port of a bridge.
+ * bridge/fdb.c: do_fdb, ll_init_map; measured: 20 ms with 4000): this one lets that happen while other programs work,
+ * and does nothing else: `lo` is no port of a bridge.
  */
 const OPENING: Readonly<Record<BatchTool, readonly string[]>> = { ip: [], bridge: ['fdb show dev lo'], tc: [] };
 
@@ -80,9 +80,9 @@ export async function failuresOf(
 }
 
 /**
- * iproute2 says what went wrong, then `Command failed -:3` with the line's number (lib/utils.c: do_batch). It does so for
- * what the kernel refused and for unknown options of a link type; for other words that its parser does not know it exits
- * at once, without a number (lib/utils.c: invarg), and nothing behind that line is done.
+ * iproute2 says what went wrong, then `Command failed -:3` with the line's number (lib/utils.c: do_batch). It does so
+ * for what the kernel refused and for unknown options of a link type; for other words that its parser does not know it
+ * exits at once, without a number (lib/utils.c: invarg), and nothing behind that line is done.
  */
 function failedLines(stderr: string): Map<number, string> {
   const failed = new Map<number, string>();

@@ -12,8 +12,8 @@ export interface Deadline {
 }
 
 /**
- * When the work of a run must have ended, counted from when Xen started it: a launcher that waited for its turn (18 s at the
- * most, xen-scripts/vif-bridge) leaves 6 s.
+ * When the work of a run must have ended, counted from when Xen started it: a launcher that waited for its turn (18 s
+ * at the most, xen-scripts/vif-bridge) leaves 6 s.
  */
 export const RUN_MS = 24_000;
 /** For closing the link after the work has failed, */

@@ -10,7 +10,9 @@ function launcherOf(text: string | undefined): number | undefined {
   return text !== undefined && /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : undefined;
 }
 
-/** Added to an exit status that the program has given itself: an empty file, a crash or a foreign program has none such. */
+/**
+ * Added to an exit status that the program has given itself: an empty file, a crash or a foreign program has none such.
+ */
 const SAID = 100;
 
 /** The exit status as the launcher wants to hear it. */
@@ -22,8 +24,8 @@ export function saidStatus(status: number): number {
 const LOOK_MS = 50;
 
 /**
- * Ends this process when its launcher has gone: libxl kills the launcher alone (contract §1.6), and what it killed must not
- * change anything any more. By SIGKILL, as it would have been hit itself.
+ * Ends this process when its launcher has gone: libxl kills the launcher alone (contract §1.6), and what it killed must
+ * not change anything any more. By SIGKILL, as it would have been hit itself.
  */
 export function endWithLauncher(): void {
   if (LAUNCHER === undefined) return;

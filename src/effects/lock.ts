@@ -47,10 +47,10 @@ export interface Locks extends LockSigns {
  *
  * The kernel releases such a lock when the last descriptor of the open file is closed, so also when a run is killed
  * (libxl's SIGKILL after 40 s). flock(1) takes it through an inherited descriptor and exits; this process then owns it
- * (measured: 1.3 ms). The descriptor is close-on-exec, but what this process runs while it holds the lock gets it handed
- * down (`held`): a change that outlives a killed run still has the lock. flock(1) itself does not, or one that waits for
- * the second lock of a killed run would keep the first. The file is never unlinked: that would need the dev/inode dance
- * of Xen's locking.sh.
+ * (measured: 1.3 ms). The descriptor is close-on-exec, but what this process runs while it holds the lock gets it
+ * handed down (`held`): a change that outlives a killed run still has the lock. flock(1) itself does not, or one that
+ * waits for the second lock of a killed run would keep the first. The file is never unlinked: that would need the
+ * dev/inode dance of Xen's locking.sh.
  *
  * proper-lockfile is not this: its lock is a directory that outlives a killed run until it counts as stale (measured:
  * 9.3 s). See lockfile-lock.ts for where it is used.

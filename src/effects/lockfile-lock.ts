@@ -8,8 +8,8 @@ const STALE_MS = 5_000;
 const RETRY_MS = 50;
 
 /**
- * `lock = lockfile`: for hosts without flock(1). A lock is a directory made by mkdir(2), kept fresh by its owner. After a
- * kill the next run waits until it is stale, which is why this is not the default.
+ * `lock = lockfile`: for hosts without flock(1). A lock is a directory made by mkdir(2), kept fresh by its owner. After
+ * a kill the next run waits until it is stale, which is why this is not the default.
  */
 export function lockfileLocks(directory: string, who: string): Locks {
   const folderOf = (name: string): string => join(directory, `${name}${SUFFIX}`);

@@ -12,7 +12,9 @@ interface Line {
 /** Collects what a run has to say, in order, and delivers it once: one logger process for a whole run. */
 export interface Log {
   say(severity: Severity, text: string): void;
-  /** Sends what was collected, and waits for what is on its way. Never fails: what syslog does not take goes to stderr. */
+  /**
+   * Sends what was collected, and waits for what is on its way. Never fails: what syslog does not take goes to stderr.
+   */
   deliver(run: RunTool): Promise<void>;
   /** Begins to send what was collected so far, for a run that has something else to do meanwhile. */
   begin(run: RunTool): void;

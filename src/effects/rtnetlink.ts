@@ -2,8 +2,8 @@
  * Sends one request to the kernel's rtnetlink (rtnetlink(7)). What is in it is made elsewhere: port/fdb-request.ts.
  *
  * @param request a whole message that asks for an acknowledgement
- * @returns true if the kernel has done it; false if it refused, or could not be asked: then a program is to do it, which
- *   says why not
+ * @returns true if the kernel has done it; false if it refused, or could not be asked: then a program is to do it,
+ *   which says why not
  */
 export type Rtnetlink = (request: Uint8Array) => Promise<boolean>;
 
@@ -16,11 +16,12 @@ const MSG_DONTWAIT = 0x40;
 const ANSWER_BYTES = 1024;
 
 /**
- * By the C library of the standalone executable, by way of bun:ffi; undefined with Node, which has no way to such a socket.
- * It costs a quarter of what starting a program costs, and `bridge` lists all devices of the host first.
+ * By the C library of the standalone executable, by way of bun:ffi; undefined with Node, which has no way to such a
+ * socket. It costs a quarter of what starting a program costs, and `bridge` lists all devices of the host first.
  *
- * It waits for the kernel's lock of all network devices, as writing to /proc/sys/net does, and no timer of the run fires
- * meanwhile. Where that hangs for ever Xen ends the run after 40 s, without a `hotplug-error`; the link is still down.
+ * It waits for the kernel's lock of all network devices, as writing to /proc/sys/net does, and no timer of the run
+ * fires meanwhile. Where that hangs for ever Xen ends the run after 40 s, without a `hotplug-error`; the link is still
+ * down.
  */
 export const rtnetlink: Rtnetlink | undefined = process.versions.bun === undefined ? undefined : send;
 

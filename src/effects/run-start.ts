@@ -3,7 +3,8 @@ import { LAUNCHER } from './launcher.ts';
 
 /**
  * The place of this run among all runs, by when Xen started it: clock ticks since boot, and within one tick by process
- * id. The launcher's, which Xen starts: this program may start later than that of a run which Xen started after this one.
+ * id. The launcher's, which Xen starts: this program may start later than that of a run which Xen started after this
+ * one.
  */
 export function startOrder(): number {
   return startTicks() + (LAUNCHER ?? process.pid) / PID_LIMIT;

@@ -67,7 +67,9 @@ export interface StartOptions {
   readonly input: boolean;
   /** Descriptors that it sees as 3, 4, ... */
   readonly fds: readonly number[];
-  /** The most that is kept of what it prints on either stream, in bytes; one that prints more is killed, with its group. */
+  /**
+   * The most that is kept of what it prints on either stream, in bytes; one that prints more is killed, with its group.
+   */
   readonly mostBytes: number;
 }
 

@@ -11,8 +11,8 @@ const WANTED = ['mac', 'ip', 'bridge', 'vifname', 'mtu', 'type', 'script', 'hotp
 /**
  * All keys of a backend directory in one process (`xenstore-ls -f`); undefined if the directory does not exist.
  *
- * Without `-f` it cuts values to the width of a terminal, 80 columns where there is none (measured with 4.17): a list of
- * addresses would lose its end.
+ * Without `-f` it cuts values to the width of a terminal, 80 columns where there is none (measured with 4.17): a list
+ * of addresses would lose its end.
  *
  * @throws Failure `timeout` if xenstored does not answer, `tool` if it cannot be reached
  */
@@ -57,19 +57,20 @@ export function nodeAhead(host: { readonly ahead: StartAhead }, path: string): v
 /** For 4000 vifs of about 20 keys: xenstore-ls asks twice for each. */
 const READ_ALL_MS = 120_000;
 /**
- * One xenstore-ls and xenstored wait for each other by turns. Several keep xenstored at work (measured with 1000 vifs: 1.2 s
- * by one, 0.4 s by four, on two CPUs).
+ * One xenstore-ls and xenstored wait for each other by turns. Several keep xenstored at work (measured with 1000 vifs:
+ * 1.2 s by one, 0.4 s by four, on two CPUs).
  */
 const READERS = 4;
 /** Fewer domains are read sooner by one. */
 const MANY_DOMAINS = 64;
 
 /**
- * The backend directories of all vifs below `parent` (`backend/vif`) in a few processes. Some may go while they are read.
+ * The backend directories of all vifs below `parent` (`backend/vif`) in a few processes. Some may go while they are
+ * read.
  *
  * @returns the keys of each, by its path, read when they are asked for; undefined where there is no such directory
- * @throws Failure `timeout` if xenstored does not answer, `tool` if it cannot be reached or there is no xenstore-ls. The
- *   function that is returned throws `tool` for a directory that could not be read as a whole
+ * @throws Failure `timeout` if xenstored does not answer, `tool` if it cannot be reached or there is no xenstore-ls.
+ *   The function that is returned throws `tool` for a directory that could not be read as a whole
  */
 export async function readDirectoriesBelow(
   run: RunTool,

@@ -71,7 +71,8 @@ export function array<T>(item: Reader<T>): Reader<T[]> {
 
 /**
  * An object, of which `read` takes the keys it knows, under names of its own, and one depending on another where need
- * be: `object((get) => ({ name: get('ifname', string), mtu: get('mtu', optional(count)) }))`. Other keys are left alone.
+ * be: `object((get) => ({ name: get('ifname', string), mtu: get('mtu', optional(count)) }))`. Other keys are left
+ * alone.
  */
 export function object<T>(read: (get: Get) => T): Reader<T> {
   return (found) => {

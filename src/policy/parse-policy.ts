@@ -55,8 +55,8 @@ function refuse(problems: readonly Problem[], file: string): void {
 }
 
 /**
- * The lines as an admin sees them, without the blanks around. `ini` ends a line at any line break, and takes an indented
- * `[defaults]` (or one behind a byte order mark) for a key, losing all that follows: it gets these lines.
+ * The lines as an admin sees them, without the blanks around. `ini` ends a line at any line break, and takes an
+ * indented `[defaults]` (or one behind a byte order mark) for a key, losing all that follows: it gets these lines.
  */
 function linesOf(text: string): string[] {
   return text.split(/\r\n|\r|\n/).map((line) => line.trim());

@@ -3,8 +3,8 @@ import { SECTION_KINDS } from './keys.ts';
 import { DEFAULT_VIF_POLICY, type Policy, type Section, type VifPolicy } from './policy.ts';
 
 /**
- * What the policy says of this vif: the defaults of the program, then every section that is about it, the later kinds of
- * sections winning.
+ * What the policy says of this vif: the defaults of the program, then every section that is about it, the later kinds
+ * of sections winning.
  */
 export function resolvePolicy(policy: Policy, vif: VifIdentity): VifPolicy {
   let resolved = DEFAULT_VIF_POLICY;

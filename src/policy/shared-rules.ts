@@ -10,8 +10,8 @@ import {
 import { DEFAULT_POLICY } from './policy.ts';
 
 /**
- * What of the policy may be in the rules that all vifs share: only the keys whose row says so. A backend is given nothing
- * else, so a key that it needs must be in its name too.
+ * What of the policy may be in the rules that all vifs share: only the keys whose row says so. A backend is given
+ * nothing else, so a key that it needs must be in its name too.
  */
 export type SharedPolicy<B extends BackendName = BackendName> = Pick<Values, SharedKeyName<B>>;
 

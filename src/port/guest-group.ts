@@ -2,9 +2,9 @@
  * The interface group (ip-link(8)) of a port we configure: a number of its own, made of its interface index.
  *
  * The filter knows ports by it. Like the index it belongs to one device and one boot: a new device is in group 0, so it
- * never inherits; a rename changes nothing; a late `offline` of an old device cannot disarm a new one. Unlike the index,
- * nft takes it as a plain number: for a key that is an interface it lists all devices of the host first (measured with
- * 4000 devices: 41 ms of CPU time instead of 3).
+ * never inherits; a rename changes nothing; a late `offline` of an old device cannot disarm a new one. Unlike the
+ * index, nft takes it as a plain number: for a key that is an interface it lists all devices of the host first
+ * (measured with 4000 devices: 41 ms of CPU time instead of 3).
  */
 export const FIRST_GUEST_GROUP = 0x40000000;
 /** The bits that tell whether a group is ours: a comparison of a masked number is the cheapest the kernel has. */

@@ -10,16 +10,18 @@ export interface DeviceView {
   readonly bootId: () => string;
 }
 
-/** Finds the device of a record by its interface index; undefined if it has gone, or the record is of an earlier boot. */
+/**
+ * Finds the device of a record by its interface index; undefined if it has gone, or the record is of an earlier boot.
+ */
 export type FindDevice = (record: VifRecord) => Device | undefined;
 
 /**
- * Looks for devices of records. An interface index names one device from its beginning to its end, whatever it is called
- * meanwhile (`vifname=`, a rename by hand), and is not used again before the kernel has counted through all of them. So
- * this is the only way to tell whether a configured port is still there.
+ * Looks for devices of records. An interface index names one device from its beginning to its end, whatever it is
+ * called meanwhile (`vifname=`, a rename by hand), and is not used again before the kernel has counted through all of
+ * them. So this is the only way to tell whether a configured port is still there.
  *
- * The name in the record is tried first. Only for a device that is not called so any more all devices are read, once for
- * all records that are asked for.
+ * The name in the record is tried first. Only for a device that is not called so any more all devices are read, once
+ * for all records that are asked for.
  */
 export function deviceFinder(view: DeviceView): FindDevice {
   const boot = view.bootId();

@@ -19,19 +19,20 @@ const ALL_LOCK_MS = 120_000;
 /**
  * One run at a time for one vif, and none while `reapply --all` has them all.
  *
- * A flock(1) for each of 4000 vifs would take `reapply --all` 5 seconds, so it takes one lock for all, and the two sides
- * look at each other's claim (Dekker): this side claims its vif, then looks whether all are claimed; the other one claims
- * all, then looks which vifs are claimed (`idleOf`). Each writes before it reads, in system calls of their own, so of two
- * that come at the same moment at least one sees the other:
+ * A flock(1) for each of 4000 vifs would take `reapply --all` 5 seconds, so it takes one lock for all, and the two
+ * sides look at each other's claim (Dekker): this side claims its vif, then looks whether all are claimed; the other
+ * one claims all, then looks which vifs are claimed (`idleOf`). Each writes before it reads, in system calls of their
+ * own, so of two that come at the same moment at least one sees the other:
  *
  * - this one sees the other: it gives its lock back before it waits, so it never has what the other one may want, and
- *   tries again when the other has ended. The other one never waits for a vif's lock while it has all of them: it leaves
- *   out who is claimed and comes back to him at the end, by this function. So nobody waits in a circle;
+ *   tries again when the other has ended. The other one never waits for a vif's lock while it has all of them: it
+ *   leaves out who is claimed and comes back to him at the end, by this function. So nobody waits in a circle;
  * - only the other one sees this one: the vif is left out, as above.
  *
  * A claim that a killed run left does no harm: its lock is free, or is kept by what the run had started until that has
- * ended (flockLocks, `held`). Who finds all claimed waits by `pass`, which ends at once if nobody holds it, and takes the
- * claim away; a vif whose claim was left is left out once and then has its turn through its lock, which is really free.
+ * ended (flockLocks, `held`). Who finds all claimed waits by `pass`, which ends at once if nobody holds it, and takes
+ * the claim away; a vif whose claim was left is left out once and then has its turn through its lock, which is really
+ * free.
  *
  * Order is kept as it is for waiting runs: whoever gets the lock later but was started earlier finds a newer ticket.
  */
@@ -45,7 +46,9 @@ async function takeVifLock(host: Locks, device: string): Promise<Lock> {
   }
 }
 
-/** The lock that keeps every run out that has not begun. Nothing that waits for the lock of a vif may be done under it. */
+/**
+ * The lock that keeps every run out that has not begun. Nothing that waits for the lock of a vif may be done under it.
+ */
 export function takeAllLock(host: Pick<Locks, 'takeLock'>): Promise<Lock> {
   return host.takeLock(ALL, ALL_LOCK_MS);
 }

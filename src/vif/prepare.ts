@@ -63,7 +63,8 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined):
   const values: IdentityValues = {
     mac: keys.get('mac'),
     ip: keys.get('ip'),
-    // xend may leave the bridge to the script's arguments (contract §2); it says where to join, not what to let through.
+    // xend may leave the bridge to the script's arguments (contract §2); it says where to join, not what to let
+    // through.
     bridge: keys.get('bridge') ?? event.given.bridge,
     vifname: keys.get('vifname'),
     mtu: keys.get('mtu'),

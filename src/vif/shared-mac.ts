@@ -10,9 +10,9 @@ import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type Prepared, twins } from './prepare.ts';
 
 /**
- * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run writes its record before
- * it changes anything and looks here at its end, when its port has joined: whoever of two parallel runs ends last sees
- * the other.
+ * Ports with one MAC must all learn, or a pinned one would keep the frames of the other. Each run writes its record
+ * before it changes anything and looks here at its end, when its port has joined: whoever of two parallel runs ends
+ * last sees the other.
  */
 export async function shareWithTwins(host: Managed, prepared: Prepared): Promise<void> {
   if (prepared.setup.binding === 'unpinned') return;

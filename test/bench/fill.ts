@@ -1,6 +1,6 @@
 /**
- * Makes vifs that are in service, many at a time: devices, ports and the state that `online` would have left, and then the rules by the
- * program's own code. Runs inside the namespace; a FillOrder as JSON on stdin.
+ * Makes vifs that are in service, many at a time: devices, ports and the state that `online` would have left, and then
+ * the rules by the program's own code. Runs inside the namespace; a FillOrder as JSON on stdin.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

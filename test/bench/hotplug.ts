@@ -20,8 +20,8 @@ export interface HotplugPlan {
 }
 
 /**
- * One more vif: `online`, `reapply` and `offline`, by each form and by the peers, at each level, in turns. One round is one run of
- * everything, so that what else the machine does hits all alike.
+ * One more vif: `online`, `reapply` and `offline`, by each form and by the peers, at each level, in turns. One round is
+ * one run of everything, so that what else the machine does hits all alike.
  */
 export async function measureHotplug(plan: HotplugPlan, ledger: Ledger): Promise<void> {
   const peer = await stock();

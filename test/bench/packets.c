@@ -1,11 +1,11 @@
 /*
- * Measures the way of a frame: sends it again and again for some time and prints "FRAMES NANOSECONDS": how many were sent,
- * and what one took. That is the median of all batches, so whoever gets the CPU in between does not disturb it.
+ * Measures the way of a frame: sends it again and again for some time and prints "FRAMES NANOSECONDS": how many were
+ * sent, and what one took. That is the median of all batches, so whoever gets the CPU in between does not disturb it.
  *
  *   packets CPU INTERFACE MILLISECONDS HEX
  *
- * Pinned to one CPU and past the queueing discipline, so that the kernel takes the frame all the way to the far end within
- * sendmmsg(2): a veth hands it to the backlog of the sending CPU, which is worked off before the call returns.
+ * Pinned to one CPU and past the queueing discipline, so that the kernel takes the frame all the way to the far end
+ * within sendmmsg(2): a veth hands it to the backlog of the sending CPU, which is worked off before the call returns.
  */
 #define _GNU_SOURCE
 #include <linux/if_packet.h>

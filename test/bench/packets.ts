@@ -29,8 +29,9 @@ const GATEWAY_IPV4 = '10.100.255.254';
 const MEASURED = guest(30_000);
 
 /**
- * What a frame costs on its way guest - bridge - uplink (in) and back (out), against the same bridge without rules: at each number
- * of vifs, with our rules and with one jump rule per vif. Every frame must arrive, and a forged one must not.
+ * What a frame costs on its way guest - bridge - uplink (in) and back (out), against the same bridge without rules: at
+ * each number of vifs, with our rules and with one jump rule per vif. Every frame must arrive, and a forged one must
+ * not.
  */
 export async function measurePackets(plan: PacketPlan, ledger: Ledger): Promise<void> {
   const paths: Path[] = [];

@@ -12,8 +12,8 @@ export async function stock(): Promise<StockScripts> {
 }
 
 /**
- * The same with a hook that does what the classic additions to vif-bridge do: own chains by separate ebtables calls, MAC and IPv4
- * checked, ARP and IPv6 neighbour discovery too, jumps at the end of the three built-in chains.
+ * The same with a hook that does what the classic additions to vif-bridge do: own chains by separate ebtables calls,
+ * MAC and IPv4 checked, ARP and IPv6 neighbour discovery too, jumps at the end of the three built-in chains.
  */
 export async function classic(): Promise<StockScripts> {
   const scripts = await stock();

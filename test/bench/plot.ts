@@ -11,7 +11,8 @@ const FRAME = { left: 70, right: 180, top: 40, bottom: 46 };
 const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9'];
 
 /**
- * A chart as SVG: categories from left to right, values upwards on a logarithmic scale (equal ratios are equal distances).
+ * A chart as SVG: categories from left to right, values upwards on a logarithmic scale (equal ratios are equal
+ * distances).
  *
  * @param unit of the values, for the axis
  */

@@ -9,8 +9,8 @@ import type { Ledger } from './series.ts';
 import type { Job } from './stopwatch.ts';
 
 /**
- * How long a run takes that does nothing (`--version`): by the launcher, without it, and with none of the program's pages in the page
- * cache. For that the runtimes are copied, so that no other process keeps their pages.
+ * How long a run takes that does nothing (`--version`): by the launcher, without it, and with none of the program's
+ * pages in the page cache. For that the runtimes are copied, so that no other process keeps their pages.
  */
 export async function measureStart(plan: { launchers: Launchers; rounds: number }, ledger: Ledger): Promise<void> {
   const host = await openBenchHost(0);

@@ -1,11 +1,13 @@
 /*
- * Starts programs and takes their time: a small process, so that starting one costs next to nothing and always the same.
+ * Starts programs and takes their time: a small process, so that starting one costs next to nothing and always the
+ * same.
  *
  *   stopwatch OUTPUT       what the programs print goes to the file OUTPUT
  *
  * On stdin a line with a number, then as many lines with a program each: its environment, the byte 0x1e, its argv; the
- * words of both are separated by 0x1f. All are started at once. For each, in order, "STATUS WALL USER SYSTEM" is printed,
- * then ". WALL" for all together; times in microseconds, those of the CPU with all children. A status above 255 is 256 + signal.
+ * words of both are separated by 0x1f. All are started at once. For each, in order, "STATUS WALL USER SYSTEM" is
+ * printed, then ". WALL" for all together; times in microseconds, those of the CPU with all children. A status above
+ * 255 is 256 + signal.
  *
  * It also plays syslogd: where there is a folder for /dev/log and no such socket, what arrives is read and forgotten.
  */

@@ -14,8 +14,8 @@ export interface StormPlan {
 }
 
 /**
- * A host that starts: `online` of all vifs of all guests at once, against one after the other; and once more at once to add up the
- * memory, which the timed rounds are not disturbed by.
+ * A host that starts: `online` of all vifs of all guests at once, against one after the other; and once more at once to
+ * add up the memory, which the timed rounds are not disturbed by.
  */
 export async function measureStorm(plan: StormPlan, ledger: Ledger): Promise<void> {
   const peer = await stock();

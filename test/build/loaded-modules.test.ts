@@ -1,6 +1,6 @@
 /**
- * Which of Node's own modules a run of Xen's loads. Each costs time in every run, and one line anywhere brings it in: so
- * what was left out for speed is held here.
+ * Which of Node's own modules a run of Xen's loads. Each costs time in every run, and one line anywhere brings it in:
+ * so what was left out for speed is held here.
  */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -6,7 +6,9 @@ import type { Host } from '../../src/host.ts';
 import { DEFAULT_POLICY, type Policy } from '../../src/policy/policy.ts';
 import { openState } from '../../src/state/state.ts';
 
-/** How one program answers; what is left out is success without output. Throwing is what a hang or a missing tool does. */
+/**
+ * How one program answers; what is left out is success without output. Throwing is what a hang or a missing tool does.
+ */
 export type Tool = (args: readonly string[], options: ToolOptions) => Partial<ToolResult>;
 
 export interface FakeOptions {

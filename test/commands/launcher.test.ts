@@ -212,8 +212,8 @@ function mountObstacle(): string | undefined {
 }
 
 /**
- * Runs the launcher where there is no Node, with recording tools. It puts the system directories first on PATH, so both is
- * done there, in a mount namespace of its own.
+ * Runs the launcher where there is no Node, with recording tools. It puts the system directories first on PATH, so both
+ * is done there, in a mount namespace of its own.
  *
  * @returns what the tools were called with, in their order
  */
@@ -418,7 +418,8 @@ test('a program that is damaged', { skip: mountObstacle() ?? false }, async (t) 
           assert.equal(status, 1, stderr);
           const told = calls.find((call) => call.startsWith('xenstore-write')) ?? '';
           assert.match(told, /backend\/vif\/1\/0\/hotplug-status error$/);
-          // Damage that does no harm (behind the end of the payload, or of what is not needed) leaves a program that works.
+          // Damage that does no harm (behind the end of the payload, or of what is not needed) leaves a program that
+          // works.
           if (told.includes('cannot run'))
             assert.ok(calls.includes(`ip link set dev ${device} down`), calls.join('\n'));
           else assert.match(told, /xenstore-ls -f backend\/vif\/1\/0 failed/);
@@ -481,7 +482,10 @@ test('who sources it is told to run it', async (t) => {
   assert.match(stderr, /must run it, not source it/);
 });
 
-/** A program that says which files it and its child have open under the launcher's descriptor, and if others could lock it. */
+/**
+ * A program that says which files it and its child have open under the launcher's descriptor, and if others could lock
+ * it.
+ */
 const TURN_STAND_IN = `
 const { readlinkSync } = require('node:fs');
 const { spawnSync } = require('node:child_process');

@@ -9,8 +9,8 @@ import ts from 'typescript';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * What somebody does to the program's source, by file: the text of a new one, or places that become something else. A place
- * is known by a text that stands in the file only once.
+ * What somebody does to the program's source, by file: the text of a new one, or places that become something else. A
+ * place is known by a text that stands in the file only once.
  */
 export type Edits = Readonly<Record<string, string | readonly Change[]>>;
 export interface Change {

@@ -1,6 +1,6 @@
 /**
- * The console examples of README and docs are true: each is played on a Xen host of its own, in a namespace, and must print
- * what the page says. A line `...` stands for lines that the page leaves out.
+ * The console examples of README and docs are true: each is played on a Xen host of its own, in a namespace, and must
+ * print what the page says. A line `...` stands for lines that the page leaves out.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';

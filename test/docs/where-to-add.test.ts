@@ -1,7 +1,7 @@
 /**
- * "Where do I add ..." of docs/design.md is true: each answer is played on a copy of the source. The files that are edited
- * are those that the page names; the compiler is content with all of them, and misses those that it is said to miss; and
- * what the page says will follow by itself does.
+ * "Where do I add ..." of docs/design.md is true: each answer is played on a copy of the source. The files that are
+ * edited are those that the page names; the compiler is content with all of them, and misses those that it is said to
+ * miss; and what the page says will follow by itself does.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -7,8 +7,8 @@
  *   state/          the state directory as earlier runs left it
  *
  *   status          the exit status that is expected
- *   stdout, stderr  what is expected to be printed; in stdout the part of the rules that all vifs share is replaced by a
- *                   line that names the file that holds it
+ *   stdout, stderr  what is expected to be printed; in stdout the part of the rules that all vifs share is replaced
+ *                   by a line that names the file that holds it
  *   log             what is expected to be sent to syslog
  *
  * Only dry runs and errors: nothing here needs root, a device or nft. `UPDATE_GOLDEN=1` writes what is expected anew.

@@ -1,4 +1,7 @@
-/** A vif's life with ebtables: what is in the tables, what repairs them, and how a host changes from one backend to the other. */
+/**
+ * A vif's life with ebtables: what is in the tables, what repairs them, and how a host changes from one backend to the
+ * other.
+ */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What a hostile guest sends: the classes of attack with more variants than the corpus has. A sends, nobody may receive. */
+/**
+ * What a hostile guest sends: the classes of attack with more variants than the corpus has. A sends, nobody may
+ * receive.
+ */
 import {
   A,
   ALL,
@@ -56,7 +59,10 @@ const LLDP = '01:80:c2:00:00:0e';
 const LACP = '01:80:c2:00:00:02';
 const EAPOL = '01:80:c2:00:00:03';
 
-/** E, and F01 to F09: the source address. The groups 01:80:c2:00:00:0x are where a bridge learns without asking a filter. */
+/**
+ * E, and F01 to F09: the source address. The groups 01:80:c2:00:00:0x are where a bridge learns without asking a
+ * filter.
+ */
 const SOURCE: TestFrame[] = [
   attack('mac-src', 'an ordinary frame from the gateway MAC', v4(V.mac, plain4({ dst: V.ip }), G.mac)),
   attack('mac-src', 'a broadcast from the gateway MAC', v4(ALL, plain4({ dst: '255.255.255.255' }), G.mac)),

@@ -1,4 +1,7 @@
-/** Addresses that are assigned as blocks are held in other sets than single ones (src/backends/nftables/own.ts): same verdicts. */
+/**
+ * Addresses that are assigned as blocks are held in other sets than single ones (src/backends/nftables/own.ts): same
+ * verdicts.
+ */
 import test from 'node:test';
 import { ATTACKS } from './attacks.ts';
 import { CORPUS } from './corpus.ts';

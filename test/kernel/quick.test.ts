@@ -1,6 +1,6 @@
 /**
- * The short way of ordinary traffic (src/backends/nftables/quick.ts) changes no verdict: every frame that the other tests
- * send with it gets the same verdict, for the same reason, from the stages alone.
+ * The short way of ordinary traffic (src/backends/nftables/quick.ts) changes no verdict: every frame that the other
+ * tests send with it gets the same verdict, for the same reason, from the stages alone.
  */
 import test, { type TestContext } from 'node:test';
 import { DIRECTIONS } from '../../src/filter/reasons.ts';

@@ -8,7 +8,9 @@ import { type Dom0, obstacle, openDom0, PROGRAM } from './dom0.ts';
 
 const skip = obstacle();
 const ONE = { domid: 1 };
-/** libxl's LIBXL_HOTPLUG_TIMEOUT is 40 s; this is what the program promises itself, with a margin for a busy machine. */
+/**
+ * libxl's LIBXL_HOTPLUG_TIMEOUT is 40 s; this is what the program promises itself, with a margin for a busy machine.
+ */
 const IN_TIME_MS = 38_000;
 const MARK = '86399.5';
 

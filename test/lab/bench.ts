@@ -129,8 +129,8 @@ export async function fdb(ns: Namespace, bridge: string): Promise<FdbEntry[]> {
 }
 
 /**
- * Waits until a bridge port forwards. The kernel gets there a moment after `ip link set ... up` has returned; on a host where
- * thousands of links have just come up much later, as it works off 100 of them a second (net/core/link_watch.c,
+ * Waits until a bridge port forwards. The kernel gets there a moment after `ip link set ... up` has returned; on a host
+ * where thousands of links have just come up much later, as it works off 100 of them a second (net/core/link_watch.c,
  * MAX_DO_DEV_PER_LOOP), in all namespaces together.
  *
  * @throws Error after 150 s, with the state the port has
@@ -146,8 +146,8 @@ export async function waitForForwarding(ns: Namespace, port: string): Promise<vo
   throw new Error(`${port} does not forward: ${state}`);
 }
 
-// Both groups of the bridge's addresses joined, and no report of them to come: bit 0 of the flags in /proc/net/igmp6 says
-// that a timer runs (linux/net/ipv6/mcast.c:igmp6_mc_seq_show, MAF_TIMER_RUNNING).
+// Both groups of the bridge's addresses joined, and no report of them to come: bit 0 of the flags in /proc/net/igmp6
+// says that a timer runs (linux/net/ipv6/mcast.c:igmp6_mc_seq_show, MAF_TIMER_RUNNING).
 async function waitForReports(ns: Namespace, bridge: string): Promise<void> {
   for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(5)) {
     const groups = (await ns.check(['cat', '/proc/net/igmp6']))

@@ -1,7 +1,7 @@
 /*
  * Preloaded into xl when it plays domain 0: the three questions that libxl asks the hypervisor and cannot do without,
- * answered as a quiet host would. (As domain 5, a driver domain, it does not ask.) The return types are those of libxl.h;
- * what they point to is left as libxl initialised it.
+ * answered as a quiet host would. (As domain 5, a driver domain, it does not ask.) The return types are those of
+ * libxl.h; what they point to is left as libxl initialised it.
  */
 int libxl_domain_info(void *ctx, void *info, unsigned domid)
 {

@@ -33,8 +33,8 @@ export function namespaceObstacle(): string | undefined {
 }
 
 /**
- * Makes a network namespace named `xvb-<pid>-<n>`. It is removed at the end of this process at the latest; what a killed
- * test process left behind is removed by the next one.
+ * Makes a network namespace named `xvb-<pid>-<n>`. It is removed at the end of this process at the latest; what a
+ * killed test process left behind is removed by the next one.
  *
  * @param label what it is for; only shown in messages
  * @throws Error when it cannot be made, mostly for want of root

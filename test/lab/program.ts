@@ -38,8 +38,8 @@ export function formObstacle(of: Form = form()): string | undefined {
 }
 
 /**
- * The launcher in an installation that has only one form: a folder with a copy of the launcher and a link to the program.
- * Nothing in the program or the launcher knows that it is tested.
+ * The launcher in an installation that has only one form: a folder with a copy of the launcher and a link to the
+ * program. Nothing in the program or the launcher knows that it is tested.
  *
  * @param target the folder to put it into; unless told, one in the cache that all test processes use
  * @throws Error naming the build command when the form is not built

@@ -121,8 +121,8 @@ static int open_socket(const char *name, int listens)
 }
 
 /*
- * Receives one frame as it was on the wire: the kernel moves the outer VLAN tag out of the frame, so it is put back with
- * the TPID it had. Returns the length; 0 when nothing is there.
+ * Receives one frame as it was on the wire: the kernel moves the outer VLAN tag out of the frame, so it is put back
+ * with the TPID it had. Returns the length; 0 when nothing is there.
  */
 static size_t receive(int fd, unsigned char *frame)
 {
@@ -389,8 +389,8 @@ static void obey(char *line)
 }
 
 /*
- * One CPU for everything: a veth hands a frame to the backlog of the CPU that sends, and that backlog is worked off before
- * send() returns. So a sent frame has arrived, or was dropped, when the reply is printed.
+ * One CPU for everything: a veth hands a frame to the backlog of the CPU that sends, and that backlog is worked off
+ * before send() returns. So a sent frame has arrived, or was dropped, when the reply is printed.
  */
 static void pin(void)
 {

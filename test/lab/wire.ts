@@ -26,8 +26,9 @@ export interface Wire {
   /**
    * Sends one frame as it is. When the promise resolves, the other end has received it or somebody dropped it.
    *
-   * @throws WireError, `code` ENETDOWN when the interface is down, EMSGSIZE above its MTU, ENOBUFS when the other end of
-   *   the veth is down or has a smaller MTU (just after it went down the kernel may still take the frame and drop it)
+   * @throws WireError, `code` ENETDOWN when the interface is down, EMSGSIZE above its MTU, ENOBUFS when the other end
+   *   of the veth is down or has a smaller MTU (just after it went down the kernel may still take the frame and drop
+   *   it)
    */
   send(iface: string, frame: FrameBytes): Promise<void>;
   /**

@@ -19,8 +19,8 @@ const PREFIX = 'xen-packages-';
 const APT_ENV = { ...PLAIN_ENV, DEBIAN_FRONTEND: 'noninteractive' };
 
 /**
- * Downloads the package with `xl`, the stock hotplug scripts and the libraries they need with apt, and unpacks them with
- * `dpkg -x` in the cache. Done once; later calls need no network.
+ * Downloads the package with `xl`, the stock hotplug scripts and the libraries they need with apt, and unpacks them
+ * with `dpkg -x` in the cache. Done once; later calls need no network.
  *
  * @throws Error when apt knows no package `xen-utils-<version>` or cannot download it
  */

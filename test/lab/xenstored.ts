@@ -62,7 +62,10 @@ export interface Xenstored {
   remove(path: string): void;
   list(path: string): string[] | undefined;
   load(record: Readonly<Record<string, string>>): void;
-  /** Every node below a path as absolute path and value, sorted by path. Nodes without value and with children are left out. */
+  /**
+   * Every node below a path as absolute path and value, sorted by path. Nodes without value and with children are left
+   * out.
+   */
   dump(path?: string): Record<string, string>;
   /**
    * Calls back after each change at a path or below it, whoever made it.
@@ -323,8 +326,8 @@ function send(socket: Socket, type: number, request: number, transaction: number
 }
 
 /**
- * As many whole names of a long list as a message holds (docs/misc/xenstore.txt, DIRECTORY_PART): behind the generation of the
- * node, which never changes within one listing here; an empty name more says that it was the last part.
+ * As many whole names of a long list as a message holds (docs/misc/xenstore.txt, DIRECTORY_PART): behind the generation
+ * of the node, which never changes within one listing here; an empty name more says that it was the last part.
  */
 function childrenFrom(all: Buffer, offset: number): Buffer {
   const generation = Buffer.from('1\0');

@@ -13,7 +13,10 @@ export interface XlOptions {
   readonly xenstored: Xenstored;
   /** What is at /etc/xen/scripts for xl and the scripts it starts; the host's own folder, if any, unless told. */
   readonly scriptDir?: string;
-  /** The environment xl is started in, which every script inherits; PATH and LC_ALL=C unless told. XENSTORED_PATH is added. */
+  /**
+   * The environment xl is started in, which every script inherits; PATH and LC_ALL=C unless told. XENSTORED_PATH is
+   * added.
+   */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -32,8 +35,8 @@ export interface XlDevd {
   /** Waits until libxl is done with the vif: all its script runs (`online`, `add`) ended, or one failed. */
   waitForHotplug(domid: number, devid?: number, timeoutMs?: number): Promise<HotplugOutcome>;
   /**
-   * Plays the end of the guest (no frontend any more, online 0, state 6), which runs `offline` (and `remove`); resolves when libxl has removed
-   * the backend directory.
+   * Plays the end of the guest (no frontend any more, online 0, state 6), which runs `offline` (and `remove`); resolves
+   * when libxl has removed the backend directory.
    */
   detach(domid: number, devid?: number, timeoutMs?: number): Promise<void>;
   /** What xl has printed, which includes what its scripts printed on stdout and stderr. */

@@ -18,7 +18,10 @@ export function ipv6Groups(bytes: Uint8Array): string[] {
   );
 }
 
-/** An IPv6 address in one of the ways that RFC 4291 allows to write it: `::` for any run of zeros, leading zeros, capitals. */
+/**
+ * An IPv6 address in one of the ways that RFC 4291 allows to write it: `::` for any run of zeros, leading zeros,
+ * capitals.
+ */
 export const ipv6Text: fc.Arbitrary<{ readonly bytes: Uint8Array; readonly text: string }> = fc
   .record({ bytes: ipv6Bytes, from: fc.nat(7), padded: fc.boolean(), capitals: fc.boolean(), compress: fc.boolean() })
   .map(({ bytes, from, padded, capitals, compress }) => {

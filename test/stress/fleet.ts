@@ -53,7 +53,9 @@ export interface Fleet {
  */
 const UNIMPORTANT: Readonly<Record<Situation, RegExp>> = { on: /^$/, off: /^sysctl /, gone: /^xenstore / };
 
-/** Takes what the program logs, through `logger`, in a file: the launcher looks for tools in the system's folders first. */
+/**
+ * Takes what the program logs, through `logger`, in a file: the launcher looks for tools in the system's folders first.
+ */
 const WITH_LOG = 'mount --bind "$TEST_LOGGER" "$(command -v logger)" && exec "$@"';
 
 /**

@@ -165,7 +165,10 @@ function textLines(what: string, text: string): string[] {
     .map((line) => `${what} ${line}`);
 }
 
-/** Forwarding entries of addresses of guests or at their ports; those of the ports themselves and of multicast groups come and go with links. */
+/**
+ * Forwarding entries of addresses of guests or at their ports; those of the ports themselves and of multicast groups
+ * come and go with links.
+ */
 function fdbLines(json: string): string[] {
   const rows = JSON.parse(json || '[]') as { mac: string; ifname: string; flags?: string[]; state?: string }[];
   return rows
@@ -216,7 +219,10 @@ function linkLines(json: string): string[] {
     });
 }
 
-/** One line per value of each state file. Locks are never removed; notes of offlines, and drafts of killed runs, go with time. */
+/**
+ * One line per value of each state file. Locks are never removed; notes of offlines, and drafts of killed runs, go with
+ * time.
+ */
 function stateLines(directory: string): string[] {
   return files(directory, '')
     .filter((file) => !/^(lock|offline|draft)\//.test(file))

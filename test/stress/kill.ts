@@ -20,7 +20,10 @@ interface Arena extends Road {
   readonly killer: ToolKiller;
 }
 
-/** A dom0 with a hostile guest, which sends with the addresses of another one all the time, and that other guest, which is on. */
+/**
+ * A dom0 with a hostile guest, which sends with the addresses of another one all the time, and that other guest, which
+ * is on.
+ */
 async function arena(t: TestContext, backend: BackendName): Promise<Arena> {
   const ends = ({ bench }: Fleet): string[] => [bench.gateway, bench.bridge, guestEnd(HOSTILE), guestEnd(VICTIM)];
   const road = await openRoad(t, backend, [HOSTILE, VICTIM], VICTIM, ends);

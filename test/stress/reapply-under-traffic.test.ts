@@ -18,9 +18,9 @@ function road(t: TestContext, backend: BackendName): Promise<Road> {
 }
 
 /**
- * Frames lost by one re-apply of all, by backend. ebtables loads the shared rules again; a frame that is just then on its
- * way through those of before may find one gone (measured: 1 in about 200 re-applies at 8000 frames per second on a busy
- * machine). nftables leaves them alone, as they are what they should be.
+ * Frames lost by one re-apply of all, by backend. ebtables loads the shared rules again; a frame that is just then on
+ * its way through those of before may find one gone (measured: 1 in about 200 re-applies at 8000 frames per second on a
+ * busy machine). nftables leaves them alone, as they are what they should be.
  */
 const CAUGHT: Readonly<Record<BackendName, number>> = { nftables: 0, ebtables: 0.03 };
 
@@ -28,8 +28,8 @@ const CAUGHT: Readonly<Record<BackendName, number>> = { nftables: 0, ebtables: 0
 const RATE = 800;
 
 /**
- * Streams in both directions, good and spoofed, for as long as `work` takes. No spoofed frame arrives, and every good one
- * does.
+ * Streams in both directions, good and spoofed, for as long as `work` takes. No spoofed frame arrives, and every good
+ * one does.
  *
  * @param mayLose good frames that may be lost
  */

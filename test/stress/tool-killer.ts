@@ -57,8 +57,8 @@ const XENSTORE_TOOLS = [
 ];
 
 /**
- * The stand-in finds its number among those of its name (several may be started at once, so by a folder that only one can
- * make), kills its parent if it is its turn, and becomes the real tool.
+ * The stand-in finds its number among those of its name (several may be started at once, so by a folder that only one
+ * can make), kills its parent if it is its turn, and becomes the real tool.
  */
 const STAND_IN = `#!/bin/sh
 PATH=$REAL_PATH

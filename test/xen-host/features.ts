@@ -10,7 +10,10 @@ const bridgeRule = (rule: string): string =>
 const netdev = (hook: string): string =>
   nft('add table netdev probe', `add chain netdev probe c { type filter hook ${hook} device lo priority 0; }`);
 
-/** What a dom0's kernel and tools may have or lack for a filter on a bridge, and a script that succeeds where it is there. */
+/**
+ * What a dom0's kernel and tools may have or lack for a filter on a bridge, and a script that succeeds where it is
+ * there.
+ */
 const FEATURES: Readonly<Record<string, string>> = {
   'netdev ingress': netdev('ingress'),
   'netdev egress': netdev('egress'),

@@ -5,7 +5,9 @@ import type { Seen } from './watch.ts';
 export interface Flood {
   /** How many frames the guest's kernel took, and how often the device appeared. */
   stop(): Promise<{ sent: number; appeared: number }>;
-  /** Those of the recorded frames that this flood may have sent: a guest's kernel sends some of the corpus by itself. */
+  /**
+   * Those of the recorded frames that this flood may have sent: a guest's kernel sends some of the corpus by itself.
+   */
   among(seen: readonly Seen[]): string[];
 }
 

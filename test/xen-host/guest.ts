@@ -16,7 +16,9 @@ export interface GuestPlan {
 /** A running guest with the harness's init on its console. */
 export interface Guest {
   readonly name: string;
-  /** Runs a busybox shell command in the guest and returns what it printed. @throws HarnessError if it fails or hangs */
+  /**
+   * Runs a busybox shell command in the guest and returns what it printed. @throws HarnessError if it fails or hangs
+   */
   sh(command: string, seconds?: number): Promise<string>;
   /** Waits until the guest has come up for the `times`-th time (counted from its creation). */
   ready(times?: number, seconds?: number): Promise<void>;

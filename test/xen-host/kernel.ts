@@ -26,7 +26,9 @@ export async function unpackKernel(bzImage: string, vmlinux: string): Promise<vo
   await command('xz', ['--decompress', packed]);
 }
 
-/** The module files needed for `wanted`, dependencies first, as paths below the root. From modules.dep, so after depmod. */
+/**
+ * The module files needed for `wanted`, dependencies first, as paths below the root. From modules.dep, so after depmod.
+ */
 export function moduleOrder(root: string, wanted: readonly string[]): string[] {
   const base = join('usr/lib/modules', kernelVersion(root));
   const needs = new Map<string, { path: string; deps: string[] }>();

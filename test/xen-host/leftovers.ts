@@ -1,7 +1,10 @@
 import { strayGroups } from './port-groups.ts';
 import type { XenHost } from './xen-host.ts';
 
-/** What still tells of vifs in dom0 after their guests have gone: devices, bridge ports, rules, state. Empty text = nothing. */
+/**
+ * What still tells of vifs in dom0 after their guests have gone: devices, bridge ports, rules, state. Empty text =
+ * nothing.
+ */
 export async function leftovers(host: XenHost): Promise<string> {
   // offline/ holds tickets that expire by themselves (src/state/state.ts).
   // Domains are reaped after xl has returned; that is not the product's to hurry.

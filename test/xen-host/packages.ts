@@ -66,7 +66,9 @@ async function resolve(names: readonly string[]): Promise<Resolved> {
   return JSON.parse(readFileSync(file, 'utf8')) as Resolved;
 }
 
-/** A folder with the .deb files of these packages and of all they depend on, their exact versions, and a key of those. */
+/**
+ * A folder with the .deb files of these packages and of all they depend on, their exact versions, and a key of those.
+ */
 export async function downloadPackages(
   names: readonly string[],
 ): Promise<{ folder: string; key: string; packages: Resolved }> {

@@ -2,7 +2,10 @@ import { createGuest, type Guest, type GuestPlan } from './guest.ts';
 import { BRIDGE } from './network.ts';
 import type { XenHost } from './xen-host.ts';
 
-/** xl's vif string of one of the corpus' two guests, with both its addresses. @param more further keys, e.g. "vifname=web0" */
+/**
+ * xl's vif string of one of the corpus' two guests, with both its addresses. @param more further keys, e.g.
+ * "vifname=web0"
+ */
 export function vifOf(host: XenHost, who: 'A' | 'V', ...more: readonly string[]): string {
   const { mac, ipv4, ipv6 } = host.corpus.hosts[who];
   return [`mac=${mac}`, `bridge=${BRIDGE}`, `ip=${ipv4} ${ipv6}`, ...more].join(',');

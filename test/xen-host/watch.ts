@@ -48,7 +48,10 @@ export async function watchDom0(
   return { stop: async () => parse(await host.sh(`kill ${pid.trim()} && cat ${file}`)) };
 }
 
-/** Records what reaches a guest's device, whoever it is for. Frames outside the corpus are left out: the console is slow. */
+/**
+ * Records what reaches a guest's device, whoever it is for. Frames outside the corpus are left out: the console is
+ * slow.
+ */
 export async function watchGuest(guest: Guest, device: string): Promise<Watch> {
   const file = `/tmp/seen-${device}`;
   await guest.sh(

@@ -33,7 +33,9 @@ export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] 
   }));
 }
 
-/** A short name for one version of the rules: of the text for some vif. It may compile that vif: ask no more than once. */
+/**
+ * A short name for one version of the rules: of the text for some vif. It may compile that vif: ask no more than once.
+ */
 export function rulesDigest(policy: RulePolicy): string {
   return sharedDigest('ebtables', policy, sampleRules);
 }

@@ -17,8 +17,8 @@ export interface Ebt {
 }
 
 /**
- * What `ebtables --concurrent` of the legacy variant locks, by flock(2) (2.0.11, libebtc.c: lock_file). Programs that use
- * it, like libvirt, then do not change the tables between our look and our change.
+ * What `ebtables --concurrent` of the legacy variant locks, by flock(2) (2.0.11, libebtc.c: lock_file). Programs that
+ * use it, like libvirt, then do not change the tables between our look and our change.
  */
 const FOREIGN_LOCK = '/var/lib/ebtables/lock';
 const FOREIGN_LOCK_MS = 6_000;
@@ -56,8 +56,8 @@ export async function retried(host: Host, attempt: () => Promise<void>): Promise
 }
 
 /**
- * A program ended with an error, or crashed (ebtables-nft 1.8.9 aborts when it is to take a jump out of a table that was
- * flushed meanwhile); not: it is missing, or did not end in time.
+ * A program ended with an error, or crashed (ebtables-nft 1.8.9 aborts when it is to take a jump out of a table that
+ * was flushed meanwhile); not: it is missing, or did not end in time.
  */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Failure && error.code === 'tool';
@@ -78,7 +78,10 @@ export async function withForeignLock(host: Host, work: () => Promise<void>): Pr
   }
 }
 
-/** Undefined, and logged, where the file cannot be: a read-only /var. Then only our own runs keep out of each other's way. */
+/**
+ * Undefined, and logged, where the file cannot be: a read-only /var. Then only our own runs keep out of each other's
+ * way.
+ */
 async function foreignLock(host: Host): Promise<Lock | undefined> {
   if (!host.locks.seenByOthers) return undefined;
   try {

@@ -41,9 +41,9 @@ const NFT_VIF_MS = 50;
 type Render = (sentinel: string, anew: boolean) => string;
 
 /**
- * Loads text that builds upon the base, in one transaction. If the base is not there (first run, `nft flush ruleset`, an
- * upgrade, a changed policy), or is not what the state says, it is made first, with all vifs that are known, and the text
- * is loaded then.
+ * Loads text that builds upon the base, in one transaction. If the base is not there (first run, `nft flush ruleset`,
+ * an upgrade, a changed policy), or is not what the state says, it is made first, with all vifs that are known, and the
+ * text is loaded then.
  *
  * The text names the sentinel chain of the base, so it fails as a whole on any other table: no check before, no race
  * between check and use, no listing (measured: `nft list tables` takes 16 s with 4000 vifs and anonymous sets).
@@ -183,9 +183,9 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
 }
 
 /**
- * True if our table is not what the state says. nft prints the command that failed: one on our table means that table or
- * sentinel are gone, or that a block of addresses is there which overlaps one of those that may be (a killed run, somebody's
- * own hand); an ingress chain (`netdev xen-vif`) only fails for a device that went away.
+ * True if our table is not what the state says. nft prints the command that failed: one on our table means that table
+ * or sentinel are gone, or that a block of addresses is there which overlaps one of those that may be (a killed run,
+ * somebody's own hand); an ingress chain (`netdev xen-vif`) only fails for a device that went away.
  */
 function isOtherwise(stderr: string): boolean {
   return /No such file or directory|File exists/.test(stderr) && stderr.includes('bridge xen-vif');

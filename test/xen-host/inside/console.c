@@ -3,7 +3,8 @@
 //   console ready LOG COUNT            until the guest has said "@guest ready" COUNT times
 //   console run LOG TTY TAG COMMAND    gives the guest's init a command, prints its output, ends with its exit status
 //
-// LOG: what xenconsoled writes; TTY: the guest's console in dom0. inside/guest-init answers "@TAG begin", "@TAG end STATUS".
+// LOG: what xenconsoled writes; TTY: the guest's console in dom0. inside/guest-init answers "@TAG begin", "@TAG end
+// STATUS".
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,8 +1,10 @@
 // Sends and records raw Ethernet frames. Built static, so the same file runs in dom0 and in a guest's initrd.
 //
-//   frames send  DEV FRAMES [ID...]                 each frame once; without an ID all of FRAMES
-//   frames flood DEV FRAMES SECONDS PER_SECOND [ID...]   round and round until then or SIGTERM, also while DEV comes and goes
-//   frames watch DEV FRAMES [in|out|all]            one line a frame until killed: "MILLISECONDS ID" or "MILLISECONDS ? HEX"
+//   frames send  DEV FRAMES [ID...]                     each frame once; without an ID all of FRAMES
+//   frames flood DEV FRAMES SECONDS PER_SECOND [ID...]  round and round until then or SIGTERM, also while DEV comes
+//                                                       and goes
+//   frames watch DEV FRAMES [in|out|all]                one line a frame until killed: "MILLISECONDS ID" or
+//                                                       "MILLISECONDS ? HEX"
 //
 // FRAMES: lines "ID HEX". A received frame is named by its bytes; zero padding behind it does not count.
 #include <arpa/inet.h>

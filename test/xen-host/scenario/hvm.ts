@@ -6,7 +6,9 @@ import { groupsIn } from '../port-groups.ts';
 import type { Scenario } from '../scenario.ts';
 import { checkPicture, sendCorpus } from '../traffic.ts';
 
-/** A fully virtualised guest has two ports with one MAC; it uses the emulated card, behind the tap of its device model. */
+/**
+ * A fully virtualised guest has two ports with one MAC; it uses the emulated card, behind the tap of its device model.
+ */
 export const hvm: Scenario = {
   name: 'hvm',
   script: 'product',

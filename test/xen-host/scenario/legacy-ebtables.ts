@@ -17,7 +17,10 @@ const GUESTS = 4;
 const ROUNDS = 2;
 const LIST = 'for table in nat filter; do ebtables -t $table -L; done';
 
-/** Runs one command for each vif, all at once. @returns the first line of each that failed; warnings of others do not count */
+/**
+ * Runs one command for each vif, all at once. @returns the first line of each that failed; warnings of others do not
+ * count
+ */
 async function forAll(host: XenHost, vifs: readonly RulesVif[], command: (vif: RulesVif) => string): Promise<string[]> {
   const out = (vif: RulesVif) => `/run/race/${vif.device}`;
   const jobs = vifs.map(

@@ -3,7 +3,9 @@ import { makeNetwork } from '../network.ts';
 import type { Scenario } from '../scenario.ts';
 import { arrived, leaked, sendCorpus } from '../traffic.ts';
 
-/** The picture before: what Debian's own vif-bridge lets through although the guests have ip= in their configuration. */
+/**
+ * The picture before: what Debian's own vif-bridge lets through although the guests have ip= in their configuration.
+ */
 export const stockBaseline: Scenario = {
   name: 'stock-baseline',
   script: 'stock',

@@ -31,8 +31,8 @@ END
 }
 
 /**
- * What each finds in dom0: stock no table of ours, for that closes ports that we did not set up; ours the table that is made
- * once for all vifs.
+ * What each finds in dom0: stock no table of ours, for that closes ports that we did not set up; ours the table that is
+ * made once for all vifs.
  */
 async function prepare(host: XenHost, who: Contestant): Promise<void> {
   await host.sh('nft flush ruleset; rm -rf /run/xen-vif-bridge');
