@@ -76,8 +76,8 @@ export interface Backend {
   readonly atOnce: number;
 
   /**
-   * Makes the kernel's rules of vifs what the plans say, whatever they were; first the base if it is not there. A vif whose
-   * rules cannot be loaded does not keep the others from theirs.
+   * Makes the kernel's rules of vifs what the plans say, whatever they were; first the base if it is not there. A vif
+   * whose rules cannot be loaded does not keep the others from theirs.
    */
   load(planned: readonly PlannedPort[]): Promise<Failures>;
   /** Takes the rules of one vif out, whatever is left of them. */

@@ -34,8 +34,8 @@ export async function online(given: Host, event: HotplugEvent): Promise<void> {
 }
 
 /**
- * For speed alone, first what takes longest where there are many devices. xenstore is read under the lock: a re-apply that
- * had it meanwhile may have read something newer.
+ * For speed alone, first what takes longest where there are many devices. xenstore is read under the lock: a re-apply
+ * that had it meanwhile may have read something newer.
  */
 function readAhead(host: Managed, event: HotplugEvent): void {
   if (event.type === 'vif' && host.rtnetlink === undefined) batchAhead(host, 'bridge');
@@ -43,7 +43,10 @@ function readAhead(host: Managed, event: HotplugEvent): void {
   if (host.rules.base() !== undefined) host.rules.ahead();
 }
 
-/** The link goes down first. Beside that, for speed alone: what need not wait for the rules only closes and tidies the port. */
+/**
+ * The link goes down first. Beside that, for speed alone: what need not wait for the rules only closes and tidies the
+ * port.
+ */
 function inSteps(host: Managed, { event, setup }: Prepared): Manner {
   return {
     takesDown: true,

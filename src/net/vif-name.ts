@@ -27,8 +27,8 @@ export function parseVifName(name: string): VifName | undefined {
 const GUEST_PREFIX = 'vif';
 
 /**
- * True for a name that belongs to a guest, whether a run of ours has configured that port or not: unmanaged ports are known
- * by it. Wider than `parseVifName` on purpose: a device `vifdmz` is filtered, so it is also exempted and listed.
+ * True for a name that belongs to a guest, whether a run of ours has configured that port or not: unmanaged ports are
+ * known by it. Wider than `parseVifName` on purpose: a device `vifdmz` is filtered, so it is also exempted and listed.
  */
 export function isGuestPort(name: string): boolean {
   return name.startsWith(GUEST_PREFIX);

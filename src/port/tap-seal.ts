@@ -5,8 +5,9 @@ import { DOM0_SIDE_MAC } from '../net/mac-address.ts';
 /**
  * The names around a tap whose guest may leave work on its frames to the kernel (a virtio_net_hdr before each).
  *
- * With NEEDS_CSUM in that header the guest names 16 bits of the frame, anywhere behind the MAC addresses, into which the
- * kernel writes a sum of its choice, and the kernel does so only when the frame leaves the host, behind every hook there
+ * With NEEDS_CSUM in that header the guest names 16 bits of the frame, anywhere behind the MAC addresses, into which
+ * the kernel writes a sum of its choice, and the kernel does so only when the frame leaves the host, behind every hook
+ * there
  * is. No packet filter sees the request. So the tap itself is no port: it hands every frame to `sum`, one end of a veth
  * pair that may leave no sum to others, so the frame is finished before it comes out of the other end, `port`, which is
  * the port of the bridge and bears the name by which Xen and admins know the tap.
@@ -37,8 +38,8 @@ export function tapSeal(port: InterfaceName): TapSeal | undefined {
 const UNLIMITED_MTU = 65535;
 
 /**
- * The tap leaves its name to the new port. Both have their MAC from the beginning: systemd-udevd gives one of its own to
- * a device whose MAC is random (systemd.link(5), MACAddressPolicy).
+ * The tap leaves its name to the new port. Both have their MAC from the beginning: systemd-udevd gives one of its own
+ * to a device whose MAC is random (systemd.link(5), MACAddressPolicy).
  *
  * @param tap the name that the tap still has; undefined if it is `raw` already
  * @param pair the veth pair is to be made

@@ -30,8 +30,8 @@ export interface Manner {
 }
 
 /**
- * Makes kernel, ports and state what is planned. Each step is one program for all vifs, and a vif that fails at one takes
- * no part in the next; the others do. One vif or 4000, new or in service: there is no other way.
+ * Makes kernel, ports and state what is planned. Each step is one program for all vifs, and a vif that fails at one
+ * takes no part in the next; the others do. One vif or 4000, new or in service: there is no other way.
  *
  * The caller has locked all of them.
  *
@@ -56,7 +56,8 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
       host.log.say('warning', `${prepared.vif.name}: /proc/sys is read-only, IPv6 stays on in dom0`);
     }
   }
-  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is bound
+  // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is
+  // bound
   // to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first. Such a one was
   // never in service: it may go down.
   await batch('ip', ({ prepared: { setup } }) => (setup.rename ? prepareLines(setup) : []));

@@ -183,7 +183,8 @@ export interface Unsealed {
 }
 
 /**
- * Looks whether the frames of taps are finished before the filter: one program for all that are sealed, and one for each.
+ * Looks whether the frames of taps are finished before the filter: one program for all that are sealed, and one for
+ * each.
  *
  * @returns those of which it is not so, by their device
  */

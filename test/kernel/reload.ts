@@ -13,7 +13,9 @@ import type { Dom0, Guest } from './dom0.ts';
 import { A, V } from './frames.ts';
 import { GUEST_A, GUEST_V, openGuests, testFrames } from './verdict.ts';
 
-/** Two of each kind, so that every set has at least two elements: nft 1.0.6 crashes over some sets with more than one. */
+/**
+ * Two of each kind, so that every set has at least two elements: nft 1.0.6 crashes over some sets with more than one.
+ */
 const KINDS: readonly (readonly [IdentityValues, NoIp])[] = [
   [{ ip: '192.0.2.1 192.0.2.2 2001:db8::1 2001:db8::2' }, 'deny'],
   [{ ip: '198.51.100.1 2001:db8:1::1' }, 'deny'],
@@ -69,7 +71,8 @@ export function testReload(nft: Nft): void {
     const listed = await list(nft, here);
     await load(elsewhere, listed);
     assert.equal(await list(nft, elsewhere), listed);
-    // What was loaded from it is what is listed of it; once more, because the first listing may have meant another thing.
+    // What was loaded from it is what is listed of it; once more, because the first listing may
+    // have meant another thing.
     await load(elsewhere, `flush ruleset\n${await list(nft, elsewhere)}`);
     assert.equal(await list(nft, elsewhere), listed);
   });

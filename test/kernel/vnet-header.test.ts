@@ -1,6 +1,6 @@
 /**
- * A guest with a virtio card says in the virtio_net_hdr of a frame where the kernel is to write a checksum. The kernel does
- * so when the frame leaves: what the filter has read must be what leaves.
+ * A guest with a virtio card says in the virtio_net_hdr of a frame where the kernel is to write a checksum. The kernel
+ * does so when the frame leaves: what the filter has read must be what leaves.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,5 +1,6 @@
 /*
- * The tests' device model: opens taps as QEMU does and writes to them what a guest with a virtio card may write. Started
+ * The tests' device model: opens taps as QEMU does and writes to them what a guest with a virtio card may write.
+ * Started
  * once in a network namespace; then one command a line on stdin. Every reply is any number of data lines and one last
  * line, ". ..." or "! ERRNO text".
  *

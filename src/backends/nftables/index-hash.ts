@@ -1,12 +1,13 @@
 import type { Direction } from '../../filter/reasons.ts';
 
 /**
- * An interface index as a number in a set. nft prints the index itself as the name of the device, and a saved listing with
- * the name of a device that is not there (yet) does not load, so a host would boot without any of its rules. A hash of the
- * index is just a number to it.
+ * An interface index as a number in a set. nft prints the index itself as the name of the device, and a saved listing
+ * with
+ * the name of a device that is not there (yet) does not load, so a host would boot without any of its rules. A hash of
+ * the index is just a number to it.
  *
- * The key of the set is the type of plain bits, which nft keeps in network byte order, and the hash is in that of the host:
- * all Xen hosts are little-endian.
+ * The key of the set is the type of plain bits, which nft keeps in network byte order, and the hash is in that of the
+ * host: all Xen hosts are little-endian.
  */
 export const INDEX_HASH: Readonly<Record<Direction | 'type', string>> = {
   'from-guest': 'jhash iif mod 4294967295 seed 0x1',

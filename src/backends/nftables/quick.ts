@@ -24,8 +24,8 @@ import { type OtherChain, renderMatch, renderOutcome, stageChain } from './stage
  *
  * Measured, against an unfiltered bridge: 1.35 from a guest and 1.37 to it, by way of the stages 1.67 and 1.60. What
  * makes it short: ether type and form in one look, comparisons that the kernel has a fast form of (nft_payload_fast,
- * nft_bitwise_fast, nft_cmp_fast: aligned, at most 4 bytes), one look for MAC and address together. That also says that a
- * frame to a guest is for one station; of one from a guest the kernel has said so (`pkttype`, eth_type_trans).
+ * nft_bitwise_fast, nft_cmp_fast: aligned, at most 4 bytes), one look for MAC and address together. That also says
+ * that a frame to a guest is for one station; of one from a guest the kernel has said so (`pkttype`, eth_type_trans).
  *
  * What it takes is PERMITTED, as in the stages. What it must leave to them is in src/filter/ordinary.ts: the ports are
  * read from the stages, and a test without a kernel walks every way on which they could have judged what is accepted
