@@ -137,8 +137,8 @@ async function attempt<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'tool') throw error;
-    throw new Failure('tool', `a tap with a vnet header cannot be filtered: ${failureLine(error)}`, { hint: WAY_OUT });
+    if (!(error instanceof Failure) || (error.code !== 'tool' && error.code !== 'not-installed')) throw error;
+    throw new Failure(error.code, `a tap with a vnet header cannot be filtered: ${failureLine(error)}`, { hint: WAY_OUT });
   }
 }
 
