@@ -138,7 +138,9 @@ async function attempt<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof Failure) || (error.code !== 'tool' && error.code !== 'not-installed')) throw error;
-    throw new Failure(error.code, `a tap with a vnet header cannot be filtered: ${failureLine(error)}`, { hint: WAY_OUT });
+    throw new Failure(error.code, `a tap with a vnet header cannot be filtered: ${failureLine(error)}`, {
+      hint: WAY_OUT,
+    });
   }
 }
 
