@@ -18,7 +18,7 @@ export interface IpPrefix {
 /** What one word of `ip=` says: what the guest may use, and the subnet broadcast that its netmask tells. */
 export interface AssignedAddress {
   readonly prefix: IpPrefix;
-  /** Directed broadcast address known from a netmask (RFC 919), as canonical text. */
+  /** Directed broadcast address (RFC 919) of the subnet that the netmask of one address tells, as canonical text. */
   readonly broadcast: string | undefined;
   /** Something the admin should read in the log, e.g. that host bits made this one address. */
   readonly note: string | undefined;
@@ -72,14 +72,15 @@ export function parseAssignedAddress(word: string, at: string): AssignedAddress 
       'to leave a guest unrestricted write no ip= and set no_ip = unrestricted in the policy file',
     );
   }
-  const bytes = Uint8Array.from(ipaddr.parse(address).toByteArray());
+  const bytes = Uint8Array.from(ipaddr.parse(family === 6 ? (withoutDots(address) ?? address) : address).toByteArray());
   const forbidden = whyForbidden(bytes, length);
   if (forbidden !== undefined) throw refuse(`${shown(word)} ${forbidden}`);
 
   const block = makePrefix(bytes, length);
   const host = makePrefix(bytes, FULL[family]);
   if (length === FULL[family] || block.text.split('/')[0] === host.text) {
-    return { prefix: block, broadcast: blockBroadcast(block), note: wideNote(block) };
+    // A block is no subnet: all of its addresses are the guest's.
+    return { prefix: block, broadcast: undefined, note: blockNote(block) };
   }
   const broadcast = blockBroadcast(block);
   if (broadcast === host.text) {
@@ -95,8 +96,7 @@ export function parseAssignedAddress(word: string, at: string): AssignedAddress 
 }
 
 /**
- * Which family the text is a complete address of; undefined for everything else, also a zone id (`fe80::1%eth0`) or an
- * address with a dotted tail, which is a mapped or translated one.
+ * Which family the text is a complete address of; undefined for everything else, also a zone id (`fe80::1%eth0`).
  *
  * node:net says the same, by one expression that takes Node 7 ms to compile.
  */
@@ -111,13 +111,26 @@ function isIPv4(text: string): boolean {
   return parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255);
 }
 
-/** RFC 4291 section 2.2, forms 1 and 2: eight groups, or fewer and one `::` for at least one group. */
+/** RFC 4291 section 2.2, all three forms: eight groups, or fewer and one `::` for at least one group; the last two dotted. */
 function isIPv6(text: string): boolean {
-  const halves = text.split('::');
+  const halves = withoutDots(text)?.split('::') ?? [];
+  if (halves.length === 0) return false;
   if (halves.length > 2) return false;
   const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
   if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return false;
   return halves.length === 2 ? groups.length < 8 : groups.length === 8;
+}
+
+/**
+ * RFC 4291 section 2.2, form 3: the last two groups may be written like an IPv4 address (`2001:db8::192.0.2.33`). Here as
+ * two groups; undefined if the dotted part is no IPv4 address.
+ */
+function withoutDots(text: string): string | undefined {
+  if (!text.includes('.')) return text;
+  const tail = text.slice(text.lastIndexOf(':') + 1);
+  if (!isIPv4(tail)) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0] = tail.split('.').map(Number);
+  return `${text.slice(0, -tail.length)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
 }
 
 function parseLength(text: string, family: Family): number | undefined {
@@ -136,16 +149,27 @@ function blockBroadcast(block: IpPrefix): string | undefined {
   return addressText(block.bytes.map((byte, index) => byte | (0xff & ~maskByte(block.length, index))));
 }
 
-function wideNote(block: IpPrefix): string | undefined {
+function blockNote(block: IpPrefix): string | undefined {
+  if (block.length < FULL[6] && overlaps(block, LINK_LOCAL)) {
+    return `${block.text} holds the link-local addresses of routers and neighbours: the guest may answer ND for them; write its own fe80:: address instead`;
+  }
   const limit = block.family === 4 ? 24 : 64;
   if (block.length >= limit) return undefined;
   return `${block.text} is wide: the guest may answer ARP or ND for every address in it`;
+}
+
+/** True if some address is in both. */
+function overlaps(one: IpPrefix, other: IpPrefix): boolean {
+  return contains(one, other) || contains(other, one);
 }
 
 function maskByte(length: number, index: number): number {
   const bits = Math.min(8, Math.max(0, length - index * 8));
   return (0xff << (8 - bits)) & 0xff;
 }
+
+/** RFC 4291 section 2.5.6. */
+const LINK_LOCAL = makePrefix(Uint8Array.from([0xfe, 0x80, ...Array<number>(14).fill(0)]), 10);
 
 /** Blocks that are never a guest's own: IANA special-purpose registries (RFC 6890) and RFC 4291. */
 const NEVER_OWN: readonly { readonly bytes: Uint8Array; readonly length: number; readonly why: string }[] = [

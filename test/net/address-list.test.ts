@@ -27,14 +27,17 @@ const ACCEPTED: readonly (readonly [written: string, read: string, broadcasts?: 
   ['192.0.2.1\t192.0.2.2', '192.0.2.1 192.0.2.2'],
   ['192.0.2.1 192.0.2.1', '192.0.2.1'],
   ['192.0.2.1/32', '192.0.2.1'],
-  ['192.0.2.0/24', '192.0.2.0/24', '192.0.2.255'],
-  ['192.0.2.0/255.255.255.0', '192.0.2.0/24', '192.0.2.255'],
+  // A block is no subnet.
+  ['192.0.2.0/24', '192.0.2.0/24'],
+  ['192.0.2.0/28', '192.0.2.0/28'],
+  ['192.0.2.0/255.255.255.0', '192.0.2.0/24'],
   ['192.0.2.5/24', '192.0.2.5', '192.0.2.255'],
   ['192.0.2.5/255.255.255.0', '192.0.2.5', '192.0.2.255'],
   ['192.0.2.4/31', '192.0.2.4/31'],
   ['192.0.2.5/31', '192.0.2.5'],
-  ['192.0.2.0/24 192.0.2.7', '192.0.2.0/24', '192.0.2.255'],
-  ['192.0.2.7 192.0.2.0/24', '192.0.2.0/24', '192.0.2.255'],
+  ['192.0.2.0/24 192.0.2.7', '192.0.2.0/24'],
+  ['192.0.2.7 192.0.2.0/24', '192.0.2.0/24'],
+  ['192.0.2.7/24 192.0.2.0/28', '192.0.2.0/28', '192.0.2.255'],
   ['10.0.0.1/24 10.0.0.2/24', '10.0.0.1 10.0.0.2', '10.0.0.255'],
   ['2001:DB8::0005', '2001:db8::5'],
   ['2001:db8::5/64', '2001:db8::5'],
@@ -44,6 +47,11 @@ const ACCEPTED: readonly (readonly [written: string, read: string, broadcasts?: 
   ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
   ['1:2:3:4:5:6:7::', '1:2:3:4:5:6:7:0'],
   ['fe80::1', 'fe80::1'],
+  ['fe80::/64', 'fe80::/64'],
+  ['2001:db8::192.0.2.33', '2001:db8::c000:221'],
+  ['2001:db8:1:2:3:4:192.0.2.33', '2001:db8:1:2:3:4:c000:221'],
+  ['2001:DB8::192.0.2.0/120', '2001:db8::c000:200/120'],
+  ['2001:db8::5:192.0.2.33/64', '2001:db8::5:c000:221'],
   ['192.0.2.1 2001:db8::5/64', '192.0.2.1 2001:db8::5'],
   ['169.254.7.7', '169.254.7.7'],
 ];
@@ -104,11 +112,20 @@ const REFUSED: readonly (readonly [text: string, because: RegExp])[] = [
   // IPv6 that is not one plain address.
   ['fe80::1%eth0', /is not an IP address/],
   ['fe80::1%25eth0', /is not an IP address/],
-  ['::ffff:192.0.2.1', /is not an IP address/],
+  ['::ffff:192.0.2.1', /IPv4-mapped/],
   ['::ffff:c000:201', /IPv4-mapped/],
-  ['64:ff9b::192.0.2.1', /is not an IP address/],
+  ['64:ff9b::192.0.2.1', /NAT64/],
   ['64:ff9b::c000:201', /NAT64/],
-  ['::192.0.2.1', /is not an IP address/],
+  ['::192.0.2.1', /IPv4-compatible/],
+  ['::127.0.0.1', /IPv4-compatible/],
+  ['2001:db8::192.0.2', /is not an IP address/],
+  ['2001:db8::192.0.2.256', /is not an IP address/],
+  ['2001:db8::192.0.2.033', /is not an IP address/],
+  ['2001:db8::192.0.2.33.', /is not an IP address/],
+  ['2001:db8::192.0.2.33:1', /is not an IP address/],
+  ['2001:192.0.2.33::', /is not an IP address/],
+  ['1:2:3:4:5:6:7:192.0.2.33', /is not an IP address/],
+  ['1:2:3:4:5:192.0.2.33', /is not an IP address/],
   ['::c000:201', /IPv4-compatible/],
   ['::', /unspecified/],
   ['::1', /loopback/],
@@ -168,6 +185,13 @@ test('host bits are said so in the log, with what was understood', () => {
 test('a wide block is said so in the log', () => {
   assert.match(parse('10.0.0.0/8').notes[0] ?? '', /10\.0\.0\.0\/8 is wide/);
   assert.match(parse('2001:db8::/32').notes[0] ?? '', /2001:db8::\/32 is wide/);
+});
+
+test('a block of link-local addresses is said to hold those of routers too, whatever its length', () => {
+  for (const block of ['fe80::/64', 'fe80::/10', 'fe80::1:0/112', 'fe00::/8', 'fe80:0:0:1::/64']) {
+    assert.match(parse(block).notes[0] ?? '', /link-local addresses of routers/, block);
+  }
+  for (const own of ['fe80::1', 'fec0::/64', '2001:db8::/64']) assert.deepEqual(parse(own).notes, [], own);
 });
 
 const ipv4Word = fc
@@ -275,7 +299,7 @@ test('no text makes the address parser throw anything but a refusal', () => {
   );
 });
 
-test('a word is an address exactly where node:net says so, but for zone ids and dotted tails', () => {
+test('a word is an address exactly where node:net says so, but for zone ids', () => {
   const groups = fc.array(fc.constantFrom('', '0', '1', 'ff', 'ABCD', '0001', '12345', 'g', '1.2.3.4', 'fe80%eth0'), {
     minLength: 1,
     maxLength: 10,
@@ -293,7 +317,7 @@ test('a word is an address exactly where node:net says so, but for zone ids and 
   );
   fc.assert(
     fc.property(text, (address) => {
-      const expected = isIPv4(address) ? 4 : isIPv6(address) && !/[%.]/.test(address) ? 6 : undefined;
+      const expected = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined;
       assert.equal(familyOf(address), expected, address);
     }),
     { numRuns: 5_000 },
