@@ -2,7 +2,7 @@ import { holding, type Lock } from '../effects/lock.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
-import { parseInterfaceName } from '../net/interface-name.ts';
+import { parseDeviceName } from '../net/interface-name.ts';
 import { isGuestPort } from '../net/vif-name.ts';
 import type { BackendName } from '../policy/keys.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
@@ -85,7 +85,7 @@ export async function leaveFormer(host: Pick<Host, 'log'>, former: Backend | und
 
 /** Who a record is about. @throws Failure `input` if it makes no sense */
 export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
-  return parseIdentity({ device: parseInterfaceName(device, 'state'), type }, values, 'state');
+  return parseIdentity({ device: parseDeviceName(device, 'state'), type }, values, 'state');
 }
 
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */

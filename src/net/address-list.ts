@@ -1,5 +1,5 @@
 import { Failure, shown } from '../errors.ts';
-import { type AssignedAddress, contains, type IpPrefix, parseAssignedAddress } from './ip-prefix.ts';
+import { type AssignedAddress, contains, type IpPrefix, isHost, parseAssignedAddress } from './ip-prefix.ts';
 
 /** All that one `ip=` value says. Empty lists mean: nothing of that kind was given. */
 export interface AddressList {
@@ -13,8 +13,6 @@ export interface AddressList {
 
 /** More than one xenstore value can hold (4096 bytes a message, docs/misc/xenstore.txt). */
 const LONGEST = 4096;
-/** More addresses than any guest has by hand; a list longer than this is a mistake. */
-const MOST = 128;
 
 /**
  * Reads an `ip=` value in every form that admins write and xl passes on: words separated by blanks, commas or
@@ -26,7 +24,7 @@ export function parseAddressList(text: string, at: string): AddressList {
   if (text.length > LONGEST) {
     throw new Failure('input', `the address list is ${text.length} characters long`, {
       at,
-      hint: `at most ${LONGEST} characters and ${MOST} addresses`,
+      hint: `at most ${LONGEST} characters; write a block like 192.0.2.0/28 instead`,
     });
   }
   const control = /[^\x20-\x7e\t]/.exec(text);
@@ -40,12 +38,6 @@ export function parseAddressList(text: string, at: string): AddressList {
   if (words.length === 0 && /[,;]/.test(text)) {
     throw new Failure('input', `${shown(text)} names no address`, { at, hint: 'write addresses, or no ip= at all' });
   }
-  if (words.length > MOST) {
-    throw new Failure('input', `${words.length} addresses are too many for one vif`, {
-      at,
-      hint: `at most ${MOST}; write a block like 192.0.2.0/28 instead`,
-    });
-  }
   const assigned = words.map((word) => parseAssignedAddress(word, at));
   return {
     ipv4: distinct(assigned, 4),
@@ -58,11 +50,7 @@ export function parseAddressList(text: string, at: string): AddressList {
 /** The prefixes of one family, without those that another one already holds. */
 function distinct(assigned: readonly AssignedAddress[], family: 4 | 6): IpPrefix[] {
   const all = assigned.map((one) => one.prefix).filter((prefix) => prefix.family === family);
-  return all.filter(
-    (prefix, index) =>
-      !all.some(
-        (other, otherIndex) =>
-          otherIndex !== index && contains(other, prefix) && (other.length < prefix.length || otherIndex < index),
-      ),
-  );
+  const different = [...new Map(all.map((prefix) => [prefix.text, prefix])).values()];
+  const blocks = different.filter((prefix) => !isHost(prefix));
+  return different.filter((prefix) => !blocks.some((block) => block.length < prefix.length && contains(block, prefix)));
 }

@@ -40,6 +40,11 @@ export function makePrefix(bytes: Uint8Array, length: number): IpPrefix {
   return { family, bytes: network, length, text: length === FULL[family] ? text : `${text}/${length}` };
 }
 
+/** True for a single address. */
+export function isHost(prefix: IpPrefix): boolean {
+  return prefix.length === FULL[prefix.family];
+}
+
 /** True if every address of `inner` is in `outer`. */
 export function contains(outer: IpPrefix, inner: IpPrefix): boolean {
   if (outer.family !== inner.family || outer.length > inner.length) return false;
@@ -111,7 +116,10 @@ function isIPv4(text: string): boolean {
   return parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255);
 }
 
-/** RFC 4291 section 2.2, all three forms: eight groups, or fewer and one `::` for at least one group; the last two dotted. */
+/**
+ * RFC 4291 section 2.2, all three forms: eight groups, or fewer and one `::` for at least one group; the last two
+ * dotted.
+ */
 function isIPv6(text: string): boolean {
   const halves = withoutDots(text)?.split('::') ?? [];
   if (halves.length === 0) return false;
@@ -122,8 +130,8 @@ function isIPv6(text: string): boolean {
 }
 
 /**
- * RFC 4291 section 2.2, form 3: the last two groups may be written like an IPv4 address (`2001:db8::192.0.2.33`). Here as
- * two groups; undefined if the dotted part is no IPv4 address.
+ * RFC 4291 section 2.2, form 3: the last two groups may be written like an IPv4 address (`2001:db8::192.0.2.33`).
+ * Here as two groups; undefined if the dotted part is no IPv4 address.
  */
 function withoutDots(text: string): string | undefined {
   if (!text.includes('.')) return text;

@@ -1,5 +1,5 @@
 import { Failure, shown } from '../errors.ts';
-import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
+import { type InterfaceName, parseDeviceName } from '../net/interface-name.ts';
 import { parseVifName, type VifName } from '../net/vif-name.ts';
 import type { IdentityValues, PortType } from './vif-identity.ts';
 
@@ -59,7 +59,7 @@ export function parseHotplugEvent(
       hint: `Xen sets it; by hand write: vif-bridge ${command}${type === 'tap' ? ' type_if=tap' : ''} ${variable}=vif1.0${type === 'tap' ? '-emu' : ''} ...`,
     });
   }
-  const device = parseInterfaceName(deviceText, variable);
+  const device = parseDeviceName(deviceText, variable);
   const given: IdentityValues = {
     mac: get('mac'),
     ip: get('ip'),

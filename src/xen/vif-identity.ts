@@ -47,9 +47,10 @@ const MTU_MAX = 65535;
  */
 export function parseIdentity(
   port: { device: InterfaceName; type: PortType },
-  values: IdentityValues,
+  given: IdentityValues,
   at: string,
 ): VifIdentity {
+  const values = unquoted(given);
   const where = (key: string): string => `${key} of ${at}`;
   if (values.mac === undefined || values.mac === '') {
     throw new Failure('input', `no MAC address for ${port.device}`, {
@@ -67,6 +68,15 @@ export function parseIdentity(
     mtu: parseMtu(values.mtu, where('mtu')),
     hvm: port.type === 'tap' || values.nicType === 'vif_ioemu' || values.nicType === 'ioemu',
   };
+}
+
+/** xl keeps quotes that stand inside its own (`vifname="n1"`); one pair around a value is not part of it. */
+export function unquoted(values: IdentityValues): IdentityValues {
+  return Object.fromEntries(Object.entries(values).map(([key, text]) => [key, text && withoutQuotes(text)]));
+}
+
+function withoutQuotes(text: string): string {
+  return /^(["'])([^"']*)\1$/.exec(text)?.[2] ?? text;
 }
 
 function parseFinalName(

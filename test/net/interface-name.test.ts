@@ -1,12 +1,32 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { parseInterfaceName } from '../../src/net/interface-name.ts';
+import { parseDeviceName, parseInterfaceName } from '../../src/net/interface-name.ts';
 import { accepts, refusal } from './refusal.ts';
 
 const parse = (text: string): string => parseInterfaceName(text, 'vifname');
 
-for (const name of ['vif1.0', 'vif9999.15-emu', 'xenbr0', 'tap1.0', 'web-01_a', 'v', 'ABCDEFGHIJKLMNO', 'br0.100']) {
+for (const name of [
+  'vif1.0',
+  'vif9999.15-emu',
+  'xenbr0',
+  'tap1.0',
+  'web-01_a',
+  'v',
+  'ABCDEFGHIJKLMNO',
+  'br0.100',
+  '1st_domU0',
+  '_dmz',
+  '10-web',
+  '.lan',
+  '0x10',
+  '1e5',
+  'web@rack2',
+  'a,b',
+  'a~b^c',
+  'if',
+  'ifx1',
+]) {
   test(`${name} is an interface name`, () => assert.equal(parse(name), name));
 }
 
@@ -14,7 +34,11 @@ const REFUSED: readonly (readonly [text: string, because: RegExp])[] = [
   ['', /is not an interface name/],
   ['.', /is not an interface name/],
   ['..', /is not an interface name/],
-  ['1vif', /is not an interface name/],
+  ['10', /a number/],
+  ['+web', /is not an interface name/],
+  ['web+', /is not an interface name/],
+  ['a=b', /is not an interface name/],
+  ['#web', /is not an interface name/],
   ['-all', /is not an interface name/],
   ['a/b', /is not an interface name/],
   ['../../proc', /is not an interface name/],
@@ -33,6 +57,8 @@ const REFUSED: readonly (readonly [text: string, because: RegExp])[] = [
   ['all', /settings of that name for every interface/],
   ['default', /settings of that name for every interface/],
   ['if5', /number of another interface/],
+  ['if5x', /number of another interface/],
+  ['if-1', /number of another interface/],
 ];
 
 for (const [text, because] of REFUSED) {
@@ -46,12 +72,13 @@ for (const [text, because] of REFUSED) {
 
 test('an accepted interface name is the text itself and needs no quoting anywhere', () => {
   const printable = fc.string({ minLength: 1, maxLength: 15 });
-  const likely = fc.stringMatching(/^[A-Za-z][A-Za-z0-9._-]{0,14}$/);
+  const likely = fc.stringMatching(/^[A-Za-z0-9._@,~^-]{1,15}$/);
   fc.assert(
     fc.property(fc.oneof(printable, likely), (text) => {
       if (!accepts(parse, text)) return;
       assert.equal(parse(text), text);
-      assert.match(text, /^[A-Za-z][A-Za-z0-9._-]{0,14}$/);
+      assert.match(text, /^[A-Za-z0-9._@,~^][A-Za-z0-9._@,~^-]{0,14}$/);
+      assert.doesNotMatch(text, /^[0-9]+$/);
     }),
   );
 });
@@ -62,4 +89,11 @@ test('no text makes the name parser throw anything but a refusal', () => {
       accepts(parse, text);
     }),
   );
+});
+
+test('the first name of a device names a chain too: it is what Xen, QEMU and udev make', () => {
+  for (const name of ['vif1.0', 'tap3.0', 'vif1.0-emu']) assert.equal(parseDeviceName(name, 'vif'), name);
+  for (const name of ['1st_domU0', '_dmz', 'web@rack2', 'a,b', 'if5']) {
+    assert.match(refusal((text) => parseDeviceName(text, 'vif'), name).message, /device|another interface/);
+  }
 });

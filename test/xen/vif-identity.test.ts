@@ -46,6 +46,24 @@ test('a vifname that does not fit, with its -emu, is refused as a whole', () => 
   }
 });
 
+test('one layer of quotes, which xl keeps in a value, is taken off every key', () => {
+  for (const quote of ['"', "'"]) {
+    const quoted = (text: string): string => `${quote}${text}${quote}`;
+    const vif = identity({
+      mac: quoted(MAC),
+      ip: quoted('192.0.2.1'),
+      bridge: quoted('1st-br'),
+      vifname: quoted('n1'),
+      mtu: quoted('9000'),
+    });
+    assert.deepEqual([vif.mac, vif.bridge, vif.name, vif.mtu], [MAC, '1st-br', 'n1', 9000]);
+    assert.equal(vif.addresses.ipv4[0]?.text, '192.0.2.1');
+    assert.equal(identity({ vifname: quoted('eleven-long') }, 'tap').name, 'eleven-long-emu');
+    assert.equal(identity({ vifname: quoted('') }).name, 'vif1.0');
+  }
+  for (const vifname of ['"n1', "n1'", '""n1""', '"']) refusal(() => identity({ vifname }), '');
+});
+
 test('a tap, and a vif of an emulated NIC, have a twin', () => {
   assert.equal(identity({}, 'tap').hvm, true);
   for (const nicType of ['vif_ioemu', 'ioemu']) assert.equal(identity({ nicType }).hvm, true);

@@ -1,6 +1,6 @@
 import { macOnlyTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
-import { parseInterfaceName } from '../../net/interface-name.ts';
+import { parseDeviceName } from '../../net/interface-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { parseIdentity } from '../../xen/vif-identity.ts';
 import type { RuleLimit } from '../backend.ts';
@@ -41,7 +41,7 @@ export function rulesDigest(policy: RulePolicy): string {
 }
 
 function sampleRules(policy: RulePolicy): string {
-  const device = parseInterfaceName('vif', 'sample');
+  const device = parseDeviceName('vif', 'sample');
   const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01' }, 'sample');
   const plan = { device, mode: 'mac-only', terms: macOnlyTerms(vif, ['192.0.2.255']) } as const;
   const load: EbtLoad = {
