@@ -263,9 +263,18 @@ else {
     passes('an ARP probe in the block', asks('0.0.0.0', '192.0.2.10')),
     dropped('arp-spa', 'ARP from beside the block', asks('192.0.2.16')),
     dropped('arp-probe', 'an ARP probe beside the block', asks('0.0.0.0', '192.0.2.16')),
-    passes(
-      'a broadcast to the block',
+    dropped(
+      'l2l3-mismatch',
+      'a broadcast frame to the last address of the block, which is no subnet',
       frame(ALL, A.mac, TYPE.ip, ip4({ src: '192.0.2.9', dst: '192.0.2.15' }, udp(9, 9))),
+    ),
+    passes(
+      'a packet to a neighbour with the last address of a block',
+      frame(G.mac, A.mac, TYPE.ip, ip4({ src: '192.0.2.9', dst: '192.0.2.15' }, udp(9, 9))),
+    ),
+    passes(
+      "a broadcast to dom0's subnet",
+      frame(ALL, A.mac, TYPE.ip, ip4({ src: '192.0.2.9', dst: '10.0.0.255' }, udp(9, 9))),
     ),
     dropped(
       'l2l3-mismatch',
@@ -297,7 +306,12 @@ else {
     unheard('ip-dst', 'a packet beside the block', toIt('192.0.2.16')),
     heard('ARP for an address in the block', askedFor('192.0.2.12')),
     unheard('arp-foreign', 'an ARP probe for an address beside the block', askedFor('192.0.2.16', '0.0.0.0')),
-    heard('a broadcast to the block', frame(ALL, G.mac, TYPE.ip, ip4({ src: G.ip, dst: '192.0.2.15' }, udp(9, 9)))),
+    heard('a packet to the last address of the block', toIt('192.0.2.15')),
+    unheard(
+      'l2l3-mismatch',
+      'a broadcast frame to the last address of the block',
+      frame(ALL, G.mac, TYPE.ip, ip4({ src: G.ip, dst: '192.0.2.15' }, udp(9, 9))),
+    ),
     heard('a packet to an IPv6 address in the block', toIt6('2001:db8:1::dead:beef:cafe:1')),
     unheard('ip6-dst', 'a packet to an IPv6 address beside the block', toIt6('2001:db8:1:1::1')),
     ...['2001:db8:1::1', '2001:db8:1::dead:beef:cafe:1'].map((address) =>
@@ -327,6 +341,13 @@ else {
     ...['2001:db8:1:7fff::1', '2001:db8:1:c000::1'].map((address) =>
       dropped('nd-target', `an advertisement of ${address}`, advertises(address, '2001:db8:1:8000::1')),
     ),
+  ]);
+
+  mode('an IPv6 address whose end is written like IPv4', { ip: '2001:db8::192.0.2.33' }, '', [
+    passes('a packet from the address', packet6('2001:db8::c000:221')),
+    passes('an advertisement of the address', advertises('2001:db8::c000:221')),
+    dropped('ip6-src', 'a packet from beside it', packet6('2001:db8::c000:222')),
+    heard('a packet to it', toIt6('2001:db8::c000:221')),
   ]);
 
   mode('a prefix with host bits is that one address and its broadcast', { ip: '192.0.2.5/24 2001:db8:1::5/64' }, '', [
