@@ -40,11 +40,16 @@ export function logAhead(host: { readonly ahead: StartAhead }): void {
 export function syslog(toPerson: boolean): Log {
   const lines: Line[] = [];
   let sending: Promise<void> = Promise.resolve();
+  let onTheWay = 0;
   const begin = (run: RunTool): void => {
     const batch = lines.splice(0);
     if (batch.length === 0) return;
-    // One after the other: syslog keeps their order.
-    sending = sending.then(() => send(batch, run, toPerson));
+    // One after the other: syslog keeps their order. The first one at once, while what was started ahead for it is there.
+    const sent = onTheWay === 0 ? send(batch, run, toPerson) : sending.then(() => send(batch, run, toPerson));
+    onTheWay += 1;
+    sending = sent.then(() => {
+      onTheWay -= 1;
+    });
   };
   return {
     say(severity, text) {
