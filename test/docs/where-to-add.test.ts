@@ -47,7 +47,6 @@ export function nothing(): Backend {
     dropsAtDevice: false,
     atOnce: 1,
     load: never,
-    loadAll: never,
     remove: never,
     dropLinkLocal: never,
     repair: never,
