@@ -44,7 +44,8 @@ export function syslog(toPerson: boolean): Log {
   const begin = (run: RunTool): void => {
     const batch = lines.splice(0);
     if (batch.length === 0) return;
-    // One after the other: syslog keeps their order. The first one at once, while what was started ahead for it is there.
+    // One after the other: syslog keeps their order. The first one at once, while what was started ahead for it is
+    // there.
     const sent = onTheWay === 0 ? send(batch, run, toPerson) : sending.then(() => send(batch, run, toPerson));
     onTheWay += 1;
     sending = sent.then(() => {

@@ -106,6 +106,7 @@ export async function changedCopy(t: { after(cleanUp: () => unknown): void }, ed
     bundle: true,
     platform: 'node',
     format: 'cjs',
+    target: 'node20',
     define: { VIF_BRIDGE_VERSION: '"a changed copy"' },
     external: ['bun:ffi'],
     logLevel: 'error',

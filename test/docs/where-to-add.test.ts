@@ -54,7 +54,7 @@ export function nothing(): Backend {
     ahead: () => {},
     base: () => undefined,
     drops: never,
-    limits: () => [{ open: true, text: 'nothing is filtered' }],
+    limits: () => [{ accepted: true, text: 'nothing is filtered' }],
     loadText: ({ port }) => ({ title: 'nothing', text: \`for \${port.name}\`, notes: [] }),
     removalText: () => ({ title: 'nothing', text: '', notes: [] }),
   };
