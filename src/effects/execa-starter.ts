@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { type Ended, type Starter, startedAs } from './starter.ts';
+import { type Ended, killGroup, type Starter, startedAs } from './starter.ts';
 
 /** By execa: for commands that people run. */
 export const startByExeca = ((tool, args, options) => {
@@ -13,8 +13,11 @@ export const startByExeca = ((tool, args, options) => {
     env: { LC_ALL: 'C' },
     maxBuffer: options.mostBytes,
   });
-  const ended = child.then(
-    (result): Ended => ({
+  const ended = child.then((result): Ended => {
+    const endless = result.isMaxBuffer === true;
+    // execa has ended the child alone.
+    if (endless) killGroup(child.pid);
+    return {
       status: result.exitCode,
       signal: result.signal,
       error:
@@ -23,8 +26,8 @@ export const startByExeca = ((tool, args, options) => {
           : undefined,
       stdout: String(result.stdout ?? ''),
       stderr: String(result.stderr ?? ''),
-      endless: result.isMaxBuffer === true,
-    }),
-  );
+      endless,
+    };
+  });
   return startedAs(child, ended);
 }) satisfies Starter;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { once } from '../once.ts';
 import { LAUNCHER } from './launcher.ts';
 
 /**
@@ -26,8 +27,8 @@ export function sinceStart(): number {
 const TICKS_PER_SECOND = 100;
 
 /** When Xen started this run, in clock ticks since boot: field 22 of proc_pid_stat(5), of its first process. */
-function startTicks(): number {
+const startTicks = once((): number => {
   const stat = readFileSync(`/proc/${LAUNCHER ?? 'self'}/stat`, 'utf8');
   // The name of the program, field 2, stands in parentheses and may hold anything.
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]);
-}
+});

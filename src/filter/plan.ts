@@ -30,8 +30,13 @@ export interface FilterPlan {
  */
 export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcasts: readonly string[]): FilterPlan {
   const broadcasts = [...new Set([...vif.addresses.broadcasts, ...subnetBroadcasts])];
-  const mode: FilterMode = vif.addresses.ipv4.length + vif.addresses.ipv6.length > 0 ? 'addresses' : policy.no_ip;
+  const mode = filterMode(vif, policy);
   return { device: vif.device, mode, terms: termsFor(vif, mode, broadcasts) };
+}
+
+/** How far a vif is restricted. */
+export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { no_ip }: FilterPolicy): FilterMode {
+  return ipv4.length + ipv6.length > 0 ? 'addresses' : no_ip;
 }
 
 function termsFor(vif: VifIdentity, mode: FilterMode, broadcasts: readonly string[]): OwnTerms {

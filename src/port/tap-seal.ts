@@ -1,6 +1,7 @@
 import type { BatchLine } from '../effects/batch.ts';
 import { INTERFACE_NAME_MAX, type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
 import { DOM0_SIDE_MAC } from '../net/mac-address.ts';
+import { parseVifName } from '../net/vif-name.ts';
 
 /**
  * The names around a tap whose guest may leave work on its frames to the kernel (a virtio_net_hdr before each).
@@ -27,8 +28,9 @@ export interface TapSeal {
  * @returns undefined where a name that somebody made up leaves no room for them
  */
 export function tapSeal(port: InterfaceName): TapSeal | undefined {
-  const ids = /^(?:vif|tap)([0-9]+\.[0-9]+)(?:-emu)?$/.exec(port)?.[1];
-  const name = (kind: 'raw' | 'sum'): string => (ids === undefined ? `${port}-${kind}` : `${kind}${ids}`);
+  const vif = parseVifName(port);
+  const name = (kind: 'raw' | 'sum'): string =>
+    vif === undefined ? `${port}-${kind}` : `${kind}${vif.domid}.${vif.devid}`;
   if (name('raw').length > INTERFACE_NAME_MAX) return undefined;
   const at = `the names around ${port}`;
   return { port, raw: parseInterfaceName(name('raw'), at), sum: parseInterfaceName(name('sum'), at) };

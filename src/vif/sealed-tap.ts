@@ -1,7 +1,7 @@
 import { type BatchLine, runBatch } from '../effects/batch.ts';
 import { toolFailure } from '../effects/exec.ts';
 import { Failure, failureLine } from '../errors.ts';
-import { buildPlan } from '../filter/plan.ts';
+import { filterMode } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { INTERFACE_NAME_MAX, type InterfaceName } from '../net/interface-name.ts';
 import type { VifPolicy } from '../policy/policy.ts';
@@ -87,9 +87,10 @@ export async function sealTap(host: SealHost, vif: VifIdentity): Promise<boolean
 
 /** What the policy says of a tap with such a header. */
 function isToBeSealed(host: SealHost, vif: VifIdentity, tap: InterfaceName): boolean {
-  if (isUnfiltered(host, vif)) return false;
   const wish = wishOf(host, vif);
   switch (wish) {
+    case undefined:
+      return false;
     case 'finish':
       return true;
     case 'allow':
@@ -105,13 +106,10 @@ function isToBeSealed(host: SealHost, vif: VifIdentity, tap: InterfaceName): boo
   }
 }
 
-function wishOf(host: Pick<Host, 'policy'>, vif: VifIdentity): Wish {
-  return resolvePolicy(host.policy, vif).vnet_header;
-}
-
-/** Who may send what he wants needs no detour. */
-function isUnfiltered(host: Pick<Host, 'policy'>, vif: VifIdentity): boolean {
-  return buildPlan(vif, resolvePolicy(host.policy, vif), []).mode === 'unrestricted';
+/** What the policy wants of such a tap; undefined for a vif that may send what it wants, and so needs no detour. */
+function wishOf({ policy }: Pick<Host, 'policy'>, vif: VifIdentity): Wish | undefined {
+  const own = resolvePolicy(policy, vif);
+  return filterMode(vif, own) === 'unrestricted' ? undefined : own.vnet_header;
 }
 
 async function runLines(host: SealHost, tool: 'ip' | 'tc', lines: readonly BatchLine[]): Promise<void> {
@@ -151,7 +149,7 @@ export function sealingText(
 ): [string, string][] {
   const parts = vif.type === 'tap' ? partsOf(host, vif) : undefined;
   if (parts === undefined) return [];
-  if (parts.tap !== undefined && (isUnfiltered(host, vif) || wishOf(host, vif) !== 'finish')) return [];
+  if (parts.tap !== undefined && wishOf(host, vif) !== 'finish') return [];
   const { seal, tap, pair } = parts;
   const text = (lines: readonly BatchLine[]): string => lines.map((line) => `${line.text}\n`).join('');
   return [
@@ -197,8 +195,9 @@ export async function unsealedTaps(host: SealHost, taps: readonly TapPort[]): Pr
     const { device } = vif;
     const seal = tapSeal(device);
     if (host.hasVnetHeader(name)) {
-      if (isUnfiltered(host, vif)) continue;
-      const allowed = wishOf(host, vif) === 'allow';
+      const wish = wishOf(host, vif);
+      if (wish === undefined) continue;
+      const allowed = wish === 'allow';
       const more = allowed ? ': vnet_header = allow' : `; repair with: vif-bridge reapply ${device}`;
       wrong.set(device, { damaged: !allowed, text: UNSEALED + more });
     } else if (seal !== undefined && unsealing(host, device).length > 0) sealed.push(seal);

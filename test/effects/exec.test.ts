@@ -84,10 +84,8 @@ for (const [name, start] of Object.entries(STARTERS)) {
         message: /^sh -c .* printed without end and was killed/,
       });
       assert.ok(process.memoryUsage().rss - before < 64 * 2 ** 20);
-      if (name === 'spawn') {
-        const all = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
-        await until(() => !all.some(isAlive));
-      }
+      const all = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
+      await until(() => !all.some(isAlive));
     });
   }
 
