@@ -76,6 +76,16 @@ const total: Total = { passed: 0, failed: 0, skipped: 0 };
 const skips: string[] = [];
 const timeout = files.some((file) => isLong(relative(HERE, file))) ? LONG_FILE_MS : FILE_MS;
 const stream = run({ files, concurrency: 1, timeout });
+const seconds = new Map<string, number>();
+let since = performance.now();
+// Files run one after the other, and each reports its tests as they end.
+function took({ file }: { file?: string }): void {
+  const now = performance.now();
+  if (file !== undefined) seconds.set(file, (seconds.get(file) ?? 0) + (now - since) / 1000);
+  since = now;
+}
+stream.on('test:pass', took);
+stream.on('test:fail', took);
 stream.on('test:pass', (event) => {
   if (isContainer(event)) return;
   if (event.skip !== undefined && event.skip !== false) {
@@ -93,6 +103,9 @@ stream.on('end', () => {
   // The reporter still has to print what it holds.
   setImmediate(() => {
     for (const skip of skips) console.log(`skipped: ${skip}`);
+    const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 10);
+    const list = slowest.map(([file, s]) => `${relative(HERE, file)} ${s.toFixed(0)}`);
+    console.log(`slowest, in seconds: ${list.join(', ')}`);
     console.log(
       `${total.passed} passed, ${total.failed} failed${total.skipped === 0 ? '' : `, ${total.skipped} skipped`}`,
     );
