@@ -4,7 +4,7 @@
  *
  * @param off true to switch it off first
  * @returns what is so now; undefined if the kernel refused, or could not be asked: then `ethtool` is to do it, which
- * says   why not
+ * says why not
  */
 export type TransmitChecksum = (device: string, off: boolean) => Promise<boolean | undefined>;
 

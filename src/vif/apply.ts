@@ -57,9 +57,8 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
     }
   }
   // Rules before anything else: they are bound to the interface index, by way of the group. Only an ingress chain is
-  // bound
-  // to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first. Such a one was
-  // never in service: it may go down.
+  // bound to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first. Such a
+  // one was never in service: it may go down.
   await batch('ip', ({ prepared: { setup } }) => (setup.rename ? prepareLines(setup) : []));
   const rules = loadRules(host, working());
   manner.whileLoading?.();

@@ -52,8 +52,7 @@ function planAll(given: Managed, vifs: readonly Renewable[], failures: Failures)
       const hasTwin = (macs.get(vif.mac) ?? 0) > 1 || twins(host, vif, find).length > 0;
       const prepared = prepareIdentified(host, event, present, { ...who, vif }, hasTwin);
       // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an
-      // offline
-      // may have been started before this, and be waiting.
+      // offline may have been started before this, and be waiting.
       const ticket = before?.bootId === host.bootId() ? before.ticket : 0;
       const record = recordOf({ ...host, ticket }, prepared, present, before);
       return [{ prepared, present, before, record }];
