@@ -8,8 +8,8 @@ import { parseVifName } from '../net/vif-name.ts';
  *
  * With NEEDS_CSUM in that header the guest names 16 bits of the frame, anywhere behind the MAC addresses, into which
  * the kernel writes a sum of its choice, and the kernel does so only when the frame leaves the host, behind every hook
- * there is. No packet filter sees the request. So the tap itself is no port: it hands every frame to `sum`, one end of a
- * veth pair that may leave no sum to others, so the frame is finished before it comes out of the other end, `port`,
+ * there is. No packet filter sees the request. So the tap itself is no port: it hands every frame to `sum`, one end of
+ * a veth pair that may leave no sum to others, so the frame is finished before it comes out of the other end, `port`,
  * which is the port of the bridge and bears the name by which Xen and admins know the tap.
  *
  *     guest -> raw1.0 (tap) -> sum1.0 =veth= vif1.0-emu -> bridge

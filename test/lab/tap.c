@@ -1,7 +1,7 @@
 /*
  * The tests' device model: opens taps as QEMU does and writes to them what a guest with a virtio card may write.
- * Started once in a network namespace; then one command a line on stdin. Every reply is any number of data lines and one
- * last line, ". ..." or "! ERRNO text".
+ * Started once in a network namespace; then one command a line on stdin. Every reply is any number of data lines and
+ * one last line, ". ..." or "! ERRNO text".
  *
  *   open TAP vnet|plain      make the tap; vnet: frames bear a virtio_net_hdr (IFF_VNET_HDR)    .
  *   send TAP HEADER FRAME    write one frame; HEADER is the 10 bytes of the virtio_net_hdr      .

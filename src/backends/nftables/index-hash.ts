@@ -2,8 +2,8 @@ import type { Direction } from '../../filter/reasons.ts';
 
 /**
  * An interface index as a number in a set. nft prints the index itself as the name of the device, and a saved listing
- * with the name of a device that is not there (yet) does not load, so a host would boot without any of its rules. A hash
- * of the index is just a number to it.
+ * with the name of a device that is not there (yet) does not load, so a host would boot without any of its rules. A
+ * hash of the index is just a number to it.
  *
  * The key of the set is the type of plain bits, which nft keeps in network byte order, and the hash is in that of the
  * host: all Xen hosts are little-endian.
