@@ -60,7 +60,6 @@ export const CLASS_OF: Readonly<Record<Reason, ReasonClass>> = {
   'nd-ext': 'IPv6',
   'nd-form': 'IPv6',
   'nd-lla': 'IPv6',
-  'nd-router': 'IPv6',
   'nd-target': 'IPv6',
   'nd-foreign': 'IPv6',
   'icmp6-type': 'IPv6',

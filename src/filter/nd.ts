@@ -78,10 +78,10 @@ export const ND = {
     },
     {
       name: 'na',
+      // Its R flag makes nobody a default router (RFC 4861 §6.2.1: an RA does); every guest that forwards sets it.
       about: 'Neighbour advertisement: for an own address, from an own address, with the own MAC or none.',
       steps: [
         ...ND_FORM,
-        { when: [{ field: 'na flags', notMasked: [0x80, 0] }], so: drop('nd-router'), why: 'RFC 4861 §4.4, R flag' },
         { when: [{ field: 'ip6 length', is: 24 }], so: go('na/target') },
         {
           when: [

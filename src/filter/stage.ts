@@ -58,7 +58,6 @@ export interface FieldValues {
   'nd target': Ipv6;
   'nd option': number;
   'nd lladdr': Mac;
-  'na flags': number;
 }
 
 export type Field = keyof FieldValues;

@@ -1,5 +1,5 @@
 import type { NoIp } from '../filter/plan.ts';
-import { DEFAULT_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
+import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
@@ -101,7 +101,7 @@ const TABLE = {
     of: 'host',
     sections: ['defaults'],
     sharedRules: ['ebtables'],
-    kind: wordList(POSSIBLE_GAPS, gapMeaning),
+    kind: wordList(POSSIBLE_GAPS, gapMeaning, FORMER_GAPS),
     initial: DEFAULT_GAPS,
     help: 'drop reasons that ebtables may miss: what it cannot check is left out for these, and closed for all others',
   },

@@ -49,8 +49,16 @@ export function choice<W extends string>(meanings: Readonly<Record<W, string>>):
 /** The empty list, which cannot be written as nothing: a value may have been forgotten. */
 const NONE = 'none';
 
-/** A list of words, separated by blanks or commas; each counts once. */
-export function wordList<W extends string>(known: readonly W[], meaning: (word: W) => string): ValueKind<readonly W[]> {
+/**
+ * A list of words, separated by blanks or commas; each counts once.
+ *
+ * @param former words of earlier versions, which may still stand there and say nothing
+ */
+export function wordList<W extends string>(
+  known: readonly W[],
+  meaning: (word: W) => string,
+  former: readonly string[] = [],
+): ValueKind<readonly W[]> {
   const words = new Map<string, W>(known.map((word) => [word, word]));
   return {
     possible: `some of ${known.join(' ')}; or ${NONE}`,
@@ -62,7 +70,7 @@ export function wordList<W extends string>(known: readonly W[], meaning: (word: 
       if (written.length === 0) return { wrong: [notPossible(text, undefined)] };
       if (written.length === 1 && written[0] === NONE) return { value: [] };
       const wrong = written
-        .filter((word) => !words.has(word))
+        .filter((word) => !words.has(word) && !former.includes(word))
         .map((word) => ({ what: `has no ${shown(word)}`, meant: didYouMean(word, known) }));
       return wrong.length > 0 ? { wrong } : { value: [...new Set(written.flatMap((word) => words.get(word) ?? []))] };
     },

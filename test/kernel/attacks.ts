@@ -803,14 +803,9 @@ const IPV6: TestFrame[] = [
   attack('nd-form', 'an advertisement of the gateway with hop limit 254', nd(136, naOf(G.ip6, A.mac), { hops: 254 })),
   attack('nd-form', 'an own advertisement with code 1', nd(136, naOf(A.ip6, A.mac), {}, undefined, undefined, 1)),
   attack(
-    'nd-router',
+    'nd-target',
     'an advertisement of the gateway as a router',
     nd(136, naOf(G.ip6, A.mac, ROUTER | SOLICITED | OVERRIDE)),
-  ),
-  attack(
-    'nd-router',
-    'an own unsolicited advertisement as a router',
-    nd(136, naOf(A.ip6, A.mac, ROUTER), { dst: 'ff02::1' }),
   ),
   attack('ip6-src', 'an own advertisement from the victim', nd(136, naOf(A.ip6, A.mac), { src: V.ip6 })),
   attack('ip6-src', 'an own advertisement from ::', nd(136, naOf(A.ip6, A.mac), { src: '::', dst: 'ff02::1' })),

@@ -205,6 +205,16 @@ const SENT: TestFrame[] = [
     'a neighbour advertisement of the link-local address',
     nd(136, ndBody(A.local, lla(2, A.mac), SOLICITED | OVERRIDE), { src: A.local, dst: V.local }, V.mac),
   ),
+  ...[ROUTER, ROUTER | SOLICITED, ROUTER | OVERRIDE, ROUTER | SOLICITED | OVERRIDE].map((flags) =>
+    sent(
+      `a neighbour advertisement of a guest that forwards (Docker, WireGuard), flags ${flags}`,
+      nd(136, ndBody(A.ip6, lla(2, A.mac), flags), { src: A.ip6, dst: V.ip6 }, V.mac),
+    ),
+  ),
+  sent(
+    'an unsolicited neighbour advertisement of a guest that forwards',
+    nd(136, ndBody(A.ip6, lla(2, A.mac), ROUTER | OVERRIDE), { src: A.ip6, dst: 'ff02::1' }),
+  ),
   sent(
     'an answer to duplicate address detection',
     nd(136, ndBody(A.ip6, lla(2, A.mac), OVERRIDE), { src: A.ip6, dst: 'ff02::1' }),

@@ -57,6 +57,12 @@ for (const key of LISTS) {
   });
 }
 
+test('a gap of an earlier version says nothing, and is no mistake: its vifs must not be closed by an upgrade', () => {
+  const read = (value: string): unknown => parse(`[defaults]\nebtables_gaps = ${value}\n`).ebtables_gaps;
+  assert.deepEqual(read('nd-lla nd-router nd-target'), ['nd-lla', 'nd-target']);
+  assert.deepEqual(read('nd-router'), []);
+});
+
 const WRITTEN: readonly string[] = [
   '[defaults]\nno_ip=deny',
   '[defaults]\r\nno_ip = deny\r\n',

@@ -188,7 +188,6 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'nd target': { unseen: 'target of neighbour discovery' },
   'nd option': { unseen: 'options of neighbour discovery' },
   'nd lladdr': { unseen: 'options of neighbour discovery' },
-  'na flags': { unseen: 'flags of neighbour advertisements' },
 };
 
 /** How ebtables says a field, if it has words for it. */

@@ -82,7 +82,6 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'nd target': { text: '@th,64,128', value: 'hex', bits: 128 },
   'nd option': { text: '@th,192,16', value: 'hex', bits: 16 },
   'nd lladdr': { text: '@th,208,48', value: 'hex', bits: 48 },
-  'na flags': { text: '@th,32,8', value: 'hex', bits: 8 },
 };
 
 /** The name of a field, as the typed key of a set has it; plain bits where nft has no name for it. */
