@@ -35,6 +35,15 @@ export const DHCP = {
           so: ACCEPT,
           why: 'RFC 2131 §4.1: before it has an address',
         },
+        {
+          when: [
+            { field: 'ip saddr', is: '0.0.0.0' },
+            { field: 'ip daddr', is: IPV4_BROADCAST },
+            { field: 'dhcp ciaddr', own: 'ip' },
+          ],
+          so: ACCEPT,
+          why: 'rebinding: systemd, NetworkManager and older udhcpc send it by a raw socket, from 0.0.0.0',
+        },
         { when: [{ field: 'dhcp ciaddr', is: '0.0.0.0' }], so: go('ip/own') },
         { when: [{ field: 'dhcp ciaddr', own: 'ip' }], so: go('ip/own'), why: 'RFC 2131 §4.4.5, renewing' },
       ],

@@ -2,6 +2,7 @@ import { CONTROL_PROTOCOLS } from './control-protocols.ts';
 import { ACCEPT, type BothWays, drop, go, PERMITTED } from './stage.ts';
 import {
   FIRST_FRAGMENT6,
+  GRE_LIMIT,
   GROUP_BIT,
   IPV6_GROUP,
   IPV6_GROUP_MAC,
@@ -57,8 +58,36 @@ export const IPV6 = {
             { values: [PROTOCOL.icmpv6], so: go('icmpv6') },
             { values: [PROTOCOL.fragment], so: go('ip6/fragment') },
             { values: [PROTOCOL.hopopts], so: go('ip6/hopopts') },
+            { values: [PROTOCOL.ah], so: go('ip6/ah') },
+            { values: [PROTOCOL.dstopts], so: go('ip6/dstopts') },
             ...CONTROL_PROTOCOLS,
           ],
+        },
+      ],
+      otherwise: go('ip6/extension'),
+    },
+    {
+      name: 'ip6/ah',
+      short: 'ip6-ah',
+      about:
+        'An authentication header, as in IPv4 (RFC 4302). Neighbour discovery and other headers cannot hide in it.',
+      steps: [
+        {
+          switch: 'ip6 ah nexthdr',
+          cases: [{ values: [6, 17, 33, 47, 50, 132, 136], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
+        },
+      ],
+      otherwise: go('ip6/extension'),
+    },
+    {
+      name: 'ip6/dstopts',
+      short: 'ip6-dst',
+      about: 'Destination options are for GRE: Linux tells every such tunnel how deep others may nest in it.',
+      steps: [
+        {
+          when: [{ field: 'ip6 dstopts', is: GRE_LIMIT }],
+          so: go('ip6/plain'),
+          why: 'RFC 2473 §4.1.1; net/ipv6/ip6_tunnel.c: init_tel_txopt, `encaplimit 4` unless told',
         },
       ],
       otherwise: go('ip6/extension'),

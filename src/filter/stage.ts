@@ -6,7 +6,17 @@
  * (also a frame that is too short for a field to be read) is dropped, or handed to the one stage that is named there.
  */
 import type { Reason } from './reasons.ts';
-import type { ARP_FORM, Ipv4, Ipv6, Mac, Masked, MLD_ALERT_FIRST, MLD_ALERT_LAST, RARP_FORM } from './wire.ts';
+import type {
+  ARP_FORM,
+  GRE_LIMIT,
+  Ipv4,
+  Ipv6,
+  Mac,
+  Masked,
+  MLD_ALERT_FIRST,
+  MLD_ALERT_LAST,
+  RARP_FORM,
+} from './wire.ts';
 
 /**
  * The fields a step can look at, and what a value of each is: numbers in host order, addresses as text. Offsets and
@@ -49,6 +59,8 @@ export interface FieldValues {
   'ip6 saddr': Ipv6;
   'ip6 daddr': Ipv6;
   'ip6 hopopts': typeof MLD_ALERT_FIRST | typeof MLD_ALERT_LAST;
+  'ip6 dstopts': typeof GRE_LIMIT;
+  'ip6 ah nexthdr': number;
   'ip6 frag nexthdr': number;
   'ip6 frag offset': number;
   'icmpv6 type': number;

@@ -48,7 +48,9 @@ export const PROTOCOL = {
   tcp: 6,
   udp: 17,
   fragment: 44,
+  ah: 51,
   icmpv6: 58,
+  dstopts: 60,
 } as const;
 
 /** Version 4 and 5 words: a header without options. */
@@ -89,6 +91,9 @@ export const SOLICITED_NODE = [
  */
 export const MLD_ALERT_FIRST = 0x3a00050200000100n;
 export const MLD_ALERT_LAST = 0x3a00010005020000n;
+
+/** Destination options of GRE: tunnel encapsulation limit 4 (RFC 2473 §4.1.1) and PadN. */
+export const GRE_LIMIT = 0x2f00040104010100n;
 
 /** RFC 768: 8 bytes are the header alone. */
 export const UDP_LENGTHS = [8, 65535] as const;

@@ -5,6 +5,7 @@
 import {
   A,
   ALL,
+  ah,
   arp,
   dhcp,
   dhcp6,
@@ -474,6 +475,16 @@ const IPV4: TestFrame[] = [
     'a renewal for a foreign address',
     dhcpFrom({ dst: G.ip }, 68, 67, dhcp({ message: 3, ciaddr: V.ip }), G.mac),
   ),
+  attack(
+    'dhcp-chaddr',
+    "a rebinding of another's address from 0.0.0.0",
+    dhcpFrom({ src: '0.0.0.0' }, 68, 67, dhcp({ message: 3, ciaddr: V.ip })),
+  ),
+  attack(
+    'ip-src',
+    'a rebinding from 0.0.0.0 to one server',
+    dhcpFrom({ src: '0.0.0.0', dst: G.ip }, 68, 67, dhcp({ message: 3, ciaddr: A.ip }), G.mac),
+  ),
   attack('ip-src', 'a discover from a foreign address', dhcpFrom({ src: V.ip }, 68, 67, dhcp({}))),
   attack(
     'ip-src',
@@ -730,7 +741,8 @@ const IPV6: TestFrame[] = [
   ...HIDDEN.map(([name, wrap]) =>
     attack(undefined, `a redirect behind ${name}`, nd(137, ndBody(G.ip6), {}, undefined, wrap)),
   ),
-  ...HIDDEN.map(([name, wrap]) =>
+  // Not behind an authentication header: who takes it from there shares a key with the guest.
+  ...HIDDEN.filter(([name]) => name !== 'an authentication header').map(([name, wrap]) =>
     attack(
       undefined,
       `DHCPv6 of a server behind ${name.replace('ICMPv6', 'UDP')}`,
@@ -914,7 +926,28 @@ const IPV6: TestFrame[] = [
   attack('ip6-ext', 'destination options', v6(G.mac, ip6({ next: 60 }, options(17, udp(9, 9))))),
   attack('ip6-ext', 'hop-by-hop options', v6(G.mac, ip6({ next: 0 }, options(17, udp(9, 9))))),
   attack('ip6-ext', 'a jumbo payload', v6(G.mac, ip6({ next: 0, length: 0 }, options(17, udp(9, 9), 'c20400010000')))),
-  attack('ip6-ext', 'an authentication header', v6(G.mac, ip6({ next: 51 }, Buffer.alloc(24)))),
+  attack('ip6-ext', 'hop-by-hop options behind an authentication header', v6(G.mac, ip6({ next: 51 }, ah(0)))),
+  attack('ip6-ext', 'ICMPv6 behind an authentication header', v6(G.mac, ip6({ next: 51 }, ah(58)))),
+  attack('ip6-ext', 'a fragment behind an authentication header', v6(G.mac, ip6({ next: 51 }, ah(44)))),
+  attack('ip6-ext', 'two authentication headers', v6(G.mac, ip6({ next: 51 }, ah(51)))),
+  attack('tunnel', 'IPv6 behind an authentication header', v6(G.mac, ip6({ next: 51 }, ah(41)))),
+  attack('fhrp', 'VRRP behind an authentication header', v6(G.mac, ip6({ next: 51 }, ah(112)))),
+  attack(
+    'ip6-src',
+    'an authentication header in the name of the victim',
+    v6(G.mac, ip6({ src: V.ip6, next: 51 }, ah(6))),
+  ),
+  attack('ip6-src', 'an authentication header from ::', v6(G.mac, ip6({ src: '::', next: 51 }, ah(6)))),
+  attack(
+    'ip6-ext',
+    'UDP behind the destination options of a GRE tunnel',
+    v6(G.mac, ip6({ next: 60 }, options(17, udp(9, 9), '040104010100'))),
+  ),
+  attack(
+    'ip6-src',
+    'GRE with a limit in the name of the victim',
+    v6(G.mac, ip6({ src: V.ip6, next: 60 }, options(47, Buffer.alloc(24), '040104010100'))),
+  ),
   attack('ip6-ext', 'HIP', v6(G.mac, ip6({ next: 139 }, Buffer.alloc(40)))),
   attack('ip6-ext', 'nothing behind the header', v6(G.mac, ip6({ next: 59 }, ''))),
   attack('ip6-ext', 'an unknown next header', v6(G.mac, ip6({ next: 200 }, Buffer.alloc(40)))),

@@ -217,6 +217,11 @@ export function mldOptions(payload: Content): Bytes {
   return options(58, payload, '050200000100');
 }
 
+/** An authentication header (RFC 4302) with a sum of 96 bits. */
+export function ah(next: number, payload: Content = Buffer.alloc(40)): Bytes {
+  return Buffer.concat([Buffer.from([next, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]), Buffer.alloc(12), bytesOf(payload)]);
+}
+
 /** A fragment header. */
 export function fragment6(next: number, payload: Content, offset = 0, more = false): Bytes {
   return Buffer.concat([

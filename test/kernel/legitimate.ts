@@ -1,4 +1,5 @@
 /** What an ordinary guest sends, and what an ordinary network sends to it: all of it has to arrive. */
+import { CHATTER } from './chatter.ts';
 import {
   A,
   ALL,
@@ -457,4 +458,4 @@ const HEARD: TestFrame[] = [
   ),
 ];
 
-export const LEGITIMATE: readonly TestFrame[] = [...SENT, ...HEARD];
+export const LEGITIMATE: readonly TestFrame[] = [...SENT, ...HEARD, ...CHATTER];

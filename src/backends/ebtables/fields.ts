@@ -175,6 +175,8 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'ip6 saddr': { option: '--ip6-source', takes: 'ipv6', in: ['IPv6'] },
   'ip6 daddr': { option: '--ip6-destination', takes: 'ipv6', in: ['IPv6'] },
   'ip6 hopopts': { unseen: 'hop-by-hop options' },
+  'ip6 dstopts': { unseen: 'destination options' },
+  'ip6 ah nexthdr': { unseen: 'authentication header' },
   'ip6 frag nexthdr': { unseen: 'fragment header' },
   'ip6 frag offset': {
     unseen: 'fragment header',

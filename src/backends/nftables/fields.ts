@@ -70,8 +70,10 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip6 hoplimit': { text: 'ip6 hoplimit', value: 'plain' },
   'ip6 saddr': { text: 'ip6 saddr', value: 'plain', bare: { text: '@nh,64,128', bits: 128 } },
   'ip6 daddr': { text: 'ip6 daddr', value: 'plain', bare: { text: '@nh,192,128', bits: 128 } },
-  // The 8 bytes behind the 40 of the IPv6 header: RFC 8200 §4.3 (options), §4.5 (fragment).
+  // The 8 bytes behind the 40 of the IPv6 header: RFC 8200 §4.3 (options), §4.5 (fragment); RFC 4302 §2.
   'ip6 hopopts': { text: '@nh,320,64', value: 'hex', bits: 64 },
+  'ip6 dstopts': { text: '@nh,320,64', value: 'hex', bits: 64 },
+  'ip6 ah nexthdr': { text: '@nh,320,8', value: 'hex', bits: 8 },
   'ip6 frag nexthdr': { text: '@nh,320,8', value: 'hex', bits: 8 },
   'ip6 frag offset': { text: '@nh,336,16', value: 'hex', bits: 16 },
   'icmpv6 type': { text: 'icmpv6 type', value: 'plain' },
