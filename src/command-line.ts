@@ -1,11 +1,21 @@
 import { Command, CommanderError, Option } from 'commander';
 import { dryRun } from './commands/dry-run.ts';
+import { type Answer, checkPolicy, policyKeys, showPolicy } from './commands/policy.ts';
 import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './commands/reapply.ts';
 import { portStatus } from './commands/status.ts';
 import { syslog } from './effects/log.ts';
-import { Failure } from './errors.ts';
+import { asFailure, Failure } from './errors.ts';
 import type { Host } from './host.ts';
-import { DEFAULT_POLICY_FILE, type Environment, policyOf, type RunOptions, runHotplug, stateOf } from './run.ts';
+import {
+  DEFAULT_POLICY_FILE,
+  type Environment,
+  failureText,
+  policyFile,
+  policyOf,
+  type RunOptions,
+  runHotplug,
+  stateOf,
+} from './run.ts';
 import { systemHost } from './system-host.ts';
 import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-event.ts';
 
@@ -25,16 +35,21 @@ const ADMIN_MS = 600_000;
  * @throws Failure, Reported: what a command throws
  */
 export async function runCommandLine(argv: readonly string[], env: Environment, version: string): Promise<number> {
+  let status = 0;
+  const end = (other: number): void => {
+    status = other;
+  };
   try {
-    await program(env, version).parseAsync(commandFirst(argv), { from: 'user' });
-    return 0;
+    await program(env, version, end).parseAsync(commandFirst(argv), { from: 'user' });
+    return status;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 1;
     throw thrown;
   }
 }
 
-function program(env: Environment, version: string): Command {
+/** @param end sets the exit status of a run that has done what it should */
+function program(env: Environment, version: string, end: (status: number) => void): Command {
   const root = new Command('vif-bridge')
     .description(
       "Joins a Xen guest's interface to its bridge and lets the guest use only its own MAC and IP addresses.",
@@ -64,8 +79,51 @@ function program(env: Environment, version: string): Command {
     .option('--json', 'for programs')
     .addOption(configOption())
     .action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env));
+  addPolicyCommands(
+    root.command('policy').description('what the policy files say, and whether they can be followed'),
+    env,
+    end,
+  );
   return root;
 }
+
+function addPolicyCommands(policy: Command, env: Environment, end: (status: number) => void): void {
+  const say = (options: CommonOptions, answer: Answer): void => {
+    process.stdout.write(options.json === true ? `${JSON.stringify(answer.json, undefined, 2)}\n` : answer.text);
+    end(answer.status);
+  };
+  policy
+    .command('check')
+    .description('all that is wrong with the policy; ends with 1 if anything is, with 2 if it cannot be read')
+    .argument('[file]', 'another policy file, with the folder beside it (x.ini: x.d/*.ini)')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .action(async (file: string | undefined, options: CommonOptions) => {
+      try {
+        say(options, checkPolicy(file ?? policyFile(options, env)));
+      } catch (thrown) {
+        process.stderr.write(await failureText(asFailure(thrown)));
+        end(TROUBLE);
+      }
+    });
+  policy
+    .command('show')
+    .description('what holds for a vif, and which line says so')
+    .argument('<vif>', 'vif1.0, vif1.0-emu, or the name it was given')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .action((vif: string, options: CommonOptions) =>
+      withAdminHost('policy show', options, env, async (host) => say(options, await showPolicy(host, vif))),
+    );
+  policy
+    .command('keys')
+    .description('every key: what it is without a file, and what it may be')
+    .option('--json', 'for programs')
+    .action((options: CommonOptions) => say(options, policyKeys()));
+}
+
+/** Nothing was found out. */
+const TROUBLE = 2;
 
 const HOTPLUG_HELP: Readonly<Record<HotplugCommand, string>> = {
   online: 'configure a vif and join it to its bridge',

@@ -99,7 +99,12 @@ async function runEvent(
 
 /** The policy that a command is to follow. @throws Failure `input` for a file that is broken */
 export function policyOf(options: RunOptions, env: Environment): Policy {
-  return readPolicy(options.config ?? nonEmpty(env.VIF_BRIDGE_CONFIG));
+  return readPolicy(policyFile(options, env));
+}
+
+/** The policy file that was named, if one was. */
+export function policyFile(options: RunOptions, env: Environment): string | undefined {
+  return options.config ?? nonEmpty(env.VIF_BRIDGE_CONFIG);
 }
 
 /** The state directory. */

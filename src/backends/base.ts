@@ -92,7 +92,7 @@ export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
 export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifRecord): PlannedPort | undefined {
   try {
     const vif = recordedVif(record);
-    const plan = buildPlan(vif, resolvePolicy(host.policy, vif), record.subnetBroadcasts);
+    const plan = buildPlan(vif, resolvePolicy(host.policy, { ...vif, bridge: record.bridge }), record.subnetBroadcasts);
     const port = { device: record.device, name: record.name, ifindex: record.ifindex, ingress: record.ingress };
     return { port, plan, loaded: [], hadIngress: false };
   } catch (error) {

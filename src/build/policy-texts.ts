@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import { KEY_NAMES, KEYS, type KeyName, SECTION_KINDS, type SectionKind } from '../policy/keys.ts';
 import { DEFAULT_POLICY_FILE } from '../policy/read-policy.ts';
+import { FORMS } from '../policy/section-name.ts';
 import type { ValueWord } from '../policy/value-kind.ts';
 
 export const SAMPLE_FILE = new URL('../../xen-scripts/vif-bridge.ini', import.meta.url).pathname;
@@ -15,6 +16,14 @@ export const MANUAL_PAGE = new URL('../../docs/man/vif-bridge.ini.5', import.met
 /** What each kind of section is for. */
 const SECTIONS: Readonly<Record<SectionKind, string>> = {
   defaults: 'What holds for the host and for every vif.',
+  bridge: 'What holds for the vifs of one bridge.',
+  guest:
+    'What holds for the vifs of one guest, by the name that xl list shows; with a star at its end, [guest web*], of all ' +
+    'guests whose names begin so. A guest that was renamed is known by its new name from the next reapply on.',
+  mac: 'What holds for the vif with this MAC address.',
+  vif:
+    'What holds for one vif, by its vifname= or the name of the kernel (which is another one after each start of the guest). ' +
+    'The emulated interface of an HVM guest goes with it.',
 };
 
 /** A key as these texts need it. */
@@ -94,17 +103,28 @@ export function manualPage(): string {
     '.PP',
     paragraph(
       'A line is a section in brackets, key = value, a comment that starts with # or ;, or empty. Anything else, an ' +
-        'unknown section or key, a key that is set twice, and a value that is not possible are errors: all of them are ' +
-        'reported with their lines, and vifs stay closed until the file is corrected.',
+        'unknown section or key, a section or key that is there twice, and a value that is not possible are errors: all of ' +
+        'them are reported with their lines, new vifs stay closed until the file is corrected, and running ones as they ' +
+        'are. vif-bridge policy check looks for them, vif-bridge policy show VIF tells what holds for a vif and why.',
     ),
     '.SH SECTIONS',
-    ...SECTION_KINDS.flatMap((kind) => ['.TP', `.B [${roff(kind)}]`, paragraph(SECTIONS[kind])]),
+    paragraph(
+      'Where several sections say something of one vif, the later of these kinds wins, key by key; of guests the whole ' +
+        'name wins, then the longer beginning. Each may stand once in a file.',
+    ),
+    ...SECTION_KINDS.flatMap((kind) => ['.TP', `.B ${roff(FORMS[kind])}`, paragraph(SECTIONS[kind])]),
     '.SH KEYS',
     ...KEY_TEXTS.flatMap(keyLines),
     '.SH FILES',
     '.TP',
     `.I ${roff(DEFAULT_POLICY_FILE)}`,
     paragraph('The policy. After a change, vif-bridge reapply --all makes it hold for every vif.'),
+    '.TP',
+    `.I ${roff(DEFAULT_POLICY_FILE.replace(/ini$/, 'd/*.ini'))}`,
+    paragraph(
+      'More of it, in the order of names: of one key of one section the later file wins. Beside another file NAME.ini it is ' +
+        'NAME.d.',
+    ),
     '.SH SEE ALSO',
     '.BR xl.cfg (5),',
     '.BR xl\\-network\\-configuration (5),',

@@ -3,7 +3,6 @@ import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
 import type { Failures } from '../effects/together.ts';
-import { isSilent, readDirectoriesBelow, readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
@@ -13,10 +12,8 @@ import type { VifRecord } from '../state/records.ts';
 import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
 import { type Renewable, renew } from '../vif/renewal.ts';
+import { type Source, sourceOfAll, sourceOfOne } from '../vif/source.ts';
 import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
-
-/** Reads the keys of a backend directory; undefined if it is not there, or nobody can say. */
-type ReadKeys = (path: string) => Promise<XenstoreKeys | undefined>;
 
 /** A vif that is to be re-applied, by the name of its record or of its device. */
 interface Candidate {
@@ -40,7 +37,7 @@ async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () =>
   if (!isWanted()) return;
   // It lists all devices first, while xenstore is read.
   if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
-  const renewable = await recognise(candidate, singleReader(host));
+  const renewable = await recognise(candidate, sourceOfOne(host));
   if (hasMovedOn(host, candidate)) return;
   await using _name = await lockName(host, renewable.who.vif);
   for (const failure of (await renew(host, [renewable])).values()) throw failure;
@@ -61,14 +58,20 @@ export async function reapplyAll(given: Host): Promise<string[]> {
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host);
   const repaired = lockBase(host).then((lock) => holding(lock, () => host.rules.repair()));
-  const [, keys] = await Promise.all([repaired, reader(host, candidates)]);
+  const [, source] = await Promise.all([
+    repaired,
+    sourceOfAll(
+      host,
+      candidates.flatMap((one) => pathOf(one) ?? []),
+    ),
+  ]);
   const failures: Failures = new Map();
   const alone: string[] = [];
   const { atOnce } = host.rules;
   for (let from = 0; from < candidates.length; from += atOnce) {
     const some = candidates.slice(from, from + atOnce);
     await holding(await takeAllLock(host), async () => {
-      const { busy, failed } = await renewIdle(host, some, keys);
+      const { busy, failed } = await renewIdle(host, some, source);
       alone.push(...busy);
       for (const [device, failure] of failed) failures.set(device, failure);
     });
@@ -96,7 +99,7 @@ export async function reapplyAll(given: Host): Promise<string[]> {
 async function renewIdle(
   host: Managed,
   candidates: readonly Candidate[],
-  keys: ReadKeys,
+  source: Source,
 ): Promise<{ busy: string[]; failed: Failures }> {
   const claimed = new Set(host.locks.claimed());
   const failed: Failures = new Map();
@@ -106,7 +109,7 @@ async function renewIdle(
     const { device } = candidate;
     if (!isInService(host, candidate)) continue;
     try {
-      const renewable = await recognise(candidate, keys);
+      const renewable = await recognise(candidate, source);
       // A run has been there since its keys were read: they may be old.
       const stale = (host.state.readVif(device)?.ticket ?? 0) > (candidate.record?.ticket ?? 0);
       if (stale || isBusy(claimed, renewable.who.vif)) busy.push(device);
@@ -174,16 +177,21 @@ export function recordNamed(host: Host, name: string): VifRecord | undefined {
 
 /** The event that an `online` of this vif would have been. */
 export async function eventFor(host: Host, device: string, record: VifRecord | undefined): Promise<HotplugEvent> {
-  return (await recognise({ device, record }, singleReader(host))).event;
+  return (await recognise({ device, record }, sourceOfOne(host))).event;
+}
+
+/** Who a vif is now, as a re-apply would take it. */
+export async function identityNamed(host: Host, name: string): Promise<Renewable> {
+  return recognise(candidateNamed(host, name), sourceOfOne(host));
 }
 
 /** Who a vif is, and the event that its `online` would have been: from xenstore if that has it, else from the state. */
-async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promise<Renewable> {
+async function recognise({ device, record }: Candidate, source: Source): Promise<Renewable> {
   const name = parseInterfaceName(device, 'the command line');
   const type = record?.type ?? (parseVifName(name)?.emulated || name.endsWith(EMULATED) ? 'tap' : 'vif');
   const command = type === 'tap' ? 'add' : 'online';
   const path = pathOf({ device, record });
-  const keys = path === undefined ? undefined : await keysOf(path);
+  const keys = path === undefined ? undefined : await source.keys(path);
   const event = ((): HotplugEvent => {
     if (path !== undefined && keys?.has('mac')) {
       return { command, type, device: name, xenbus: parseXenbusPath(path), given: {} };
@@ -195,7 +203,8 @@ async function recognise({ device, record }: Candidate, keysOf: ReadKeys): Promi
     }
     return { command, type, device: name, xenbus: undefined, given: record.values, savedPath: record.xenbus };
   })();
-  return { event, who: identified(event, keys) };
+  const guest = event.xenbus && (await source.guest(event.xenbus.domid));
+  return { event, who: identified(event, keys, guest) };
 }
 
 /** Where Xen has its keys, if it is a vif of Xen's. */
@@ -203,50 +212,4 @@ function pathOf({ device, record }: Candidate): string | undefined {
   if (record !== undefined) return record.xenbus;
   const vif = parseVifName(device);
   return vif && xenbusOfVif(vif);
-}
-
-/** One process for each vif. */
-function singleReader(host: Host): ReadKeys {
-  let silent = false;
-  return async (path) => {
-    if (silent) return undefined;
-    try {
-      return await readDirectory(host.run, path);
-    } catch (error) {
-      silent = isSilent(error);
-      if (!silent) throw error;
-      sayUnreachable(host, error);
-      return undefined;
-    }
-  };
-}
-
-/** A few processes for all vifs, as long as all their directories lie in one place, as they do. */
-async function reader(host: Host, candidates: readonly Candidate[]): Promise<ReadKeys> {
-  const one = singleReader(host);
-  const parentOf = (path: string): string => path.replace(/\/\d+\/\d+$/, '');
-  const listings = new Map<string, (path: string) => XenstoreKeys | undefined>();
-  for (const parent of new Set(candidates.flatMap((candidate) => parentOf(pathOf(candidate) ?? '') || []))) {
-    try {
-      listings.set(parent, await readDirectoriesBelow(host.run, parent));
-    } catch (error) {
-      if (!isSilent(error)) continue;
-      sayUnreachable(host, error);
-      return async () => undefined;
-    }
-  }
-  return async (path) => {
-    const listing = listings.get(parentOf(path));
-    if (listing === undefined) return one(path);
-    try {
-      return listing(path);
-    } catch {
-      // It was being made or removed while all were read.
-      return one(path);
-    }
-  };
-}
-
-function sayUnreachable(host: Host, error: unknown): void {
-  host.log.say('warning', `xenstore does not answer, using the saved state (${failureLine(asFailure(error))})`);
 }

@@ -1,6 +1,7 @@
 import type { DropCount } from '../backends/backend.ts';
 import { recordedPort, recordedVif } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
+import { readGuestNames } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
@@ -135,22 +136,11 @@ function recordAddresses(record: VifRecord): string[] {
   }
 }
 
-/** Names of guests, from xenstore in two processes; without xenstore there are none. */
+/** Names of guests; without xenstore there are none. */
 async function guestNames(host: Host, domids: readonly number[]): Promise<Map<number, string>> {
   if (domids.length === 0) return new Map();
   try {
-    const listed = await host.run('xenstore-list', ['/local/domain'], { timeoutMs: 3_000 });
-    const known = new Set(listed.stdout.split('\n').map(Number));
-    const asked = [...new Set(domids)].filter((domid) => known.has(domid));
-    if (listed.status !== 0 || asked.length === 0) return new Map();
-    const read = await host.run(
-      'xenstore-read',
-      asked.map((domid) => `/local/domain/${domid}/name`),
-      { timeoutMs: 3_000 },
-    );
-    if (read.status !== 0) return new Map();
-    const names = read.stdout.split('\n');
-    return new Map(asked.map((domid, index) => [domid, names[index] ?? '']));
+    return await readGuestNames(host.run, domids);
   } catch (error) {
     host.log.say('debug', `no guest names: ${failureLine(asFailure(error))}`);
     return new Map();

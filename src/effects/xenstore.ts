@@ -190,7 +190,7 @@ export function parseListing(text: string, path: string): XenstoreKeys {
  * Undoes the escapes of xenstore-ls and xenstore-read: `\n`, `\t`, `\r`, `\\`, `\xHH`, octal `\ooo`. Each character of
  * the result is one byte.
  */
-function unescaped(text: string): string {
+export function unescaped(text: string): string {
   return text.replace(
     /\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|(.))/g,
     (_all, hex?: string, octal?: string, other?: string) => {

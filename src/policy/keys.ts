@@ -3,7 +3,7 @@ import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type Reaso
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
-export const SECTION_KINDS = ['defaults'] as const;
+export const SECTION_KINDS = ['defaults', 'bridge', 'guest', 'mac', 'vif'] as const;
 export type SectionKind = (typeof SECTION_KINDS)[number];
 
 interface AnyKey<T> {

@@ -1,12 +1,14 @@
 import { parse } from 'ini';
 import { Failure, shown } from '../errors.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { isHostKey, KEY_NAMES, KEYS, type KeyName, SECTION_KINDS, type SectionKind, type Settings } from './keys.ts';
-import { DEFAULT_POLICY, type Policy } from './policy.ts';
+import { isHostKey, isVifKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Settings } from './keys.ts';
+import { DEFAULT_POLICY, type HostPolicy, type Policy, type Section } from './policy.ts';
+import { readSectionName, SECTION_FORMS, type SectionName, sectionText } from './section-name.ts';
 import { notPossible } from './value-kind.ts';
 
 /** One thing that is wrong with a policy file. */
-interface Problem {
+export interface Problem {
+  readonly file: string;
   readonly line: number;
   readonly message: string;
   /** The word that was probably meant. */
@@ -14,44 +16,93 @@ interface Problem {
   readonly hint: string;
 }
 
-/** One `key = value` of the file; the value is left to `ini`. */
+/** A problem of a file that is known anyhow. */
+type Finding = Omit<Problem, 'file'>;
+
+/** One section as a file says it: keys of the host and of vifs. */
+interface WrittenSection {
+  readonly of: SectionName;
+  readonly line: number;
+  readonly settings: Settings;
+  readonly places: Partial<Record<KeyName, string>>;
+}
+
+/** What one file says. */
+export interface PolicyText {
+  readonly sections: readonly WrittenSection[];
+  /** In the order of the lines. */
+  readonly problems: readonly Problem[];
+}
+
+/** One `key = value` of a file; the value is left to `ini`. */
 interface Assignment {
   readonly line: number;
-  readonly section: SectionKind;
+  /** The line of the head it stands below. */
+  readonly head: number;
+  readonly section: WrittenSection;
   readonly key: KeyName;
 }
 
 /**
- * Reads the policy file's text. Everything that is wrong is reported at once, each with its line.
+ * Reads one policy file's text. Everything that is wrong is reported at once, each with its line.
  *
- * @param file its path, for errors
- * @throws Failure `input` naming file and line
+ * @param file its path, for errors and for where a value comes from
  */
-export function parsePolicy(text: string, file: string): Policy {
+export function parsePolicyText(text: string, file: string): PolicyText {
   const lines = linesOf(text);
-  const { problems, assignments } = readLines(lines);
-  const host: Settings = {};
-  const ofVifs = new Map<SectionKind, Settings>();
+  const { findings, assignments, sections } = readLines(lines);
   const values = valuesOf(lines);
-  for (const assignment of assignments) {
-    const { section, key } = assignment;
-    const settings = isHostKey(key) ? host : (ofVifs.get(section) ?? {});
-    problems.push(...setValue(settings, key, values(section, key), assignment.line));
-    if (!isHostKey(key)) ofVifs.set(section, settings);
+  for (const { section, head, key, line } of assignments) {
+    const wrong = setValue(section.settings, key, values(head, key), line);
+    findings.push(...wrong);
+    if (wrong.length === 0) section.places[key] = `${file}:${line}`;
   }
-  refuse(problems, file);
-  return { ...DEFAULT_POLICY, ...host, sections: [...ofVifs].map(([kind, settings]) => ({ kind, settings })) };
+  return { sections, problems: findings.sort((a, b) => a.line - b.line).map((finding) => ({ file, ...finding })) };
+}
+
+/** The policy that some files make together: of one key of one section, the later file's value holds. */
+export function combine(texts: readonly PolicyText[]): Policy {
+  let host: HostPolicy = DEFAULT_POLICY;
+  let places: Policy['places'] = {};
+  const sections: Section[] = [];
+  for (const section of texts.flatMap((text) => text.sections)) {
+    host = { ...host, ...only(section.settings, isHostKey) };
+    places = { ...places, ...only(section.places, isHostKey) };
+    sections.push({
+      of: section.of,
+      settings: only(section.settings, isVifKey),
+      places: only(section.places, isVifKey),
+    });
+  }
+  return { ...DEFAULT_POLICY, ...host, sections, places };
+}
+
+function only<T extends Partial<Record<KeyName, unknown>>, K extends KeyName>(
+  all: T,
+  isWanted: (key: KeyName) => key is K,
+): Pick<T, K & keyof T> {
+  const wanted: Partial<T> = { ...all };
+  for (const key of KEY_NAMES) if (!isWanted(key)) delete wanted[key];
+  return wanted as Pick<T, K & keyof T>;
 }
 
 /** @throws Failure if there is a problem: the first in full, of the others what is wrong and what was meant */
-function refuse(problems: readonly Problem[], file: string): void {
-  const [first, ...others] = [...problems].sort((a, b) => a.line - b.line);
+export function refuse(problems: readonly Problem[]): void {
+  const [first, ...others] = problems;
   if (first === undefined) return;
-  const rest = others.map(({ line, message, meant }) => {
-    return `; line ${line}: ${message}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+  const rest = others.map(({ file, line, message, meant }) => {
+    const where = file === first.file ? `line ${line}` : `${file}:${line}`;
+    return `; ${where}: ${message}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
   });
-  const hint = first.meant === undefined ? first.hint : `did you mean ${first.meant}? ${first.hint}`;
-  throw new Failure('input', `${first.message}${rest.join('')}`, { at: `${file}:${first.line}`, hint });
+  throw new Failure('input', `${first.message}${rest.join('')}`, {
+    at: `${first.file}:${first.line}`,
+    hint: hintOf(first),
+  });
+}
+
+/** What to do about a problem, for people. */
+export function hintOf({ meant, hint }: Problem): string {
+  return meant === undefined ? hint : `did you mean ${meant}? ${hint}`;
 }
 
 /**
@@ -62,56 +113,81 @@ function linesOf(text: string): string[] {
   return text.split(/\r\n|\r|\n/).map((line) => line.trim());
 }
 
-/**
- * What stands where, and what `ini` would read without complaint: text that is neither section, comment nor
- * `key = value`, unknown keys (it drops `__proto__` silently), and repeated keys.
- */
-function readLines(lines: readonly string[]): { problems: Problem[]; assignments: Assignment[] } {
-  const assignments: Assignment[] = [];
-  let section: SectionKind | undefined;
-  const problems = lines.flatMap((text, index): Problem[] => {
-    const line = index + 1;
-    if (text === '' || text.startsWith('#') || text.startsWith(';')) return [];
-    const header = /^\[([^\]]*)\]$/.exec(text)?.[1]?.trim();
-    if (header !== undefined) {
-      section = SECTION_KINDS.find((kind) => kind === header);
-      return section === undefined ? [{ line, ...unknownSection(header) }] : [];
-    }
-    const written = /^([^=]+?)\s*=/.exec(text)?.[1];
-    if (written === undefined) {
-      return [{ line, message: `${shown(text)} is no key = value`, hint: 'comments start with #' }];
-    }
-    if (section === undefined) {
-      return [{ line, message: `${shown(written)} stands in no known section`, hint: `put it below ${SECTIONS}` }];
-    }
-    const key = keysIn(section).find((name) => name === written);
-    if (key === undefined) return [{ line, ...unknownKey(written, section) }];
-    const earlier = assignments.find((one) => one.section === section && one.key === key);
-    if (earlier !== undefined) {
-      return [{ line, message: `${shown(key)} is already set in line ${earlier.line}`, hint: 'keep one of them' }];
-    }
-    assignments.push({ line, section, key });
-    return [];
-  });
-  return { problems, assignments };
+/** What stands between the brackets of a section's head; undefined for any other line. */
+function headOf(line: string): string | undefined {
+  return /^\[([^\]]*)\]$/.exec(line)?.[1]?.trim();
 }
 
-const SECTIONS = SECTION_KINDS.map((kind) => `[${kind}]`).join(' ');
+/**
+ * What stands where, and what `ini` would read without complaint: text that is neither section, comment nor
+ * `key = value`, unknown keys (it drops `__proto__` silently), and repeated keys and sections.
+ */
+function readLines(lines: readonly string[]): {
+  findings: Finding[];
+  assignments: Assignment[];
+  sections: WrittenSection[];
+} {
+  const assignments: Assignment[] = [];
+  const sections: WrittenSection[] = [];
+  // `unknown`: it is said already what is wrong with all that stands below such a head.
+  let section: WrittenSection | 'none' | 'unknown' = 'none';
+
+  let headLine = 0;
+
+  function head(text: string, line: number): Finding[] {
+    section = 'unknown';
+    headLine = line;
+    const read = readSectionName(text);
+    if ('wrong' in read) return [{ line, ...read.wrong }];
+    const of = read.value;
+    const earlier = sections.find((one) => sectionText(one.of) === sectionText(of));
+    section = earlier ?? { of, line, settings: {}, places: {} };
+    if (earlier !== undefined) {
+      return [{ line, message: `${sectionText(of)} is already there in line ${earlier.line}`, hint: KEEP_ONE }];
+    }
+    sections.push(section);
+    return [];
+  }
+
+  function assignment(written: string, line: number): Finding[] {
+    if (section === 'unknown') return [];
+    if (section === 'none') {
+      return [{ line, message: `${shown(written)} stands in no section`, hint: `put it below ${SECTION_FORMS}` }];
+    }
+    const { kind } = section.of;
+    const key = KEY_NAMES.find((name) => name === written);
+    if (key === undefined) return [{ line, ...unknownKey(written, kind) }];
+    if (!KEYS[key].sections.some((one) => one === kind)) {
+      const message = `${shown(key)} cannot stand in ${sectionText(section.of)}`;
+      return [{ line, message, hint: 'it belongs to the host as a whole: put it below [defaults]' }];
+    }
+    const earlier = assignments.find((one) => one.section === section && one.key === key);
+    if (earlier !== undefined) {
+      return [{ line, message: `${shown(key)} is already set in line ${earlier.line}`, hint: KEEP_ONE }];
+    }
+    assignments.push({ line, head: headLine, section, key });
+    return [];
+  }
+
+  const findings = lines.flatMap((text, index): Finding[] => {
+    const line = index + 1;
+    if (text === '' || text.startsWith('#') || text.startsWith(';')) return [];
+    const name = headOf(text);
+    if (name !== undefined) return head(name, line);
+    const written = /^([^=]+?)\s*=/.exec(text)?.[1];
+    if (written !== undefined) return assignment(written, line);
+    return [{ line, message: `${shown(text)} is no key = value`, hint: 'comments start with #' }];
+  });
+  return { findings, assignments, sections };
+}
+
+const KEEP_ONE = 'keep one of them';
 
 function keysIn(section: SectionKind): KeyName[] {
   return KEY_NAMES.filter((key) => KEYS[key].sections.some((kind) => kind === section));
 }
 
-function unknownSection(name: string): Omit<Problem, 'line'> {
-  const meant = didYouMean(name, SECTION_KINDS);
-  return {
-    message: `unknown section ${shown(name)}`,
-    meant: meant === undefined ? undefined : `[${meant}]`,
-    hint: `known: ${SECTIONS}`,
-  };
-}
-
-function unknownKey(written: string, section: SectionKind): Omit<Problem, 'line'> {
+function unknownKey(written: string, section: SectionKind): Omit<Finding, 'line'> {
   const known = keysIn(section);
   return {
     message: `unknown key ${shown(written)}`,
@@ -120,18 +196,22 @@ function unknownKey(written: string, section: SectionKind): Omit<Problem, 'line'
   };
 }
 
-/** What `ini` makes of the values: quotes and comments behind them are its business. */
-function valuesOf(lines: readonly string[]): (section: SectionKind, key: KeyName) => unknown {
-  const file: Readonly<Record<string, unknown>> = parse(lines.join('\n'));
-  return (section, key) => {
-    const values = file[section];
+/**
+ * What `ini` makes of the values: quotes and comments behind them are its business. Heads are given to it as plain
+ * words, because it takes a dot in one for a section within a section.
+ */
+function valuesOf(lines: readonly string[]): (head: number, key: KeyName) => unknown {
+  const plain = lines.map((line, index) => (headOf(line) === undefined ? line : `[line${index + 1}]`));
+  const file: Readonly<Record<string, unknown>> = parse(plain.join('\n'));
+  return (head, key) => {
+    const values = file[`line${head}`];
     return typeof values === 'object' && values !== null
       ? Object.entries(values).find(([name]) => name === key)?.[1]
       : undefined;
   };
 }
 
-function setValue<K extends KeyName>(settings: Settings, key: K, value: unknown, line: number): Problem[] {
+function setValue<K extends KeyName>(settings: Settings, key: K, value: unknown, line: number): Finding[] {
   const { kind } = KEYS[key];
   // `ini` makes true, false, null and what is quoted JSON into values of their own: no key has such values.
   const read = typeof value === 'string' ? kind.read(value) : { wrong: [notPossible(String(value), undefined)] };

@@ -6,11 +6,11 @@ import {
   KEY_NAMES,
   KEYS,
   type KeyName,
-  type SectionKind,
   type Settings,
   type Values,
   type VifKeyName,
 } from './keys.ts';
+import type { SectionName } from './section-name.ts';
 
 /** What the policy says of the host. */
 export type HostPolicy = Pick<Values, HostKeyName>;
@@ -18,10 +18,14 @@ export type HostPolicy = Pick<Values, HostKeyName>;
 /** What the policy says of one vif: see resolve-policy.ts. */
 export type VifPolicy = Pick<Values, VifKeyName>;
 
+/** Where a file says it: `/etc/xen/vif-bridge.ini:3`. What stands nowhere is the default. */
+export type Places = Readonly<Partial<Record<KeyName, string>>>;
+
 /** One section of a policy file, as far as it is about vifs. */
 export interface Section {
-  readonly kind: SectionKind;
+  readonly of: SectionName;
   readonly settings: Partial<VifPolicy>;
+  readonly places: Places;
 }
 
 /**
@@ -29,12 +33,15 @@ export interface Section {
  * only behind `resolvePolicy`.
  */
 export interface Policy extends HostPolicy {
+  /** In the order in which they were read: of two of one name the later one says the last word. */
   readonly sections: readonly Section[];
+  /** Of the keys of the host. */
+  readonly places: Places;
 }
 
 export const DEFAULT_VIF_POLICY: VifPolicy = initialValues(KEY_NAMES.filter(isVifKey));
 
-export const DEFAULT_POLICY: Policy = { ...initialValues(KEY_NAMES.filter(isHostKey)), sections: [] };
+export const DEFAULT_POLICY: Policy = { ...initialValues(KEY_NAMES.filter(isHostKey)), sections: [], places: {} };
 
 function initialValues<K extends KeyName>(keys: readonly K[]): Pick<Values, K> {
   const values: Settings = {};

@@ -1,26 +1,29 @@
-import type { VifIdentity } from '../xen/vif-identity.ts';
-import { SECTION_KINDS } from './keys.ts';
-import { DEFAULT_VIF_POLICY, type Policy, type Section, type VifPolicy } from './policy.ts';
+import { DEFAULT_VIF_POLICY, type Places, type Policy, type VifPolicy } from './policy.ts';
+import { byStrength, isAbout, type Subject } from './section-name.ts';
 
-/**
- * What the policy says of this vif: the defaults of the program, then every section that is about it, the later kinds
- * of sections winning.
- */
-export function resolvePolicy(policy: Policy, vif: VifIdentity): VifPolicy {
-  let resolved = DEFAULT_VIF_POLICY;
-  for (const kind of SECTION_KINDS) {
-    const sections = policy.sections.filter((section) => section.kind === kind && isAbout(section, vif));
-    for (const { settings } of sections) resolved = { ...resolved, ...settings };
-  }
-  return resolved;
+/** Whether a section is about a guest: only then its name must be read. */
+export function asksForGuests(policy: Policy): boolean {
+  return policy.sections.some(({ of }) => of.kind === 'guest');
 }
 
-/** A section that names a bridge, a guest, a MAC or a vif will be compared with it here. */
-function isAbout(section: Section, _vif: VifIdentity): boolean {
-  switch (section.kind) {
-    case 'defaults':
-      return true;
-    default:
-      return section.kind satisfies never;
+/**
+ * What the policy says of this vif: the defaults of the program, then every section that is about it, the stronger ones
+ * winning key by key.
+ *
+ * @param vif with the bridge it is on: a section may be about that
+ */
+export function resolvePolicy(policy: Policy, vif: Subject): VifPolicy {
+  return resolved(policy, vif).values;
+}
+
+/** The same, with where each value comes from. */
+export function resolved(policy: Policy, vif: Subject): { readonly values: VifPolicy; readonly places: Places } {
+  let values = DEFAULT_VIF_POLICY;
+  let places: Places = {};
+  // `sort` keeps the order of equals, so a later file wins.
+  for (const section of policy.sections.filter(({ of }) => isAbout(of, vif)).sort((a, b) => byStrength(a.of, b.of))) {
+    values = { ...values, ...section.settings };
+    places = { ...places, ...section.places };
   }
+  return { values, places };
 }

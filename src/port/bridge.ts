@@ -37,6 +37,19 @@ export function chooseBridge(
   return device;
 }
 
+/** The same; undefined where there is none. */
+export function bridgeIfAny(
+  asked: string | undefined,
+  readDevice: (name: string) => Device | undefined,
+  deviceNames: () => readonly string[],
+): Device | undefined {
+  try {
+    return chooseBridge(asked, readDevice, deviceNames);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Old xend setups renamed eth0 to the bridge: vif-bridge, "xenbr0 -> eth0". */
 function legacyTwin(asked: string, readDevice: (name: string) => Device | undefined): Device | undefined {
   if (!asked.startsWith('xenbr')) return undefined;

@@ -1,13 +1,14 @@
 import type { FilterPort } from '../backends/backend.ts';
 import type { Managed } from '../backends/choice.ts';
+import { readGuestName } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { Failure } from '../errors.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import type { VifPolicy } from '../policy/policy.ts';
-import { resolvePolicy } from '../policy/resolve-policy.ts';
-import { bridgeBroadcasts, chooseBridge } from '../port/bridge.ts';
+import { asksForGuests, resolvePolicy } from '../policy/resolve-policy.ts';
+import { bridgeBroadcasts, bridgeIfAny, chooseBridge } from '../port/bridge.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import { type WishedPort, wishPort } from '../port/wished-port.ts';
 import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
@@ -43,12 +44,23 @@ export interface Identified {
  *
  * @throws Failure `input` for values that cannot be accepted, `missing` if Xen has no such vif
  */
-export async function identify(host: Pick<Host, 'run'>, event: HotplugEvent): Promise<Identified> {
-  return identified(event, event.xenbus && (await readDirectory(host.run, event.xenbus.path)));
+export async function identify(host: Pick<Host, 'run' | 'policy'>, event: HotplugEvent): Promise<Identified> {
+  const { xenbus } = event;
+  if (xenbus === undefined) return identified(event, undefined, undefined);
+  const [keys, guest] = await Promise.all([
+    readDirectory(host.run, xenbus.path),
+    asksForGuests(host.policy) ? readGuestName(host.run, xenbus.domid) : undefined,
+  ]);
+  return identified(event, keys, guest);
 }
 
-/** The same with the keys of the backend directory, which were read before; undefined if it is not there. */
-export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined): Identified {
+/**
+ * The same with what was read before.
+ *
+ * @param keys of the backend directory; undefined if it is not there
+ * @param guest its name; undefined where the policy does not ask for it
+ */
+export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined, guest: string | undefined): Identified {
   const { device, type, xenbus } = event;
   if (xenbus === undefined) {
     return {
@@ -69,6 +81,7 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined):
     vifname: keys.get('vifname'),
     mtu: keys.get('mtu'),
     nicType: keys.get('type'),
+    guest,
   };
   const vlan = keys.get('vlan');
   if (vlan !== undefined && vlan !== '') {
@@ -158,7 +171,7 @@ export function prepareIdentified(
     device,
     subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin,
-    policy: resolvePolicy(host.policy, who.vif),
+    policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }),
     dropsAtDevice: host.rules.dropsAtDevice,
   });
 }
@@ -166,19 +179,13 @@ export function prepareIdentified(
 /** For `--dry-run`: what is not there is left out, nothing is needed. */
 export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Prepared> {
   const who = await identify(host, event);
-  const bridge = (() => {
-    try {
-      return chooseBridge(who.vif.bridge, host.readDevice, host.deviceNames);
-    } catch {
-      return undefined;
-    }
-  })();
+  const bridge = bridgeIfAny(who.vif.bridge, host.readDevice, host.deviceNames);
   return plan(who, event, {
     bridge,
     device: host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device),
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, who.vif).length > 0,
-    policy: resolvePolicy(host.policy, who.vif),
+    policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }),
     dropsAtDevice: host.rules.dropsAtDevice,
   });
 }

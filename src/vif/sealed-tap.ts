@@ -6,6 +6,7 @@ import type { Host } from '../host.ts';
 import { INTERFACE_NAME_MAX, type InterfaceName } from '../net/interface-name.ts';
 import type { VifPolicy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { bridgeIfAny } from '../port/bridge.ts';
 import {
   enclosingLines,
   openingLines,
@@ -21,7 +22,7 @@ type Wish = VifPolicy['vnet_header'];
 
 type SealHost = Pick<
   Host,
-  'run' | 'readDevice' | 'hasVnetHeader' | 'disableIpv6' | 'transmitChecksum' | 'policy' | 'log'
+  'run' | 'readDevice' | 'deviceNames' | 'hasVnetHeader' | 'disableIpv6' | 'transmitChecksum' | 'policy' | 'log'
 >;
 
 const TOOL_MS = 5_000;
@@ -107,8 +108,9 @@ function isToBeSealed(host: SealHost, vif: VifIdentity, tap: InterfaceName): boo
 }
 
 /** What the policy wants of such a tap; undefined for a vif that may send what it wants, and so needs no detour. */
-function wishOf({ policy }: Pick<Host, 'policy'>, vif: VifIdentity): Wish | undefined {
-  const own = resolvePolicy(policy, vif);
+function wishOf(host: Pick<Host, 'policy' | 'readDevice' | 'deviceNames'>, vif: VifIdentity): Wish | undefined {
+  const bridge = bridgeIfAny(vif.bridge, host.readDevice, host.deviceNames)?.name ?? vif.bridge;
+  const own = resolvePolicy(host.policy, { ...vif, bridge });
   return filterMode(vif, own) === 'unrestricted' ? undefined : own.vnet_header;
 }
 
@@ -144,7 +146,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<T> {
 
 /** What `sealTap` would run, as text: each program with its input. Empty for a tap that is no port of such a guest. */
 export function sealingText(
-  host: Pick<Host, 'readDevice' | 'hasVnetHeader' | 'policy'>,
+  host: Pick<Host, 'readDevice' | 'deviceNames' | 'hasVnetHeader' | 'policy'>,
   vif: VifIdentity,
 ): [string, string][] {
   const parts = vif.type === 'tap' ? partsOf(host, vif) : undefined;

@@ -66,6 +66,8 @@ export function parseHotplugEvent(
     bridge: get('bridge'),
     vifname: get('vifname'),
     mtu: get('mtu'),
+    // No variable of Xen's: one of this name in somebody's environment says nothing.
+    guest: named.get('guest'),
   };
   const xenbus = xenbusOf(get('XENBUS_PATH'), device, type, given);
   return { command, type, device, xenbus, given };

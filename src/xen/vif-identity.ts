@@ -21,6 +21,8 @@ export interface VifIdentity {
   readonly addresses: AddressList;
   /** Wanted MTU in bytes; undefined means: as the bridge. */
   readonly mtu: number | undefined;
+  /** The name of its guest; undefined where nobody needs it, or it has none. Only ever compared with the policy's. */
+  readonly guest: string | undefined;
   /** The NIC has an emulated twin with the same MAC (backend key `type` = `vif_ioemu`). */
   readonly hvm: boolean;
 }
@@ -33,6 +35,7 @@ export interface IdentityValues {
   readonly vifname?: string | undefined;
   readonly mtu?: string | undefined;
   readonly nicType?: string | undefined;
+  readonly guest?: string | undefined;
 }
 
 /** Ethernet's smallest and Linux' largest MTU (include/uapi/linux/if_ether.h: ETH_MIN_MTU, ETH_MAX_MTU). */
@@ -66,6 +69,7 @@ export function parseIdentity(
     bridge: bridge === undefined ? undefined : parseInterfaceName(bridge, where('bridge')),
     addresses: parseAddressList(values.ip ?? '', where('ip')),
     mtu: parseMtu(values.mtu, where('mtu')),
+    guest: values.guest === '' ? undefined : values.guest,
     hvm: port.type === 'tap' || values.nicType === 'vif_ioemu' || values.nicType === 'ioemu',
   };
 }

@@ -4,9 +4,8 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { MANUAL_PAGE, manualPage, SAMPLE_FILE, sampleFile } from '../../src/build/policy-texts.ts';
 import { KEY_NAMES, KEYS } from '../../src/policy/keys.ts';
-import { parsePolicy } from '../../src/policy/parse-policy.ts';
 import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
-import { effective } from '../policy/effective.ts';
+import { effective, parsePolicy } from '../policy/effective.ts';
 
 test('the sample policy is made of the table of keys (tsx src/build/policy-texts.ts writes it)', () => {
   assert.equal(readFileSync(SAMPLE_FILE, 'utf8'), sampleFile());

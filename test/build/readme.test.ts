@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { PAGES, ROOT, withTables } from '../../src/build/readme-tables.ts';
-import { parsePolicy } from '../../src/policy/parse-policy.ts';
+import { parsePolicy } from '../policy/effective.ts';
 
 for (const page of PAGES) {
   test(`${page}: tables are made of data (tsx src/build/readme-tables.ts writes them)`, () => {

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { KEY_NAMES, KEYS, type Values } from '../../src/policy/keys.ts';
-import { parsePolicy } from '../../src/policy/parse-policy.ts';
 import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
 import { accepts, refusal } from '../net/refusal.ts';
-import { effective } from './effective.ts';
+import { effective, parsePolicy } from './effective.ts';
 
 const FILE = '/etc/xen/vif-bridge.ini';
 const parse = (text: string): Values => effective(parsePolicy(text, FILE));
@@ -13,7 +12,7 @@ const DEFAULTS = effective(DEFAULT_POLICY);
 
 test('an empty file means the defaults', () => {
   for (const text of ['', '\n\n', '# nothing\n; at all\n', '[defaults]\n', '[ defaults ]']) {
-    assert.deepEqual(parsePolicy(text, FILE), DEFAULT_POLICY);
+    assert.deepEqual(parse(text), DEFAULTS, text);
   }
 });
 
@@ -73,7 +72,6 @@ const WRITTEN: readonly string[] = [
   '  [defaults]\nno_ip = deny\n',
   '\t[defaults]\n\tno_ip = deny\n',
   '\ufeff[defaults]\nno_ip = deny\n',
-  '[defaults]\nlock = flock\n[defaults]\nno_ip = deny\n',
 ];
 
 for (const text of WRITTEN) {
@@ -121,7 +119,29 @@ const REFUSED: readonly (readonly [text: string, at: number, message: RegExp, hi
   ['[defaults]\nhasOwnProperty = x\n', 2, /^unknown key "hasOwnProperty"$/, /known/],
   ['[defaults]\ntoString = x\n', 2, /^unknown key "toString"$/, /known/],
   ['[defaults]\nno_ip = deny\nno_ip = unrestricted\n', 3, /^"no_ip" is already set in line 2$/, /keep one/],
-  ['[defaults]\nno_ip = deny\n[defaults]\nno_ip = deny\n', 4, /already set in line 2$/, /keep one/],
+  ['[defaults]\nlock = flock\n[defaults]\nno_ip = deny\n', 3, /^\[defaults\] is already there in line 1$/, /keep one/],
+  ['[guest a]\n[mac 00:16:3e:0:0:zz]\n', 2, /^\[mac\]: .*00:16:3e:0:0:zz/, /./],
+  [
+    '[mac 00:16:3E:00:00:AB]\n[mac 00:16:3e:00:00:ab]\n',
+    2,
+    /^\[mac 00:16:3e:00:00:ab\] is already there in line 1$/,
+    /keep/,
+  ],
+  ['[guest web1]\n[guest web*]\n[ guest  web1 ]\n', 3, /^\[guest web1\] is already there in line 1$/, /keep/],
+  ['[guest]\n', 1, /^\[guest\] needs a name$/, /^write \[guest NAME\]$/],
+  ['[defaults xenbr0]\n', 1, /^\[defaults\] takes no name$/, /^write \[defaults\]$/],
+  ['[guest w*b]\n', 1, /^\[guest\]: "w\*b" has a star that is not at its end$/, /\[guest web\*\]/],
+  ['[bridge xen/br0]\n', 1, /^\[bridge\]: .*xen\/br0/, /./],
+  ['[vif ..]\n', 1, /^\[vif\]: /, /./],
+  [
+    '[gest web1]\nno_ip = deny\n',
+    1,
+    /^unknown section "gest web1"$/,
+    /^did you mean \[guest NAME\]\? known: \[defaults\] /,
+  ],
+  ['[guest web1]\nbackend = nftables\n', 2, /^"backend" cannot stand in \[guest web1\]$/, /below \[defaults\]/],
+  ['[guest web1]\nno_ip = deny\nno_ip = deny\n', 3, /^"no_ip" is already set in line 2$/, /keep one/],
+  ['[guest web1]\nno-ip = deny\n', 2, /^unknown key "no-ip"$/, /^did you mean no_ip\? known in \[guest\]: no_ip, /],
   ['[defaults]\nno_ip = deny\rno_ip = unrestricted', 3, /already set in line 2$/, /keep one/],
   ['[defaults]\n# comment\rno_ip = evil', 3, /is not possible$/, /deny/],
   ['[defaults]\nno_ip\n', 2, /^"no_ip" is no key = value$/, /comments start with #/],
@@ -130,8 +150,13 @@ const REFUSED: readonly (readonly [text: string, at: number, message: RegExp, hi
   ['[defaults]\n// no\n', 2, /is no key = value$/, /#/],
   ['[defaults\nno_ip = deny\n', 1, /^"\[defaults" is no key = value/, /#/],
   ['[defaults] # site\nno_ip = deny\n', 1, /is no key = value/, /#/],
-  ['no_ip = deny\n', 1, /^"no_ip" stands in no known section$/, /put it below \[defaults\]/],
-  ['[Defaults]\nno_ip = deny\n', 1, /^unknown section "Defaults"/, /^did you mean \[defaults\]\? known: \[defaults\]$/],
+  ['no_ip = deny\n', 1, /^"no_ip" stands in no section$/, /put it below \[defaults\]/],
+  [
+    '[Defaults]\nno_ip = deny\n',
+    1,
+    /^unknown section "Defaults"/,
+    /^did you mean \[defaults\]\? known: \[defaults\] \[bridge NAME\] /,
+  ],
   ['[]\n', 1, /^unknown section ""$/, /known/],
   ['[__proto__]\nno_ip = deny\n', 1, /^unknown section "__proto__"/, /known/],
   ['[defaults.guest]\nno_ip = deny\n', 1, /^unknown section "defaults\.guest"/, /known/],
@@ -154,12 +179,12 @@ test('everything that is wrong is said at once, in the order of the lines', () =
   );
   assert.equal(failure.at, `${FILE}:1`);
   assert.deepEqual(failure.message.split('; '), [
-    '"lock" stands in no known section',
+    '"lock" stands in no section',
     'line 3: no_ip = "dent" is not possible (did you mean deny?)',
     'line 4: unknown key "lokc" (did you mean lock?)',
     'line 5: backend = "x" is not possible',
     'line 6: "backend" is already set in line 5',
-    'line 7: unknown section "guests"',
+    'line 7: unknown section "guests" (did you mean [guest NAME]?)',
     'line 8: "what" is no key = value',
   ]);
 });

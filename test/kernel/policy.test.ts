@@ -1,0 +1,92 @@
+/** A policy file with sections, on a running host: who it is about, when it is taken in, and what a broken one does. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+
+const skip = obstacle();
+
+const POLICY = '[defaults]\nno_ip = deny\n[guest web*]\nno_ip = mac-only\n[bridge br0]\nno_ip = unrestricted\n';
+
+/** What each port may do, as status says it. */
+async function modes(dom0: Dom0): Promise<Record<string, string | undefined>> {
+  return Object.fromEntries((await dom0.status()).map(({ name, mode }) => [name, mode]));
+}
+
+async function started(t: test.TestContext, names: readonly string[]): Promise<Dom0> {
+  const dom0 = await openDom0(t, { policy: POLICY });
+  for (const [index, name] of names.entries()) {
+    await dom0.start({ domid: index + 1, name });
+  }
+  return dom0;
+}
+
+test('policy with sections', { skip, concurrency: 2 }, async (t) => {
+  await t.test('a section holds for its guest, from online on, also one that is coming in', async (t) => {
+    const dom0 = await started(t, ['web1', 'db1', 'web2--incoming']);
+    assert.deepEqual(await modes(dom0), { 'vif1.0': 'mac-only', 'vif2.0': 'unrestricted', 'vif3.0': 'mac-only' });
+  });
+
+  await t.test('a guest that was renamed, and a changed file, are taken in by reapply, of one or of all', async (t) => {
+    const dom0 = await started(t, ['web1', 'db1']);
+    dom0.store.load({ '/local/domain/1/name': 'old', '/local/domain/2/name': 'web7' });
+    assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+    assert.deepEqual(await modes(dom0), { 'vif1.0': 'unrestricted', 'vif2.0': 'unrestricted' });
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    assert.deepEqual(await modes(dom0), { 'vif1.0': 'unrestricted', 'vif2.0': 'mac-only' });
+    mkdirSync(join(dom0.folder, 'vif-bridge.d'));
+    writeFileSync(join(dom0.folder, 'vif-bridge.d', 'old.ini'), '[guest old]\nno_ip = deny\n');
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    assert.deepEqual(await modes(dom0), { 'vif1.0': 'deny', 'vif2.0': 'mac-only' });
+  });
+
+  await t.test('a repair of what all share keeps to the names that were known', async (t) => {
+    const dom0 = await started(t, ['web1']);
+    await dom0.ns.check(['nft', 'flush', 'ruleset']);
+    await dom0.start({ domid: 2, name: 'db1' });
+    const rules = await dom0.ruleset();
+    assert.match(rules, /vif1\.0/);
+    assert.deepEqual(await modes(dom0), { 'vif1.0': 'mac-only', 'vif2.0': 'unrestricted' });
+  });
+
+  await t.test('a name that cannot be read keeps a new vif closed where guests have sections', async (t) => {
+    const dom0 = await openDom0(t, { policy: POLICY });
+    dom0.configure({ domid: 1 });
+    dom0.store.remove('/local/domain/1/name');
+    await dom0.bench.addVif('vif1.0');
+    assert.equal((await dom0.hotplug('online', { domid: 1 })).status, 1);
+    assert.match(dom0.key(1, 'hotplug-error') ?? '', /the name of guest 1 cannot be read/);
+    assert.equal((await dom0.link('vif1.0'))?.flags.includes('UP'), false);
+  });
+
+  await t.test('a broken file beside it: new vifs stay closed, running ones as they are, offline works', async (t) => {
+    const dom0 = await started(t, ['web1', 'web2']);
+    mkdirSync(join(dom0.folder, 'vif-bridge.d'));
+    writeFileSync(join(dom0.folder, 'vif-bridge.d', 'x.ini'), '[guest web1]\nno-ip = unrestricted\n');
+    const before = [await dom0.ruleset(), await modesWithoutPolicy(dom0)];
+
+    const reapplied = await dom0.admin(['reapply', '--all']);
+    assert.equal(reapplied.status, 1);
+    assert.match(reapplied.stderr, /unknown key "no-ip"\nat +.*vif-bridge\.d\/x\.ini:2\nhint: +did you mean no_ip\?/);
+    const checked = await dom0.admin(['policy', 'check']);
+    assert.deepEqual([checked.status, /x\.ini:2: unknown key/.test(checked.stdout)], [1, true]);
+    assert.deepEqual([await dom0.ruleset(), await modesWithoutPolicy(dom0)], before);
+
+    dom0.configure({ domid: 3, name: 'web3' });
+    await dom0.bench.addVif('vif3.0');
+    assert.equal((await dom0.hotplug('online', { domid: 3 })).status, 1);
+    assert.match(dom0.key(3, 'hotplug-error') ?? '', /unknown key/);
+    assert.equal((await dom0.link('vif3.0'))?.flags.includes('UP'), false);
+
+    assert.equal((await dom0.hotplug('offline', { domid: 2 })).status, 0);
+    assert.equal((await dom0.link('vif2.0'))?.master, undefined);
+    assert.equal((await dom0.link('vif1.0'))?.master, 'br0');
+  });
+});
+
+/** Links alone: `status` needs a policy too. */
+async function modesWithoutPolicy(dom0: Dom0): Promise<unknown> {
+  const links = await Promise.all(['vif1.0', 'vif2.0'].map((name) => dom0.link(name)));
+  return links.map((link) => [link?.master, link?.flags.includes('UP')]);
+}
