@@ -26,6 +26,8 @@ export interface Host {
   readonly policy: Policy;
   readonly readDevice: (name: string) => Device | undefined;
   readonly deviceNames: () => readonly string[];
+  /** True for a script that is this program, or nobody knows what it is. */
+  readonly isOwnScript: (script: string) => boolean;
   /** True for a tap whose frames begin with a virtio_net_hdr. */
   readonly hasVnetHeader: (name: string) => boolean;
   /** The IPv4 routes of the main table: /proc/net/route. */

@@ -3,6 +3,7 @@ import { openTools, toolRunner } from './effects/exec.ts';
 import { flockLocks } from './effects/lock.ts';
 import { lockfileLocks } from './effects/lockfile-lock.ts';
 import type { Log } from './effects/log.ts';
+import { isOwnScript } from './effects/own-script.ts';
 import { rtnetlink } from './effects/rtnetlink.ts';
 import { startOrder } from './effects/run-start.ts';
 import { startBySpawn } from './effects/spawn-starter.ts';
@@ -57,6 +58,7 @@ export function systemHost(settings: RunSettings): Host {
     policy: settings.policy,
     readDevice,
     deviceNames,
+    isOwnScript,
     hasVnetHeader,
     disableIpv6,
     routes,

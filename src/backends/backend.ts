@@ -91,6 +91,11 @@ export interface Backend {
   repair(): Promise<void>;
   /** Takes all that is ours out: another backend has the rules by now. The caller holds the lock `base`. */
   leave(): Promise<void>;
+  /**
+   * Takes all that is ours out if no vif of ours is there any more, whatever online comes meanwhile: after the last
+   * one the host is as it was before the first one.
+   */
+  leaveAfterLast(): Promise<void>;
   /** For speed alone: starts what a load or a removal, which is sure to come soon, will use. */
   ahead(): void;
 

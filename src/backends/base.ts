@@ -1,14 +1,15 @@
-import { holding, type Lock } from '../effects/lock.ts';
+import type { Lock } from '../effects/lock.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
-import { isGuestPort } from '../net/vif-name.ts';
 import type { BackendName } from '../policy/keys.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { deviceFinder } from '../state/present-devices.ts';
 import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import type { Backend, LeavingPort, PlannedPort } from './backend.ts';
+import { foreignPorts } from './foreign-ports.ts';
 
 /** Who holds a base, as its record names him. */
 export interface Holder {
@@ -34,17 +35,12 @@ export function baseOfThisBoot(host: Pick<Host, 'state' | 'bootId'>): BaseRecord
 }
 
 /**
- * The record of a base that is to be made with these vifs.
- *
- * Ports that carry a running guest when the very first base is made are exempt: installing this program must not cut
- * off guests that stock started. Later repairs keep only those exemptions.
+ * The record of a base that is to be made with these vifs. Where the policy closes ports that no run has configured,
+ * those stay open that Xen started with another script: this program must not cut off whom it was not asked about.
  */
-export function newBase(host: Host, holder: Holder, records: readonly VifRecord[]): BaseRecord {
+export async function newBase(host: Host, holder: Holder, records: readonly VifRecord[]): Promise<BaseRecord> {
   const managed = new Set(records.map((record) => record.ifindex));
-  const known = baseOfThisBoot(host)?.exempt ?? runningPorts(host);
-  const exempt = known.filter(
-    (port) => !managed.has(port.ifindex) && host.readDevice(port.name)?.ifindex === port.ifindex,
-  );
+  const exempt = host.policy.unmanaged === 'open' ? [] : await foreignPorts(host, managed);
   return {
     schema: 1,
     bootId: host.bootId(),
@@ -71,7 +67,7 @@ export function reportBase(
   for (const port of base.exempt) {
     host.log.say(
       'warning',
-      `${port.name} was running before and stays unfiltered until: vif-bridge reapply ${port.name}`,
+      `${port.name} was started with another script and stays unfiltered until: vif-bridge reapply ${port.name}`,
     );
   }
 }
@@ -114,15 +110,31 @@ export function lockBase(host: Pick<Host, 'takeLock'>): Promise<Lock> {
   return host.takeLock('base', BASE_LOCK_MS);
 }
 
-/** Ports that are taken over must not become exempt again when the base is repaired. */
-export async function endExemptions(host: Host, taken: ReadonlySet<number>): Promise<void> {
-  if (taken.size === 0) return;
-  await holding(await lockBase(host), async () => {
-    const base = host.state.readBase();
-    if (base !== undefined) {
-      host.state.writeBase({ ...base, exempt: base.exempt.filter((port) => !taken.has(port.ifindex)) });
+/**
+ * True if no vif of ours is there any more, or only the one that leaves. A record that cannot be read counts as one
+ * that is there. Records are only read until one is found whose device is there.
+ */
+export function isLastGone(
+  host: Pick<Host, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
+  leaving?: string,
+): boolean {
+  const find = deviceFinder(host);
+  return !host.state.devices().some((device) => {
+    if (device === leaving) return false;
+    try {
+      const record = host.state.readVif(device);
+      return record !== undefined && find(record) !== undefined;
+    } catch {
+      return true;
     }
   });
+}
+
+/**
+ * The record of a base that is left: of no version, so that the next run makes another one; who was chosen stays known.
+ */
+export function leftBase({ listing: _, ...base }: BaseRecord): BaseRecord {
+  return { ...base, sentinel: 'left', exempt: [] };
 }
 
 /** What earlier runs may have loaded for a vif: nothing outlives the kernel. */
@@ -133,13 +145,4 @@ export function loadedBefore(host: Pick<Host, 'bootId'>, before: VifRecord | und
 /** What a backend is to take out of a vif. */
 export function leavingPort(host: Pick<Host, 'bootId'>, record: VifRecord): LeavingPort {
   return { device: record.device, loaded: loadedBefore(host, record), hadIngress: record.ingress };
-}
-
-function runningPorts(host: Host): { name: string; ifindex: number }[] {
-  return host
-    .deviceNames()
-    .filter(isGuestPort)
-    .flatMap((name) => host.readDevice(name) ?? [])
-    .filter((device) => device.master !== undefined && device.up)
-    .map(({ name, ifindex }) => ({ name, ifindex }));
 }

@@ -1,4 +1,4 @@
-import { leavingPort } from '../backends/base.ts';
+import { isLastGone, leavingPort } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
@@ -62,7 +62,9 @@ async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const { title, text } = host.rules.removalText(leaving);
   const rules = record === undefined ? '# nothing of this vif is loaded\n' : text;
   const lines = [...leaveLines(name), ...(event.type === 'tap' ? unsealing(host, event.device) : [])];
-  return section('ip -batch -', batch(lines)) + section(title, rules);
+  const last = record !== undefined && isLastGone(host, event.device);
+  const note = last ? '# note: it is the last one of ours, so all that is left of our rules goes with it\n' : '';
+  return note + section('ip -batch -', batch(lines)) + section(title, rules);
 }
 
 function section(title: string, body: string): string {

@@ -4,6 +4,7 @@ import { sinceStart } from '../effects/run-start.ts';
 import { nodeExists, writeKeys } from '../effects/xenstore.ts';
 import { asFailure, type Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { guestGroup } from '../port/guest-group.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { offline } from './offline.ts';
 import { online } from './online.ts';
@@ -81,12 +82,18 @@ async function reportFailure(hosts: HotplugHosts, event: HotplugEvent, failure: 
   }
 }
 
-/** Down, by whatever name it has by now: a guest whose filter is not complete must not talk. */
+/**
+ * Down, by whatever name it has by now: a guest whose filter is not complete must not talk. In a group of ours, for
+ * which nothing is loaded, the rules keep it closed even if somebody else sets it up.
+ */
 async function closeLink(host: Host, event: HotplugEvent): Promise<void> {
   const names = new Set([event.device, recordedName(host, event.device)]);
-  const present = [...names].filter((name) => host.readDevice(name) !== undefined);
+  const present = [...names].flatMap((name) => host.readDevice(name) ?? []);
   try {
-    const lines = present.map((name) => ({ text: `link set dev ${name} down`, optional: 'link not closed' }));
+    const lines = present.flatMap(({ name, ifindex }) => [
+      { text: `link set dev ${name} down`, optional: 'link not closed' },
+      { text: `link set dev ${name} group ${guestGroup(ifindex)}`, optional: 'not in a group of ours' },
+    ]);
     for (const lost of await runBatch(host.run, 'ip', lines)) host.log.say('err', lost);
   } catch (error) {
     host.log.say('err', `link not closed: ${failureLine(asFailure(error))}`);

@@ -46,6 +46,7 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   // What could not be removed stays known: the next run of this vif, or a repair, removes it.
   if (!(await attempt(host, event, () => removeRules(host, record)))) return;
   host.state.removeVif({ device: record.device, mac: record.values.mac });
+  await attempt(host, event, async () => (await withRules(host)).rules.leaveAfterLast());
   host.log.say('info', `${record.name} is off ${record.bridge}`);
   host.sendLog();
 }

@@ -57,6 +57,10 @@ export async function reapplyAll(given: Host): Promise<string[]> {
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host);
+  if (candidates.length === 0) {
+    await host.rules.leaveAfterLast();
+    return [];
+  }
   const repaired = lockBase(host).then((lock) => holding(lock, () => host.rules.repair()));
   const [, source] = await Promise.all([
     repaired,

@@ -24,7 +24,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
   if (ports.length === 0) return 'no vif ports on this host\n';
   return ports
     .map((port) => {
-      const colour = port.state === 'managed' ? chalk.green : port.state === 'unmanaged' ? chalk.yellow : chalk.red;
+      const colour = port.state === 'managed' ? chalk.green : chalk.red;
       const guest = port.guest === undefined ? '' : `  guest ${port.guest.name ?? '?'} (${port.guest.domid})`;
       const device = port.device === port.name ? '' : ` (${port.device})`;
       return [

@@ -17,9 +17,9 @@ export interface PortStatus {
   readonly name: string;
   readonly device: string;
   /**
-   * - `managed`: our rules are loaded for it; - `exempt`: was running before our first load, unfiltered until taken
-   *   over;
-   * - `unmanaged`: a vif* port no run has configured; - `damaged`: configured, but the kernel has lost our rules.
+   * - `managed`: our rules are loaded for it; - `unmanaged`: a vif* port no run has configured;
+   * - `exempt`: the same, unfiltered although the policy closes such ports, because another script started it;
+   * - `damaged`: configured, but the kernel has lost our rules.
    */
   readonly state: 'managed' | 'exempt' | 'unmanaged' | 'damaged';
   readonly bridge: string | undefined;
@@ -80,7 +80,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       mac: record?.values.mac,
       addresses: record === undefined ? [] : recordAddresses(record),
       mode: record?.mode,
-      warnings: [...warningsOf(host, rules, record), ...(seal === undefined ? [] : [seal.text])],
+      warnings: [...warningsOf(host, device.name, rules, record), ...(seal === undefined ? [] : [seal.text])],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };
@@ -111,10 +111,17 @@ function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops']
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */
 const { compare: byNumbers } = new Intl.Collator('en', { numeric: true });
 
-function warningsOf(host: Managed, state: PortStatus['state'], record: VifRecord | undefined): string[] {
-  if (state === 'exempt') return ['not filtered: it was running before the first load; take it over with reapply'];
+function warningsOf(host: Managed, name: string, state: PortStatus['state'], record: VifRecord | undefined): string[] {
+  const takeOver = `take it over with: vif-bridge reapply ${name}`;
+  if (state === 'exempt') return [`unfiltered: Xen started it with another script; ${takeOver}`];
   if (state === 'damaged') return ['not filtered: the rules are gone; repair with: vif-bridge reapply --all'];
-  if (state === 'unmanaged') return host.policy.unmanaged === 'open' ? ['not filtered: unmanaged = open'] : [];
+  if (state === 'unmanaged') {
+    return [
+      host.policy.unmanaged === 'open'
+        ? `unfiltered: no run of this program has configured it (unmanaged = open); ${takeOver}`
+        : `closed: no run of this program has configured it (unmanaged = closed); ${takeOver}`,
+    ];
+  }
   if (record === undefined) return [];
   if (record.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
   const plan = recordedPort(host, record)?.plan;

@@ -81,8 +81,11 @@ const TABLE = {
     of: 'host',
     sections: ['defaults'],
     sharedRules: ['nftables', 'ebtables'],
-    kind: choice({ closed: 'nothing', open: 'everything, unfiltered' }),
-    initial: 'closed',
+    kind: choice({
+      open: 'everything, unfiltered: who was not started by this program is not touched',
+      closed: 'nothing, unless Xen started it with another script: for when every guest is ours',
+    }),
+    initial: 'open',
     help: 'what passes a vif* port that no run has configured',
   },
   lock: {

@@ -54,6 +54,6 @@ export interface BaseRecord {
   readonly tools?: EbtTools;
   /** What nft lists of the shared rules as they were loaded; see backends/nftables/nftables.ts, sharedRules. */
   readonly listing?: string;
-  /** Ports that were running unfiltered when the base was first made: they stay so until taken over. */
+  /** Ports that stay unfiltered although the policy closes others: Xen started them with another script. */
   readonly exempt: readonly { readonly name: string; readonly ifindex: number }[];
 }

@@ -20,6 +20,8 @@ export interface State {
   readVif(device: string): VifRecord | undefined;
   /** All that can be read: one broken file must not take every other vif with it. A vif without a record is closed. */
   allVifs(): VifRecord[];
+  /** The devices that have a record, whether it can be read or not. */
+  devices(): string[];
   writeVif(record: VifRecord): void;
   removeVif(record: { device: string; mac: string | undefined }): void;
   /** Devices that were configured with this MAC, from an index: reading it costs the same at any number of vifs. */
@@ -50,10 +52,8 @@ export function openState(directory: string): State {
   const state: State = {
     directory,
     readVif,
-    allVifs() {
-      const devices = list(join(directory, 'vif')).filter((file) => file.endsWith('.json'));
-      return devices.flatMap((file) => readable(() => readVif(file.slice(0, -'.json'.length))) ?? []);
-    },
+    devices: () => list(join(directory, 'vif')).flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? []),
+    allVifs: () => state.devices().flatMap((device) => readable(() => readVif(device)) ?? []),
     writeVif(record) {
       const index = record.values.mac === undefined ? undefined : macFile(record.values.mac, record.device);
       if (index !== undefined && !existsSync(index)) write(index, '');

@@ -1,4 +1,3 @@
-import { endExemptions } from '../backends/base.ts';
 import type { Managed } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Device } from '../effects/sysfs.ts';
@@ -60,7 +59,7 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
   // bound to the name (kernel 6.18 detaches it on a rename), so a device that gets another name gets it first. Such a
   // one was never in service: it may go down.
   await batch('ip', ({ prepared: { setup } }) => (setup.rename ? prepareLines(setup) : []));
-  const rules = loadRules(host, working());
+  const rules = host.rules.load(working().map(({ prepared, before }) => plannedPort(host, prepared, before)));
   manner.whileLoading?.();
   note(await rules);
   await batch('ip', ({ prepared: { setup } }) => [
@@ -81,15 +80,6 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
       failures.set(vif.record.device, asFailure(error));
     }
   }
-  return failures;
-}
-
-/** One transaction for all of them. */
-async function loadRules(host: Managed, vifs: readonly Wanted[]): Promise<Failures> {
-  const exempt = new Set(host.rules.base()?.exempt.map((port) => port.ifindex));
-  const failures = await host.rules.load(vifs.map(({ prepared, before }) => plannedPort(host, prepared, before)));
-  const taken = vifs.filter(({ record, present }) => exempt.has(present.ifindex) && !failures.has(record.device));
-  await endExemptions(host, new Set(taken.map(({ present }) => present.ifindex)));
   return failures;
 }
 

@@ -72,6 +72,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
     state: openState(options.directory),
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
     readDevice: (name) => devices.find((one) => one.name === name),
+    isOwnScript: () => true,
     hasVnetHeader: () => false,
     deviceNames: () => devices.map((one) => one.name),
     routes: () => 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n',

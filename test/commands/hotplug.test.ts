@@ -7,6 +7,7 @@ import { hotplug } from '../../src/commands/hotplug.ts';
 import { Failure } from '../../src/errors.ts';
 import { parseMac } from '../../src/net/mac-address.ts';
 import { fdbRequest } from '../../src/port/fdb-request.ts';
+import { guestGroup } from '../../src/port/guest-group.ts';
 import type { VifRecord } from '../../src/state/records.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
 import { device, type FakeHost, type FakeOptions, fakeHost, type Tool } from './fake-host.ts';
@@ -194,7 +195,12 @@ test('a broken policy fails an online before anything is done, and is told to Xe
     throw new Failure('input', 'no_ip = "x" is not possible', { at: '/etc/xen/vif-bridge.ini:2' });
   };
   await assert.rejects(hotplug({ working, reporting: () => fake.host }, event('online')), { code: 'input' });
-  assert.deepEqual(fake.effects.slice(0, 2), ['ip link set dev vif1.0 down', `xenstore-exists ${PATH}/script`]);
+  assert.deepEqual(fake.effects.slice(0, 3), [
+    'ip link set dev vif1.0 down',
+    // Of ours, and with no rules: closed even if somebody sets it up.
+    `ip link set dev vif1.0 group ${guestGroup(VIF.ifindex)}`,
+    `xenstore-exists ${PATH}/script`,
+  ]);
   assert.match(
     fake.effects.at(-1) ?? '',
     /hotplug-error no_ip = "x" is not possible \(\/etc\/xen\/vif-bridge\.ini:2\) /,
@@ -241,7 +247,11 @@ test('offline: the port first, then its rules, and nothing is written to xenstor
   await hotplug(hostsOf(fake), event('offline'));
   assert.deepEqual(
     fake.effects.map((effect) => effect.replace(/ \{.*/, '')),
-    ['lock vif1.0', 'ip link set dev vif1.0 down', 'ip link set dev vif1.0 nomaster', 'nft -f -', 'release vif1.0'],
+    [
+      ...['lock vif1.0', 'ip link set dev vif1.0 down', 'ip link set dev vif1.0 nomaster', 'nft -f -'],
+      // It was the last one: the sentinel, then the tables.
+      ...['lock base', 'nft -f -', 'nft -f -', 'release base', 'release vif1.0'],
+    ],
   );
   assert.equal(fake.host.state.readVif('vif1.0'), undefined);
 });

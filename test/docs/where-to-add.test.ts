@@ -51,6 +51,7 @@ export function nothing(): Backend {
     dropLinkLocal: never,
     repair: never,
     leave: never,
+    leaveAfterLast: never,
     ahead: () => {},
     base: () => undefined,
     drops: never,

@@ -1,4 +1,4 @@
-/** The part of the rules that all vifs share: ports nobody configured, flushes, other people's tables, STP. */
+/** The part of the rules that all vifs share: flushes, other people's tables, STP. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { guestGroup } from '../../src/port/guest-group.ts';
 import { waitForForwarding } from '../lab/bench.ts';
 import type { Wire } from '../lab/wire.ts';
 import { type Dom0, obstacle, openDom0 } from './dom0.ts';
-import { A, ALL, arp, frame, G, ip4, llc, station, TYPE, udp, V } from './frames.ts';
+import { A, ALL, arp, frame, G, llc, station, TYPE, V } from './frames.ts';
 import { GUEST_A, GUEST_V } from './verdict.ts';
 
 const skip = obstacle();
@@ -14,8 +14,6 @@ const C = station('00:16:3e:00:03:00', '10.0.0.13', 'fd00::13');
 
 const own = frame(ALL, A.mac, TYPE.arp, arp({ tpa: G.ip }));
 const forged = frame(V.mac, A.mac, TYPE.arp, arp({ op: 2, spa: G.ip, tha: V.mac }));
-const of = (who: typeof A): string => frame(ALL, who.mac, TYPE.arp, arp({ sha: who.mac, spa: who.ip, tpa: G.ip }));
-const to = (who: typeof A): string => frame(who.mac, G.mac, TYPE.ip, ip4({ src: G.ip, dst: who.ip }, udp(9, 9)));
 
 async function arrives(wire: Wire, from: string, hex: string): Promise<string[]> {
   await wire.collect(0);
@@ -26,14 +24,6 @@ async function arrives(wire: Wire, from: string, hex: string): Promise<string[]>
     .sort();
 }
 
-/** A port on the bridge, up, as somebody else than this program would leave it. */
-async function plug(dom0: Dom0, name: string): Promise<string> {
-  const guest = await dom0.bench.addVif(name);
-  await dom0.ns.check(['ip', 'link', 'set', name, 'master', 'br0', 'up']);
-  await waitForForwarding(dom0.ns, name);
-  return guest;
-}
-
 async function states(dom0: Dom0): Promise<string[]> {
   return (await dom0.status()).map(({ name, state }) => `${name} ${state}`);
 }
@@ -42,115 +32,6 @@ async function isGuarded(wire: Wire): Promise<void> {
   assert.ok((await arrives(wire, 'guest1.0', own)).includes('gw0'), 'its own frame passes');
   assert.deepEqual(await arrives(wire, 'guest1.0', forged), [], 'a forged one does not');
 }
-
-test('ports that nobody configured', { skip, concurrency: 2 }, async (t) => {
-  await t.test('pass nothing, once there is a base', async (t) => {
-    const dom0 = await openDom0(t);
-    await dom0.start(GUEST_V);
-    await plug(dom0, 'vif3.0');
-    const wire = await dom0.openWire(['guest3.0', 'guest2.0', 'gw0', 'br0']);
-    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
-    assert.deepEqual(await arrives(wire, 'guest3.0', frame('01:80:c2:00:00:00', C.mac, 0x0026, '00'.repeat(46))), []);
-    assert.deepEqual(await arrives(wire, 'gw0', of(G)), ['br0', 'guest2.0']);
-    assert.deepEqual(await states(dom0), ['vif2.0 managed', 'vif3.0 unmanaged']);
-    const drops = (await dom0.status()).find(({ name }) => name === 'vif3.0')?.drops;
-    assert.ok(drops?.some(({ reason, direction }) => reason === 'unmanaged' && direction === 'from-guest'));
-    assert.ok(drops?.some(({ reason, direction }) => reason === 'unmanaged' && direction === 'to-guest'));
-  });
-
-  await t.test('pass everything with unmanaged = open', async (t) => {
-    const dom0 = await openDom0(t, { policy: '[defaults]\nunmanaged = open\n' });
-    await dom0.start(GUEST_V);
-    await plug(dom0, 'vif3.0');
-    const wire = await dom0.openWire(['guest3.0', 'guest2.0', 'gw0']);
-    assert.ok((await arrives(wire, 'guest3.0', of(C))).includes('gw0'));
-    assert.ok((await arrives(wire, 'gw0', of(G))).includes('guest3.0'));
-    assert.ok((await arrives(wire, 'gw0', to(C))).includes('guest3.0'));
-  });
-
-  await t.test('are closed again when their vif has been offline', async (t) => {
-    const dom0 = await openDom0(t);
-    await dom0.start(GUEST_A);
-    await dom0.hotplug('offline', { domid: 1 });
-    await dom0.ns.check(['ip', 'link', 'set', 'vif1.0', 'master', 'br0', 'up']);
-    await waitForForwarding(dom0.ns, 'vif1.0');
-    const wire = await dom0.openWire(['guest1.0', 'gw0']);
-    assert.deepEqual(await arrives(wire, 'guest1.0', own), []);
-  });
-
-  await t.test('that are no vifs are left alone', async (t) => {
-    const dom0 = await openDom0(t);
-    await dom0.start(GUEST_A);
-    await dom0.ns.check(['ip', 'link', 'add', 'tap0', 'type', 'veth', 'peer', 'name', 'other0']);
-    await dom0.ns.check(['ip', 'link', 'set', 'tap0', 'master', 'br0', 'up']);
-    await dom0.ns.check(['ip', 'link', 'set', 'other0', 'up']);
-    await waitForForwarding(dom0.ns, 'tap0');
-    const wire = await dom0.openWire(['other0', 'gw0']);
-    assert.deepEqual(await arrives(wire, 'other0', of(C)), ['gw0']);
-  });
-});
-
-test('guests that run before the first base', { skip, concurrency: 2 }, async (t) => {
-  await t.test('keep working, also after a repair, until they are taken over', async (t) => {
-    const dom0 = await openDom0(t);
-    await plug(dom0, 'vif3.0');
-    await dom0.start(GUEST_A);
-    const wire = await dom0.openWire(['guest1.0', 'guest3.0', 'gw0']);
-    for (const repair of [undefined, ['reapply', 'vif1.0'], ['reapply', '--all']]) {
-      if (repair !== undefined) {
-        await dom0.ns.check(['nft', 'flush', 'ruleset']);
-        await dom0.admin(repair);
-      }
-      assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 exempt']);
-      assert.ok((await arrives(wire, 'guest3.0', of(C))).includes('gw0'));
-      assert.deepEqual(await arrives(wire, 'gw0', to(C)), ['guest3.0']);
-      await isGuarded(wire);
-    }
-
-    dom0.configure({ domid: 3, mac: C.mac, ip: C.ip });
-    const taken = await dom0.admin(['reapply', 'vif3.0']);
-    assert.equal(taken.status, 0, taken.stderr);
-    assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 managed']);
-    assert.ok((await arrives(wire, 'guest3.0', of(C))).includes('gw0'));
-    assert.deepEqual(await arrives(wire, 'guest3.0', of(V)), []);
-    await dom0.ns.check(['nft', 'flush', 'ruleset']);
-    await dom0.admin(['reapply', '--all']);
-    assert.deepEqual(await arrives(wire, 'guest3.0', of(V)), []);
-  });
-
-  await t.test('are taken over by their own online', async (t) => {
-    const dom0 = await openDom0(t);
-    await plug(dom0, 'vif3.0');
-    await dom0.start(GUEST_A);
-    dom0.configure({ domid: 3, mac: C.mac, ip: C.ip });
-    assert.equal((await dom0.hotplug('online', { domid: 3 })).status, 0);
-    assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 managed']);
-  });
-
-  await t.test('do not pass their exemption on to a later port of their name', async (t) => {
-    const dom0 = await openDom0(t);
-    await plug(dom0, 'vif3.0');
-    await dom0.start(GUEST_A);
-    await dom0.bench.removeVif('vif3.0');
-    await plug(dom0, 'vif3.0');
-    const wire = await dom0.openWire(['guest1.0', 'guest3.0', 'gw0']);
-    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
-    await dom0.ns.check(['nft', 'flush', 'ruleset']);
-    await dom0.admin(['reapply', '--all']);
-    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
-    assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 unmanaged']);
-  });
-
-  await t.test('ports that appear after the first base are closed, also after a repair', async (t) => {
-    const dom0 = await openDom0(t);
-    await dom0.start(GUEST_A);
-    await plug(dom0, 'vif3.0');
-    await dom0.ns.check(['nft', 'flush', 'ruleset']);
-    await dom0.admin(['reapply', '--all']);
-    const wire = await dom0.openWire(['guest1.0', 'guest3.0', 'gw0']);
-    assert.deepEqual(await arrives(wire, 'guest3.0', of(C)), []);
-  });
-});
 
 test('nft flush ruleset', { skip, concurrency: 2 }, async (t) => {
   const REPAIRS: readonly (readonly [string, (dom0: Dom0) => Promise<unknown>])[] = [

@@ -34,13 +34,13 @@ for (const backend of BACKEND_NAMES) {
   test(`${backend}: what the build knows of a policy is its digest`, () => {
     const known = KEY_NAMES.flatMap(otherThanDefault).filter((policy) => name(policy) in BUILT);
     for (const policy of [DEFAULT_POLICY, ...known]) assert.equal(BUILT[name(policy)], digest(policy));
-    assert.ok(known.some((policy) => policy.unmanaged === 'open'));
+    assert.ok(known.some((policy) => policy.unmanaged === 'closed'));
   });
 }
 
 test('the build knows every policy of nftables', () => {
   assert.deepEqual(
     Object.keys(BUILT).filter((name) => name.startsWith('nftables')),
-    ['nftables unmanaged=closed', 'nftables unmanaged=open'],
+    ['nftables unmanaged=open', 'nftables unmanaged=closed'],
   );
 });

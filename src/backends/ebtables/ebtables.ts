@@ -1,13 +1,23 @@
 import { runBatch } from '../../effects/batch.ts';
+import { holding } from '../../effects/lock.ts';
 import { type Failures, together } from '../../effects/together.ts';
 import { asFailure, failureLine } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { once } from '../../once.ts';
 import { bridgeLinkLocalLines } from '../../port/port-setup.ts';
 import { liveRecords } from '../../state/present-devices.ts';
-import type { EbtTools } from '../../state/records.ts';
+import type { BaseRecord, EbtTools } from '../../state/records.ts';
 import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
-import { currentBase, leaveFormer, newBase, recordedPort, reportBase } from '../base.ts';
+import {
+  currentBase,
+  isLastGone,
+  leaveFormer,
+  leftBase,
+  lockBase,
+  newBase,
+  recordedPort,
+  reportBase,
+} from '../base.ts';
 import { chainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
 import { readDrops } from './drops.ts';
 import { countJumps, vifChains } from './listing.ts';
@@ -38,6 +48,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     // A load of many vifs makes everything anew.
     repair: async () => {},
     leave: () => removeAll(host, tools),
+    leaveAfterLast: () => leaveAfterLast(ebt),
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
     drops: (records) => readDrops(ebt, records),
@@ -96,6 +107,17 @@ async function removeAll(host: Host, tools: EbtTools): Promise<void> {
   });
 }
 
+/** A run that comes meanwhile has written its record, or waits for the lock and finds no base. */
+async function leaveAfterLast({ host, tools, holder }: Ebt): Promise<void> {
+  if (!isLastGone(host)) return;
+  await holding(await lockBase(host), async () => {
+    const base = currentBase(host, holder);
+    if (base === undefined || !isLastGone(host)) return;
+    await removeAll(host, tools);
+    host.state.writeBase(leftBase(base));
+  });
+}
+
 interface Change {
   readonly add?: PlannedPort;
   /** The device that leaves; a rebuild must not bring it back. */
@@ -119,7 +141,7 @@ async function change(ebt: Ebt, what: Change): Promise<void> {
 }
 
 /** One vif's chains, and the shared chains with the vifs that are loaded, in one run of ebtables-restore. */
-async function loadChange(ebt: Ebt, what: Change, exempt: readonly { name: string }[]): Promise<void> {
+async function loadChange(ebt: Ebt, what: Change, exempt: BaseRecord['exempt']): Promise<void> {
   const { host, tools } = ebt;
   const ports = ebtPorts(host.state);
   const all = ports.all();
@@ -136,7 +158,7 @@ async function loadChange(ebt: Ebt, what: Change, exempt: readonly { name: strin
     renderLoad(
       {
         ports: present,
-        exempt: exemptNames(exempt, present),
+        exempt: exemptNames(ebt, exempt, present),
         policy: host.policy,
         chains,
         stale: (before?.chains ?? []).filter((name) => !names.has(name)),
@@ -158,7 +180,7 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
   const nat = await listing(host, tools, 'nat');
   const filter = await listing(host, tools, 'filter');
   const records = liveRecords(host).filter((record) => record.device !== leave);
-  const base = newBase(host, holder, records);
+  const base = await newBase(host, holder, records);
   const added = new Set(add.map((one) => one.port.device));
   const others = records.filter((record) => !added.has(record.device));
   const planned = [...others.flatMap((record) => recordedPort(host, record) ?? []), ...add];
@@ -176,7 +198,7 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
     renderLoad(
       {
         ports: present,
-        exempt: exemptNames(base.exempt, present),
+        exempt: exemptNames(ebt, base.exempt, present),
         policy: host.policy,
         chains: [],
         stale: vifChains(nat).filter((name) => !names.has(name)),
@@ -210,10 +232,14 @@ function portOf({ port, plan }: PlannedPort, chains: readonly EbtChain[]): EbtPo
   };
 }
 
-/** A port that has chains is not exempt any more, whatever the base's record still says. */
-function exemptNames(exempt: readonly { name: string }[], ports: readonly EbtPort[]): string[] {
+/**
+ * A port that has chains is not exempt any more, whatever the base's record still says; nor is a later one of its name.
+ */
+function exemptNames({ host }: Ebt, exempt: BaseRecord['exempt'], ports: readonly EbtPort[]): string[] {
   const taken = new Set(ports.map((port) => port.name));
-  return exempt.map((port) => port.name).filter((name) => !taken.has(name));
+  return exempt
+    .filter(({ name, ifindex }) => !taken.has(name) && host.readDevice(name)?.ifindex === ifindex)
+    .map(({ name }) => name);
 }
 
 function loadText(ebt: Ebt, planned: PlannedPort): RuleText {

@@ -44,7 +44,7 @@ const LINK_LOCAL = `${LINK_LOCAL_MAC[1]}/${LINK_LOCAL_MAC[0]}`;
 export interface EbtLoad {
   /** All vifs that have chains when it is done. */
   readonly ports: readonly EbtPort[];
-  /** Ports that are not filtered: running before our first load, or unrestricted. */
+  /** Ports that are not filtered although others that nobody configured are closed. */
   readonly exempt: readonly string[];
   readonly policy: Pick<SharedPolicy<'ebtables'>, 'unmanaged'>;
   /** Chains to make or to fill anew. */
@@ -89,7 +89,8 @@ export function renderLoad(load: EbtLoad, variant: EbtTools['variant']): string 
     '*nat',
     '# The way of a frame: hook, port, the chains of its vif.',
     ...declare([fromGuest.chain, toGuest.chain], 'RETURN'),
-    ...declare([PORT_CHAINS.in, PORT_CHAINS.out], load.policy.unmanaged === 'open' ? 'ACCEPT' : 'DROP'),
+    // Who is not ours goes on to what others have in these tables.
+    ...declare([PORT_CHAINS.in, PORT_CHAINS.out], load.policy.unmanaged === 'open' ? 'RETURN' : 'DROP'),
     ...declareAll(load.chains, declare),
     ...[fromGuest, toGuest].flatMap((hook) => [...unhook(hook, load), enterHook(hook)]),
     ...hookRules(fromGuest.chain, PORT_CHAINS.in, '-i', load),
@@ -133,7 +134,7 @@ function hookRules(chain: string, ports: string, by: '-i' | '-o', load: EbtLoad)
 function portRules(direction: 'from-guest' | 'to-guest', by: '-i' | '-o', load: EbtLoad): string[] {
   const chain = direction === 'from-guest' ? PORT_CHAINS.in : PORT_CHAINS.out;
   return [
-    ...load.exempt.map((name) => `-A ${chain} ${by} ${name} -j ACCEPT`),
+    ...load.exempt.map((name) => `-A ${chain} ${by} ${name} -j RETURN`),
     ...load.ports.map(({ name, device }) => `-A ${chain} ${by} ${name} -j ${mainChain(device, direction)}`),
     ...(load.policy.unmanaged === 'open' ? [] : ['# unmanaged', `-A ${chain} -j DROP`]),
   ];

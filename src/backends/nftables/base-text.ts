@@ -1,6 +1,6 @@
 import type { Direction, Reason } from '../../filter/reasons.ts';
-import { ACCEPT, droppedBy, type Stage } from '../../filter/stage.ts';
-import { STAGES, type StageName } from '../../filter/stages.ts';
+import { droppedBy, type Stage } from '../../filter/stage.ts';
+import { STAGES } from '../../filter/stages.ts';
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
@@ -21,6 +21,9 @@ const DROPS_SIZE = 1_000_000;
  * The same for ports that nobody has configured; nobody takes their counters away either, so they end by themselves.
  */
 const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter';
+
+/** Ports that pass unfiltered although `unmanaged = closed`; there is no such set with `open`. */
+export const EXEMPT_SET = 'exempt';
 
 /** What of the policy the base is made with. */
 export type BasePolicy = SharedPolicy<'nftables'>;
@@ -43,8 +46,9 @@ export function renderBase(sentinel: string, policy: BasePolicy): string {
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,
-    '  # Ports that were running before the first load, until they are taken over.',
-    `  set exempt { ${INDEX_HASH.type}; }`,
+    ...(policy.unmanaged === 'open'
+      ? []
+      : ['  # Ports that Xen started with another script.', `  set ${EXEMPT_SET} { ${INDEX_HASH.type}; }`]),
     '',
     '  # Exists only in the table that belongs to the saved state; every change names it first.',
     `  chain ${sentinel} {`,
@@ -53,24 +57,17 @@ export function renderBase(sentinel: string, policy: BasePolicy): string {
     ...dropChains('from-guest', STAGES['from-guest'], ['link-local']),
     ...dropChains('to-guest', STAGES['to-guest'], ['link-local']),
     '',
-    ...renderStages(
-      'from-guest',
-      STAGES['from-guest'].map((stage) => withUnmanaged(stage, policy)),
-    ),
-    ...renderStages(
-      'to-guest',
-      STAGES['to-guest'].map((stage) => withUnmanaged(stage, policy)),
-    ),
+    ...renderStages('from-guest', STAGES['from-guest']),
+    ...renderStages('to-guest', STAGES['to-guest']),
     ...renderQuick('from-guest'),
     ...renderQuick('to-guest'),
     ...renderLinkLocal('from-guest'),
     ...renderLinkLocal('to-guest'),
-    ...renderUnconfigured('from-guest'),
-    ...renderUnconfigured('to-guest'),
-    ...hook('prerouting', 'from-guest', 'quick', 'unconfigured'),
-    ...hook('postrouting', 'to-guest', 'quick', 'unconfigured'),
-    ...hook('input', 'from-guest', 'link-local', 'link-local'),
-    ...hook('output', 'to-guest', 'link-local', 'link-local'),
+    ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
+    ...hook('prerouting', 'from-guest', 'quick', policy),
+    ...hook('postrouting', 'to-guest', 'quick', policy),
+    ...hook('input', 'from-guest', 'link-local', policy),
+    ...hook('output', 'to-guest', 'link-local', policy),
     '}',
   ].join('\n');
 }
@@ -86,35 +83,33 @@ function renderLinkLocal(direction: Direction): string[] {
     '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
     `  chain ${stageChain(direction, 'link-local')} {`,
     `    ${PORT[direction]} @open accept`,
-    `    ${INDEX_HASH[direction]} @exempt accept`,
     `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
     '  }',
     '',
   ];
 }
 
-/** Ports without a group of their own: some run does not know them (yet). */
+/** Ports without a group of their own that are called like a vif. */
 function renderUnconfigured(direction: Direction): string[] {
   return [
     '  # Not configured (yet): exempt, or closed.',
     `  chain ${stageChain(direction, 'unconfigured')} {`,
-    `    ${INDEX_HASH[direction]} @exempt accept`,
-    `    goto ${stageChain(direction, 'start')}`,
+    `    ${INDEX_HASH[direction]} @${EXEMPT_SET} accept`,
+    `    goto ${dropChain(direction, 'unmanaged')}`,
     '  }',
     '',
   ];
 }
 
-/**
- * @param ours where frames of configured ports go
- * @param others where frames of other vifs go
- */
-function hook(name: string, direction: Direction, ours: OtherChain, others: OtherChain): string[] {
+/** @param ours where frames of configured ports go */
+function hook(name: string, direction: Direction, ours: OtherChain, { unmanaged }: BasePolicy): string[] {
   return [
     `  chain ${name} {`,
     `    type filter hook ${name} priority -200; policy accept;`,
     `    ${PORT[direction]} & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)} goto ${stageChain(direction, ours)}`,
-    `    ${NAME[direction]} ${GUEST_PORTS.nft} goto ${stageChain(direction, others)}`,
+    ...(unmanaged === 'open'
+      ? []
+      : [`    ${NAME[direction]} ${GUEST_PORTS.nft} goto ${stageChain(direction, 'unconfigured')}`]),
     '  }',
     '',
   ];
@@ -122,11 +117,6 @@ function hook(name: string, direction: Direction, ours: OtherChain, others: Othe
 
 function hex(word: number): string {
   return `0x${word.toString(16)}`;
-}
-
-function withUnmanaged(stage: Stage<StageName>, { unmanaged }: BasePolicy): Stage<StageName> {
-  const dropsUnmanaged = 'drop' in stage.otherwise && stage.otherwise.drop === 'unmanaged';
-  return unmanaged === 'open' && dropsUnmanaged ? { ...stage, otherwise: ACCEPT } : stage;
 }
 
 /** The drop chains that the stages of one direction use. */

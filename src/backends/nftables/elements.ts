@@ -1,6 +1,6 @@
 import { ALL_REASONS, DIRECTIONS } from '../../filter/reasons.ts';
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
-import { INGRESS_TABLE, TABLE } from './base-text.ts';
+import { EXEMPT_SET, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { indexHash } from './index-hash.ts';
 import { type Elements, FLAG_SETS, type PortKey } from './own.ts';
 import { counterKey } from './stages.ts';
@@ -17,7 +17,7 @@ export function renderForget(keys: readonly PortKey[]): string[] {
 
 /** Marks ports that nobody has configured as exempt from filtering, by interface index. */
 export function renderExempt(indices: readonly number[]): string[] {
-  return addElements(new Map([['exempt', indices.map(indexHash)]]));
+  return addElements(new Map([[EXEMPT_SET, indices.map(indexHash)]]));
 }
 
 /**

@@ -1,13 +1,14 @@
 import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
+import { holding } from '../../effects/lock.ts';
 import { type Failures, together } from '../../effects/together.ts';
 import type { Host } from '../../host.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { Backend, Former, PlannedPort, RuleText } from '../backend.ts';
-import { currentBase, sentinelPrefix } from '../base.ts';
+import { currentBase, isLastGone, leftBase, lockBase, sentinelPrefix } from '../base.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { readDrops } from './drops.ts';
 import { baseText, ingressText, leaveText, portText } from './text.ts';
-import { loadOnBase, NFT, type Nft, repairBase } from './transaction.ts';
+import { loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
 
 /** The bridge family of nftables: one table for all vifs, one transaction for each change. */
 export function nftables(host: Host, former: Former): Backend {
@@ -26,6 +27,7 @@ export function nftables(host: Host, former: Former): Backend {
     dropLinkLocal: ({ device, name }) => loadOnBase(nft, () => ingressText(device, name)),
     repair: () => repairBase(nft),
     leave: () => removeTables(host),
+    leaveAfterLast: () => leaveAfterLast(nft),
     ahead: () => host.ahead('nft', NFT),
     base: () => currentBase(host, nft.holder),
     drops: (records) => readDrops(nft, records),
@@ -49,6 +51,23 @@ function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
       { vifs: some.length },
     ),
   );
+}
+
+/**
+ * The sentinel goes first: from then on no run can build upon the base, and waits for the lock. Who had built upon it
+ * before has written its record before that, and is seen now.
+ */
+async function leaveAfterLast(nft: Nft): Promise<void> {
+  const { host, holder } = nft;
+  if (!isLastGone(host)) return;
+  await holding(await lockBase(host), async () => {
+    const base = currentBase(host, holder);
+    if (base === undefined || !isLastGone(host)) return;
+    host.state.writeBase(leftBase(base));
+    await removeSentinel(host, base.sentinel);
+    if (isLastGone(host)) await removeTables(host);
+    else await makeBase(nft, undefined);
+  });
 }
 
 /** Where nft is gone there is no table. */

@@ -2,7 +2,7 @@ import type { LoadedTerms, OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
-import { type BasePolicy, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
+import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
 import {
   addElements,
   removeElements,
@@ -27,7 +27,7 @@ export interface BaseOptions {
  * `portText`s behind it say, in the same transaction.
  */
 export function baseText({ sentinel, policy, exempt, fresh }: BaseOptions): string {
-  const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), 'exempt'];
+  const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), ...(policy.unmanaged === 'open' ? [] : [EXEMPT_SET])];
   return text([
     '# The part that all vifs share.',
     ...(fresh

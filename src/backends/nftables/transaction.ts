@@ -78,7 +78,7 @@ export async function loadOnBase(
 }
 
 /** Makes the base anew with every vif that is alive. The caller holds the lock `base`. */
-async function makeBase(nft: Nft, leaving: string | undefined): Promise<BaseRecord> {
+export async function makeBase(nft: Nft, leaving: string | undefined): Promise<BaseRecord> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await makeBaseOnce(nft, leaving);
@@ -92,13 +92,21 @@ async function makeBase(nft: Nft, leaving: string | undefined): Promise<BaseReco
 async function makeBaseOnce({ host, holder, former }: Nft, leaving: string | undefined): Promise<BaseRecord> {
   const earlier = host.state.readBase();
   const records = liveRecords(host).filter((record) => record.device !== leaving);
-  const base = newBase(host, holder, records);
+  const base = await newBase(host, holder, records);
   await loadWhole(host, base, records, true);
   await leaveFormer(host, former(), holder);
   await remember(host, base);
   await dropVanished(host, base.sentinel, records);
   reportBase(host, holder, base, earlier, records.length);
   return base;
+}
+
+/** So that nothing can be built upon the base any more; it may be gone already. */
+export async function removeSentinel(host: Host, sentinel: string): Promise<void> {
+  const chain = `chain ${TABLE} ${sentinel}`;
+  const input = `add table ${TABLE}\nadd ${chain}\ndelete ${chain}\n`;
+  const result = await host.run('nft', NFT, { input });
+  if (result.status !== 0) throw toolFailure('nft', NFT, result);
 }
 
 /** A vif that left between our look at the records and the load has just been brought back: take it out again. */

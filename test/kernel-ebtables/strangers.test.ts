@@ -1,0 +1,3 @@
+import { testStrangers } from '../kernel/strangers.ts';
+
+testStrangers('ebtables');
