@@ -90,18 +90,6 @@ test('vifs come and go', { skip }, async (t) => {
     assert.deepEqual(await passes(dom0), ['own']);
     await succeeds(dom0.hotplug('offline', TWO));
   });
-  await t.test('a vif without chains passes nothing', async () => {
-    await dom0.bench.addVif('vif3.0');
-    await dom0.ns.check(['ip', 'link', 'set', 'vif3.0', 'master', 'br0', 'up']);
-    await waitForForwarding(dom0.ns, 'vif3.0');
-    const wire = await dom0.openWire(['guest3.0', 'gw0']);
-    await wire.send('guest3.0', own);
-    assert.deepEqual(
-      (await wire.collect()).filter((one) => one.iface === 'gw0'),
-      [],
-    );
-    await wire.exit();
-  });
   await t.test('when the last one has gone, no chain of a vif is left', async () => {
     await succeeds(dom0.hotplug('offline', ONE));
     assert.doesNotMatch(await tables(dom0), /vif\d/);
