@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { type Dom0, LAUNCHER, obstacle, openDom0, PROGRAM } from '../kernel/dom0.ts';
 import { A, ALL, frame, G, ip4, TYPE, udp, V } from '../kernel/frames.ts';
-import { fdb, waitForForwarding } from '../lab/bench.ts';
+import { fdb } from '../lab/bench.ts';
 
 const skip = obstacle();
 const EBTABLES = '[defaults]\nbackend = ebtables\n';
