@@ -41,6 +41,7 @@ export const CLASS_OF: Readonly<Record<Reason, ReasonClass>> = {
   'icmp-redirect': 'IPv4',
   'icmp-router': 'IPv4',
   'icmp-type': 'IPv4',
+  'icmp-quote': 'IPv4',
   'igmp-query': 'Control protocols',
   'igmp-type': 'Control protocols',
   mrd: 'Control protocols',

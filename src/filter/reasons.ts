@@ -46,6 +46,7 @@ export const REASONS = {
   'icmp-redirect': { code: 24, from: 'send ICMP redirects' },
   'icmp-router': { code: 25, from: 'send ICMP router advertisements (RFC 1256)' },
   'icmp-type': { code: 26, from: 'send unusual ICMP types' },
+  'icmp-quote': { code: 37, from: 'send ICMP or ICMPv6 errors about packets that were not sent to it' },
   'igmp-query': { code: 27, from: 'become the IGMP querier' },
   'igmp-type': { code: 28, from: 'send unusual IGMP types' },
   mrd: { code: 29, from: 'announce itself as a multicast router (MRD)' },
@@ -111,6 +112,7 @@ export const DEFAULT_GAPS = ['ip-form', 'ip-opt', 'igmp-type'] as const satisfie
  */
 export const POSSIBLE_GAPS = [
   ...DEFAULT_GAPS,
+  'icmp-quote',
   'fhrp',
   'routing',
   'tunnel',

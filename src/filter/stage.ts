@@ -43,6 +43,9 @@ export interface FieldValues {
   'ip saddr': Ipv4;
   'ip daddr': Ipv4;
   'icmp type': number;
+  'icmp quoted version-ihl': number;
+  'icmp quoted protocol': number;
+  'icmp quoted daddr': Ipv4;
   'igmp type': number;
   'udp sport': number;
   'udp dport': number;
@@ -65,6 +68,10 @@ export interface FieldValues {
   'ip6 frag offset': number;
   'icmpv6 type': number;
   'icmpv6 code': number;
+  'icmpv6 quoted version': number;
+  'icmpv6 quoted nexthdr': number;
+  'icmpv6 quoted frag nexthdr': number;
+  'icmpv6 quoted daddr': Ipv6;
   'rs option': number;
   'rs lladdr': Mac;
   'nd target': Ipv6;
@@ -100,7 +107,7 @@ type OwnOf<V extends Value> = V extends Mac
     : V extends Ipv6
       ? 'ip6' | 'solicited'
       : never;
-type RangeOf<V extends Value> = V extends number | Ipv4 ? readonly [first: V, last: V] : never;
+type RangeOf<V extends Value> = V extends number | Ipv4 | Ipv6 ? readonly [first: V, last: V] : never;
 /** Addresses that begin alike, as `address/length`. */
 type BlockOf<V extends Value> = V extends Ipv4 | Ipv6 ? `${V}/${number}` : never;
 

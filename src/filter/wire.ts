@@ -53,6 +53,14 @@ export const PROTOCOL = {
   dstopts: 60,
 } as const;
 
+/**
+ * Protocols of which an error may speak: TCP, UDP, DCCP, GRE, ESP, SCTP, UDP-Lite; ICMP and AH in IPv4. What carries
+ * another address inside is not among them: a tunnel's end or a routing header's (Linux takes its last segment for the
+ * destination, net/ipv6/seg6.c: seg6_icmp_srh).
+ */
+export const QUOTABLE = [1, 6, 17, 33, 47, 50, 51, 132, 136] as const;
+export const QUOTABLE6 = [6, 17, 33, 47, 50, 58, 132, 136] as const;
+
 /** Version 4 and 5 words: a header without options. */
 export const IPV4_PLAIN = 0x45;
 /** Any header that IPv4 can have. */
@@ -77,6 +85,8 @@ export const IPV6_VERSION = 6;
 export const IPV6_GROUPS = 'ff00::/8';
 /** The same as a mask, for what can only be denied so. */
 export const IPV6_GROUP = ['ff00::', 'ff00::'] as const satisfies Masked<Ipv6>;
+/** To one station: below the groups, but for a few that nobody has. */
+export const IPV6_STATIONS = ['::', 'feff:ffff:ffff:ffff:ffff:ffff:ffff::'] as const satisfies readonly Ipv6[];
 /** Solicited-node groups (RFC 4291 §2.7.1). */
 export const SOLICITED_NODES = 'ff02::1:ff00:0/104';
 /** The same as a mask. */

@@ -94,7 +94,8 @@ for (const direction of DIRECTIONS) {
   test(`${side}: a raw look behind the IP header is only taken where the protocol is known`, () => {
     const needed: readonly (readonly [RegExp, number])[] = [
       [/^(dhcp|dhcp6) /, 17],
-      [/^(nd|rs|na) /, 58],
+      [/^icmp quoted /, 1],
+      [/^(nd|rs|na|icmpv6 quoted) /, 58],
     ];
     for (const { stage, field, known } of walk(stages).looks) {
       if (!NFT_FIELDS[field].text.startsWith('@th')) continue;

@@ -25,6 +25,7 @@ import {
   V,
   X,
 } from './frames.ts';
+import { error4, error6 } from './icmp-errors.ts';
 import { GUEST_V, type TestFrame, testFrames } from './verdict.ts';
 
 const skip = obstacle();
@@ -100,6 +101,9 @@ const solicitedFor = (target: string): string => {
   const ends = { src: G.ip6, dst: solicited(target), hops: 255, next: 58 };
   return frame(groupMac(ends.dst), G.mac, TYPE.ip6, ip6(ends, icmp6(ends, 135, 0, ndBody(target, lla(1, G.mac)))));
 };
+/** What the victim sent, as an error quotes it. */
+const quoted = (dst: string): Buffer => ip4({ src: V.ip, dst }, udp(9, 9));
+const quoted6 = (dst: string): Buffer => ip6({ src: V.ip6, dst }, udp6({ src: V.ip6, dst }, 9, 9));
 const broadcastOf = (dst: string): string => frame(ALL, A.mac, TYPE.ip, ip4({ src: A.ip, dst }, udp(9, 9)));
 const ra = (src = A.local, mac = A.mac): string => {
   const ends = { src, dst: 'ff02::1', hops: 255, next: 58 };
@@ -169,6 +173,12 @@ else {
     passes('a DHCP discover', discover),
     passes("a broadcast to dom0's subnet", broadcastOf('10.0.0.255')),
     passes('an MLD report', reports()),
+    passes('an error about a packet to any address', error4(quoted('203.0.113.9'))),
+    passes('an ICMPv6 error about a packet to any address', error6(quoted6('2001:db8::9'))),
+    dropped('icmp-quote', 'an error about a packet to a group', error4(quoted('224.0.0.251'))),
+    dropped('icmp-quote', 'an error about a packet that cannot be read', error4(quoted('203.0.113.9'), { cut: 19 })),
+    dropped('icmp-quote', 'an ICMPv6 error about a packet to a group', error6(quoted6('ff02::1'))),
+    dropped('icmp-quote', 'an ICMPv6 error that cannot be read', error6(quoted6('2001:db8::9'), { cut: 39 })),
     heard('a packet to any address', toIt('203.0.113.9')),
     heard('a packet to any IPv6 address', toIt6('2001:db8::9')),
     heard('ARP for any address', askedFor('203.0.113.9')),
@@ -290,6 +300,17 @@ else {
     ),
     ...['2001:db8:1:1::1', '2001:db8::1'].map((address) =>
       dropped('ip6-src', `a packet from ${address}`, packet6(address)),
+    ),
+    passes('an error about a packet to the block', error4(quoted('192.0.2.15'), { outer: { src: '192.0.2.9' } })),
+    dropped('icmp-quote', 'an error about another', error4(quoted('192.0.2.16'), { outer: { src: '192.0.2.9' } })),
+    passes(
+      'an ICMPv6 error about a packet to the block',
+      error6(quoted6('2001:db8:1::99'), { outer: { src: '2001:db8:1::1' } }),
+    ),
+    dropped(
+      'icmp-quote',
+      'an ICMPv6 error about another',
+      error6(quoted6('2001:db8:2::99'), { outer: { src: '2001:db8:1::1' } }),
     ),
     passes('a packet from its link-local address', packet6(A.local, G.local)),
     dropped('ip6-src', 'a packet from another link-local address', packet6(V.local, G.local)),

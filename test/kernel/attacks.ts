@@ -44,6 +44,7 @@ import {
   V,
   X,
 } from './frames.ts';
+import { FORGED_ERRORS } from './icmp-errors.ts';
 import type { TestFrame } from './verdict.ts';
 
 function attack(reason: string | undefined, name: string, hex: string): TestFrame {
@@ -1070,4 +1071,4 @@ const IPV6: TestFrame[] = [
   ),
 ];
 
-export const ATTACKS: readonly TestFrame[] = [...SOURCE, ...WRAPPED, ...ARP, ...IPV4, ...IPV6];
+export const ATTACKS: readonly TestFrame[] = [...SOURCE, ...WRAPPED, ...ARP, ...IPV4, ...FORGED_ERRORS, ...IPV6];

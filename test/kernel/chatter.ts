@@ -161,7 +161,6 @@ const SYSTEMS: Readonly<Record<string, Frames>> = {
     'gossip of a swarm': v4({}, udp(7946, 7946, Buffer.alloc(100))),
     'an encrypted overlay': v4({ protocol: 50 }, Buffer.alloc(100)),
     WireGuard: v4({}, udp(51820, 51820, Buffer.alloc(148))),
-    'too big, of what it forwards': v4({ protocol: 1 }, Buffer.concat([Buffer.from('03040000000005dc', 'hex')])),
   },
   'a Kubernetes node': {
     'VXLAN of flannel': v4({}, udp(40000, 8472, Buffer.alloc(100))),

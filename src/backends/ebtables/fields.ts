@@ -100,6 +100,8 @@ const MLD: readonly Options[] = ['130:132', '143', '151:153'].map((types) => ({
   '--ip6-icmp-type': types,
 }));
 
+const QUOTE = { unseen: 'packet that an ICMP error quotes' } as const;
+
 /** How ebtables(8) spells each field, in both variants: legacy 2.0.11 and ebtables-nft 1.8.9. */
 export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'ether saddr': { option: '-s', takes: 'mac' },
@@ -138,6 +140,9 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'ip saddr': { option: '--ip-source', takes: 'ipv4', in: ['IPv4'] },
   'ip daddr': { option: '--ip-destination', takes: 'ipv4', in: ['IPv4'] },
   'icmp type': { option: '--ip-icmp-type', needs: { '--ip-protocol': '1' }, takes: 'range', in: ['IPv4'] },
+  'icmp quoted version-ihl': QUOTE,
+  'icmp quoted protocol': QUOTE,
+  'icmp quoted daddr': QUOTE,
   'igmp type': { option: '--ip-igmp-type', needs: { '--ip-protocol': '2' }, takes: 'range', in: ['IPv4'] },
   'udp sport': {
     option: { IPv4: '--ip-source-port', IPv6: '--ip6-source-port' },
@@ -185,6 +190,10 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   },
   'icmpv6 type': { option: '--ip6-icmp-type', needs: ICMPV6, takes: 'range', in: ['IPv6'] },
   'icmpv6 code': { option: '--ip6-icmp-type', needs: ICMPV6, takes: 'range', in: ['IPv6'], around: ['0:255/', ''] },
+  'icmpv6 quoted version': QUOTE,
+  'icmpv6 quoted nexthdr': QUOTE,
+  'icmpv6 quoted frag nexthdr': QUOTE,
+  'icmpv6 quoted daddr': QUOTE,
   'rs option': { unseen: 'options of neighbour discovery' },
   'rs lladdr': { unseen: 'options of neighbour discovery' },
   'nd target': { unseen: 'target of neighbour discovery' },

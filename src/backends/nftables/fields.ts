@@ -53,6 +53,10 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip saddr': { text: 'ip saddr', value: 'plain', bare: { text: '@nh,96,32', bits: 32 } },
   'ip daddr': { text: 'ip daddr', value: 'plain', bare: { text: '@nh,128,32', bits: 32 } },
   'icmp type': { text: 'icmp type', value: 'plain' },
+  // RFC 792: the packet that an error is about stands behind 8 bytes.
+  'icmp quoted version-ihl': { text: '@th,64,8', value: 'hex', bits: 8 },
+  'icmp quoted protocol': { text: '@th,136,8', value: 'hex', bits: 8 },
+  'icmp quoted daddr': { text: '@th,192,32', value: 'hex', bits: 32 },
   'igmp type': { text: 'igmp type', value: 'plain' },
   // RFC 768: ports and length, each 16 bits.
   'udp sport': { text: 'udp sport', value: 'plain' },
@@ -78,6 +82,11 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip6 frag offset': { text: '@nh,336,16', value: 'hex', bits: 16 },
   'icmpv6 type': { text: 'icmpv6 type', value: 'plain' },
   'icmpv6 code': { text: 'icmpv6 code', value: 'plain' },
+  // RFC 4443 §3: as in ICMP.
+  'icmpv6 quoted version': { text: '@th,64,4', value: 'hex', bits: 4 },
+  'icmpv6 quoted nexthdr': { text: '@th,112,8', value: 'hex', bits: 8 },
+  'icmpv6 quoted frag nexthdr': { text: '@th,384,8', value: 'hex', bits: 8 },
+  'icmpv6 quoted daddr': { text: '@th,256,128', value: 'hex', bits: 128 },
   // RFC 4861 §4.1, §4.3, §4.4: options of RS start at byte 8, of NS and NA at byte 24; type, length, address.
   'rs option': { text: '@th,64,16', value: 'hex', bits: 16 },
   'rs lladdr': { text: '@th,80,48', value: 'hex', bits: 48 },
