@@ -3,7 +3,9 @@ import type { LoadedTerms } from '../filter/own-terms.ts';
 import { buildPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
+import { withAddresses } from '../policy/address-change.ts';
 import type { BackendName } from '../policy/keys.ts';
+import type { VifPolicy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
@@ -84,11 +86,21 @@ export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
   return parseIdentity({ device: parseDeviceName(device, 'state'), type }, values, 'state');
 }
 
+/** Who a record is about, with what the policy makes of it now. @throws Failure `input` if that makes no sense */
+export function underPolicy(
+  host: Pick<Host, 'policy'>,
+  record: VifRecord,
+): { readonly vif: VifIdentity; readonly policy: VifPolicy } {
+  const vif = recordedVif(record);
+  const policy = resolvePolicy(host.policy, { ...vif, bridge: record.bridge });
+  return { vif: withAddresses(vif, policy), policy };
+}
+
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
 export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifRecord): PlannedPort | undefined {
   try {
-    const vif = recordedVif(record);
-    const plan = buildPlan(vif, resolvePolicy(host.policy, { ...vif, bridge: record.bridge }), record.subnetBroadcasts);
+    const { vif, policy } = underPolicy(host, record);
+    const plan = buildPlan(vif, policy, record.subnetBroadcasts);
     const port = { device: record.device, name: record.name, ifindex: record.ifindex, ingress: record.ingress };
     return { port, plan, loaded: [], hadIngress: false };
   } catch (error) {

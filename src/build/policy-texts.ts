@@ -37,19 +37,30 @@ interface KeyText {
   readonly defaults: readonly string[];
   readonly words: readonly ValueWord[];
   readonly several: boolean;
+  readonly possible: string;
 }
 
 function keyText<K extends KeyName>(key: K): KeyText {
   const { help, sections, initial, kind } = KEYS[key];
   const text = kind.write(initial);
-  return { key, help, sections, initial: text, defaults: text.split(' '), words: kind.words, several: kind.several };
+  return {
+    key,
+    help,
+    sections,
+    initial: text,
+    defaults: text.split(' '),
+    words: kind.words,
+    several: kind.several,
+    possible: kind.possible,
+  };
 }
 
 const KEY_TEXTS = KEY_NAMES.map((key) => keyText(key));
 
 /** The table of README.md, Markdown. */
 export function policyTable(): string {
-  const rows = KEY_TEXTS.map(({ key, help, initial, defaults, words, several }) => {
+  const rows = KEY_TEXTS.map(({ key, help, initial, defaults, words, several, possible }) => {
+    if (words.length === 0) return `\`${key}\` | **${initial}**; or ${possible} | ${help}`;
     const others = words.map(({ word }) => word).filter((word) => !defaults.includes(word));
     const values = several
       ? `**${initial}**; also possible: ${others.join(' ')}; or none`
@@ -134,7 +145,17 @@ export function manualPage(): string {
   ].join('\n');
 }
 
-function keyLines({ key, help, sections, initial, defaults, words, several }: KeyText): string[] {
+function keyLines({ key, help, sections, initial, defaults, words, several, possible }: KeyText): string[] {
+  const where = paragraph(`Default: ${initial}. May stand in ${sections.map((kind) => FORMS[kind]).join(', ')}.`);
+  if (words.length === 0) {
+    return [
+      '.TP',
+      `.BI "${roff(key)} = " value...`,
+      paragraph(`${capital(help)}. Possible: ${possible}.`),
+      '.IP',
+      where,
+    ];
+  }
   return [
     '.TP',
     `.BI "${roff(key)} = " ${several ? 'word...' : 'word'}`,
@@ -148,7 +169,7 @@ function keyLines({ key, help, sections, initial, defaults, words, several }: Ke
     ]),
     '.RE',
     '.IP',
-    paragraph(`Default: ${initial}. May stand in ${sections.map((kind) => `[${kind}]`).join(', ')}.`),
+    where,
   ];
 }
 

@@ -1,5 +1,6 @@
 import { oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { withAddresses } from '../policy/address-change.ts';
 import { isHostKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Values } from '../policy/keys.ts';
 import { hintOf, type Problem } from '../policy/parse-policy.ts';
 import type { Places } from '../policy/policy.ts';
@@ -46,15 +47,24 @@ function problemText(problem: Problem): string {
  */
 export async function showPolicy(host: Host, name: string): Promise<Answer> {
   const { event, who } = await identityNamed(host, name);
-  const { vif, values } = who;
+  const { vif } = who;
   const bridge = bridgeIfAny(vif.bridge, host.readDevice, host.deviceNames)?.name ?? vif.bridge;
   const own = resolved(host.policy, { ...vif, bridge });
+  const { addresses } = withAddresses(vif, own.values);
   const all: Values = { ...host.policy, ...own.values };
   const places: Places = { ...host.policy.places, ...own.places };
   const from = event.xenbus?.path ?? 'what was given by hand';
   const rows = [
-    ...KEY_NAMES.map((key) => ({ key, value: written(key, all), from: places[key] ?? 'default' })),
-    { key: 'ip', value: oneLine(values.ip ?? '', Number.POSITIVE_INFINITY), from },
+    ...KEY_NAMES.filter((key) => key !== 'ip').map((key) => ({
+      key,
+      value: written(key, all),
+      from: places[key] ?? 'default',
+    })),
+    {
+      key: 'ip',
+      value: [...addresses.ipv4, ...addresses.ipv6].map(({ text }) => text).join(' '),
+      from: [...(own.values.ip.instead ? [] : [from]), ...(places.ip === undefined ? [] : [places.ip])].join(' '),
+    },
   ];
   const facts = { device: vif.device, guest: vif.guest ?? null, bridge: bridge ?? null, mac: vif.mac };
   const head = [

@@ -1,12 +1,12 @@
 import type { DropCount } from '../backends/backend.ts';
-import { recordedPort, recordedVif } from '../backends/base.ts';
+import { recordedPort, recordedVif, underPolicy } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import { readGuestNames } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
+import type { FilterSwitch } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
-import { parseAddressList } from '../net/address-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { liveRecords, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
@@ -78,7 +78,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       up: device.up,
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
-      addresses: record === undefined ? [] : recordAddresses(record),
+      addresses: record === undefined ? [] : recordAddresses(host, record),
       mode: record?.mode,
       warnings: [...warningsOf(host, device.name, rules, record), ...(seal === undefined ? [] : [seal.text])],
       drops: drops.get(device.ifindex) ?? [],
@@ -123,7 +123,11 @@ function warningsOf(host: Managed, name: string, state: PortStatus['state'], rec
     ];
   }
   if (record === undefined) return [];
-  if (record.mode === 'unrestricted') return ['not filtered: no ip= and no_ip = unrestricted'];
+  const mode = modeUnderPolicy(host, record);
+  if (record.mode === 'unrestricted') {
+    return [`not filtered: ${mode === 'unlocked' ? 'mode = unlocked' : 'no ip= and no_ip = unrestricted'}`];
+  }
+  if (mode === 'disabled') return ['cut off: mode = disabled'];
   const plan = recordedPort(host, record)?.plan;
   if (plan === undefined) return [];
   const unseen = host.rules.limits(plan).filter((limit) => limit.accepted);
@@ -134,10 +138,19 @@ function warningsOf(host: Managed, name: string, state: PortStatus['state'], rec
   ];
 }
 
-function recordAddresses(record: VifRecord): string[] {
+/** Undefined where the record makes no sense, which is said elsewhere. */
+function modeUnderPolicy(host: Host, record: VifRecord): FilterSwitch | undefined {
   try {
-    const list = parseAddressList(record.values.ip ?? '', 'state');
-    return [...list.ipv4, ...list.ipv6].map((prefix) => prefix.text);
+    return underPolicy(host, record).policy.mode;
+  } catch {
+    return undefined;
+  }
+}
+
+function recordAddresses(host: Host, record: VifRecord): string[] {
+  try {
+    const { addresses } = underPolicy(host, record).vif;
+    return [...addresses.ipv4, ...addresses.ipv6].map((prefix) => prefix.text);
   } catch {
     return [];
   }

@@ -10,8 +10,12 @@ export type NoIp = (typeof NO_IP_CHOICES)[number];
 /** How far a vif is restricted; shown by `status`. */
 export type FilterMode = 'addresses' | NoIp;
 
+/** `mode` of the policy: whether the addresses of a vif decide at all. */
+export type FilterSwitch = 'locked' | 'unlocked' | 'disabled';
+
 /** What the filter needs of a vif's policy. */
 export interface FilterPolicy {
+  readonly mode: FilterSwitch;
   readonly no_ip: NoIp;
 }
 
@@ -35,8 +39,17 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
 }
 
 /** How far a vif is restricted. */
-export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { no_ip }: FilterPolicy): FilterMode {
-  return ipv4.length + ipv6.length > 0 ? 'addresses' : no_ip;
+export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { mode, no_ip }: FilterPolicy): FilterMode {
+  switch (mode) {
+    case 'locked':
+      return ipv4.length + ipv6.length > 0 ? 'addresses' : no_ip;
+    case 'unlocked':
+      return 'unrestricted';
+    case 'disabled':
+      return 'deny';
+    default:
+      return mode satisfies never;
+  }
 }
 
 function termsFor(vif: VifIdentity, mode: FilterMode, broadcasts: readonly string[]): OwnTerms {

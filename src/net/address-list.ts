@@ -7,6 +7,8 @@ export interface AddressList {
   readonly ipv6: readonly IpPrefix[];
   /** Directed IPv4 broadcasts known from netmasks. */
   readonly broadcasts: readonly string[];
+  /** As it was written. */
+  readonly text: string;
   /** Lines for the log. */
   readonly notes: readonly string[];
 }
@@ -43,6 +45,7 @@ export function parseAddressList(text: string, at: string): AddressList {
     ipv4: distinct(assigned, 4),
     ipv6: distinct(assigned, 6),
     broadcasts: [...new Set(assigned.flatMap((one) => one.broadcast ?? []))],
+    text,
     notes: assigned.flatMap((one) => one.note ?? []),
   };
 }

@@ -1,5 +1,6 @@
-import type { NoIp } from '../filter/plan.ts';
+import type { FilterSwitch, NoIp } from '../filter/plan.ts';
 import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
+import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
@@ -54,6 +55,24 @@ const TABLE = {
     }),
     initial: 'auto',
     help: 'which packet filter holds the rules',
+  },
+  mode: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice<FilterSwitch>({
+      locked: 'what its addresses allow',
+      unlocked: 'everything, unfiltered',
+      disabled: 'nothing: it is cut off',
+    }),
+    initial: 'locked',
+    help: 'what a vif may do, whatever its addresses are',
+  },
+  ip: {
+    of: 'vif',
+    sections: ['bridge', 'guest', 'mac', 'vif'],
+    kind: addressChange,
+    initial: AS_XEN_SAYS,
+    help: 'addresses in place of those that Xen tells; `ip += ...`: besides them',
   },
   no_ip: {
     of: 'vif',

@@ -3,7 +3,7 @@ import { Failure, shown } from '../errors.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { isHostKey, isVifKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Settings } from './keys.ts';
 import { DEFAULT_POLICY, type HostPolicy, type Policy, type Section } from './policy.ts';
-import { readSectionName, SECTION_FORMS, type SectionName, sectionText } from './section-name.ts';
+import { FORMS, readSectionName, SECTION_FORMS, type SectionName, sectionText } from './section-name.ts';
 import { notPossible } from './value-kind.ts';
 
 /** One thing that is wrong with a policy file. */
@@ -25,6 +25,8 @@ interface WrittenSection {
   readonly line: number;
   readonly settings: Settings;
   readonly places: Partial<Record<KeyName, string>>;
+  /** Keys with `+=`. */
+  readonly adds: Set<KeyName>;
 }
 
 /** What one file says. */
@@ -41,6 +43,8 @@ interface Assignment {
   readonly head: number;
   readonly section: WrittenSection;
   readonly key: KeyName;
+  /** `+=` */
+  readonly adds: boolean;
 }
 
 /**
@@ -52,10 +56,12 @@ export function parsePolicyText(text: string, file: string): PolicyText {
   const lines = linesOf(text);
   const { findings, assignments, sections } = readLines(lines);
   const values = valuesOf(lines);
-  for (const { section, head, key, line } of assignments) {
+  for (const { section, head, key, adds, line } of assignments) {
     const wrong = setValue(section.settings, key, values(head, key), line);
     findings.push(...wrong);
-    if (wrong.length === 0) section.places[key] = `${file}:${line}`;
+    if (wrong.length > 0) continue;
+    section.places[key] = `${file}:${line}`;
+    if (adds) section.adds.add(key);
   }
   return { sections, problems: findings.sort((a, b) => a.line - b.line).map((finding) => ({ file, ...finding })) };
 }
@@ -72,6 +78,7 @@ export function combine(texts: readonly PolicyText[]): Policy {
       of: section.of,
       settings: only(section.settings, isVifKey),
       places: only(section.places, isVifKey),
+      adds: section.adds,
     });
   }
   return { ...DEFAULT_POLICY, ...host, sections, places };
@@ -141,7 +148,7 @@ function readLines(lines: readonly string[]): {
     if ('wrong' in read) return [{ line, ...read.wrong }];
     const of = read.value;
     const earlier = sections.find((one) => sectionText(one.of) === sectionText(of));
-    section = earlier ?? { of, line, settings: {}, places: {} };
+    section = earlier ?? { of, line, settings: {}, places: {}, adds: new Set() };
     if (earlier !== undefined) {
       return [{ line, message: `${sectionText(of)} is already there in line ${earlier.line}`, hint: KEEP_ONE }];
     }
@@ -149,7 +156,7 @@ function readLines(lines: readonly string[]): {
     return [];
   }
 
-  function assignment(written: string, line: number): Finding[] {
+  function assignment(written: string, adds: boolean, line: number): Finding[] {
     if (section === 'unknown') return [];
     if (section === 'none') {
       return [{ line, message: `${shown(written)} stands in no section`, hint: `put it below ${SECTION_FORMS}` }];
@@ -159,13 +166,16 @@ function readLines(lines: readonly string[]): {
     if (key === undefined) return [{ line, ...unknownKey(written, kind) }];
     if (!KEYS[key].sections.some((one) => one === kind)) {
       const message = `${shown(key)} cannot stand in ${sectionText(section.of)}`;
-      return [{ line, message, hint: 'it belongs to the host as a whole: put it below [defaults]' }];
+      return [{ line, message, hint: `put it below ${KEYS[key].sections.map((one) => FORMS[one]).join(' ')}` }];
+    }
+    if (adds && KEYS[key].kind.add === undefined) {
+      return [{ line, message: `${key} has one value, and += adds to a list`, hint: `write ${key} = ...` }];
     }
     const earlier = assignments.find((one) => one.section === section && one.key === key);
     if (earlier !== undefined) {
       return [{ line, message: `${shown(key)} is already set in line ${earlier.line}`, hint: KEEP_ONE }];
     }
-    assignments.push({ line, head: headLine, section, key });
+    assignments.push({ line, head: headLine, section, key, adds });
     return [];
   }
 
@@ -174,8 +184,8 @@ function readLines(lines: readonly string[]): {
     if (text === '' || text.startsWith('#') || text.startsWith(';')) return [];
     const name = headOf(text);
     if (name !== undefined) return head(name, line);
-    const written = /^([^=]+?)\s*=/.exec(text)?.[1];
-    if (written !== undefined) return assignment(written, line);
+    const [, written, plus] = /^([^=]+?)\s*(\+?)=/.exec(text) ?? [];
+    if (written !== undefined) return assignment(written, plus === '+', line);
     return [{ line, message: `${shown(text)} is no key = value`, hint: 'comments start with #' }];
   });
   return { findings, assignments, sections };
@@ -206,7 +216,7 @@ function valuesOf(lines: readonly string[]): (head: number, key: KeyName) => unk
   return (head, key) => {
     const values = file[`line${head}`];
     return typeof values === 'object' && values !== null
-      ? Object.entries(values).find(([name]) => name === key)?.[1]
+      ? Object.entries(values).find(([name]) => name.replace(/\s*\+$/, '') === key)?.[1]
       : undefined;
   };
 }

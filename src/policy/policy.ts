@@ -26,6 +26,8 @@ export interface Section {
   readonly of: SectionName;
   readonly settings: Partial<VifPolicy>;
   readonly places: Places;
+  /** Keys whose values are added to what weaker sections say. */
+  readonly adds: ReadonlySet<KeyName>;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isVifKey, KEYS, type KeyName, type Values } from './keys.ts';
 import { DEFAULT_VIF_POLICY, type Places, type Policy, type VifPolicy } from './policy.ts';
 import { byStrength, isAbout, type Subject } from './section-name.ts';
 
@@ -22,8 +23,21 @@ export function resolved(policy: Policy, vif: Subject): { readonly values: VifPo
   let places: Places = {};
   // `sort` keeps the order of equals, so a later file wins.
   for (const section of policy.sections.filter(({ of }) => isAbout(of, vif)).sort((a, b) => byStrength(a.of, b.of))) {
-    values = { ...values, ...section.settings };
-    places = { ...places, ...section.places };
+    const { adds } = section;
+    const weaker = values;
+    values = { ...weaker, ...section.settings };
+    for (const key of adds) if (isVifKey(key)) values = { ...values, [key]: added(key, weaker, values) };
+    places = { ...places, ...section.places, ...placesOfAll(adds, places, section.places) };
   }
   return { values, places };
+}
+
+/** What `key += more` makes of the value that holds without it. */
+function added<K extends KeyName>(key: K, weaker: Pick<Values, K>, more: Pick<Values, K>): Values[K] {
+  return KEYS[key].kind.add?.(weaker[key], more[key]) ?? more[key];
+}
+
+/** Of a value that was put together, every place. */
+function placesOfAll(adds: ReadonlySet<KeyName>, weaker: Places, places: Places): Places {
+  return Object.fromEntries([...adds].map((key) => [key, [weaker[key], places[key]].filter(Boolean).join(' ')]));
 }

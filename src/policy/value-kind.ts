@@ -30,6 +30,8 @@ export interface ValueKind<T> {
   read(text: string): ReadValue<T>;
   /** The inverse of `read`. */
   write(value: T): string;
+  /** Where `key += value` is possible: what it makes of the value that holds without it. */
+  add?(value: T, more: T): T;
 }
 
 /** One of a few words. */

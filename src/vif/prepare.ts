@@ -6,6 +6,7 @@ import { readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { Failure } from '../errors.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
+import { withAddresses } from '../policy/address-change.ts';
 import type { VifPolicy } from '../policy/policy.ts';
 import { asksForGuests, resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeBroadcasts, bridgeIfAny, chooseBridge } from '../port/bridge.ts';
@@ -116,7 +117,7 @@ export function plan(
     readonly dropsAtDevice: boolean;
   },
 ): Prepared {
-  const { vif } = who;
+  const vif = withAddresses(who.vif, facts.policy);
   const bridge = facts.bridge?.name ?? vif.bridge ?? 'xenbr0';
   if (facts.bridge?.mac === vif.mac) {
     throw new Failure('input', `${vif.mac} is the MAC address of the bridge ${bridge}`, {
@@ -129,6 +130,7 @@ export function plan(
   const ingress = binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
     ...who,
+    vif,
     event,
     bridge,
     subnetBroadcasts: facts.subnetBroadcasts,

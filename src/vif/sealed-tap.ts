@@ -4,6 +4,7 @@ import { Failure, failureLine } from '../errors.ts';
 import { filterMode } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { INTERFACE_NAME_MAX, type InterfaceName } from '../net/interface-name.ts';
+import { withAddresses } from '../policy/address-change.ts';
 import type { VifPolicy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeIfAny } from '../port/bridge.ts';
@@ -111,7 +112,7 @@ function isToBeSealed(host: SealHost, vif: VifIdentity, tap: InterfaceName): boo
 function wishOf(host: Pick<Host, 'policy' | 'readDevice' | 'deviceNames'>, vif: VifIdentity): Wish | undefined {
   const bridge = bridgeIfAny(vif.bridge, host.readDevice, host.deviceNames)?.name ?? vif.bridge;
   const own = resolvePolicy(host.policy, { ...vif, bridge });
-  return filterMode(vif, own) === 'unrestricted' ? undefined : own.vnet_header;
+  return filterMode(withAddresses(vif, own), own) === 'unrestricted' ? undefined : own.vnet_header;
 }
 
 async function runLines(host: SealHost, tool: 'ip' | 'tc', lines: readonly BatchLine[]): Promise<void> {

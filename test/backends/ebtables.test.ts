@@ -20,7 +20,7 @@ const IPS = '192.0.2.10 198.51.100.0/24 2001:db8::10';
 function planOf(name: string, ip: string, noIp: NoIp = 'mac-only') {
   const device = parseInterfaceName(name, 'test');
   const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01', ip }, 'test');
-  return buildPlan(vif, { no_ip: noIp }, ['192.0.2.255']);
+  return buildPlan(vif, { mode: 'locked', no_ip: noIp }, ['192.0.2.255']);
 }
 
 function chainsOf(name: string, ip: string, gaps: readonly string[], noIp: NoIp = 'mac-only'): EbtChain[] {

@@ -44,7 +44,7 @@ function planned(
   ifindex: number | undefined,
   more: { noIp?: NoIp; ingress?: boolean } = {},
 ): PlannedPort {
-  const plan = buildPlan(vifWith(values), { no_ip: more.noIp ?? 'mac-only' }, ['10.255.255.255']);
+  const plan = buildPlan(vifWith(values), { mode: 'locked', no_ip: more.noIp ?? 'mac-only' }, ['10.255.255.255']);
   return {
     port: { device: 'vif1.0', name: 'vif1.0', ifindex, ingress: more.ingress ?? false },
     plan,

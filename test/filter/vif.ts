@@ -14,5 +14,5 @@ export function planFor(
   noIp: NoIp = 'mac-only',
   subnetBroadcasts: readonly string[] = [],
 ): FilterPlan {
-  return buildPlan(vifWith(values), { no_ip: noIp }, subnetBroadcasts);
+  return buildPlan(vifWith(values), { mode: 'locked', no_ip: noIp }, subnetBroadcasts);
 }

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { CORPUS } from './corpus.ts';
 import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { A, V } from './frames.ts';
+import { GUEST_A, GUEST_V, openGuests, testFrames } from './verdict.ts';
 
 const skip = obstacle();
 
@@ -20,6 +23,17 @@ async function started(t: test.TestContext, names: readonly string[]): Promise<D
     await dom0.start({ domid: index + 1, name });
   }
   return dom0;
+}
+
+if (!skip) {
+  testFrames('guests whose addresses the policy gives', CORPUS, (t) =>
+    openGuests(
+      t,
+      { ...GUEST_A, ip: `${A.ip6} ${V.ip}` },
+      { ...GUEST_V, ip: V.ip },
+      { policy: `[mac ${A.mac}]\nip = ${A.ip} ${A.ip6}\n[guest guest2]\nip += ${V.ip6}\n` },
+    ),
+  );
 }
 
 test('policy with sections', { skip, concurrency: 2 }, async (t) => {
@@ -39,6 +53,29 @@ test('policy with sections', { skip, concurrency: 2 }, async (t) => {
     writeFileSync(join(dom0.folder, 'vif-bridge.d', 'old.ini'), '[guest old]\nno_ip = deny\n');
     assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
     assert.deepEqual(await modes(dom0), { 'vif1.0': 'deny', 'vif2.0': 'mac-only' });
+  });
+
+  await t.test('ip and mode of a running guest are taken in by reapply, and shown', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.start({ domid: 1, name: 'web1', ip: '10.0.0.11' });
+    const lay = async (text: string): Promise<[string, readonly string[], readonly string[]]> => {
+      writeFileSync(join(dom0.folder, 'vif-bridge.ini'), text);
+      assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+      const [port] = await dom0.status();
+      return [port?.mode ?? '', port?.addresses ?? [], port?.open ?? []];
+    };
+    const [mode, addresses] = await lay('[guest web1]\nip += 10.0.0.12\n');
+    assert.deepEqual([mode, addresses], ['addresses', ['10.0.0.11', '10.0.0.12']]);
+    const two = await dom0.ruleset();
+    assert.deepEqual((await lay('[guest web1]\nip = 10.0.0.12\n'))[1], ['10.0.0.12']);
+    assert.notEqual(await dom0.ruleset(), two);
+    assert.doesNotMatch(await dom0.ruleset(), /10\.0\.0\.11/);
+    const [open, , why] = await lay('[guest web1]\nmode = unlocked\n');
+    assert.deepEqual([open, why], ['unrestricted', ['not filtered: mode = unlocked']]);
+    const [closed, , cut] = await lay('[guest web1]\nmode = disabled\n');
+    assert.deepEqual([closed, cut], ['deny', ['cut off: mode = disabled']]);
+    const [again] = await lay('');
+    assert.equal(again, 'addresses');
   });
 
   await t.test('a repair of what all share keeps to the names that were known', async (t) => {

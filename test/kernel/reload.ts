@@ -30,7 +30,7 @@ const macOf = (at: number): string => `00:16:3e:00:01:${10 + at}`;
 function everything(indexOf: (device: string) => number): string {
   const ports = KINDS.map(([values, noIp], at) => {
     const device = DEVICES[at] ?? '';
-    const plan = buildPlan(vifWith({ mac: macOf(at), ...values }, device), { no_ip: noIp }, [
+    const plan = buildPlan(vifWith({ mac: macOf(at), ...values }, device), { mode: 'locked', no_ip: noIp }, [
       '10.0.0.255',
       '192.0.2.15',
     ]);
@@ -118,7 +118,7 @@ async function reloaded(t: TestContext, before: Nft, after: Nft, a: Guest, v: Gu
     [a, v].map(async ({ domid, mac, ip }) => {
       const device = `vif${domid}.0`;
       const ifindex = Number(await ns.check(['cat', `/sys/class/net/${device}/ifindex`]));
-      const plan = buildPlan(vifWith({ mac, ip }, device), { no_ip: 'mac-only' }, ['10.0.0.255']);
+      const plan = buildPlan(vifWith({ mac, ip }, device), { mode: 'locked', no_ip: 'mac-only' }, ['10.0.0.255']);
       const port = { device, name: device, ifindex, ingress: false };
       return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
     }),

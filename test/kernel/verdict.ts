@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fdb } from '../lab/bench.ts';
 import type { Wire } from '../lab/wire.ts';
-import { type Dom0, type Guest, openDom0, type Port } from './dom0.ts';
+import { type Dom0, type Dom0Options, type Guest, openDom0, type Port } from './dom0.ts';
 import { A, G, H, V } from './frames.ts';
 
 export type Who = 'A' | 'V' | 'G' | 'H';
@@ -36,8 +36,13 @@ export const GUEST_A: Guest = { domid: 1, mac: A.mac, ip: `${A.ip} ${A.ip6}` };
 export const GUEST_V: Guest = { domid: 2, mac: V.mac, ip: `${V.ip} ${V.ip6}` };
 
 /** A host where both run. */
-export async function openGuests(t: test.TestContext, a: Guest = GUEST_A, v: Guest = GUEST_V): Promise<Dom0> {
-  const dom0 = await openDom0(t);
+export async function openGuests(
+  t: test.TestContext,
+  a: Guest = GUEST_A,
+  v: Guest = GUEST_V,
+  options: Dom0Options = {},
+): Promise<Dom0> {
+  const dom0 = await openDom0(t, options);
   await dom0.start(a);
   await dom0.start(v);
   return dom0;

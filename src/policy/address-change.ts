@@ -1,0 +1,54 @@
+import { asFailure } from '../errors.ts';
+import { parseAddressList } from '../net/address-list.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+import type { ValueKind } from './value-kind.ts';
+
+/** What the policy makes of the addresses of a vif. */
+export interface AddressChange {
+  /** `ip =`: those that Xen told count no more. */
+  readonly instead: boolean;
+  /** Addresses in every form that `ip=` of a vif may have. */
+  readonly text: string;
+}
+
+/** Nothing is changed. */
+export const AS_XEN_SAYS: AddressChange = { instead: false, text: '' };
+
+/** `ip = none`: no address at all, which `no_ip` then decides about. */
+const NONE = 'none';
+
+export const addressChange: ValueKind<AddressChange> = {
+  possible: `addresses as in ip= of a vif: 192.0.2.10 198.51.100.0/28 2001:db8::10; or ${NONE}`,
+  words: [],
+  several: true,
+  all: undefined,
+  read(text) {
+    if (text === NONE) return { value: { instead: true, text: '' } };
+    try {
+      const { ipv4, ipv6 } = parseAddressList(text, 'the policy file');
+      if (ipv4.length + ipv6.length > 0) return { value: { instead: true, text } };
+      return { wrong: [{ what: `names no address`, meant: NONE }] };
+    } catch (thrown) {
+      const { message, hint } = asFailure(thrown);
+      return {
+        wrong: [{ what: `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`, meant: undefined }],
+      };
+    }
+  },
+  write: ({ instead, text }) => (instead ? text || NONE : text === '' ? 'as Xen says' : `as Xen says, and ${text}`),
+  add: (value, more) => ({
+    instead: value.instead,
+    text: [value.text, more.text].filter((one) => one !== '').join(' '),
+  }),
+};
+
+/**
+ * The vif with the addresses that the policy gives it.
+ *
+ * @throws Failure `input` if they are more than a list may hold
+ */
+export function withAddresses(vif: VifIdentity, { ip }: { readonly ip: AddressChange }): VifIdentity {
+  if (ip.text === '') return ip.instead ? { ...vif, addresses: parseAddressList('', 'the policy') } : vif;
+  const words = ip.instead ? ip.text : `${vif.addresses.text} ${ip.text}`;
+  return { ...vif, addresses: parseAddressList(words, 'ip of the policy') };
+}
