@@ -14,6 +14,8 @@ export interface Device {
   readonly isBridge: boolean;
   /** STP is on; only of a bridge. */
   readonly stp: boolean;
+  /** It keeps VLANs apart; only of a bridge. */
+  readonly vlanFiltering: boolean;
   /** The xenbus device behind a netback interface: `vif-1-0`. */
   readonly xenbus: string | undefined;
   /** Free text of `ip link set alias`: what a renamed port was called first. */
@@ -39,6 +41,8 @@ export function readDevice(name: string): Device | undefined {
     master: linkName(`${NET}/${name}/master`),
     isBridge: stp !== undefined,
     stp: stp !== undefined && stp !== '0',
+    // Absent where the kernel's bridges cannot.
+    vlanFiltering: stp !== undefined && (read('bridge/vlan_filtering') ?? '0') !== '0',
     xenbus: existsSync(`${NET}/${name}/device`) ? linkName(`${NET}/${name}/device`) : undefined,
     alias: read('ifalias') || undefined,
   };

@@ -75,13 +75,18 @@ const COMPARE: Readonly<Record<Setting, Compare>> = {
   flood: onBridge(({ flood }, { port }) => kept('flood', flood, port.flood)),
   mcastFlood: onBridge(({ mcastFlood }, { port }) => kept('mcast_flood', mcastFlood, port.mcastFlood)),
   bcastFlood: onBridge(({ bcastFlood }, { port }) => kept('bcast_flood', bcastFlood, port.bcastFlood)),
-  entries: onBridge(({ entries, bridge }, { link, entries: known }) =>
+  entries: onBridge(({ entries, bridge, learning }, { link, entries: known }) =>
     entries.flatMap(({ mac }) => {
       // One for each VLAN of a bridge that filters VLANs.
       const found = known.filter((entry) => entry.bridge === bridge && entry.mac === mac);
-      const good = found.length > 0 && found.every((entry) => isPinned(entry) && entry.port === link.name);
-      const text = found.map((entry) => `${stateOf(entry)} at ${entry.port}`).join(', ') || 'none';
-      return good ? [] : same('fdb', `${mac} static sticky at ${link.name}`, `${mac} ${text}`, true);
+      const held = found.filter((entry) => isPinned(entry) && entry.port === link.name);
+      const strange = found.filter((entry) => !held.includes(entry));
+      if (held.length > 0 && strange.length === 0) return [];
+      const text = found.map((entry) => `${stateOf(entry)} at ${entry.port}${vlanOf(entry)}`).join(', ') || 'none';
+      // In a VLAN that came later: the guest is reached, but whoever is not filtered may take its address there.
+      const later =
+        held.length > 0 && learning && strange.every((entry) => isLearned(entry) && entry.port === link.name);
+      return same('fdb', `${mac} static sticky at ${link.name}`, `${mac} ${text}`, !later);
     }),
   ),
   stations: onBridge(({ stations, entries, bridge }, { link, entries: known }) => {
@@ -93,7 +98,7 @@ const COMPARE: Readonly<Record<Setting, Compare>> = {
       if (own && entries.length > 0) return [];
       // The port's own address, which the bridge enters by itself (net/bridge/br_if.c: br_add_if).
       if (entry.state === 'permanent' && entry.mac === link.address) return [];
-      if (own && LEARNED.includes(entry.state)) return [];
+      if (own && isLearned(entry)) return [];
       // A pin on one of the ports that share a MAC keeps the frames of the others from them, and is nobody else's loss.
       return same('fdb', own ? `${entry.mac} learned` : 'no other entry', `${entry.mac} ${stateOf(entry)}`, !own);
     });
@@ -131,6 +136,14 @@ function isPinned(entry: SeenEntry): boolean {
 /** Of a station that talked lately, and of one that has not for a while (net/bridge/br_fdb.c: fdb_to_nud). */
 const LEARNED: readonly string[] = ['', 'stale'];
 
-function stateOf({ state, flags }: SeenEntry): string {
-  return [LEARNED.includes(state) ? 'learned' : state, ...flags].join(' ');
+function isLearned({ state }: SeenEntry): boolean {
+  return LEARNED.includes(state);
+}
+
+function stateOf(entry: SeenEntry): string {
+  return [isLearned(entry) ? 'learned' : entry.state, ...entry.flags].join(' ');
+}
+
+function vlanOf({ vlan }: SeenEntry): string {
+  return vlan === undefined ? '' : ` in VLAN ${vlan}`;
 }

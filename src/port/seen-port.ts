@@ -44,6 +44,8 @@ export interface SeenEntry {
   readonly port: string;
   /** Undefined: it belongs to the device itself, no bridge asks it. */
   readonly bridge: string | undefined;
+  /** Undefined: of frames that are in none. */
+  readonly vlan: number | undefined;
   /** `permanent`: an address of dom0; `static`: set by somebody; empty, and `stale` after a while: learned. */
   readonly state: string;
   readonly flags: readonly string[];
@@ -117,6 +119,7 @@ const ENTRY: Reader<SeenEntry> = object((get) => ({
   mac: get('mac', string),
   port: get('ifname', string),
   bridge: get('master', optional(string)),
+  vlan: get('vlan', optional(count)),
   state: get('state', string),
   flags: get('flags', array(string)),
 }));

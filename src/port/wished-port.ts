@@ -2,11 +2,14 @@ import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
 
 /**
  * - `pinned`: one port, one MAC: the bridge learns nothing from it and knows its owner for ever;
+ * - `anchored`: the same on a bridge that filters VLANs. It holds an entry for each VLAN and takes none for a VLAN that
+ *   the port is not in (net/bridge/br_fdb.c: br_fdb_add), and nobody tells us of one that comes later. There the bridge
+ *   learns: a locked port would drop all frames of the guest (measured, kernel 6.1);
  * - `shared`: several ports with one MAC (HVM pair, stub domain, localhost migration): the bridge learns where the
  *   guest talks now. The filter drops every foreign source before the bridge sees it;
  * - `unpinned`: unrestricted, as stock leaves it.
  */
-export type Binding = 'pinned' | 'shared' | 'unpinned';
+export type Binding = 'pinned' | 'anchored' | 'shared' | 'unpinned';
 
 /** What decides how a port is to be. */
 export interface PortSetup {
@@ -81,9 +84,20 @@ const KERNEL_DEFAULTS = {
 /** How a port is bound to its MAC, in the bridge's terms. */
 export const BINDINGS: Readonly<Record<Binding, Pick<BridgePort, 'learning' | 'locked' | 'rootBlock'>>> = {
   pinned: { learning: false, locked: true, rootBlock: true },
+  anchored: { learning: true, locked: false, rootBlock: true },
   shared: { learning: true, locked: false, rootBlock: true },
   unpinned: { learning: true, locked: false, rootBlock: undefined },
 };
+
+/** True where the bridge holds an entry for the MAC. */
+export function isPinned(binding: Binding): boolean {
+  return binding === 'pinned' || binding === 'anchored';
+}
+
+/** True where the bridge learns from a port that is filtered: link-local frames would move entries unseen. */
+export function learnsUnseen(binding: Binding): boolean {
+  return binding !== 'unpinned' && BINDINGS[binding].learning;
+}
 
 /** The wished state that follows from a decision: every default and every constant is named here and nowhere else. */
 export function wishPort(setup: PortSetup): WishedPort {
@@ -100,7 +114,7 @@ export function wishPort(setup: PortSetup): WishedPort {
     addrgenmode: 'none',
     ipv6: false,
     // A shared MAC has none: the bridge learns it.
-    entries: binding === 'pinned' ? [{ mac, sticky: true }] : [],
+    entries: isPinned(binding) ? [{ mac, sticky: true }] : [],
     stations: binding === 'unpinned' ? 'anybody' : [mac],
   };
 }

@@ -11,7 +11,7 @@ import type { VifPolicy } from '../policy/policy.ts';
 import { asksForGuests, resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeBroadcasts, bridgeIfAny, chooseBridge } from '../port/bridge.ts';
 import { guestGroup } from '../port/guest-group.ts';
-import { type WishedPort, wishPort } from '../port/wished-port.ts';
+import { learnsUnseen, type WishedPort, wishPort } from '../port/wished-port.ts';
 import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
@@ -126,8 +126,9 @@ export function plan(
     });
   }
   const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
-  const binding = filter.mode === 'unrestricted' ? 'unpinned' : vif.hvm || facts.hasTwin ? 'shared' : 'pinned';
-  const ingress = binding === 'shared' || (binding === 'pinned' && facts.bridge?.stp === true);
+  const alone = facts.bridge?.vlanFiltering === true ? 'anchored' : 'pinned';
+  const binding = filter.mode === 'unrestricted' ? 'unpinned' : vif.hvm || facts.hasTwin ? 'shared' : alone;
+  const ingress = learnsUnseen(binding) || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
     ...who,
     vif,

@@ -4,6 +4,7 @@ import { asFailure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
+import { isPinned } from '../port/wished-port.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
@@ -18,7 +19,7 @@ export async function shareWithTwins(host: Managed, prepared: Prepared): Promise
   if (prepared.setup.binding === 'unpinned') return;
   const all = twins(host, prepared.vif);
   // It was planned for a port that is alone.
-  if (all.length > 0 && prepared.setup.binding === 'pinned')
+  if (all.length > 0 && isPinned(prepared.setup.binding))
     await unpin(
       host,
       { device: prepared.vif.device, name: prepared.setup.name, bridge: prepared.bridge },
@@ -89,6 +90,6 @@ export async function enterMac(
   ifindex: number,
 ): Promise<BatchLine[]> {
   if (setup.binding === 'shared' && wasPinned(host, before, ifindex)) return unpinLines(setup.name).fdb(vif.mac);
-  if (setup.binding === 'pinned' && (await host.rtnetlink?.(fdbRequest(ifindex, setup.mac))) === true) return [];
+  if (isPinned(setup.binding) && (await host.rtnetlink?.(fdbRequest(ifindex, setup.mac))) === true) return [];
   return fdbLines(setup);
 }

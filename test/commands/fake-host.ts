@@ -40,6 +40,7 @@ export function device(name: string, more: Partial<Device> = {}): Device {
     master: undefined,
     isBridge: false,
     stp: false,
+    vlanFiltering: false,
     xenbus: undefined,
     alias: undefined,
     ...more,

@@ -90,6 +90,18 @@ test('online: locked, rules before the port joins, up after both, and Xen is tol
   assert.equal(fake.effects.filter((effect) => effect.includes('connected')).length, 1);
 });
 
+test('online: on a bridge that filters VLANs the port is pinned, and learns in those that come later', async (t) => {
+  const fake = setUp(t, { devices: [{ ...BRIDGE, vlanFiltering: true }, VIF] });
+  await hotplug(hostsOf(fake), event('online'));
+  for (const line of ['type bridge_slave learning on', 'type bridge_slave locked off']) {
+    assert.ok(fake.effects.includes(`ip link set dev vif1.0 ${line}`), fake.effects.join('\n'));
+  }
+  assert.ok(fake.effects.includes('bridge fdb replace 00:16:3e:00:00:01 dev vif1.0 master static sticky'));
+  // The chain at the device that drops link-local frames.
+  assert.equal(fake.host.state.readVif('vif1.0')?.ingress, true);
+  assert.equal(fake.host.state.readVif('vif1.0')?.shared, false);
+});
+
 test('online: where the runtime can ask the kernel itself, the forwarding entry needs no program', async (t) => {
   const { bridge: _, ...tools } = TOOLS;
   const fake = setUp(t, { kernel: 'takes', tools });

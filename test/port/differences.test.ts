@@ -91,7 +91,7 @@ const withBridge = (change: Partial<SeenLink>, of: SeenPort): SeenPort => {
   return { ...of, bridge: { ...of.bridge, ...change } };
 };
 const withEntry = (entry: Partial<SeenEntry>, of = seen('vif1.0')): SeenPort => {
-  const other = { mac: '02:00:00:00:00:66', port: of.link.name, bridge: 'br0', state: '', flags: [] };
+  const other = { mac: '02:00:00:00:00:66', port: of.link.name, bridge: 'br0', vlan: undefined, state: '', flags: [] };
   return { ...of, entries: [...of.entries, { ...other, ...entry }] };
 };
 /** The entry of the guest changed; undefined: gone. */
@@ -102,6 +102,10 @@ const withOwnEntry = (change: Partial<SeenEntry> | undefined, of = seen('vif1.0'
   ),
 });
 const OWN = '00:16:3e:00:00:01';
+/** On a bridge that filters VLANs: the guest's MAC learned in another one than that of its start. */
+const withLearned = (port: string): SeenPort =>
+  withEntry({ mac: OWN, port, vlan: 10 }, withPort({ learning: true, locked: false }));
+const ANCHORED = wished({ binding: 'anchored' });
 const PINNED = `${OWN} static sticky at vif1.0`;
 
 interface Change {
@@ -238,6 +242,18 @@ const CHANGES: Readonly<Record<Setting, readonly Change[]>> = {
     { what: 'no broadcast', seen: withPort({ bcastFlood: false }), is: ['bcast_flood', 'on', 'off', false] },
   ],
   entries: [
+    {
+      what: 'an entry that was learned in a VLAN that came later',
+      seen: withLearned('vif1.0'),
+      wished: ANCHORED,
+      is: ['fdb', PINNED, `${OWN} static sticky at vif1.0, learned at vif1.0 in VLAN 10`, false],
+    },
+    {
+      what: 'an entry that somebody else took there',
+      seen: withLearned('up0'),
+      wished: ANCHORED,
+      is: ['fdb', PINNED, `${OWN} static sticky at vif1.0, learned at up0 in VLAN 10`, true],
+    },
     { what: 'no entry', seen: withOwnEntry(undefined), is: ['fdb', PINNED, `${OWN} none`, true] },
     {
       what: 'an entry that moves to whoever forges a frame',

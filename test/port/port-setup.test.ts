@@ -72,6 +72,7 @@ test('without its name and without being down a port is not prepared; the rest m
 
 const JOINED: readonly (readonly [binding: PortSetup['binding'], options: readonly string[]])[] = [
   ['pinned', ['learning off', 'locked on', 'root_block on']],
+  ['anchored', ['learning on', 'locked off', 'root_block on']],
   ['shared', ['learning on', 'locked off', 'root_block on']],
   ['unpinned', ['learning on', 'locked off']],
 ];
@@ -101,6 +102,7 @@ test('where the bridge has to ignore link-local frames, it does before the port 
 test('only a pinned port has a forwarding entry, and must have it', () => {
   const lines = fdbLines(wishPort(SETUP));
   assert.deepEqual(lines, [{ text: 'fdb replace 00:16:3e:00:00:01 dev vif1.0 master static sticky' }]);
+  assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'anchored' })), lines);
   assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'shared' })), []);
   assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'unpinned' })), []);
 });

@@ -60,6 +60,7 @@ for (const version of VERSIONS) {
       mac: '00:16:3e:00:00:01',
       port: 'vif1.0',
       bridge: 'br0',
+      vlan: undefined,
       state: 'static',
       flags: ['sticky'],
     });
@@ -67,6 +68,7 @@ for (const version of VERSIONS) {
       mac: '00:16:3e:00:00:02',
       port: 'web0',
       bridge: 'br0',
+      vlan: undefined,
       state: '',
       flags: [],
     });
@@ -74,6 +76,7 @@ for (const version of VERSIONS) {
       mac: 'fe:ff:ff:ff:ff:ff',
       port: 'vif1.0',
       bridge: 'br0',
+      vlan: undefined,
       state: 'permanent',
       flags: [],
     });
@@ -81,6 +84,7 @@ for (const version of VERSIONS) {
       mac: '33:33:00:00:00:01',
       port: 'vif1.0',
       bridge: undefined,
+      vlan: undefined,
       state: 'permanent',
       flags: ['self'],
     });
