@@ -2,8 +2,9 @@
  * `npm test`: all tests, one file after the other (they send real traffic and count real processes), and one line at
  * the end that says how many passed.
  *
- *   npm test                      everything but what takes long: files in a folder `long`, or called `*.long.test.ts`
- *   npm run test:all              everything
+ *   npm test                      everything but what takes long (files in a folder `long`, or called `*.long.test.ts`);
+ *                                 stress tests repeat themselves a quarter as often as they do with test:all
+ *   npm run test:all              everything, in both forms
  *   npm test -- kernel stress     only what has one of the words in its path
  */
 
@@ -67,6 +68,7 @@ function rank(file: string): number {
 
 const words = process.argv.slice(2).filter((word) => word !== '--all');
 const all = process.argv.includes('--all');
+process.env.STRESS_ROUNDS ??= all ? '1' : '0.25';
 const files = testFiles(words, all);
 if (files.length === 0) {
   console.error('no test file has one of these words in its path');

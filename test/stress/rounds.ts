@@ -21,7 +21,7 @@ export function obstacle(): string | false {
  * How often a test repeats itself.
  *
  * @param usual with nftables; the other backend shares all but the rules with it, and gets a quarter. STRESS_ROUNDS is
- *   a factor: 1 is the usual number, 10 ten times as many
+ *   a factor: 1 is the usual number, 10 ten times as many (test/run.ts sets it where nobody did)
  */
 export function rounds(usual: number, backend: BackendName = 'nftables'): number {
   const factor = Number(process.env.STRESS_ROUNDS ?? '1');
