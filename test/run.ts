@@ -2,7 +2,7 @@
  * `npm test`: all tests, one file after the other (they send real traffic and count real processes), and one line at
  * the end that says how many passed.
  *
- *   npm test                      everything but what takes long (files in a folder `long`, or called `*.long.test.ts`);
+ *   npm test                      everything but what takes long: files in a folder `long`, or called `*.long.test.ts`;
  *                                 stress tests repeat themselves a quarter as often as they do with test:all
  *   npm run test:all              everything, in both forms
  *   npm test -- kernel stress     only what has one of the words in its path
