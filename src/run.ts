@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { hotplug } from './commands/hotplug.ts';
 import { LAST_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
-import { type Log, syslog } from './effects/log.ts';
+import { type Log, notes, syslog } from './effects/log.ts';
 import { sinceStart } from './effects/run-start.ts';
 import { nodeExists } from './effects/xenstore.ts';
 import { asFailure, FAILED, Failure, shown } from './errors.ts';
@@ -54,7 +54,7 @@ export async function runHotplug(
   const event = parseHotplugEvent(command, args, env);
   if (event === undefined) return;
   const byXen = event.xenbus !== undefined;
-  const log = syslog(!byXen && process.stderr.isTTY === true);
+  const log = options.dryRun === true ? notes() : syslog(!byXen && process.stderr.isTTY === true);
   const stateDirectory = options.dryRun === true ? readableState(env) : stateOf(env);
   const open = (policy: Policy, deadlineMs: number): Host =>
     systemHost({

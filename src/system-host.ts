@@ -54,7 +54,7 @@ export function systemHost(settings: RunSettings): Host {
     sendLog: () => settings.log.begin(run),
     takeLock: (name, waitMs) => locks.take(name, deadline.allow(waitMs)),
     locks: { ...locks, pass: (name, waitMs) => locks.pass(name, deadline.allow(waitMs)) },
-    state: openState(settings.stateDirectory),
+    state: openState(settings.stateDirectory, { bootId, log: settings.log }),
     policy: settings.policy,
     readDevice,
     deviceNames,

@@ -89,6 +89,11 @@ export interface Backend {
    * holds the lock `base`.
    */
   repair(): Promise<void>;
+  /**
+   * Says that the records do not know all that is loaded: the next change makes everything anew from them. The caller
+   * holds the lock `base`.
+   */
+  distrust(): void;
   /** Takes all that is ours out: another backend has the rules by now. The caller holds the lock `base`. */
   leave(): Promise<void>;
   /**

@@ -7,6 +7,7 @@ import { withAddresses } from '../policy/address-change.ts';
 import type { BackendName } from '../policy/keys.ts';
 import type { VifPolicy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { isInOurService } from '../port/guest-group.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
@@ -124,22 +125,25 @@ export function lockBase(host: Pick<Host, 'takeLock'>): Promise<Lock> {
 
 /**
  * True if no vif of ours is there any more, or only the one that leaves. A record that cannot be read counts as one
- * that is there. Records are only read until one is found whose device is there.
+ * that is there, and so does a port of ours of which nothing is known any more. Records are only read until one is found
+ * whose device is there.
  */
 export function isLastGone(
   host: Pick<Host, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
   leaving?: string,
 ): boolean {
   const find = deviceFinder(host);
-  return !host.state.devices().some((device) => {
+  const isThere = host.state.devices().some((device) => {
     if (device === leaving) return false;
-    try {
-      const record = host.state.readVif(device);
-      return record !== undefined && find(record) !== undefined;
-    } catch {
-      return true;
-    }
+    const record = host.state.readVif(device);
+    return record === undefined ? host.state.useless().unreadable.includes(device) : find(record) !== undefined;
   });
+  if (isThere) return false;
+  const left = leaving === undefined ? undefined : host.state.readVif(leaving)?.ifindex;
+  return !host
+    .deviceNames()
+    .flatMap((name) => host.readDevice(name) ?? [])
+    .some((device) => isInOurService(device) && device.ifindex !== left);
 }
 
 /**

@@ -3,6 +3,7 @@ import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
 import { fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { isForgotten } from '../vif/forgotten.ts';
 import { prepareDry } from '../vif/prepare.ts';
 import { plannedPort } from '../vif/record.ts';
 import { connectedKeys } from '../vif/report.ts';
@@ -55,12 +56,13 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
 async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const record = host.state.readVif(event.device);
   const name = record?.name ?? event.device;
-  // As it would be in the boot that the record is of.
-  const boot = { bootId: () => record?.bootId ?? host.bootId() };
   const leaving =
-    record === undefined ? { device: event.device, loaded: [], hadIngress: false } : leavingPort(boot, record);
+    record === undefined ? { device: event.device, loaded: [], hadIngress: false } : leavingPort(host, record);
   const { title, text } = host.rules.removalText(leaving);
-  const rules = record === undefined ? '# nothing of this vif is loaded\n' : text;
+  const unknown = isForgotten(host, event.device, host.readDevice(event.device))
+    ? '# what is loaded for it is not known: all rules are made anew without it\n'
+    : '# nothing of this vif is loaded\n';
+  const rules = record === undefined ? unknown : text;
   const lines = [...leaveLines(name), ...(event.type === 'tap' ? unsealing(host, event.device) : [])];
   const last = record !== undefined && isLastGone(host, event.device);
   const note = last ? '# note: it is the last one of ours, so all that is left of our rules goes with it\n' : '';

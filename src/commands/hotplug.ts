@@ -1,10 +1,13 @@
 import { runBatch } from '../effects/batch.ts';
 import { CLOSE_MS, REPORT_MS, RUN_MS } from '../effects/deadline.ts';
 import { sinceStart } from '../effects/run-start.ts';
+import type { Device } from '../effects/sysfs.ts';
 import { nodeExists, writeKeys } from '../effects/xenstore.ts';
 import { asFailure, type Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { guestGroup } from '../port/guest-group.ts';
+import { deviceFinder } from '../state/present-devices.ts';
+import { portNamed } from '../vif/device.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { offline } from './offline.ts';
 import { online } from './online.ts';
@@ -87,10 +90,8 @@ async function reportFailure(hosts: HotplugHosts, event: HotplugEvent, failure: 
  * which nothing is loaded, the rules keep it closed even if somebody else sets it up.
  */
 async function closeLink(host: Host, event: HotplugEvent): Promise<void> {
-  const names = new Set([event.device, recordedName(host, event.device)]);
-  const present = [...names].flatMap((name) => host.readDevice(name) ?? []);
   try {
-    const lines = present.flatMap(({ name, ifindex }) => [
+    const lines = portsOf(host, event.device).flatMap(({ name, ifindex }) => [
       { text: `link set dev ${name} down`, optional: 'link not closed' },
       { text: `link set dev ${name} group ${guestGroup(ifindex)}`, optional: 'not in a group of ours' },
     ]);
@@ -100,13 +101,10 @@ async function closeLink(host: Host, event: HotplugEvent): Promise<void> {
   }
 }
 
-/**
- * The name an earlier run gave it. State that cannot be read, perhaps the failure itself, must not keep a link open.
- */
-function recordedName(host: Host, device: string): string {
-  try {
-    return host.state.readVif(device)?.name ?? device;
-  } catch {
-    return device;
-  }
+/** The port, by whatever name it has now; what bears its first name may be that of another domain. */
+function portsOf(host: Host, device: string): Device[] {
+  const record = host.state.readVif(device);
+  const recorded = record && deviceFinder(host)(record);
+  const ports = [recorded, portNamed(host, device, device)].filter((port) => port !== undefined);
+  return [...new Map(ports.map((port) => [port.ifindex, port])).values()];
 }

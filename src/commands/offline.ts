@@ -2,6 +2,7 @@ import { leavingPort } from '../backends/base.ts';
 import { withKnownRules, withRules } from '../backends/choice.ts';
 import { runBatch } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
+import type { Device } from '../effects/sysfs.ts';
 import { readDirectory } from '../effects/xenstore.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -10,7 +11,8 @@ import { EMULATED } from '../net/vif-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { isRenamed } from '../vif/device.ts';
+import { portNamed } from '../vif/device.ts';
+import { isForgotten, makeAllAnew } from '../vif/forgotten.ts';
 import { lockVif } from '../vif/lock.ts';
 import { unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
@@ -24,15 +26,16 @@ import type { HotplugEvent } from '../xen/hotplug-event.ts';
  */
 export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   await using _vif = await lockVif(host, event.device);
-  const record = recordOrNone(host, event);
+  const record = host.state.readVif(event.device);
   if (record !== undefined && record.ticket > host.ticket) {
     host.log.say('warning', `${event.device}: a newer run has been here already; nothing done`);
     return;
   }
-  host.state.writeOffline(event.device, host.ticket);
-  const name = await theirDevice(host, event, record);
+  // A full disk must not keep the link open.
+  await attempt(host, event, async () => host.state.writeOffline(event.device, host.ticket));
+  const device = await theirDevice(host, event, record);
   const lines = [
-    ...(name === undefined ? [] : leaveLines(name)),
+    ...(device === undefined ? [] : leaveLines(device.name)),
     ...(event.type === 'tap' ? unsealing(host, event.device) : []),
   ];
   const left = lines.length === 0 ? true : attempt(host, event, () => runBatch(host.run, 'ip', lines));
@@ -42,7 +45,10 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
     logAhead(host);
   }
   await left;
-  if (record === undefined) return;
+  if (record === undefined) {
+    if (isForgotten(host, event.device, device)) await attempt(host, event, () => removeForgotten(host, event));
+    return;
+  }
   // What could not be removed stays known: the next run of this vif, or a repair, removes it.
   if (!(await attempt(host, event, () => removeRules(host, record)))) return;
   host.state.removeVif({ device: record.device, mac: record.values.mac });
@@ -51,14 +57,14 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   host.sendLog();
 }
 
-/** A broken state file must not keep the link open; its rules stay and let nobody but the old guest through. */
-function recordOrNone(host: Host, event: HotplugEvent): VifRecord | undefined {
-  try {
-    return host.state.readVif(event.device);
-  } catch (error) {
-    host.log.say('err', `${event.command} ${event.device}: ${failureLine(asFailure(error))}`);
-    return undefined;
-  }
+/** The state does not know what is loaded for it: all is made anew, without it. */
+async function removeForgotten(given: Host, { device }: HotplugEvent): Promise<void> {
+  const host = await withRules(given);
+  await makeAllAnew(host, new Set([device]));
+  await host.rules.remove({ device, loaded: [], hadIngress: true });
+  host.state.removeVif({ device, mac: undefined });
+  await host.rules.leaveAfterLast();
+  host.log.say('info', `${device}: nothing was known of it; its rules are gone`);
 }
 
 async function removeRules(host: Host, record: VifRecord): Promise<void> {
@@ -75,19 +81,21 @@ function rulesAhead(host: Host): void {
 }
 
 /**
- * The name of the interface this run is about, if it is still there. A late offline of an old domain must not touch the
+ * The interface this run is about, if it is still there. A late offline of an old domain must not touch the
  * interface of a new one that has its name by now (`vifname=`, reboot).
  */
 async function theirDevice(
   host: Host,
   event: HotplugEvent,
   record: VifRecord | undefined,
-): Promise<string | undefined> {
-  if (record !== undefined) return deviceFinder(host)(record)?.name;
-  const name = await finalName(host, event);
-  const device = host.readDevice(name);
-  // The name came from vifname=, and the online that failed may have failed because somebody else has it.
-  return device !== undefined && (name === event.device || isRenamed(device, event.device)) ? name : undefined;
+): Promise<Device | undefined> {
+  if (record !== undefined) return deviceFinder(host)(record);
+  // No name is a proof: by vifname= the device of another domain may have either of them.
+  const names = [await finalName(host, event), event.device];
+  const others = host.state.allVifs().filter(({ device }) => device !== event.device);
+  return names
+    .map((name) => portNamed(host, name, event.device))
+    .find((device) => device !== undefined && !others.some(({ ifindex }) => ifindex === device.ifindex));
 }
 
 async function finalName(host: Host, event: HotplugEvent): Promise<string> {

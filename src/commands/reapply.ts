@@ -6,19 +6,28 @@ import type { Failures } from '../effects/together.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
-import { EMULATED, isGuestPort, parseVifName } from '../net/vif-name.ts';
+import { EMULATED, parseVifName } from '../net/vif-name.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { firstName } from '../vif/device-owner.ts';
+import { collectLeftOvers } from '../vif/left-over.ts';
 import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
 import { type Renewable, renew } from '../vif/renewal.ts';
 import { type Source, sourceOfAll, sourceOfOne } from '../vif/source.ts';
 import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
 
-/** A vif that is to be re-applied, by the name of its record or of its device. */
-interface Candidate {
+/** A vif, and what the state has of it. */
+interface Known {
+  /** By its first name. */
   readonly device: string;
   readonly record: VifRecord | undefined;
+}
+
+/** A vif that is to be re-applied. */
+interface Candidate extends Known {
+  /** The name that its device has now. */
+  readonly name: string;
 }
 
 /**
@@ -57,6 +66,7 @@ export async function reapplyAll(given: Host): Promise<string[]> {
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host);
+  await collectLeftOvers(host, new Set(candidates.map(({ device }) => device)));
   if (candidates.length === 0) {
     await host.rules.leaveAfterLast();
     return [];
@@ -140,8 +150,9 @@ function hasMovedOn(host: Host, { device, record }: Candidate): boolean {
  * was found, so an offline has been there meanwhile, perhaps one that was started before this run and had to wait.
  * Asked under the lock, because an online writes the record first, and an offline leaves the bridge first.
  */
-function isInService(host: Host, { device, record }: Candidate): boolean {
-  return record !== undefined || host.readDevice(device)?.master !== undefined;
+function isInService(host: Host, { name, record }: Candidate): boolean {
+  const present = host.readDevice(name);
+  return record !== undefined || present?.master !== undefined;
 }
 
 /** Managed vifs that are alive, and vifs that carry a guest without us (started by stock). */
@@ -155,18 +166,19 @@ function candidatesOf(given: Host): Candidate[] {
   const managed = new Set(live.map(({ device }) => device.ifindex));
   const others = host
     .deviceNames()
-    .filter((name) => isGuestPort(name) && parseVifName(name) !== undefined)
     .flatMap((name) => host.readDevice(name) ?? [])
-    .filter((device) => !managed.has(device.ifindex) && device.master !== undefined);
-  return [
-    ...live.map(({ record }) => ({ device: record.device, record })),
-    ...others.map(({ name }) => ({ device: name, record: undefined })),
-  ];
+    .filter((device) => !managed.has(device.ifindex) && device.master !== undefined)
+    .flatMap((device) => {
+      const first = firstName(device);
+      return first === undefined ? [] : [{ device: first, name: device.name, record: undefined }];
+    });
+  return [...live.map(({ record, device: { name } }) => ({ device: record.device, name, record })), ...others];
 }
 
 function candidateNamed(host: Host, name: string): Candidate {
   const record = recordNamed(host, name);
-  return { device: record?.device ?? name, record };
+  const present = record === undefined ? host.readDevice(name) : undefined;
+  return { device: record?.device ?? (present && firstName(present)) ?? name, name, record };
 }
 
 /** What is known of a vif: by its kernel name, or by the name it has now or was given. */
@@ -190,7 +202,7 @@ export async function identityNamed(host: Host, name: string): Promise<Renewable
 }
 
 /** Who a vif is, and the event that its `online` would have been: from xenstore if that has it, else from the state. */
-async function recognise({ device, record }: Candidate, source: Source): Promise<Renewable> {
+async function recognise({ device, record }: Known, source: Source): Promise<Renewable> {
   const name = parseInterfaceName(device, 'the command line');
   const type = record?.type ?? (parseVifName(name)?.emulated || name.endsWith(EMULATED) ? 'tap' : 'vif');
   const command = type === 'tap' ? 'add' : 'online';
@@ -212,7 +224,7 @@ async function recognise({ device, record }: Candidate, source: Source): Promise
 }
 
 /** Where Xen has its keys, if it is a vif of Xen's. */
-function pathOf({ device, record }: Candidate): string | undefined {
+function pathOf({ device, record }: Known): string | undefined {
   if (record !== undefined) return record.xenbus;
   const vif = parseVifName(device);
   return vif && xenbusOfVif(vif);

@@ -64,6 +64,17 @@ export function syslog(toPerson: boolean): Log {
   };
 }
 
+/** For a dry run, which tells nobody but the person. */
+export function notes(): Log {
+  return {
+    say(_, text) {
+      process.stderr.write(`note: ${oneLine(text, 400)}\n`);
+    },
+    begin() {},
+    async deliver() {},
+  };
+}
+
 async function send(batch: readonly Line[], run: RunTool, toPerson: boolean): Promise<void> {
   if (toPerson) await show(batch);
   const input = batch.map((line) => `<${DAEMON | LEVEL[line.severity]}>${line.text}\n`).join('');

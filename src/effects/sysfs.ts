@@ -18,6 +18,8 @@ export interface Device {
   readonly vlanFiltering: boolean;
   /** The xenbus device behind a netback interface: `vif-1-0`. */
   readonly xenbus: string | undefined;
+  /** Interface group (ip-link(8)): a number of its own for each port of ours, see port/guest-group.ts. */
+  readonly group: number;
   /** Free text of `ip link set alias`: what a renamed port was called first. */
   readonly alias?: string | undefined;
 }
@@ -44,6 +46,7 @@ export function readDevice(name: string): Device | undefined {
     // Absent where the kernel's bridges cannot.
     vlanFiltering: stp !== undefined && (read('bridge/vlan_filtering') ?? '0') !== '0',
     xenbus: existsSync(`${NET}/${name}/device`) ? linkName(`${NET}/${name}/device`) : undefined,
+    group: Number(read('netdev_group') ?? 0),
     alias: read('ifalias') || undefined,
   };
 }

@@ -51,6 +51,22 @@ export const count: Reader<number> = (found) =>
     ? found.value
     : refuse(found, 'a whole number');
 
+/** Any number from 0 up. */
+export const amount: Reader<number> = (found) =>
+  typeof found.value === 'number' && Number.isFinite(found.value) && found.value >= 0
+    ? found.value
+    : refuse(found, 'a number from 0 up');
+
+/** A text of this form. */
+export function text(form: RegExp, what: string): Reader<string> {
+  return (found) => (form.test(string(found)) ? string(found) : refuse(found, what));
+}
+
+/** A text that a parser takes, which throws a Failure for any other. */
+export function parsedBy<T>(parse: (text: string, at: string) => T): Reader<T> {
+  return (found) => parse(string(found), found.path);
+}
+
 /** One of a few texts or numbers; the type is their union. */
 export function oneOf<const T extends string | number>(...allowed: readonly T[]): Reader<T> {
   return (found) =>

@@ -1,3 +1,5 @@
+import type { Device } from '../effects/sysfs.ts';
+
 /**
  * The interface group (ip-link(8)) of a port we configure: a number of its own, made of its interface index.
  *
@@ -18,4 +20,12 @@ export function guestGroup(ifindex: number | undefined): number {
 /** The inverse; undefined for a group that is none of ours. */
 export function indexOfGroup(group: number): number | undefined {
   return group > FIRST_GUEST_GROUP && group < 2 * FIRST_GUEST_GROUP ? group - FIRST_GUEST_GROUP : undefined;
+}
+
+/**
+ * True for a port that a run of ours has put into service: no other program gives it this group, a new device has none,
+ * and one that is off its bridge is out of service.
+ */
+export function isInOurService({ group, ifindex, master }: Device): boolean {
+  return group === guestGroup(ifindex) && master !== undefined;
 }

@@ -1,24 +1,31 @@
+import { join } from 'node:path';
+import type { Log } from '../effects/log.ts';
+import { Failure, failureLine } from '../errors.ts';
+import { type Reader, readJson } from '../json/reader.ts';
 import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { Failure } from '../errors.ts';
+  isAnything,
+  isFile,
+  isFolder,
+  list,
+  placeOf,
+  readText,
+  remove,
+  removeEmpty,
+  removeOld,
+  writeText,
+} from './files.ts';
+import { BASE_RECORD, vifRecord } from './record-readers.ts';
 import type { BaseRecord, VifRecord } from './records.ts';
 
-/** The state directory, on tmpfs: nothing in it outlives the kernel whose tables it describes. */
+/**
+ * The state directory. It describes the kernel's tables, so nothing in it counts in another boot than its own: on a
+ * directory that outlives one nothing is found. What cannot be read counts as not there, and is said once in the log:
+ * a vif without a record is closed, a base without one is made anew.
+ */
 export interface State {
   readonly directory: string;
-  /** @throws Failure `input` for a file that cannot be read as a record */
+  /** @returns undefined also for one that counts as none: see `useless` */
   readVif(device: string): VifRecord | undefined;
-  /** All that can be read: one broken file must not take every other vif with it. A vif without a record is closed. */
   allVifs(): VifRecord[];
   /** The devices that have a record, whether it can be read or not. */
   devices(): string[];
@@ -31,6 +38,8 @@ export interface State {
   /** The ticket of the last offline of a device; 0 if there was none lately. See VifRecord.ticket. */
   readOffline(device: string): number;
   writeOffline(device: string, ticket: number): void;
+  /** The devices of records that count as none: cannot be read, or are of another boot. As far as they were read. */
+  useless(): { readonly unreadable: readonly string[]; readonly outlived: readonly string[] };
 }
 
 /** A run lives at most 40 s (libxl); after that nobody can be overtaken by an offline any more. */
@@ -41,118 +50,89 @@ export const NO_STATE_DIRECTORY = '/dev/null';
 
 export const DEFAULT_STATE_DIRECTORY = '/run/xen-vif-bridge';
 
-export function openState(directory: string): State {
-  const vifFile = (device: string): string => join(directory, 'vif', `${device}.json`);
-  const macFile = (mac: string, device: string): string => join(directory, 'mac', mac.replaceAll(':', ''), device);
+const RECORD = '.json';
+
+export function openState(directory: string, host: { bootId: () => string; log: Pick<Log, 'say'> }): State {
+  const place = placeOf(directory);
+  const vifs = join(directory, 'vif');
+  const macs = join(directory, 'mac');
+  const vifFile = (device: string): string => join(vifs, `${device}${RECORD}`);
+  const macFolder = (mac: string): string => join(macs, mac.replaceAll(':', ''));
   const baseFile = join(directory, 'base.json');
   const offlineFile = (device: string): string => join(directory, 'offline', device);
-  const readVif = (device: string): VifRecord | undefined => readJson<VifRecord>(vifFile(device));
-  const drafts = join(directory, 'draft');
-  const write = (file: string, text: string): void => writeText(file, text, drafts);
+  const write = (file: string, text: string): void => writeText(place, file, text);
+  const told = new Set<string>();
+  const unreadable = new Set<string>();
+  const outlived = new Set<string>();
+
+  /** What a file holds, if that can be read at all. */
+  const trusted = <T>(file: string, read: (text: string) => T): T | undefined | 'unreadable' => {
+    try {
+      const text = readText(file);
+      return text === undefined ? undefined : read(text);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (!told.has(file)) host.log.say('warning', `state that counts as none: ${failureLine(error)}`);
+      told.add(file);
+      return 'unreadable';
+    }
+  };
+  const json = <T>(file: string, reader: Reader<T>): T | undefined | 'unreadable' =>
+    trusted(file, (text) => readJson(text, reader, { at: file }));
+  const ofThisBoot = <T extends { readonly bootId: string }>(found: T | undefined | 'unreadable'): T | undefined =>
+    found !== undefined && found !== 'unreadable' && found.bootId === host.bootId() ? found : undefined;
+  /** False if something else is in the place of the index, or of this part of it. */
+  const isIndexed = (mac: string): boolean =>
+    isFolder(macs) && (isFolder(macFolder(mac)) || !isAnything(macFolder(mac)));
+  const index = (record: VifRecord): void => {
+    if (record.values.mac === undefined) return;
+    const file = join(macFolder(record.values.mac), record.device);
+    if (!isFile(file)) write(file, '');
+  };
+
   const state: State = {
     directory,
-    readVif,
-    devices: () => list(join(directory, 'vif')).flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? []),
-    allVifs: () => state.devices().flatMap((device) => readable(() => readVif(device)) ?? []),
+    readVif(device) {
+      const found = json(vifFile(device), vifRecord(device));
+      if (found === 'unreadable') {
+        unreadable.add(device);
+        return undefined;
+      }
+      if (found !== undefined && found.bootId !== host.bootId()) outlived.add(device);
+      return ofThisBoot(found);
+    },
+    devices: () => list(vifs).flatMap((file) => (file.endsWith(RECORD) ? [file.slice(0, -RECORD.length)] : [])),
+    allVifs: () => state.devices().flatMap((device) => state.readVif(device) ?? []),
     writeVif(record) {
-      const index = record.values.mac === undefined ? undefined : macFile(record.values.mac, record.device);
-      if (index !== undefined && !existsSync(index)) write(index, '');
+      const { mac } = record.values;
+      // Who is not in the index is nobody's twin, so it is whole or not there.
+      const others = mac === undefined || isIndexed(mac) ? [] : state.allVifs();
+      for (const one of [...others, record]) index(one);
       write(vifFile(record.device), `${JSON.stringify(record, undefined, 1)}\n`);
     },
     removeVif({ device, mac }) {
       if (mac !== undefined) {
-        rmSync(macFile(mac, device), { force: true });
-        removeEmpty(dirname(macFile(mac, device)));
+        remove(place, join(macFolder(mac), device));
+        removeEmpty(macFolder(mac));
       }
-      rmSync(vifFile(device), { force: true });
+      remove(place, vifFile(device));
     },
-    devicesWithMac: (mac) => list(join(directory, 'mac', mac.replaceAll(':', ''))),
-    readBase: () => readJson<BaseRecord>(baseFile),
+    devicesWithMac(mac) {
+      const known = list(macFolder(mac));
+      if (known.length > 0 || isIndexed(mac)) return known;
+      return state.allVifs().flatMap(({ values, device }) => (values.mac === mac ? [device] : []));
+    },
+    readBase: () => ofThisBoot(json(baseFile, BASE_RECORD)),
     writeBase: (base) => write(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
-    // Unreadable text counts as none: it must not keep a vif from ever going online.
-    readOffline: (device) => Number(readOptional(offlineFile(device)) ?? 0) || 0,
-    writeOffline(device, ticket) {
-      for (const folder of [join(directory, 'offline'), drafts]) removeOld(folder);
-      write(offlineFile(device), String(Math.max(ticket, state.readOffline(device))));
+    readOffline(device) {
+      const [ticket, boot] = (trusted(offlineFile(device), (text) => text) ?? '').split(' ');
+      return boot === host.bootId() ? Number(ticket) || 0 : 0;
     },
+    writeOffline(device, ticket) {
+      for (const folder of [join(directory, 'offline'), place.drafts]) removeOld(place, folder, OFFLINE_KEPT_MS);
+      write(offlineFile(device), `${Math.max(ticket, state.readOffline(device))} ${host.bootId()}`);
+    },
+    useless: () => ({ unreadable: [...unreadable], outlived: [...outlived] }),
   };
   return state;
-}
-
-function readJson<T extends { schema: 1 }>(file: string): T | undefined {
-  const text = readOptional(file);
-  if (text === undefined) return undefined;
-  try {
-    const value = JSON.parse(text) as T;
-    if (value.schema === 1) return value;
-  } catch {
-    // Reported below, like a schema from another version.
-  }
-  throw new Failure('input', 'unreadable state file', { at: file, hint: 'remove it and run vif-bridge reapply --all' });
-}
-
-/** The text of a file; undefined if there is none. */
-export function readOptional(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
-}
-
-function isAbsent(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
-
-/** The names in a folder; none if there is no such folder. */
-export function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (isAbsent(error)) return [];
-    throw error;
-  }
-}
-
-/** Writes elsewhere and renames: a reader sees the old or the new text, never half of one. */
-export function writeText(file: string, text: string, drafts: string): void {
-  const draft = join(drafts, `${basename(file)}.${process.pid}`);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      writeFileSync(draft, text, { mode: 0o600 });
-      renameSync(draft, file);
-      return;
-    } catch (error) {
-      // The first one here, or a parallel run has just removed the folder, which was empty.
-      if (attempt === 5 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      for (const folder of [drafts, dirname(file)]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    }
-  }
-}
-
-function readable<T>(read: () => T | undefined): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof Failure) return undefined;
-    throw error;
-  }
-}
-
-function removeEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
-}
-
-/** Removes files of which no living run can know any more: notes of offlines, drafts of runs that were killed. */
-function removeOld(folder: string): void {
-  for (const name of list(folder)) {
-    const file = join(folder, name);
-    const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    if (Date.now() - written > OFFLINE_KEPT_MS) rmSync(file, { force: true });
-  }
 }

@@ -6,6 +6,7 @@ import { asFailure } from '../errors.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { knowAll } from './forgotten.ts';
 import type { Prepared } from './prepare.ts';
 import { inService, noteApplied, plannedPort, writeRecord } from './record.ts';
 import { enterMac, shareWithTwins } from './shared-mac.ts';
@@ -48,6 +49,7 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
     note(await runTogether(host.run, tool, lines, (device, what) => host.log.say('warning', `${device}: ${what}`)));
   };
 
+  await knowAll(given, working());
   // Before the kernel is told: a killed run leaves nothing that the next one does not know of.
   for (const { record, before } of working()) writeRecord(host, record, before);
   for (const { prepared, present } of working()) {

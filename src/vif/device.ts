@@ -2,11 +2,11 @@ import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
-import { parseVifName } from '../net/vif-name.ts';
 import { tapSeal } from '../port/tap-seal.ts';
 import type { FindDevice } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
+import { firstName, isPortOf } from './device-owner.ts';
 import { sealTap } from './sealed-tap.ts';
 
 /** The kernel announces a vif before it creates it (Linux 5.6 and later, contract §1.9). */
@@ -20,12 +20,14 @@ const POLL_MS = 20;
  */
 async function waitForDevice(host: Host, vif: VifIdentity): Promise<Device> {
   for (let waited = 0; ; waited += POLL_MS) {
-    const device = host.readDevice(vif.device);
+    const first = host.readDevice(vif.device);
     const named = vif.name === vif.device ? undefined : host.readDevice(vif.name);
-    if (device !== undefined) {
+    if (first !== undefined && isPortOf(first, vif.device)) {
       if (named !== undefined) throw collision(vif);
-      return device;
+      return first;
     }
+    // The device of another domain, which may be on its way out.
+    if (first !== undefined && waited >= DEVICE_MS / 4) throw taken(vif, first);
     if (named !== undefined) {
       if (isOurs(host, vif, named)) return named;
       if (waited >= DEVICE_MS / 4) throw collision(vif);
@@ -51,14 +53,13 @@ export async function waitForPort(host: Host, vif: VifIdentity): Promise<Device>
 function isOurs(host: Host, vif: VifIdentity, named: Device): boolean {
   const record = host.state.readVif(vif.device);
   if (record !== undefined && record.bootId === host.bootId()) return record.ifindex === named.ifindex;
-  return isRenamed(named, vif.device);
+  return isPortOf(named, vif.device);
 }
 
-/** True if `device` got the name it has from being `first`; known from the kernel alone. */
-export function isRenamed(device: Device, first: string): boolean {
-  const vif = parseVifName(first);
-  const isNetback = vif !== undefined && !vif.emulated && device.xenbus === `vif-${vif.domid}-${vif.devid}`;
-  return device.alias === first || isNetback;
+function taken(vif: VifIdentity, device: Device): Failure {
+  return new Failure('missing', `${vif.device} is the name of another domain's port (${firstName(device)})`, {
+    hint: 'it has it by vifname=; give it another one',
+  });
 }
 
 function collision(vif: VifIdentity): Failure {
@@ -74,12 +75,18 @@ export function presentDevice(host: Host, find: FindDevice, vif: VifIdentity, be
   const known = before && find(before);
   // The tap that was the port is behind it now.
   if (known !== undefined && known.name !== tapSeal(vif.device)?.raw) return known;
-  const first = host.readDevice(vif.device);
+  const first = portNamed(host, vif.device, vif.device);
   const named = vif.name === vif.device ? undefined : host.readDevice(vif.name);
   if (first !== undefined && named === undefined) return first;
-  if (first === undefined && named !== undefined && isRenamed(named, vif.device)) return named;
+  if (first === undefined && named !== undefined && isPortOf(named, vif.device)) return named;
   if (named !== undefined) throw collision(vif);
   throw new Failure('missing', `there is no interface ${vif.name}`, { hint: 'is the guest running?' });
+}
+
+/** The device of this name, if it is the port that was called `first` in the beginning. */
+export function portNamed(host: Pick<Host, 'readDevice'>, name: string, first: string): Device | undefined {
+  const device = host.readDevice(name);
+  return device !== undefined && isPortOf(device, first) ? device : undefined;
 }
 
 /** Its final name if it has that, or is to get it; a name that somebody else gave it is left to it. */

@@ -203,6 +203,7 @@ export function twins(
     .devicesWithMac(vif.mac)
     .filter((device) => device !== vif.device)
     .flatMap((device) => host.state.readVif(device) ?? [])
+    .filter(({ values }) => values.mac === vif.mac)
     .flatMap((record) => {
       const device = find(record);
       return device === undefined ? [] : [{ ...record, name: device.name }];

@@ -28,7 +28,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     sendLog: unexpected,
     takeLock: unexpected,
     locks: { seenByOthers: true, isClaimed: unexpected, claimed: unexpected, pass: unexpected },
-    state: openState(directory),
+    state: openState(directory, { bootId: () => 'boot', log: { say: () => {} } }),
     policy: DEFAULT_POLICY,
     readDevice: unexpected,
     deviceNames: unexpected,

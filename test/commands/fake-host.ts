@@ -1,5 +1,5 @@
 import type { ToolOptions, ToolResult } from '../../src/effects/exec.ts';
-import type { Severity } from '../../src/effects/log.ts';
+import type { Log, Severity } from '../../src/effects/log.ts';
 import type { Rtnetlink } from '../../src/effects/rtnetlink.ts';
 import type { Device } from '../../src/effects/sysfs.ts';
 import type { Host } from '../../src/host.ts';
@@ -42,6 +42,7 @@ export function device(name: string, more: Partial<Device> = {}): Device {
     stp: false,
     vlanFiltering: false,
     xenbus: undefined,
+    group: 0,
     alias: undefined,
     ...more,
   };
@@ -52,6 +53,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
   const effects: string[] = [];
   const log: { severity: Severity; text: string }[] = [];
   const devices = options.devices ?? [];
+  const say: Log['say'] = (severity, text) => void log.push({ severity, text });
   const host: Host = {
     run: async (tool, args, toolOptions = {}) => {
       const known = options.tools[tool];
@@ -63,14 +65,14 @@ export function fakeHost(options: FakeOptions): FakeHost {
     ahead: () => {},
     close: () => {},
     rtnetlink: options.kernel && kernelThat(options.kernel, effects),
-    log: { say: (severity, text) => void log.push({ severity, text }), deliver: async () => {}, begin: () => {} },
+    log: { say, deliver: async () => {}, begin: () => {} },
     sendLog: () => {},
     takeLock: async (name) => {
       effects.push(`lock ${name}`);
       return { release: async () => void effects.push(`release ${name}`) };
     },
     locks: { seenByOthers: true, isClaimed: () => false, claimed: () => [], pass: async () => {} },
-    state: openState(options.directory),
+    state: openState(options.directory, { bootId: () => 'boot', log: { say } }),
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
     readDevice: (name) => devices.find((one) => one.name === name),
     isOwnScript: () => true,

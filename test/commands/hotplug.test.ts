@@ -192,13 +192,14 @@ test('xenstore that hangs while a failure is reported hides neither the failure 
   assert.ok(fake.log.some(({ text }) => text.startsWith('cannot tell Xen')));
 });
 
-test('state that cannot be read fails the run, closes the link and is told to Xen', async (t) => {
+test('a record that cannot be read is none: what is loaded is not known, so all is made anew', async (t) => {
   const fake = setUp(t);
   mkdirSync(join(fake.host.state.directory, 'vif'), { recursive: true });
   writeFileSync(join(fake.host.state.directory, 'vif', 'vif1.0.json'), '{');
-  assert.equal((await failing(fake, event('online'))).message, 'unreadable state file');
-  assert.ok(fake.effects.includes('ip link set dev vif1.0 down'));
-  assert.match(fake.effects.at(-1) ?? '', /hotplug-status error$/);
+  await hotplug(hostsOf(fake), event('online'));
+  assert.ok(fake.effects.some((effect) => effect.endsWith('hotplug-status connected')));
+  assert.match(fake.log[0]?.text ?? '', /^state that counts as none: it is no JSON text .*vif1\.0\.json/);
+  assert.equal(fake.host.state.readVif('vif1.0')?.device, 'vif1.0');
 });
 
 test('a broken policy fails an online before anything is done, and is told to Xen', async (t) => {

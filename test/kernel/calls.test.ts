@@ -310,20 +310,6 @@ test('what Xen is told', { skip, concurrency: 2 }, async (t) => {
     assert.equal((await dom0.hotplug('offline', ONE)).status, 0);
   });
 
-  await t.test('a base.json that cannot be read keeps no link open, and Xen is told', async (t) => {
-    const dom0 = await waiting(t);
-    assert.equal((await dom0.hotplug('online', ONE)).status, 0);
-    writeFileSync(join(dom0.state, 'base.json'), '{');
-    assert.equal((await dom0.hotplug('online', ONE)).status, 1);
-    assert.match(dom0.key(1, 'hotplug-error') ?? '', /unreadable state file .*base\.json/);
-    assert.equal(dom0.key(1, 'hotplug-status'), 'error');
-    assert.equal((await dom0.link('vif1.0'))?.flags.includes('UP'), false);
-    await dom0.ns.check(['ip', 'link', 'set', 'vif1.0', 'up']);
-    assert.equal((await dom0.hotplug('offline', ONE)).status, 0);
-    const link = await dom0.link('vif1.0');
-    assert.deepEqual([link?.flags.includes('UP'), link?.master], [false, undefined]);
-  });
-
   await t.test('a program that is not installed is an error, and the link stays closed', async (t) => {
     const dom0 = await waiting(t);
     const home = join(dom0.folder, 'copy');

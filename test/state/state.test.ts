@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,10 +18,15 @@ import test, { type TestContext } from 'node:test';
 import type { VifRecord } from '../../src/state/records.ts';
 import { openState, type State } from '../../src/state/state.ts';
 
+const said: string[] = [];
+const open = (directory: string, boot = 'boot'): State =>
+  openState(directory, { bootId: () => boot, log: { say: (_, text) => void said.push(text) } });
+
 function fresh(t: TestContext): State {
+  said.length = 0;
   const folder = mkdtempSync(join(tmpdir(), 'xvb-state-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  return openState(join(folder, 'not', 'there', 'yet'));
+  return open(join(folder, 'not', 'there', 'yet'));
 }
 
 function record(device: string, more: Partial<VifRecord> = {}): VifRecord {
@@ -118,27 +126,177 @@ test('a draft that a killed run left is neither read nor in the way', (t) => {
   assert.equal(state.allVifs().length, 2);
 });
 
-for (const [what, text] of [
-  ['half of one', '{"schema": 1, "device": "vif'],
-  ['nothing', ''],
-  ['null', 'null'],
-  ['a list', '[]'],
-  ['one of a later version', '{"schema": 2}'],
-] as const) {
-  test(`a file that holds ${what} is an error with its path and what to do, not an absent one`, (t) => {
+/** What may stand in the place of a record. */
+const BROKEN: Readonly<Record<string, (file: string, good: VifRecord) => void>> = {
+  'half of one': (file) => writeFileSync(file, '{"schema": 1, "device": "vif'),
+  nothing: (file) => writeFileSync(file, ''),
+  null: (file) => writeFileSync(file, 'null'),
+  'a list': (file) => writeFileSync(file, '[]'),
+  'one of a later version': (file, good) => writeFileSync(file, JSON.stringify({ ...good, schema: 2 })),
+  'that of another vif': (file, good) => writeFileSync(file, JSON.stringify({ ...good, device: 'vif7.0' })),
+  'more than anything': (file) => writeFileSync(file, ' '.repeat(5 * 2 ** 20)),
+  'a directory with something in it': (file) => mkdirSync(join(file, 'more'), { recursive: true }),
+  'a FIFO': (file) => execFileSync('mkfifo', [file]),
+  'a link to a good one': (file, good) => {
+    writeFileSync(`${file}.good`, JSON.stringify(good));
+    symlinkSync(`${file}.good`, file);
+  },
+  'a link to nothing': (file) => symlinkSync('/nowhere', file),
+  'a device': (file) => symlinkSync('/dev/zero', file),
+};
+
+for (const [what, spoil] of Object.entries(BROKEN)) {
+  test(`${what} in the place of a record counts as none, is said once, and gives way`, (t) => {
     const state = fresh(t);
     state.writeVif(record('vif1.0'));
-    const file = join(state.directory, 'vif', 'vif1.0.json');
-    writeFileSync(file, text);
-    const expected = { name: 'Failure', code: 'input', at: file, hint: /remove it/ };
-    assert.throws(() => state.readVif('vif1.0'), expected);
     state.writeVif(record('vif2.0'));
+    const file = join(state.directory, 'vif', 'vif1.0.json');
+    rmSync(file);
+    spoil(file, record('vif1.0'));
+    assert.equal(state.readVif('vif1.0'), undefined);
     assert.deepEqual(
       state.allVifs().map((one) => one.device),
       ['vif2.0'],
-      'the others are not taken with it',
     );
+    assert.deepEqual(state.useless(), { unreadable: ['vif1.0'], outlived: [] });
+    assert.equal(said.length, 1);
+    assert.match(said[0] ?? '', /vif1\.0\.json/);
+    state.writeVif(record('vif1.0', { ticket: 7 }));
+    assert.equal(state.readVif('vif1.0')?.ticket, 7);
+    state.removeVif({ device: 'vif1.0', mac: undefined });
+    assert.equal(state.readVif('vif1.0'), undefined);
   });
+
+  test(`${what} in the place of the base counts as none, and gives way`, (t) => {
+    const state = fresh(t);
+    const base = { schema: 1, bootId: 'boot', sentinel: 'base/x-y', exempt: [] } as const;
+    state.writeBase(base);
+    const file = join(state.directory, 'base.json');
+    rmSync(file);
+    if (what === 'that of another vif') return;
+    spoil(file, record('vif1.0'));
+    assert.equal(state.readBase(), undefined);
+    state.writeBase(base);
+    assert.deepEqual(state.readBase(), base);
+  });
+
+  test(`${what} in the place of a record is taken away with it`, (t) => {
+    const state = fresh(t);
+    state.writeVif(record('vif1.0'));
+    const file = join(state.directory, 'vif', 'vif1.0.json');
+    rmSync(file);
+    spoil(file, record('vif1.0'));
+    state.removeVif({ device: 'vif1.0', mac: '00:16:3e:00:00:01' });
+    assert.equal(existsSync(file), false);
+    assert.deepEqual(state.devicesWithMac('00:16:3e:00:00:01'), []);
+  });
+}
+
+const WRONG: readonly unknown[] = [undefined, null, 0, -1, 0.5, 'x y', '', true, [], [[]], {}, { a: 1 }];
+
+test('a record of which one field is of another type is none; a field that is new is left alone', (t) => {
+  const state = fresh(t);
+  const good = record('vif1.0', {
+    values: { mac: '00:16:3e:00:00:01', ip: '192.0.2.1', bridge: 'xenbr0', vifname: 'web', mtu: '1500' },
+    loaded: [
+      {
+        ifindex: 7,
+        values: { mac: ['00:16:3e:00:00:01'], ip: ['192.0.2.1'], ip6: ['fe80::/64'], solicited: [], broadcast: [] },
+        flags: ['managed', 'ipv4'],
+      },
+    ],
+  });
+  state.writeVif(good);
+  const file = join(state.directory, 'vif', 'vif1.0.json');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(text), more: [null] }));
+  assert.equal(JSON.stringify(state.readVif('vif1.0'), undefined, 1), text.trimEnd(), 'read as it was written');
+  for (const path of pathsOf(JSON.parse(text))) {
+    for (const wrong of WRONG) {
+      const changed = JSON.parse(text);
+      const [last = '', ...above] = [...path].reverse();
+      const place = above.reverse().reduce((object, key) => object[key], changed);
+      if (typeof place[last] === typeof wrong && !Array.isArray(place[last]) && !Array.isArray(wrong)) continue;
+      place[last] = wrong;
+      writeFileSync(file, JSON.stringify(changed));
+      const read = state.readVif('vif1.0');
+      // What may be left out, and a list that may be empty.
+      if (read !== undefined) assert.ok(isSound(read), `${path.join('.')} = ${JSON.stringify(wrong)}`);
+    }
+  }
+});
+
+/** The path of everything in a JSON value. */
+function pathsOf(value: unknown, path: readonly string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return [[...path]];
+  const below = Object.entries(value).flatMap(([key, one]) => pathsOf(one, [...path, key]));
+  return path.length === 0 ? below : [[...path], ...below];
+}
+
+/** All that may be another value, of which every part has its type. */
+function isSound({ values, loaded, subnetBroadcasts, xenbus }: VifRecord): boolean {
+  const texts = [
+    ...Object.values(values),
+    ...subnetBroadcasts,
+    ...loaded.flatMap((one) => [...Object.values(one.values).flat(), ...one.flags]),
+    xenbus ?? '',
+  ];
+  return texts.every((text) => typeof text === 'string') && loaded.every(({ ifindex }) => Number.isInteger(ifindex));
+}
+
+test('what is of another boot is not there: records, the base, tickets', (t) => {
+  const state = fresh(t);
+  state.writeVif(record('vif1.0', { ticket: 1e9 }));
+  state.writeBase({ schema: 1, bootId: 'boot', sentinel: 'base/x-y', exempt: [] });
+  state.writeOffline('vif1.0', 1e9);
+  const next = open(state.directory, 'next');
+  assert.deepEqual(
+    [next.readVif('vif1.0'), next.allVifs(), next.readBase(), next.readOffline('vif1.0')],
+    [undefined, [], undefined, 0],
+  );
+  assert.deepEqual(next.useless(), { unreadable: [], outlived: ['vif1.0'] });
+  next.writeOffline('vif1.0', 5);
+  assert.equal(next.readOffline('vif1.0'), 5);
+  assert.deepEqual(said, []);
+});
+
+for (const folder of ['vif', 'mac', 'draft', 'offline', 'mac/00163e000001']) {
+  for (const what of ['a file', 'a link', 'a FIFO']) {
+    test(`${what} in the place of the folder ${folder} gives way, and what lies behind it is left alone`, (t) => {
+      const state = fresh(t);
+      state.writeVif(record('vif1.0'));
+      state.writeOffline('vif1.0', 1);
+      const place = join(state.directory, folder);
+      rmSync(place, { recursive: true, force: true });
+      const elsewhere = join(state.directory, 'elsewhere');
+      mkdirSync(elsewhere);
+      writeFileSync(join(elsewhere, 'old'), 'x');
+      utimesSync(join(elsewhere, 'old'), 1, 1);
+      if (what === 'a file') writeFileSync(place, 'x');
+      else if (what === 'a link') symlinkSync(elsewhere, place);
+      else execFileSync('mkfifo', [place]);
+      state.writeVif(record('vif1.0-emu'));
+      state.writeOffline('vif1.0', 5);
+      assert.equal(state.readOffline('vif1.0'), 5);
+      assert.equal(state.readVif('vif1.0-emu')?.device, 'vif1.0-emu');
+      const known = folder === 'vif' ? ['vif1.0-emu'] : ['vif1.0', 'vif1.0-emu'];
+      assert.deepEqual(
+        state
+          .allVifs()
+          .map(({ device }) => device)
+          .sort(),
+        known,
+      );
+      assert.deepEqual(
+        state
+          .devicesWithMac('00:16:3e:00:00:01')
+          .filter((one) => known.includes(one))
+          .sort(),
+        known,
+      );
+      assert.deepEqual(readdirSync(elsewhere), ['old']);
+    });
+  }
 }
 
 test('the ticket of an offline is kept, and an older run cannot turn it back', (t) => {

@@ -21,7 +21,7 @@ import {
 import { chainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
 import { readDrops } from './drops.ts';
 import { countJumps, vifChains } from './listing.ts';
-import { ebtPorts } from './ports.ts';
+import { type EbtPorts, ebtPorts } from './ports.ts';
 import type { EbtChain } from './stages.ts';
 import { type Ebt, isRefusal, listing, restore, retried, withForeignLock, withTables } from './tables.ts';
 import { type EbtHook, type EbtPort, renderChains, renderLoad } from './text.ts';
@@ -47,6 +47,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     dropLinkLocal: ({ bridge }) => learnNoLinkLocal(host, bridge),
     // A load of many vifs makes everything anew.
     repair: async () => {},
+    distrust: () => ebtPorts(host.state).begin(),
     leave: () => removeAll(host, tools),
     leaveAfterLast: () => leaveAfterLast(ebt),
     ahead: () => {},
@@ -102,7 +103,7 @@ async function removeAll(host: Host, tools: EbtTools): Promise<void> {
       );
       await restore(host, tools, input);
     });
-    for (const port of ports.all()) ports.remove(port.device);
+    ports.clear();
     ports.settled();
   });
 }
@@ -130,7 +131,7 @@ async function change(ebt: Ebt, what: Change): Promise<void> {
   const base = currentBase(host, ebt.holder);
   if (base !== undefined && !ports.unsure()) {
     try {
-      await loadChange(ebt, what, base.exempt);
+      await loadChange(ebt, ports, what, base.exempt);
       return;
     } catch (error) {
       if (!isRefusal(error)) throw error;
@@ -141,9 +142,8 @@ async function change(ebt: Ebt, what: Change): Promise<void> {
 }
 
 /** One vif's chains, and the shared chains with the vifs that are loaded, in one run of ebtables-restore. */
-async function loadChange(ebt: Ebt, what: Change, exempt: BaseRecord['exempt']): Promise<void> {
+async function loadChange(ebt: Ebt, ports: EbtPorts, what: Change, exempt: BaseRecord['exempt']): Promise<void> {
   const { host, tools } = ebt;
-  const ports = ebtPorts(host.state);
   const all = ports.all();
   const device = what.leave ?? what.add?.port.device;
   const before = all.find((port) => port.device === device);
@@ -210,7 +210,7 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
   const bridges = records.filter((record) => record.ingress).map((record) => record.bridge);
   for (const bridge of new Set(bridges)) await learnNoLinkLocal(host, bridge);
   await leaveFormer(host, ebt.former(), holder);
-  for (const port of ports.all()) ports.remove(port.device);
+  ports.clear();
   for (const port of present) ports.write(port);
   host.state.writeBase(base);
   ports.settled();

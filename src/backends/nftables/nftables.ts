@@ -8,7 +8,7 @@ import { currentBase, isLastGone, leftBase, lockBase, sentinelPrefix } from '../
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { readDrops } from './drops.ts';
 import { baseText, ingressText, leaveText, portText } from './text.ts';
-import { loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
+import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
 
 /** The bridge family of nftables: one table for all vifs, one transaction for each change. */
 export function nftables(host: Host, former: Former): Backend {
@@ -26,6 +26,7 @@ export function nftables(host: Host, former: Former): Backend {
     remove: (leaving) => loadOnBase(nft, (sentinel) => leaveText(leaving, sentinel), { leaving: leaving.device }),
     dropLinkLocal: ({ device, name }) => loadOnBase(nft, () => ingressText(device, name)),
     repair: () => repairBase(nft),
+    distrust: () => distrustBase(nft),
     leave: () => removeTables(host),
     leaveAfterLast: () => leaveAfterLast(nft),
     ahead: () => host.ahead('nft', NFT),

@@ -14,6 +14,7 @@ import {
   newBase,
   recordedPort,
   reportBase,
+  sentinelPrefix,
 } from '../base.ts';
 import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
@@ -150,6 +151,14 @@ export async function repairBase(nft: Nft): Promise<void> {
   const base = currentBase(host, holder);
   if (base?.listing !== undefined && base.listing === (await sharedRules(host))) return;
   await reload(nft);
+}
+
+/** No table has this sentinel, so the next transaction fails and makes the base anew. */
+export function distrustBase({ host, holder }: Nft): void {
+  const base = currentBase(host, holder);
+  if (base === undefined) return;
+  const { listing: _, ...rest } = base;
+  host.state.writeBase({ ...rest, sentinel: `${sentinelPrefix(holder)}distrusted` });
 }
 
 /** Remembers a base with what nft lists of it now, as it has just been loaded. */

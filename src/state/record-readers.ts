@@ -1,0 +1,136 @@
+import type { LoadedTerms } from '../filter/own-terms.ts';
+import { NO_IP_CHOICES } from '../filter/plan.ts';
+import type { OwnFlag, OwnValue } from '../filter/stage.ts';
+import {
+  amount,
+  array,
+  boolean,
+  count,
+  object,
+  oneOf,
+  optional,
+  parsedBy,
+  type Reader,
+  string,
+  text,
+} from '../json/reader.ts';
+import { parseDeviceName } from '../net/interface-name.ts';
+import { BACKEND_NAMES } from '../policy/keys.ts';
+import { parseXenbusPath } from '../xen/hotplug-event.ts';
+import type { IdentityValues } from '../xen/vif-identity.ts';
+import type { BaseRecord, EbtTools, VifRecord } from './records.ts';
+
+/**
+ * Records as they come back from their files. Every field is looked at, because every one of them reaches a program,
+ * and nobody can know what a full disk or an editor made of it.
+ */
+
+/** What the kernel takes for a name: somebody may have given a port one that we would not (dev_valid_name). */
+const name = text(/^[^\s/]{1,15}$/, 'an interface name');
+const address = text(/^[0-9a-f:./]+$/, 'an address');
+
+/** A list of texts; an earlier version may not have had it. */
+const addresses: Reader<readonly string[]> = (found) => optional(array(address))(found) ?? [];
+
+const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
+  mac: true,
+  ip: true,
+  ip6: true,
+  solicited: true,
+  broadcast: true,
+};
+const OWN_FLAGS: Readonly<Record<OwnFlag, true>> = {
+  managed: true,
+  open: true,
+  denied: true,
+  ipv4: true,
+  ipv6: true,
+  any: true,
+};
+
+const LOADED: Reader<LoadedTerms> = object((get) => ({
+  ifindex: get('ifindex', count),
+  values: get(
+    'values',
+    object((own) => byKey(OWN_VALUES, (key) => own(key, addresses))),
+  ),
+  flags: get('flags', array(oneOf(...keysOf(OWN_FLAGS)))),
+}));
+
+function byKey<K extends string, T>(keys: Readonly<Record<K, true>>, value: (key: K) => T): Record<K, T> {
+  return Object.fromEntries(keysOf(keys).map((key) => [key, value(key)])) as Record<K, T>;
+}
+
+function keysOf<K extends string>(keys: Readonly<Record<K, true>>): K[] {
+  return Object.keys(keys) as K[];
+}
+
+const VALUES: Readonly<Record<keyof IdentityValues, true>> = {
+  mac: true,
+  ip: true,
+  bridge: true,
+  vifname: true,
+  mtu: true,
+  nicType: true,
+  guest: true,
+};
+
+/** Raw, as they were found: who uses them parses them again. */
+const IDENTITY: Reader<IdentityValues> = object((get) => {
+  const all = keysOf(VALUES).map((key) => [key, get(key, optional(string))] as const);
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
+});
+
+/** @param device which file it is in */
+export function vifRecord(device: string): Reader<VifRecord> {
+  const own: Reader<string> = (found) => parseDeviceName(oneOf(device)(found), found.path);
+  return object((get) => ({
+    schema: get('schema', oneOf(1)),
+    bootId: get('bootId', string),
+    device: get('device', own),
+    name: get('name', name),
+    type: get('type', oneOf('vif', 'tap')),
+    bridge: get('bridge', name),
+    values: get('values', IDENTITY),
+    xenbus: get('xenbus', optional(parsedBy((path) => parseXenbusPath(path).path))),
+    mode: get('mode', oneOf('addresses', ...NO_IP_CHOICES)),
+    subnetBroadcasts: get('subnetBroadcasts', array(address)),
+    shared: get('shared', boolean),
+    ingress: get('ingress', boolean),
+    ifindex: get('ifindex', count),
+    loaded: get('loaded', array(LOADED)),
+    ticket: get('ticket', amount),
+    since: get('since', string),
+  }));
+}
+
+/** They are run: no path, no option. */
+const program = text(/^[a-z][a-z0-9-]*$/, 'the name of a program');
+
+const TOOLS: Reader<EbtTools> = object((get) => ({
+  list: get('list', program),
+  restore: get('restore', program),
+  variant: get('variant', oneOf('legacy', 'nft')),
+}));
+
+const EXEMPT = object((get) => ({ name: get('name', name), ifindex: get('ifindex', count) }));
+
+export const BASE_RECORD: Reader<BaseRecord> = object((get) => ({
+  schema: get('schema', oneOf(1)),
+  bootId: get('bootId', string),
+  sentinel: get('sentinel', text(/^[a-z0-9/-]+$/, 'the name of a sentinel')),
+  ...present({
+    backend: get('backend', optional(oneOf(...BACKEND_NAMES))),
+    auto: get('auto', optional(boolean)),
+    tools: get('tools', optional(TOOLS)),
+    listing: get('listing', optional(string)),
+  }),
+  exempt: get('exempt', array(EXEMPT)),
+}));
+
+/** Without the keys that have no value. */
+function present<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
