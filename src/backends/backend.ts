@@ -1,3 +1,4 @@
+import type { Device } from '../effects/sysfs.ts';
 import type { Failures } from '../effects/together.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
@@ -8,9 +9,10 @@ import type { BaseRecord, VifRecord } from '../state/records.ts';
 export interface FilterPort {
   readonly device: string;
   readonly name: string;
+  readonly bridge: string;
   /** Undefined in a dry run for a device that does not exist yet. */
   readonly ifindex: number | undefined;
-  /** Frames to link-local groups must be dropped at the device itself: STP is on, or the port learns. */
+  /** Frames to link-local groups must teach the bridge nothing: STP is on, or the port learns. */
   readonly ingress: boolean;
 }
 
@@ -70,8 +72,11 @@ export interface RuleText {
  */
 export interface Backend {
   readonly name: BackendName;
-  /** It drops frames to link-local groups at the device; if not, the bridge is told to learn nothing from them. */
-  readonly dropsAtDevice: boolean;
+  /**
+   * Whether it drops frames to link-local groups at the devices that are ports of this bridge; if not, the bridge is
+   * told to learn nothing from them.
+   */
+  dropsAtDevice(bridge: Device | undefined): boolean;
   /** So many vifs at once are renewed best. */
   readonly atOnce: number;
 

@@ -102,7 +102,8 @@ export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifReco
   try {
     const { vif, policy } = underPolicy(host, record);
     const plan = buildPlan(vif, policy, record.subnetBroadcasts);
-    const port = { device: record.device, name: record.name, ifindex: record.ifindex, ingress: record.ingress };
+    const { device, name, bridge, ifindex, ingress } = record;
+    const port = { device, name, bridge, ifindex, ingress };
     return { port, plan, loaded: [], hadIngress: false };
   } catch (error) {
     host.log.say('err', `${record.device} stays closed: its state is not usable (${String(error)})`);

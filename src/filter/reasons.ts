@@ -112,13 +112,13 @@ export const DEFAULT_GAPS = ['ip-form', 'ip-opt', 'igmp-type'] as const satisfie
  */
 export const POSSIBLE_GAPS = [
   ...DEFAULT_GAPS,
-  'icmp-quote',
   'fhrp',
   'routing',
   'tunnel',
   'dhcp-chaddr',
   'dhcp-form',
   'dhcp-foreign',
+  'icmp-quote',
   'ip6-form',
   'ip6-ext',
   'nd-ext',

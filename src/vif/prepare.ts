@@ -114,7 +114,7 @@ export function plan(
     readonly subnetBroadcasts: readonly string[];
     readonly hasTwin: boolean;
     readonly policy: VifPolicy;
-    readonly dropsAtDevice: boolean;
+    readonly dropsAtDevice: Managed['rules']['dropsAtDevice'];
   },
 ): Prepared {
   const vif = withAddresses(who.vif, facts.policy);
@@ -145,11 +145,12 @@ export function plan(
       mtu: vif.mtu ?? facts.bridge?.mtu ?? 0,
       rename: vif.name !== vif.device && facts.device?.name !== vif.name,
       binding,
-      quietLinkLocal: ingress && !facts.dropsAtDevice,
+      quietLinkLocal: ingress && !facts.dropsAtDevice(facts.bridge),
     }),
     port: {
       device: vif.device,
       name: vif.name,
+      bridge,
       ifindex: facts.device?.ifindex,
       ingress,
     },
@@ -175,7 +176,7 @@ export function prepareIdentified(
     subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }),
-    dropsAtDevice: host.rules.dropsAtDevice,
+    dropsAtDevice: (on) => host.rules.dropsAtDevice(on),
   });
 }
 
@@ -189,7 +190,7 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
     hasTwin: twins(host, who.vif).length > 0,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }),
-    dropsAtDevice: host.rules.dropsAtDevice,
+    dropsAtDevice: (on) => host.rules.dropsAtDevice(on),
   });
 }
 

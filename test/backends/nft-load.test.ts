@@ -46,7 +46,7 @@ function planned(
 ): PlannedPort {
   const plan = buildPlan(vifWith(values), { mode: 'locked', no_ip: more.noIp ?? 'mac-only' }, ['10.255.255.255']);
   return {
-    port: { device: 'vif1.0', name: 'vif1.0', ifindex, ingress: more.ingress ?? false },
+    port: { device: 'vif1.0', name: 'vif1.0', bridge: 'br0', ifindex, ingress: more.ingress ?? false },
     plan,
     loaded: [],
     hadIngress: false,

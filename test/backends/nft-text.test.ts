@@ -28,7 +28,7 @@ const names = (kind: string): Set<string> =>
 
 function port(values: IdentityValues, noIp: NoIp = 'mac-only', more: Partial<PlannedPort> = {}): PlannedPort {
   return {
-    port: { device: 'vif1.0', name: 'vif1.0', ifindex: 7, ingress: false },
+    port: { device: 'vif1.0', name: 'vif1.0', bridge: 'br0', ifindex: 7, ingress: false },
     plan: planFor(values, noIp),
     loaded: [],
     hadIngress: false,

@@ -44,7 +44,7 @@ export function nothing(): Backend {
   };
   return {
     name: 'nothing',
-    dropsAtDevice: false,
+    dropsAtDevice: () => false,
     atOnce: 1,
     load: never,
     remove: never,

@@ -69,7 +69,7 @@ export interface Dom0 {
   /** Runs the script as libxl does: nothing but libxl's own variables in the environment. */
   hotplug(command: Command, id: { domid: number; devid?: number }, options?: HotplugOptions): Promise<RunResult>;
   /** Device, keys, `online` (and tap and `add` for an HVM guest), and waits until the ports forward. Has to work. */
-  start(guest: Guest): Promise<void>;
+  start(guest: Guest, options?: HotplugOptions): Promise<void>;
   /** A command of the admin, by the launcher: `reapply --all`. */
   admin(args: readonly string[], options?: RunOptions): Promise<RunResult>;
   status(): Promise<Port[]>;
@@ -175,14 +175,14 @@ export async function openDom0(t: Scope, options: Dom0Options = {}): Promise<Dom
     folder,
     configure,
     hotplug,
-    async start(guest) {
+    async start(guest, options) {
       const { domid, devid = 0 } = guest;
       const runs: [Command, string][] = [['online', `vif${domid}.${devid}`]];
       if (guest.type === 'vif_ioemu') runs.push(['add', `vif${domid}.${devid}-emu`]);
       configure(guest);
       for (const [, device] of runs) await bench.addVif(device);
       for (const [command, device] of runs) {
-        const result = await hotplug(command, { domid, devid });
+        const result = await hotplug(command, { domid, devid }, options);
         if (result.status !== 0) {
           const said = store.read(`${backendPath(domid, devid, store.domid)}/hotplug-error`);
           throw new Error(`${command} of ${device} ended with ${result.status}: ${said} ${result.stderr}`);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fdb } from '../lab/bench.ts';
 import type { Wire } from '../lab/wire.ts';
-import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { type Dom0, type HotplugOptions, LAUNCHER, obstacle, openDom0 } from './dom0.ts';
 import { A, ALL, arp, frame, G, H, ip4, llc, TYPE, udp, V, X } from './frames.ts';
 import { GUEST_A, GUEST_V } from './verdict.ts';
 
@@ -19,9 +19,9 @@ const announces = (from = A): string =>
 const toA = frame(A.mac, G.mac, TYPE.ip, ip4({ src: G.ip, dst: A.ip }, udp(9, 9)));
 const fromA = frame(G.mac, A.mac, TYPE.ip, ip4({}, udp(9, 9)));
 
-async function pair(t: test.TestContext, options = {}): Promise<{ dom0: Dom0; wire: Wire }> {
-  const dom0 = await openDom0(t, options);
-  await dom0.start({ ...GUEST_A, type: 'vif_ioemu' });
+async function pair(t: test.TestContext, kernel: HotplugOptions = {}): Promise<{ dom0: Dom0; wire: Wire }> {
+  const dom0 = await openDom0(t);
+  await dom0.start({ ...GUEST_A, type: 'vif_ioemu' }, kernel);
   await dom0.start(GUEST_V);
   const wire = await dom0.openWire([FIRST, SECOND, 'guest2.0', 'gw0']);
   await wire.send('gw0', announces(G));
@@ -52,6 +52,9 @@ async function whereIs(dom0: Dom0, mac: string): Promise<string[]> {
     .map(({ dev }) => dev)
     .sort();
 }
+
+/** uname(2) says 2.6 (personality(2), UNAME26): the chain at the device itself needs 6.16. */
+const OLD_KERNEL: HotplugOptions = { program: ['setarch', '--uname-2.6', LAUNCHER] };
 
 const GROUPS = ['00', '01', '02', '03', '05', '0a', '0d', '0e', '0f'].map((last) => `01:80:c2:00:00:${last}`);
 
@@ -100,6 +103,30 @@ test('an HVM guest', { skip, concurrency: 2 }, async (t) => {
       }
     }
     await usesAndIsReached(wire, FIRST);
+  });
+
+  await t.test('steals none on a kernel that cannot load a chain for a device that is not there', async (t) => {
+    const { dom0, wire } = await pair(t, OLD_KERNEL);
+    assert.doesNotMatch(await dom0.ruleset(), /hook ingress/);
+    await usesAndIsReached(wire, FIRST);
+    for (const port of [FIRST, SECOND]) {
+      for (const { mac } of [V, G, X]) {
+        const before = await whereIs(dom0, mac);
+        for (const hex of thefts(mac))
+          assert.deepEqual(await arrives(wire, port, hex), [], `${mac} through ${port}: ${hex}`);
+        assert.deepEqual(await whereIs(dom0, mac), before, `${mac} through ${port}`);
+      }
+    }
+    await usesAndIsReached(wire, FIRST);
+    const counted = (await dom0.status()).flatMap(({ drops }) => drops.filter(({ reason }) => reason === 'link-local'));
+    assert.equal(counted.length, 2);
+  });
+
+  await t.test('has the chain on such a kernel where STP is on', async (t) => {
+    const dom0 = await openDom0(t);
+    await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'stp_state', '1', 'forward_delay', '200']);
+    await dom0.start({ ...GUEST_A, type: 'vif_ioemu' }, OLD_KERNEL);
+    assert.equal((await dom0.ruleset()).match(/hook ingress/g)?.length, 2);
   });
 
   await t.test('loses no frame to another guest that forges its address', async (t) => {

@@ -34,7 +34,7 @@ function everything(indexOf: (device: string) => number): string {
       '10.0.0.255',
       '192.0.2.15',
     ]);
-    const port = { device, name: device, ifindex: indexOf(device), ingress: noIp === 'mac-only' };
+    const port = { device, name: device, bridge: 'br0', ifindex: indexOf(device), ingress: noIp === 'mac-only' };
     return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
   });
   const [first = '', second = ''] = DEVICES;
@@ -119,7 +119,7 @@ async function reloaded(t: TestContext, before: Nft, after: Nft, a: Guest, v: Gu
       const device = `vif${domid}.0`;
       const ifindex = Number(await ns.check(['cat', `/sys/class/net/${device}/ifindex`]));
       const plan = buildPlan(vifWith({ mac, ip }, device), { mode: 'locked', no_ip: 'mac-only' }, ['10.0.0.255']);
-      const port = { device, name: device, ifindex, ingress: false };
+      const port = { device, name: device, bridge: 'br0', ifindex, ingress: false };
       return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
     }),
   );

@@ -1,10 +1,8 @@
-import { runBatch } from '../../effects/batch.ts';
 import { holding } from '../../effects/lock.ts';
 import { type Failures, together } from '../../effects/together.ts';
 import { asFailure, failureLine } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { once } from '../../once.ts';
-import { bridgeLinkLocalLines } from '../../port/port-setup.ts';
 import { liveRecords } from '../../state/present-devices.ts';
 import type { BaseRecord, EbtTools } from '../../state/records.ts';
 import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
@@ -18,6 +16,7 @@ import {
   recordedPort,
   reportBase,
 } from '../base.ts';
+import { learnNoLinkLocal } from '../link-local.ts';
 import { chainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
 import { readDrops } from './drops.ts';
 import { countJumps, vifChains } from './listing.ts';
@@ -39,7 +38,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
   };
   return {
     name: 'ebtables',
-    dropsAtDevice: false,
+    dropsAtDevice: () => false,
     // A load of many makes everything anew, however many they are.
     atOnce: Number.POSITIVE_INFINITY,
     load: (planned) => load(ebt, planned),
@@ -71,14 +70,6 @@ function load(ebt: Ebt, planned: readonly PlannedPort[]): Promise<Failures> {
         : retried(ebt.host, () => rebuild(ebt, add)),
     );
   });
-}
-
-/**
- * Without nft there is no chain at the device itself. The bridge is told to learn nothing from link-local frames; the
- * frames themselves are dropped by filter INPUT, but for those of STP if it is on.
- */
-async function learnNoLinkLocal(host: Host, bridge: string): Promise<void> {
-  for (const lost of await runBatch(host.run, 'ip', bridgeLinkLocalLines(bridge))) host.log.say('warning', lost);
 }
 
 /** The rules are in another backend by now. The caller holds the lock `base`. */

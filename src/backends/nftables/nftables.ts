@@ -5,7 +5,9 @@ import type { Host } from '../../host.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { Backend, Former, PlannedPort, RuleText } from '../backend.ts';
 import { currentBase, isLastGone, leftBase, lockBase, sentinelPrefix } from '../base.ts';
+import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
+import { dropsAtDevice, withItsChain } from './device-chain.ts';
 import { readDrops } from './drops.ts';
 import { baseText, ingressText, leaveText, portText } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
@@ -19,12 +21,15 @@ export function nftables(host: Host, former: Former): Backend {
   };
   return {
     name: 'nftables',
-    dropsAtDevice: true,
+    dropsAtDevice,
     // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
     atOnce: 1000,
     load: (planned) => load(nft, planned),
     remove: (leaving) => loadOnBase(nft, (sentinel) => leaveText(leaving, sentinel), { leaving: leaving.device }),
-    dropLinkLocal: ({ device, name }) => loadOnBase(nft, () => ingressText(device, name)),
+    dropLinkLocal: ({ device, name, bridge }) =>
+      dropsAtDevice(host.readDevice(bridge))
+        ? loadOnBase(nft, () => ingressText(device, name))
+        : learnNoLinkLocal(host, bridge),
     repair: () => repairBase(nft),
     distrust: () => distrustBase(nft),
     leave: () => removeTables(host),
@@ -40,7 +45,7 @@ export function nftables(host: Host, former: Former): Backend {
 
 /** The rules of all of them in one transaction; only if one of them is refused in several. */
 function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
-  const all = planned.map((one) => ({ device: one.port.device, one }));
+  const all = planned.map((one) => ({ device: one.port.device, one: withItsChain(nft.host, one) }));
   return together(all, (some) =>
     loadOnBase(
       nft,
@@ -98,7 +103,7 @@ function loadText(nft: Nft, planned: PlannedPort): RuleText {
   const group = `${name} is not here: its group will be ${guestGroup(ifindex)} and its interface index`;
   return {
     title: TITLE,
-    text: `${base}\n${portText(planned, undefined)}`,
+    text: `${base}\n${portText(withItsChain(nft.host, planned), undefined)}`,
     notes: ifindex === undefined ? [group] : [],
   };
 }

@@ -18,6 +18,7 @@ import {
 } from '../base.ts';
 import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
+import { withItsChain } from './device-chain.ts';
 import { baseText, leaveText, portText } from './text.ts';
 
 /** What changes of the table need to know. */
@@ -193,7 +194,7 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
       exempt: base.exempt.map((port) => port.ifindex),
       fresh,
     }),
-    ...ports.map((planned) => portText(planned, undefined)),
+    ...ports.map((planned) => portText(withItsChain(host, planned), undefined)),
   ].join('\n');
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
