@@ -75,8 +75,10 @@ export const DHCP6 = {
   fromGuest: [
     {
       name: 'dhcp6',
-      about: 'Client messages only: solicit, request, confirm, renew, rebind, release, decline, information-request.',
-      steps: [{ switch: 'dhcp6 type', cases: [{ values: [1, 3, 4, 5, 6, 8, 9, 11], so: go('ip6/plain') }] }],
+      about:
+        'Client messages only: solicit, request, confirm, renew, rebind, release, decline, information-request, inform.',
+      // 36: a host tells which address it made for itself (RFC 9686), from that address.
+      steps: [{ switch: 'dhcp6 type', cases: [{ values: [1, 3, 4, 5, 6, 8, 9, 11, 36], so: go('ip6/plain') }] }],
       otherwise: drop('dhcp6-form'),
     },
   ],

@@ -1,4 +1,5 @@
-import { type BothWays, drop, go } from './stage.ts';
+import { ACCEPT, type BothWays, drop, go } from './stage.ts';
+import { IPV4_GROUPS } from './wire.ts';
 
 /** IGMP (RFC 2236, RFC 3376). */
 export const IGMP = {
@@ -10,7 +11,7 @@ export const IGMP = {
         {
           switch: 'igmp type',
           cases: [
-            { values: [0x12, 0x16, 0x17, 0x22], so: go('ip/own') },
+            { values: [0x12, 0x16, 0x17, 0x22], so: go('igmp/report') },
             { values: [0x11], so: drop('igmp-query') },
             { values: [0x13, 0x14], so: drop('routing') }, // DVMRP, PIMv1
             { values: [0x30, 0x31, 0x32], so: drop('mrd') }, // RFC 4286
@@ -18,6 +19,19 @@ export const IGMP = {
         },
       ],
       otherwise: drop('igmp-type'),
+    },
+    {
+      name: 'igmp/report',
+      short: 'igmp-rp',
+      about: 'Also from 0.0.0.0, before it has an address: a report claims none.',
+      steps: [
+        {
+          when: [{ field: 'ip saddr', is: '0.0.0.0' }, { field: 'ip daddr', block: IPV4_GROUPS }, { vif: 'ipv4' }],
+          so: ACCEPT,
+          why: 'RFC 3376 §4.2.13; snooping bridges take it (RFC 4541 §2.1.1)',
+        },
+      ],
+      otherwise: go('ip/own'),
     },
   ],
 } as const satisfies BothWays;

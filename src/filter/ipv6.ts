@@ -1,6 +1,7 @@
 import { CONTROL_PROTOCOLS } from './control-protocols.ts';
 import { ACCEPT, type BothWays, drop, go, PERMITTED } from './stage.ts';
 import {
+  ALL_NODES,
   FIRST_FRAGMENT6,
   GRE_LIMIT,
   GROUP_BIT,
@@ -10,6 +11,7 @@ import {
   IPV6_VERSION,
   MLD_ALERT_FIRST,
   MLD_ALERT_LAST,
+  MLD_ALERT_PAD1,
   PROTOCOL,
   SOLICITED_NODES,
 } from './wire.ts';
@@ -176,6 +178,7 @@ export const IPV6 = {
       steps: [
         { when: [{ field: 'ip6 hopopts', is: MLD_ALERT_FIRST }], so: go('mld'), why: 'RFC 2710 §3' },
         { when: [{ field: 'ip6 hopopts', is: MLD_ALERT_LAST }], so: go('mld'), why: 'the same, PadN first' },
+        { when: [{ field: 'ip6 hopopts', is: MLD_ALERT_PAD1 }], so: go('mld'), why: 'the same by illumos: two Pad1' },
       ],
       otherwise: go('ip6/extension'),
     },
@@ -186,14 +189,21 @@ export const IPV6 = {
       about: 'Unicast IPv6 in a unicast frame, to one of its addresses.',
       steps: [
         { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
-        { when: [{ field: 'ip6 daddr', block: IPV6_GROUPS }], so: drop('l2l3-mismatch') },
         {
           when: [
-            { field: 'ip6 nexthdr', is: PROTOCOL.udp },
-            { field: 'udp dport', is: 547 },
+            { field: 'ip6 daddr', is: ALL_NODES },
+            { field: 'ip6 nexthdr', is: PROTOCOL.icmpv6 },
+            { field: 'icmpv6 type', is: 134 },
+            { vif: 'ipv6' },
           ],
+          so: PERMITTED,
+          why: 'a router advertisement to all, sent to it alone (RFC 6085; RFC 8273: a prefix for each host)',
+        },
+        { when: [{ field: 'ip6 daddr', block: IPV6_GROUPS }], so: drop('l2l3-mismatch') },
+        {
+          when: [{ field: 'udp dport', is: 547 }],
           so: drop('dhcp-foreign'),
-          why: 'it is no DHCPv6 server',
+          why: 'it is no DHCPv6 server; also behind extension headers',
         },
         { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: PERMITTED },
       ],
@@ -208,7 +218,11 @@ export const IPV6 = {
         { when: [{ field: 'ether daddr', notMasked: IPV6_GROUP_MAC }], so: drop('l2l3-mismatch') },
         { when: [{ field: 'ip6 daddr', notMasked: IPV6_GROUP }], so: drop('l2l3-mismatch') },
         { when: [{ field: 'ip6 daddr', block: SOLICITED_NODES }], so: go('ip6/solicited') },
-        { when: [{ field: 'ip6 nexthdr', is: PROTOCOL.udp }], so: go('udp6/group') },
+        {
+          switch: 'udp dport',
+          cases: [{ values: [546, 547], so: drop('dhcp-foreign') }],
+          why: 'all DHCPv6 clients ask ff02::1:2; also behind extension headers, which guests skip',
+        },
         { when: [{ vif: 'ipv6' }], so: PERMITTED },
       ],
       otherwise: drop('ip6-dst'),

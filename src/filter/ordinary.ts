@@ -159,11 +159,22 @@ export function endsOf(stages: readonly Stage[], outcome: Outcome, facts: Facts)
   return ends;
 }
 
+/** Fields that only a packet of this protocol has: of another one no question about them is answered with yes. */
+const HEADERS: Readonly<Record<string, number>> = {
+  udp: PROTOCOL.udp,
+  icmp: PROTOCOL.icmp,
+  igmp: PROTOCOL.igmp,
+  icmpv6: PROTOCOL.icmpv6,
+};
+
 /** True, false, or undefined where it may be either. */
 function answer(match: Match, facts: Facts): boolean | undefined {
   if (facts.sure.some((fact) => sameMatch(fact, match))) return true;
   if (facts.never.some((fact) => sameMatch(fact, match))) return false;
   if ('vif' in match) return undefined;
+  const protocol = facts.values['ip protocol'] ?? facts.values['ip6 nexthdr'];
+  const header = HEADERS[match.field.split(' ')[0] ?? ''];
+  if (protocol !== undefined && header !== undefined && header !== protocol) return false;
   const value = Object.entries(facts.values).find(([field]) => field === match.field)?.[1];
   return value === undefined ? undefined : compare(value, match);
 }

@@ -15,6 +15,7 @@ import type {
   Masked,
   MLD_ALERT_FIRST,
   MLD_ALERT_LAST,
+  MLD_ALERT_PAD1,
   RARP_FORM,
 } from './wire.ts';
 
@@ -61,7 +62,7 @@ export interface FieldValues {
   'ip6 hoplimit': number;
   'ip6 saddr': Ipv6;
   'ip6 daddr': Ipv6;
-  'ip6 hopopts': typeof MLD_ALERT_FIRST | typeof MLD_ALERT_LAST;
+  'ip6 hopopts': typeof MLD_ALERT_FIRST | typeof MLD_ALERT_LAST | typeof MLD_ALERT_PAD1;
   'ip6 dstopts': typeof GRE_LIMIT;
   'ip6 ah nexthdr': number;
   'ip6 frag nexthdr': number;
@@ -151,9 +152,9 @@ export const PERMITTED = { permitted: true } as const satisfies Outcome;
 /**
  * It may pass, and nobody asks again:
  * - ports that are exempt from all filtering;
- * - ARP, the announcement by RARP, DHCP without an address, and what is sent from `::` (duplicate address detection,
- *   router solicitations, MLD): without them a guest has no network, and whoever stopped them by a rule would not know
- *   why. Only where the stages have seen that it is that.
+ * - ARP, the announcement by RARP, DHCP and IGMP without an address, and what is sent from `::` (duplicate address
+ *   detection, router solicitations, MLD): without them a guest has no network, and whoever stopped them by a rule
+ *   would not know why. Only where the stages have seen that it is that.
  */
 export const ACCEPT = { accept: true } as const satisfies Outcome;
 

@@ -46,7 +46,6 @@ const TO_GUEST = [
   ...UDP.toGroup,
   ...IPV6.toGuest,
   ...ND.toGroup,
-  ...UDP6.toGroup,
 ] as const;
 
 type NameIn<Stages extends readonly Stage[]> = Stages[number]['name'];

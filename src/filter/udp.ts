@@ -100,16 +100,4 @@ export const UDP6 = {
       otherwise: drop('routing'),
     },
   ],
-  toGroup: [
-    {
-      name: 'udp6/group',
-      short: 'udp6-gr',
-      about: "Others' DHCPv6 conversations: all clients ask ff02::1:2.",
-      steps: [
-        { switch: 'udp dport', cases: [{ values: [546, 547], so: drop('dhcp-foreign') }] },
-        { when: [{ vif: 'ipv6' }], so: PERMITTED },
-      ],
-      otherwise: drop('ip6-dst'),
-    },
-  ],
 } as const satisfies BothWays;

@@ -87,6 +87,7 @@ export const IPV6_GROUPS = 'ff00::/8';
 export const IPV6_GROUP = ['ff00::', 'ff00::'] as const satisfies Masked<Ipv6>;
 /** To one station: below the groups, but for a few that nobody has. */
 export const IPV6_STATIONS = ['::', 'feff:ffff:ffff:ffff:ffff:ffff:ffff::'] as const satisfies readonly Ipv6[];
+export const ALL_NODES = 'ff02::1' satisfies Ipv6;
 /** Solicited-node groups (RFC 4291 §2.7.1). */
 export const SOLICITED_NODES = 'ff02::1:ff00:0/104';
 /** The same as a mask. */
@@ -97,10 +98,11 @@ export const SOLICITED_NODE = [
 
 /**
  * Hop-by-hop options of MLD: next header ICMPv6, one unit of 8 bytes, router alert with the value 0 (RFC 2710 §3,
- * RFC 2711 §2.1), and PadN (RFC 8200 §4.2) behind it or in front of it.
+ * RFC 2711 §2.1), and PadN behind it or in front of it, or two Pad1 behind it (RFC 8200 §4.2).
  */
 export const MLD_ALERT_FIRST = 0x3a00050200000100n;
 export const MLD_ALERT_LAST = 0x3a00010005020000n;
+export const MLD_ALERT_PAD1 = 0x3a00050200000000n;
 
 /** Destination options of GRE: tunnel encapsulation limit 4 (RFC 2473 §4.1.1) and PadN. */
 export const GRE_LIMIT = 0x2f00040104010100n;

@@ -106,7 +106,6 @@ const UDP_STAGES = [
   ['to-guest', 'ip', 'udp'],
   // Only asked about frames to many: left to the stages nonetheless.
   ['to-guest', 'ip', 'udp/group'],
-  ['to-guest', 'ip6', 'udp6/group'],
 ] as const;
 
 for (const [direction, family, name] of UDP_STAGES) {

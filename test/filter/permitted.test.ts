@@ -27,16 +27,16 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
     'ip/group-protocol',
     'udp/group',
     'ip6',
+    'ip6',
     'ip6/group',
     // Any protocol can be sent to such a group, not only neighbour solicitations.
     'ip6/solicited',
-    'udp6/group',
   ]);
 });
 
-test('nobody asks again about exempt ports, ARP, RARP, DHCP without an address, and what is sent from ::', () => {
+test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an address, and what is sent from ::', () => {
   assert.deepEqual(placesOf('from-guest', ACCEPT), [
-    ...['stranger', 'arp', 'arp', 'rarp'],
+    ...['stranger', 'arp', 'arp', 'rarp', 'igmp/report'],
     ...['dhcp/address', 'dhcp/address', 'ip6/own'],
   ]);
   assert.deepEqual(placesOf('to-guest', ACCEPT), ['start', 'arp', 'arp', 'arp/group', 'arp/group', 'dhcp/address']);
@@ -44,7 +44,7 @@ test('nobody asks again about exempt ports, ARP, RARP, DHCP without an address, 
 
 /** Stages of what a network cannot do without: no rule of a guest may ever stop it. */
 const INFRASTRUCTURE: readonly string[] = [
-  ...['arp', 'arp/group', 'rarp', 'igmp', 'mld', 'mld/report', 'rs', 'ns', 'ns/dad', 'na', 'na/target'],
+  ...['arp', 'arp/group', 'rarp', 'igmp', 'igmp/report', 'mld', 'mld/report', 'rs', 'ns', 'ns/dad', 'na', 'na/target'],
   ...['dhcp', 'dhcp/address', 'dhcp6'],
 ];
 const NOTHING_KNOWN: Facts = { values: {}, sure: [], never: [] };
@@ -60,7 +60,7 @@ test('what else arrives where rules per guest begin, and must be let through fir
       )
       .map(({ from, next }) => `${from} -> ${next}`);
   assert.deepEqual(arrives('from-guest'), [
-    'igmp -> ip/own',
+    'igmp/report -> ip/own',
     'dhcp/address -> ip/own',
     'mld/report -> ip6/own',
     'rs -> ip6/own',
@@ -72,8 +72,8 @@ test('what else arrives where rules per guest begin, and must be let through fir
   assert.deepEqual(arrives('to-guest'), ['dhcp/address -> ip/own']);
 });
 
-test('towards a guest no stage looks at ICMPv6 or IGMP: it all arrives there', () => {
-  for (const stage of STAGES['to-guest']) {
+test('towards a guest no stage looks at ICMPv6 or IGMP, but for router advertisements: it all arrives there', () => {
+  for (const stage of STAGES['to-guest'].filter(({ name }) => name !== 'ip6')) {
     for (const step of stage.steps) {
       const fields = 'switch' in step ? [step.switch] : step.when.flatMap((one) => ('field' in one ? [one.field] : []));
       for (const field of fields) assert.doesNotMatch(field, /^(icmpv6|nd|na|rs|igmp) /, stage.name);

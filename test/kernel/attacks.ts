@@ -529,6 +529,21 @@ const IPV4: TestFrame[] = [
     'an IGMP query for a group',
     toGroup('239.1.1.1', { protocol: 2, ttl: 1, options: ROUTER_ALERT }, igmp(0x11, '239.1.1.1')),
   ),
+  attack(
+    'igmp-query',
+    'an IGMP query from 0.0.0.0',
+    toGroup('224.0.0.1', { src: '0.0.0.0', protocol: 2, ttl: 1, options: ROUTER_ALERT }, igmp(0x11, '0.0.0.0')),
+  ),
+  attack(
+    'ip-src',
+    'an IGMP report from 0.0.0.0 to one station',
+    toVictim(2, igmp(0x16, '239.1.1.1'), { src: '0.0.0.0' }),
+  ),
+  attack(
+    'ip-src',
+    'an IGMP report from 0.0.0.0 to all',
+    v4(ALL, ip4({ src: '0.0.0.0', dst: '255.255.255.255', protocol: 2 }, igmp(0x16, '239.1.1.1'))),
+  ),
   attack('igmp-query', 'an IGMP query to one station', toVictim(2, igmp(0x11, '0.0.0.0'), { ttl: 1 })),
   attack(
     'igmp-query',

@@ -144,6 +144,19 @@ const SENT: TestFrame[] = [
     'an IGMPv2 report without router alert',
     multicast('239.1.1.1', { protocol: 2, ttl: 1 }, igmp(0x16, '239.1.1.1')),
   ),
+  ...(
+    [
+      ['an IGMPv1 report', 0x12, '239.1.1.1'],
+      ['an IGMPv2 report', 0x16, '239.1.1.1'],
+      ['an IGMPv3 report', 0x22, '224.0.0.22'],
+      ['an IGMP leave', 0x17, '224.0.0.2'],
+    ] as const
+  ).map(([name, type, dst]) =>
+    sent(
+      `${name} before it has an address`,
+      multicast(dst, { src: '0.0.0.0', protocol: 2, ttl: 1, options: ROUTER_ALERT }, igmp(type, '239.1.1.1')),
+    ),
+  ),
   sent('a DHCP discover', toAll({ src: '0.0.0.0' }, udp(68, 67, dhcp({})))),
   sent('a DHCP request', toAll({ src: '0.0.0.0' }, udp(68, 67, dhcp({ message: 3 })))),
   sent('a DHCP decline', toAll({ src: '0.0.0.0' }, udp(68, 67, dhcp({ message: 4 })))),
@@ -238,6 +251,17 @@ const SENT: TestFrame[] = [
       const ends = { src: A.local, dst: 'ff02::16', next: 0, hops: 1 };
       return v6(groupMac(ends.dst), ip6(ends, options(58, icmp6(ends, 143, 0, mld2Body(report)), '010005020000')));
     })(),
+  ),
+  sent(
+    'an MLDv2 report of illumos, with two Pad1',
+    (() => {
+      const ends = { src: A.local, dst: 'ff02::16', next: 0, hops: 1 };
+      return v6(groupMac(ends.dst), ip6(ends, options(58, icmp6(ends, 143, 0, mld2Body(report)), '050200000000')));
+    })(),
+  ),
+  sent(
+    'DHCPv6 that registers an address (RFC 9686)',
+    v6(groupMac('ff02::1:2'), ip6({ dst: 'ff02::1:2' }, udp6({ dst: 'ff02::1:2' }, 546, 547, dhcp6(36)))),
   ),
   ...[1, 3, 4, 5, 6, 8, 9, 11].map((type) =>
     sent(
@@ -422,6 +446,11 @@ const HEARD: TestFrame[] = [
     'G',
     'a router advertisement to it alone',
     nd(134, raBody(G.mac), { src: G.local, dst: A.local }, A.mac, G.mac),
+  ),
+  heard(
+    'G',
+    'a router advertisement to all, to it alone (RFC 6085, RFC 8273)',
+    nd(134, raBody(G.mac), { src: G.local, dst: 'ff02::1' }, A.mac, G.mac),
   ),
   heard(
     'G',

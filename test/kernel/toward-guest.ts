@@ -5,6 +5,7 @@ import {
   arp,
   dhcp,
   dhcp6,
+  fragment6,
   frame,
   G,
   groupMac,
@@ -17,6 +18,9 @@ import {
   lla,
   llc,
   ndBody,
+  options,
+  ROUTER_ALERT,
+  raBody,
   snap,
   solicited,
   TYPE,
@@ -43,6 +47,14 @@ const nd6 = (type: number, body: Buffer, h: Ip6, dst: string): string => {
 };
 const poison = arp({ op: 2, sha: G.mac, spa: G.ip, tha: A.mac, tpa: A.ip });
 const foreign = { op: 2, message: 2, chaddr: V.mac, yiaddr: V.ip };
+
+/** What stands before UDP: its name, the next header of IPv6, and how. */
+const WRAPPED: readonly (readonly [string, number, (inside: Buffer) => Buffer])[] = [
+  ['destination options', 60, (inside) => options(17, inside)],
+  ['hop-by-hop options', 0, (inside) => options(17, inside)],
+  ['an atomic fragment header', 44, (inside) => fragment6(17, inside)],
+  ['two of them', 0, (inside) => options(60, options(17, inside))],
+];
 
 export const TOWARD_GUEST: readonly TestFrame[] = [
   unheard('not-for-me', 'G', 'unicast to a MAC that nobody has', from4(STRANGER, {})),
@@ -317,4 +329,39 @@ export const TOWARD_GUEST: readonly TestFrame[] = [
     from6(groupMac('ff02::1'), { src: G.local, dst: 'ff02::1' }, udp(547, 546, dhcp6(7))),
   ),
   unheard('dhcp-foreign', 'G', 'a DHCPv6 request to its address', from6(A.mac, {}, udp(546, 547, dhcp6(1)))),
+  ...WRAPPED.flatMap(([name, next, wrap]) => [
+    unheard(
+      'dhcp-foreign',
+      'G',
+      `a DHCPv6 solicit behind ${name}`,
+      from6(groupMac('ff02::1:2'), { dst: 'ff02::1:2', next }, wrap(udp(546, 547, dhcp6(1)))),
+    ),
+    unheard(
+      'dhcp-foreign',
+      'G',
+      `a DHCPv6 answer to all behind ${name}`,
+      from6(groupMac('ff02::1'), { src: G.local, dst: 'ff02::1', next }, wrap(udp(547, 546, dhcp6(7)))),
+    ),
+    unheard(
+      'dhcp-foreign',
+      'G',
+      `a DHCPv6 request to its address behind ${name}`,
+      from6(A.mac, { next }, wrap(udp(546, 547, dhcp6(1)))),
+    ),
+  ]),
+  unheard(
+    'dhcp-foreign',
+    'G',
+    'a DHCP request behind IPv4 options',
+    from4(ALL, { src: '0.0.0.0', dst: '255.255.255.255', options: ROUTER_ALERT }, udp(68, 67, dhcp({ chaddr: X.mac }))),
+  ),
+  ...(
+    [
+      ['a neighbour advertisement to all', 136, ndBody(G.ip6, lla(2, G.mac)), 'ff02::1'],
+      ['a redirect to all', 137, ndBody(G.ip6), 'ff02::1'],
+      ['a router advertisement to the routers', 134, raBody(G.mac), 'ff02::2'],
+    ] as const
+  ).map(([name, type, body, dst]) =>
+    unheard('l2l3-mismatch', 'G', `${name}, with its MAC`, nd6(type, body, { src: G.local, dst }, A.mac)),
+  ),
 ];
