@@ -25,6 +25,8 @@ export interface Host {
   readonly state: State;
   readonly policy: Policy;
   readonly readDevice: (name: string) => Device | undefined;
+  /** The port of a bridge behind which the rest of the network is: port/bridge.ts, uplink. */
+  readonly uplinkOf: (bridge: string) => string | undefined;
   readonly deviceNames: () => readonly string[];
   /** True for a script that is this program, or nobody knows what it is. */
   readonly isOwnScript: (script: string) => boolean;

@@ -8,10 +8,20 @@ import { rtnetlink } from './effects/rtnetlink.ts';
 import { startOrder } from './effects/run-start.ts';
 import { startBySpawn } from './effects/spawn-starter.ts';
 import type { Starter } from './effects/starter.ts';
-import { bootId, deviceNames, disableIpv6, hasVnetHeader, readDevice, routes } from './effects/sysfs.ts';
+import {
+  bootId,
+  deviceNames,
+  disableIpv6,
+  hasVnetHeader,
+  portKind,
+  portsOf,
+  readDevice,
+  routes,
+} from './effects/sysfs.ts';
 import { transmitChecksum } from './effects/transmit-checksum.ts';
 import type { Host } from './host.ts';
 import type { Policy } from './policy/policy.ts';
+import { uplink } from './port/bridge.ts';
 import { openState } from './state/state.ts';
 
 /** What a run is, for locks and log. */
@@ -58,6 +68,7 @@ export function systemHost(settings: RunSettings): Host {
     policy: settings.policy,
     readDevice,
     deviceNames,
+    uplinkOf: (bridge) => uplink(portsOf(bridge), portKind),
     isOwnScript,
     hasVnetHeader,
     disableIpv6,

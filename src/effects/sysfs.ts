@@ -59,10 +59,45 @@ export function hasVnetHeader(name: string): boolean {
   return (Number(readText(`${NET}/${name}/tun_flags`) ?? 0) & IFF_VNET_HDR) !== 0;
 }
 
+/** The names of the ports of a bridge, in no order. */
+export function portsOf(bridge: string): string[] {
+  return namesIn(`${NET}/${bridge}/brif`);
+}
+
+/** What a port of a bridge is, as far as it says who is behind it. */
+export interface PortKind {
+  readonly name: string;
+  readonly ifindex: number;
+  /** Interface group. */
+  readonly group: number;
+  /** It is netback's end of a guest's interface. */
+  readonly netback: boolean;
+  /** It has a driver of its own, or stands on a device that has (bond, VLAN). */
+  readonly hardware: boolean;
+}
+
+/** Undefined if it has gone. */
+export function portKind(name: string): PortKind | undefined {
+  const ifindex = readText(`${NET}/${name}/ifindex`);
+  if (ifindex === undefined) return undefined;
+  const driven = linkName(`${NET}/${name}/device`);
+  return {
+    name,
+    ifindex: Number(ifindex),
+    group: Number(readText(`${NET}/${name}/netdev_group`) ?? 0),
+    netback: driven !== undefined && /^vif-\d+-\d+$/.test(driven),
+    hardware: driven !== undefined || namesIn(`${NET}/${name}`).some((entry) => entry.startsWith('lower_')),
+  };
+}
+
 /** The names of all devices. */
 export function deviceNames(): string[] {
+  return namesIn(NET);
+}
+
+function namesIn(directory: string): string[] {
   try {
-    return readdirSync(NET);
+    return readdirSync(directory);
   } catch {
     return [];
   }

@@ -1,6 +1,9 @@
 import { endianness } from 'node:os';
-import type { Device } from '../effects/sysfs.ts';
+import type { Device, PortKind } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
+import { parseInterfaceName } from '../net/interface-name.ts';
+import { isGuestPort } from '../net/vif-name.ts';
+import { indexOfGroup } from './guest-group.ts';
 
 /**
  * The bridge a vif joins, as stock vif-bridge chooses it: the one asked for; `eth<n>` for a missing `xenbr<n>`; without
@@ -55,6 +58,31 @@ function legacyTwin(asked: string, readDevice: (name: string) => Device | undefi
   if (!asked.startsWith('xenbr')) return undefined;
   const twin = readDevice(`eth${asked.slice('xenbr'.length)}`);
   return twin?.isBridge === true ? twin : undefined;
+}
+
+/** More than that, and looking at them would take longer than the run; a host of so many renamed ports goes without. */
+const MOST_CANDIDATES = 64;
+
+/**
+ * The port of a bridge behind which the rest of the network most likely is: no port of a guest; one with hardware
+ * before one without; the oldest. Whatever it is, frames that are sent there would have gone there, too, had the bridge
+ * not known the guest.
+ *
+ * @param kindOf undefined for a port that has gone
+ */
+export function uplink(ports: readonly string[], kindOf: (name: string) => PortKind | undefined): string | undefined {
+  const candidates = ports.filter((name) => !isGuestPort(name));
+  if (candidates.length > MOST_CANDIDATES) return undefined;
+  const [best] = candidates
+    .flatMap((name) => kindOf(name) ?? [])
+    .filter(({ group, netback }) => !netback && indexOfGroup(group) === undefined)
+    .sort((a, b) => Number(b.hardware) - Number(a.hardware) || a.ifindex - b.ifindex);
+  try {
+    return best && parseInterfaceName(best.name, 'the ports of the bridge');
+  } catch {
+    // A name that cannot be written into a batch.
+    return undefined;
+  }
 }
 
 /** RTF_UP without RTF_GATEWAY: a directly connected network (include/uapi/linux/route.h). */

@@ -70,6 +70,9 @@ const COMPARE: Readonly<Record<Setting, Compare>> = {
   quietLinkLocal: onBridge(({ quietLinkLocal }, { bridge }) =>
     quietLinkLocal ? same('no_linklocal_learn', true, bridge?.noLinkLocalLearn, true) : [],
   ),
+  backup: onBridge(({ backup }, { port }) =>
+    backup === undefined ? [] : same('backup_port', backup, port.backup ?? 'none', false),
+  ),
   hairpin: onBridge(({ hairpin }, { port }) => kept('hairpin', hairpin, port.hairpin)),
   isolated: onBridge(({ isolated }, { port }) => kept('isolated', isolated, port.isolated)),
   flood: onBridge(({ flood }, { port }) => kept('flood', flood, port.flood)),

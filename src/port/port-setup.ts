@@ -39,6 +39,14 @@ export function joinLines(port: WishedPort): BatchLine[] {
             optional: 'a guest could become root if STP is switched on',
           },
         ]),
+    ...(port.backup === undefined
+      ? []
+      : [
+          {
+            text: `link set dev ${name} type bridge_slave backup_port ${port.backup}`,
+            optional: 'a guest that has moved away is not reached while its port is still here',
+          },
+        ]),
   ];
 }
 

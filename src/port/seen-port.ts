@@ -36,6 +36,8 @@ export interface SeenBridgePort {
   readonly bcastFlood: boolean | undefined;
   readonly isolated: boolean | undefined;
   readonly locked: boolean | undefined;
+  /** Absent where there is none. */
+  readonly backup: string | undefined;
 }
 
 /** A forwarding entry. */
@@ -85,6 +87,7 @@ const BRIDGE_PORT: Reader<SeenBridgePort> = object((get) => ({
   bcastFlood: get('bcast_flood', optional(boolean)),
   isolated: get('isolated', optional(boolean)),
   locked: get('locked', optional(boolean)),
+  backup: get('backup_port', optional(string)),
 }));
 
 const NO_LINK_LOCAL_LEARN: Reader<boolean | undefined> = object((get) => {

@@ -24,6 +24,8 @@ export interface PortSetup {
   /** True to rename the device; false if it already has its final name. */
   readonly rename: boolean;
   readonly binding: Binding;
+  /** Of a pinned port: where frames for the guest go while the link of the port is down. Undefined: left alone. */
+  readonly backup?: string | undefined;
   /** The backend cannot drop link-local frames at the device itself: the bridge is to learn nothing from them. */
   readonly quietLinkLocal?: boolean;
 }
@@ -34,6 +36,11 @@ export interface PortSetup {
  */
 export interface WishedPort extends PortSetup, BridgePort {
   readonly quietLinkLocal: boolean;
+  /**
+   * The uplink (kernel 4.19, net/bridge/br_forward.c: br_forward). A guest that runs elsewhere by now, while its old
+   * port is still here, is reached there by its neighbours: the entry that holds its MAC fast outlives the link.
+   */
+  readonly backup: string | undefined;
   readonly up: true;
   /** So that people and later runs know it again, whatever became of the saved state. Undefined: left alone. */
   readonly alias: string | undefined;
@@ -107,6 +114,8 @@ export function wishPort(setup: PortSetup): WishedPort {
     ...KERNEL_DEFAULTS,
     ...BINDINGS[binding],
     quietLinkLocal: setup.quietLinkLocal === true,
+    // An entry that was learned goes with the link.
+    backup: isPinned(binding) ? setup.backup : undefined,
     up: true,
     alias: name === device ? undefined : device,
     address: DOM0_SIDE_MAC,

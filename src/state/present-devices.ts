@@ -58,17 +58,28 @@ export function liveRecords(host: DeviceView & { readonly state: Pick<State, 'al
   return liveVifs(host).map(({ record, device }) => ({ ...record, name: device.name }));
 }
 
+/** What a host knows of the surroundings of its bridges. */
+interface Bridges {
+  readonly routes: () => string;
+  readonly uplinkOf: (bridge: string) => string | undefined;
+}
+
 /**
- * The host, with each device, the list of devices and the routes read at most once: for a command that looks at many
- * vifs. What it changes itself it must not look up again.
+ * The host, with each device, the list of devices, the uplinks and the routes read at most once: for a command that
+ * looks at many vifs. What it changes itself it must not look up again.
  */
-export function readOnce<T extends DeviceView & { readonly routes: () => string }>(host: T): T {
+export function readOnce<T extends DeviceView & Bridges>(host: T): T {
   const devices = new Map<string, Device | undefined>();
+  const uplinks = new Map<string, string | undefined>();
   return {
     ...host,
     readDevice(name: string) {
       if (!devices.has(name)) devices.set(name, host.readDevice(name));
       return devices.get(name);
+    },
+    uplinkOf(bridge: string) {
+      if (!uplinks.has(bridge)) uplinks.set(bridge, host.uplinkOf(bridge));
+      return uplinks.get(bridge);
     },
     deviceNames: once(host.deviceNames),
     routes: once(host.routes),

@@ -115,6 +115,7 @@ export function plan(
     readonly hasTwin: boolean;
     readonly policy: VifPolicy;
     readonly dropsAtDevice: Managed['rules']['dropsAtDevice'];
+    readonly uplink: string | undefined;
   },
 ): Prepared {
   const vif = withAddresses(who.vif, facts.policy);
@@ -146,6 +147,7 @@ export function plan(
       rename: vif.name !== vif.device && facts.device?.name !== vif.name,
       binding,
       quietLinkLocal: ingress && !facts.dropsAtDevice(facts.bridge),
+      backup: facts.uplink,
     }),
     port: {
       device: vif.device,
@@ -163,7 +165,7 @@ export function plan(
  * @param hasTwin another port has the same MAC
  */
 export function prepareIdentified(
-  host: Pick<Managed, 'readDevice' | 'deviceNames' | 'routes' | 'policy' | 'rules' | 'state' | 'bootId'>,
+  host: Pick<Managed, 'readDevice' | 'deviceNames' | 'uplinkOf' | 'routes' | 'policy' | 'rules' | 'state' | 'bootId'>,
   event: HotplugEvent,
   device: Device,
   who: Identified,
@@ -177,6 +179,7 @@ export function prepareIdentified(
     hasTwin,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }),
     dropsAtDevice: (on) => host.rules.dropsAtDevice(on),
+    uplink: host.uplinkOf(bridge.name),
   });
 }
 
@@ -191,6 +194,7 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
     hasTwin: twins(host, who.vif).length > 0,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }),
     dropsAtDevice: (on) => host.rules.dropsAtDevice(on),
+    uplink: bridge && host.uplinkOf(bridge.name),
   });
 }
 

@@ -32,6 +32,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     policy: DEFAULT_POLICY,
     readDevice: unexpected,
     deviceNames: unexpected,
+    uplinkOf: unexpected,
     hasVnetHeader: unexpected,
     routes: unexpected,
     disableIpv6: unexpected,

@@ -19,6 +19,7 @@ export interface FakeOptions {
   readonly directory: string;
   readonly policy?: Partial<Policy>;
   readonly ticket?: number;
+  readonly uplink?: string;
   /** Whether the kernel takes requests; unless told, there is no way to it. */
   readonly kernel?: 'takes' | 'refuses';
 }
@@ -76,6 +77,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
     readDevice: (name) => devices.find((one) => one.name === name),
     isOwnScript: () => true,
+    uplinkOf: () => options.uplink,
     hasVnetHeader: () => false,
     deviceNames: () => devices.map((one) => one.name),
     routes: () => 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n',

@@ -39,6 +39,7 @@ async function wished(dom0: Dom0, more: Partial<PortSetup> = {}): Promise<{ port
     mtu: 1500,
     rename: false,
     binding: 'pinned',
+    backup: 'up0',
     ...more,
   });
   return { port, ifindex };
@@ -63,6 +64,7 @@ const BY_HAND: readonly (readonly [how: string, is: string | readonly string[]])
   [slave('flood off'), 'flood: off in place of on'],
   [slave('mcast_flood off'), 'mcast_flood: off in place of on'],
   [slave('bcast_flood off'), 'bcast_flood: off in place of on'],
+  [slave('nobackup_port'), 'backup_port: none in place of up0'],
   ['ip link set vif1.0 group 0', 'group: default in place of GROUP (!)'],
   ['ip link set vif1.0 nomaster', 'master: none in place of br0'],
   ['ip link add br1 type bridge; ip link set vif1.0 master br1', 'master: br1 in place of br0 (!)'],

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { endianness } from 'node:os';
 import test from 'node:test';
-import type { Device } from '../../src/effects/sysfs.ts';
+import type { Device, PortKind } from '../../src/effects/sysfs.ts';
 import { Failure } from '../../src/errors.ts';
-import { bridgeBroadcasts, chooseBridge } from '../../src/port/bridge.ts';
+import { bridgeBroadcasts, chooseBridge, uplink } from '../../src/port/bridge.ts';
+import { guestGroup } from '../../src/port/guest-group.ts';
 import { device } from '../commands/fake-host.ts';
 
 const bridge = (name: string, ifindex = 2): Device => device(name, { ifindex, isBridge: true });
@@ -137,4 +138,36 @@ test('a network behind a gateway, and a route that is down, are not the subnet o
 test('a host without IPv4 routes, and lines that are cut, give none', () => {
   assert.deepEqual(bridgeBroadcasts('', 'xenbr0'), []);
   assert.deepEqual(broadcasts('xenbr0', 'xenbr0\t000200C0', ''), []);
+});
+
+const NOTHING: Omit<PortKind, 'name' | 'ifindex'> = { group: 0, netback: false, hardware: false };
+
+/** The uplink among ports, in the order of their indices. */
+function uplinkOf(ports: Readonly<Record<string, Partial<PortKind>>>): string | undefined {
+  const kinds = Object.entries(ports).map(([name, kind], index) => ({ ...NOTHING, name, ifindex: index + 2, ...kind }));
+  return uplink(Object.keys(ports).reverse(), (name) => {
+    assert.doesNotMatch(name, /^vif/, 'looked at for nothing');
+    return kinds.find((kind) => kind.name === name);
+  });
+}
+
+test('the uplink is no port of a guest, whatever name it has', () => {
+  const guests = { 'vif1.0': {}, 'vif1.0-emu': {}, web0: { group: guestGroup(7) }, stock0: { netback: true } };
+  assert.equal(uplinkOf({ ...guests, up0: {} }), 'up0');
+  assert.equal(uplinkOf(guests), undefined);
+  assert.equal(uplinkOf({}), undefined);
+});
+
+test('the uplink is one with hardware, and of several the oldest', () => {
+  assert.equal(uplinkOf({ tap0: {}, eth1: { hardware: true }, eth2: { hardware: true } }), 'eth1');
+  assert.equal(uplinkOf({ tap0: {}, veth1: {} }), 'tap0');
+});
+
+test('an uplink that goes meanwhile, with a name that no batch can bear, or among too many, is none', () => {
+  assert.equal(
+    uplink(['eth0'], () => undefined),
+    undefined,
+  );
+  assert.equal(uplinkOf({ 'a#b': {} }), undefined);
+  assert.equal(uplinkOf(Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`port${index}`, {}]))), undefined);
 });

@@ -232,6 +232,20 @@ const CHANGES: Readonly<Record<Setting, readonly Change[]>> = {
       is: ['no_linklocal_learn', 'on', 'not told', true],
     },
   ],
+  backup: [
+    {
+      what: 'nowhere to go while the link is down',
+      seen: seen('vif1.0'),
+      wished: wished({ backup: 'up0' }),
+      is: ['backup_port', 'up0', 'none', false],
+    },
+    {
+      what: 'another place to go',
+      seen: withPort({ backup: 'vif3.0' }),
+      wished: wished({ backup: 'up0' }),
+      is: ['backup_port', 'up0', 'vif3.0', false],
+    },
+  ],
   hairpin: [{ what: 'hairpin', seen: withPort({ hairpin: true }), is: ['hairpin', 'off', 'on', false] }],
   isolated: [{ what: 'isolated', seen: withPort({ isolated: true }), is: ['isolated', 'off', 'on', false] }],
   flood: [{ what: 'no flood', seen: withPort({ flood: false }), is: ['flood', 'on', 'off', false] }],

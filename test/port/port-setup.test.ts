@@ -92,6 +92,17 @@ for (const [binding, options] of JOINED) {
   });
 }
 
+test('a port that holds its MAC fast has a place for its frames while its link is down, where there is one', () => {
+  const line = 'link set dev vif1.0 type bridge_slave backup_port eth0';
+  for (const binding of ['pinned', 'anchored'] as const) {
+    assert.deepEqual(texts(join({ binding, backup: 'eth0' })), [...texts(join({ binding })), line]);
+    assert.deepEqual(needed(join({ binding, backup: 'eth0' })), needed(join({ binding })));
+  }
+  for (const binding of ['shared', 'unpinned'] as const) {
+    assert.deepEqual(join({ binding, backup: 'eth0' }), join({ binding }));
+  }
+});
+
 test('where the bridge has to ignore link-local frames, it does before the port is on it', () => {
   const lines = join({ binding: 'shared', quietLinkLocal: true });
   assert.deepEqual(lines[0], bridgeLinkLocalLines('xenbr0')[0]);

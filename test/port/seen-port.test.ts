@@ -39,6 +39,7 @@ for (const version of VERSIONS) {
         bcastFlood: true,
         isolated: false,
         locked: false,
+        backup: undefined,
       },
       noLinkLocalLearn: undefined,
     } satisfies SeenLink);
