@@ -42,6 +42,7 @@ export const CLASS_OF: Readonly<Record<Reason, ReasonClass>> = {
   'icmp-router': 'IPv4',
   'icmp-type': 'IPv4',
   'icmp-quote': 'IPv4',
+  'ip-protocol': 'IPv4',
   'igmp-query': 'Control protocols',
   'igmp-type': 'Control protocols',
   mrd: 'Control protocols',

@@ -11,6 +11,7 @@ import {
   IPV4_HEADERS,
   IPV4_MANY,
   IPV4_PLAIN,
+  ORDINARY,
   PROTOCOL,
   WHOLE_PACKET,
 } from './wire.ts';
@@ -92,7 +93,7 @@ export const IPV4 = {
     {
       name: 'ip/protocol',
       short: 'ip-prot',
-      about: 'Control protocols are refused; each would be a switch of its own.',
+      about: 'Only what is known: the rest carries what nobody judges, or is control traffic.',
       steps: [
         { when: [{ field: 'ip frag-off', notMasked: WHOLE_PACKET }], so: go('ip/fragment') },
         { when: [{ field: 'ip protocol', is: PROTOCOL.tcp }], so: go('ip/own') },
@@ -102,18 +103,18 @@ export const IPV4 = {
             { values: [PROTOCOL.udp], so: go('udp') },
             { values: [PROTOCOL.icmp], so: go('icmp') },
             { values: [PROTOCOL.igmp], so: go('igmp') },
+            { values: [...ORDINARY, PROTOCOL.ah], so: go('ip/own') },
             ...CONTROL_PROTOCOLS,
           ],
         },
       ],
-      otherwise: go('ip/own'),
+      otherwise: drop('ip-protocol'),
     },
     {
       name: 'ip/fragment',
       short: 'ip-frag',
       about: 'A first fragment is judged like a whole packet; later ones have no ports to judge.',
       steps: [
-        { switch: 'ip protocol', cases: [{ values: [PROTOCOL.igmp], so: drop('igmp-type') }, ...CONTROL_PROTOCOLS] },
         {
           when: [
             { field: 'ip frag-off', masked: FIRST_FRAGMENT },
@@ -128,8 +129,16 @@ export const IPV4 = {
           ],
           so: go('icmp'),
         },
+        {
+          switch: 'ip protocol',
+          cases: [
+            { values: [PROTOCOL.icmp, PROTOCOL.udp, ...ORDINARY, PROTOCOL.ah], so: go('ip/own') },
+            { values: [PROTOCOL.igmp], so: drop('igmp-type') },
+            ...CONTROL_PROTOCOLS,
+          ],
+        },
       ],
-      otherwise: go('ip/own'),
+      otherwise: drop('ip-protocol'),
     },
     {
       name: 'ip/own',

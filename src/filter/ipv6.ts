@@ -12,6 +12,7 @@ import {
   MLD_ALERT_FIRST,
   MLD_ALERT_LAST,
   MLD_ALERT_PAD1,
+  ORDINARY,
   PROTOCOL,
   SOLICITED_NODES,
 } from './wire.ts';
@@ -54,8 +55,7 @@ export const IPV6 = {
         {
           switch: 'ip6 nexthdr',
           cases: [
-            // TCP, DCCP, GRE, ESP, SCTP, UDP-Lite.
-            { values: [6, 33, 47, 50, 132, 136], so: go('ip6/plain') },
+            { values: ORDINARY, so: go('ip6/plain') },
             { values: [PROTOCOL.udp], so: go('udp6') },
             { values: [PROTOCOL.icmpv6], so: go('icmpv6') },
             { values: [PROTOCOL.fragment], so: go('ip6/fragment') },
@@ -76,7 +76,7 @@ export const IPV6 = {
       steps: [
         {
           switch: 'ip6 ah nexthdr',
-          cases: [{ values: [6, 17, 33, 47, 50, 132, 136], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
+          cases: [{ values: [PROTOCOL.udp, ...ORDINARY], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
         },
       ],
       otherwise: go('ip6/extension'),
@@ -143,7 +143,7 @@ export const IPV6 = {
         {
           switch: 'ip6 frag nexthdr',
           cases: [
-            { values: [6, 33, 47, 50, 132, 136], so: go('ip6/plain') },
+            { values: ORDINARY, so: go('ip6/plain') },
             { values: [PROTOCOL.udp], so: go('udp6') },
             { values: [PROTOCOL.icmpv6], so: go('ip6/fragmented-icmpv6') },
             ...CONTROL_PROTOCOLS,
@@ -159,7 +159,7 @@ export const IPV6 = {
       steps: [
         {
           switch: 'ip6 frag nexthdr',
-          cases: [{ values: [6, 17, 33, 47, 50, 58, 132, 136], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
+          cases: [{ values: [PROTOCOL.udp, PROTOCOL.icmpv6, ...ORDINARY], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
         },
       ],
       otherwise: go('ip6/extension'),

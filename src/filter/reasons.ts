@@ -47,6 +47,10 @@ export const REASONS = {
   'icmp-router': { code: 25, from: 'send ICMP router advertisements (RFC 1256)' },
   'icmp-type': { code: 26, from: 'send unusual ICMP types' },
   'icmp-quote': { code: 37, from: 'send ICMP or ICMPv6 errors about packets that were not sent to it' },
+  'ip-protocol': {
+    code: 38,
+    from: 'use IPv4 protocols but ICMP, IGMP, TCP, UDP, DCCP, GRE, ESP, AH, SCTP and UDP-Lite',
+  },
   'igmp-query': { code: 27, from: 'become the IGMP querier' },
   'igmp-type': { code: 28, from: 'send unusual IGMP types' },
   mrd: { code: 29, from: 'announce itself as a multicast router (MRD)' },

@@ -1,12 +1,21 @@
-import { CONTROL_PORTS, GROUP_FHRP_PORTS, GROUP_ROUTING_PORTS } from './control-protocols.ts';
+import { CONTROL_PORTS, FHRP_PORTS, ROUTING_PORTS } from './control-protocols.ts';
 import { type BothWays, drop, go, PERMITTED, type Switch } from './stage.ts';
-import { IPV4_STATIONS, IPV6_GROUP, UDP_LENGTHS } from './wire.ts';
+import { GROUP_BIT, UDP_LENGTHS } from './wire.ts';
 
 /** Towards a guest: it is no DHCP server; answers may be its own. */
 const DHCP_OF_OTHERS = [
   { values: [67], so: drop('dhcp-foreign') },
   { values: [68], so: go('dhcp') },
 ] as const satisfies Switch['cases'];
+
+/** Both ports are control ports: two that speak it. */
+const FROM_CONTROL_PORT = {
+  switch: 'udp sport',
+  cases: [
+    { values: FHRP_PORTS, so: drop('fhrp') },
+    { values: ROUTING_PORTS, so: drop('routing') },
+  ],
+} as const satisfies Switch;
 
 /** UDP over IPv4 (RFC 768). */
 export const UDP = {
@@ -21,7 +30,7 @@ export const UDP = {
             { values: [67], so: go('dhcp') },
             { values: [68], so: drop('dhcp-server') },
             ...CONTROL_PORTS,
-            { values: [...GROUP_FHRP_PORTS, ...GROUP_ROUTING_PORTS], so: go('udp/group-control') },
+            { values: [...FHRP_PORTS, ...ROUTING_PORTS], so: go('udp/control') },
           ],
         },
         {
@@ -33,13 +42,17 @@ export const UDP = {
       otherwise: drop('ip-form'),
     },
     {
-      name: 'udp/group-control',
+      name: 'udp/control',
       short: 'udp-ctl',
-      about: 'HSRP, GLBP, LDP, OLSR, Babel: only to groups, so that an answer to a client on such a port is not lost.',
-      steps: [
-        { when: [{ field: 'ip daddr', within: IPV4_STATIONS }], so: go('ip/own') },
-        { switch: 'udp dport', cases: [{ values: GROUP_FHRP_PORTS, so: drop('fhrp') }] },
-      ],
+      about: 'HSRP, GLBP, LDP, OLSR, Babel: to all, or from such a port. Else it may be the answer to a client.',
+      steps: [{ when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('udp/control-to-all') }, FROM_CONTROL_PORT],
+      otherwise: go('ip/own'),
+    },
+    {
+      name: 'udp/control-to-all',
+      short: 'udp-ca',
+      about: 'To a group, or to a subnet.',
+      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: drop('fhrp') }] }],
       otherwise: drop('routing'),
     },
   ],
@@ -78,7 +91,7 @@ export const UDP6 = {
             { values: [546], so: drop('dhcp6-server') },
             { values: [547], so: go('dhcp6') },
             ...CONTROL_PORTS,
-            { values: [...GROUP_FHRP_PORTS, ...GROUP_ROUTING_PORTS], so: go('udp6/group-control') },
+            { values: [...FHRP_PORTS, ...ROUTING_PORTS], so: go('udp6/control') },
           ],
         },
         {
@@ -90,13 +103,20 @@ export const UDP6 = {
       otherwise: drop('ip6-form'),
     },
     {
-      name: 'udp6/group-control',
+      name: 'udp6/control',
       short: 'udp6-ct',
       about: 'As for IPv4.',
       steps: [
-        { when: [{ field: 'ip6 daddr', notMasked: IPV6_GROUP }], so: go('ip6/plain') },
-        { switch: 'udp dport', cases: [{ values: GROUP_FHRP_PORTS, so: drop('fhrp') }] },
+        { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('udp6/control-to-all') },
+        FROM_CONTROL_PORT,
       ],
+      otherwise: go('ip6/plain'),
+    },
+    {
+      name: 'udp6/control-to-all',
+      short: 'udp6-ca',
+      about: 'As for IPv4.',
+      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: drop('fhrp') }] }],
       otherwise: drop('routing'),
     },
   ],

@@ -54,12 +54,18 @@ export const PROTOCOL = {
 } as const;
 
 /**
+ * Protocols of which the filter looks at nothing more: TCP, DCCP, GRE, ESP, SCTP, UDP-Lite. Only UDP, ICMP, IGMP and AH
+ * pass besides: who knows what an unknown one carries?
+ */
+export const ORDINARY = [6, 33, 47, 50, 132, 136] as const;
+
+/**
  * Protocols of which an error may speak: TCP, UDP, DCCP, GRE, ESP, SCTP, UDP-Lite; ICMP and AH in IPv4. What carries
  * another address inside is not among them: a tunnel's end or a routing header's (Linux takes its last segment for the
  * destination, net/ipv6/seg6.c: seg6_icmp_srh).
  */
-export const QUOTABLE = [1, 6, 17, 33, 47, 50, 51, 132, 136] as const;
-export const QUOTABLE6 = [6, 17, 33, 47, 50, 58, 132, 136] as const;
+export const QUOTABLE = [PROTOCOL.icmp, PROTOCOL.udp, ...ORDINARY, PROTOCOL.ah] as const;
+export const QUOTABLE6 = [PROTOCOL.icmpv6, PROTOCOL.udp, ...ORDINARY] as const;
 
 /** Version 4 and 5 words: a header without options. */
 export const IPV4_PLAIN = 0x45;

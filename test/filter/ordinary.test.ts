@@ -59,10 +59,7 @@ function portsLeft(direction: Direction, family: Family, stages: readonly Stage[
   const rules = body.split('\n').filter((line) => / 0x11 /.test(line));
   assert.equal(rules.length, 2, body);
   const [first = [], second] = rules.map((rule) =>
-    [...rule.matchAll(/@th,16,16 != (\d+)(?:-(\d+))?/g)].flatMap(([, from, to]) => {
-      const length = Number(to ?? from) - Number(from) + 1;
-      return Array.from({ length }, (_, index) => Number(from) + index);
-    }),
+    (/@th,16,16 != \{ (.*?) \}/.exec(rule)?.[1] ?? '').split(', ').map(Number),
   );
   assert.deepEqual(first, second);
   return first.sort((a, b) => a - b);

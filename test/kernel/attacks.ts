@@ -45,6 +45,7 @@ import {
   X,
 } from './frames.ts';
 import { FORGED_ERRORS } from './icmp-errors.ts';
+import { SIDE_DOORS } from './protocols.ts';
 import type { TestFrame } from './verdict.ts';
 
 function attack(reason: string | undefined, name: string, hex: string): TestFrame {
@@ -330,7 +331,7 @@ const IPV4: TestFrame[] = [
   attack('ip-src', 'ESP in the name of the victim', v4(G.mac, ip4({ src: V.ip, protocol: 50 }, Buffer.alloc(24)))),
   attack('ip-src', 'GRE in the name of the victim', v4(G.mac, ip4({ src: V.ip, protocol: 47 }, Buffer.alloc(24)))),
   attack(
-    'ip-src',
+    'ip-protocol',
     'an unknown protocol in the name of the victim',
     v4(G.mac, ip4({ src: V.ip, protocol: 253 }, Buffer.alloc(24))),
   ),
@@ -1086,4 +1087,12 @@ const IPV6: TestFrame[] = [
   ),
 ];
 
-export const ATTACKS: readonly TestFrame[] = [...SOURCE, ...WRAPPED, ...ARP, ...IPV4, ...FORGED_ERRORS, ...IPV6];
+export const ATTACKS: readonly TestFrame[] = [
+  ...SOURCE,
+  ...WRAPPED,
+  ...ARP,
+  ...IPV4,
+  ...FORGED_ERRORS,
+  ...SIDE_DOORS,
+  ...IPV6,
+];

@@ -38,6 +38,7 @@ import {
   V,
 } from './frames.ts';
 import { OWN_ERRORS } from './icmp-errors.ts';
+import { NO_SIDE_DOORS } from './protocols.ts';
 import type { TestFrame, Who } from './verdict.ts';
 
 function sent(name: string, hex: string): TestFrame {
@@ -483,4 +484,4 @@ const HEARD: TestFrame[] = [
   ),
 ];
 
-export const LEGITIMATE: readonly TestFrame[] = [...SENT, ...OWN_ERRORS, ...HEARD, ...CHATTER];
+export const LEGITIMATE: readonly TestFrame[] = [...SENT, ...OWN_ERRORS, ...NO_SIDE_DOORS, ...HEARD, ...CHATTER];

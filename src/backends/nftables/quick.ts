@@ -1,6 +1,5 @@
 import { type Family, judgedPorts } from '../../filter/ordinary.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import { runsOf } from '../../filter/runs.ts';
 import { type Match, PERMITTED, type Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
 import {
@@ -121,13 +120,9 @@ function form(etherType: number, packet: number): string {
 
 /** UDP that no stage judges by its port; from a guest also with a length that can be. */
 function ordinaryUdp(direction: Direction, family: Family, stages: readonly Stage[]): string {
-  const ports = judgedPorts(direction, family, stages);
-  // In the order of the stages, which is the one of the ports they name first.
-  const place = ([first, last]: readonly [number, number]): number =>
-    ports.findIndex((port) => port >= first && port <= last);
-  const exempt = [...runsOf(ports)]
-    .sort((a, b) => place(a) - place(b))
-    .map(([first, last]) => `${nftQuick('udp dport')} != ${first === last ? first : `${first}-${last}`}`);
+  const ports = judgedPorts(direction, family, stages).map((port) => `0x${port.toString(16).padStart(4, '0')}`);
+  // One lookup, however many there are.
+  const exempt = ports.length === 0 ? [] : [`${nftQuick('udp dport')} != { ${ports.join(', ')} }`];
   return [...exempt, ...(direction === 'from-guest' ? [LONG_ENOUGH] : [])].join(' ');
 }
 
