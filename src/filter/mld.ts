@@ -1,4 +1,5 @@
-import { type BothWays, drop, go } from './stage.ts';
+import { ACCEPT, type BothWays, drop, go } from './stage.ts';
+import { LINK_LOCALS } from './wire.ts';
 
 /** MLD (RFC 2710, RFC 3810). */
 export const MLD = {
@@ -10,7 +11,8 @@ export const MLD = {
         {
           switch: 'icmpv6 type',
           cases: [
-            { values: [131, 132, 143], so: go('mld/report') },
+            { values: [131, 143], so: go('mld/report') },
+            { values: [132], so: go('mld/done') },
             { values: [130], so: drop('mld-query') },
             { values: [151, 152, 153], so: drop('mrd') }, // RFC 4286
           ],
@@ -21,8 +23,26 @@ export const MLD = {
     {
       name: 'mld/report',
       short: 'mld-rep',
-      about: 'Also from :: while the link-local address is tentative (RFC 3590).',
-      steps: [{ when: [{ field: 'ip6 hoplimit', is: 1 }], so: go('ip6/own'), why: 'RFC 3810 §5' }],
+      about: 'From any link-local address: a report claims none, and Windows and NetworkManager make theirs at random.',
+      steps: [
+        {
+          when: [{ field: 'ip6 hoplimit', is: 1 }, { field: 'ip6 saddr', block: LINK_LOCALS }, { vif: 'ipv6' }],
+          so: ACCEPT,
+          why: 'RFC 3810 §5.2.13; where a querier is on the LAN, a guest without reports is reached by nobody',
+        },
+        {
+          when: [{ field: 'ip6 hoplimit', is: 1 }],
+          so: go('ip6/own'),
+          why: 'also from :: while the link-local address is tentative (RFC 3590)',
+        },
+      ],
+      otherwise: drop('mld-form'),
+    },
+    {
+      name: 'mld/done',
+      short: 'mld-don',
+      about: 'Only from an own address: one that is lost makes a group end later, one in another name ends it early.',
+      steps: [{ when: [{ field: 'ip6 hoplimit', is: 1 }], so: go('ip6/own'), why: 'RFC 2710 §3' }],
       otherwise: drop('mld-form'),
     },
   ],

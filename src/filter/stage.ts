@@ -152,8 +152,8 @@ export const PERMITTED = { permitted: true } as const satisfies Outcome;
 /**
  * It may pass, and nobody asks again:
  * - ports that are exempt from all filtering;
- * - ARP, the announcement by RARP, DHCP and IGMP without an address, and what is sent from `::` (duplicate address
- *   detection, router solicitations, MLD): without them a guest has no network, and whoever stopped them by a rule
+ * - ARP, the announcement by RARP, DHCP and IGMP without an address, MLD reports, and what is sent from `::` (duplicate
+ *   address detection, router solicitations): without them a guest has no network, and whoever stopped them by a rule
  *   would not know why. Only where the stages have seen that it is that.
  */
 export const ACCEPT = { accept: true } as const satisfies Outcome;

@@ -93,6 +93,8 @@ export const IPV6_GROUPS = 'ff00::/8';
 export const IPV6_GROUP = ['ff00::', 'ff00::'] as const satisfies Masked<Ipv6>;
 /** To one station: below the groups, but for a few that nobody has. */
 export const IPV6_STATIONS = ['::', 'feff:ffff:ffff:ffff:ffff:ffff:ffff::'] as const satisfies readonly Ipv6[];
+/** The link-local addresses that hosts make for themselves (RFC 4291 §2.5.6). */
+export const LINK_LOCALS = 'fe80::/64';
 export const ALL_NODES = 'ff02::1' satisfies Ipv6;
 /** Solicited-node groups (RFC 4291 §2.7.1). */
 export const SOLICITED_NODES = 'ff02::1:ff00:0/104';

@@ -34,17 +34,31 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
   ]);
 });
 
-test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an address, and what is sent from ::', () => {
+test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an address, MLD reports, and what is sent from ::', () => {
   assert.deepEqual(placesOf('from-guest', ACCEPT), [
     ...['stranger', 'arp', 'arp', 'rarp', 'igmp/report'],
-    ...['dhcp/address', 'dhcp/address', 'ip6/own'],
+    ...['dhcp/address', 'dhcp/address', 'ip6/own', 'mld/report'],
   ]);
   assert.deepEqual(placesOf('to-guest', ACCEPT), ['start', 'arp', 'arp', 'arp/group', 'arp/group', 'dhcp/address']);
 });
 
 /** Stages of what a network cannot do without: no rule of a guest may ever stop it. */
 const INFRASTRUCTURE: readonly string[] = [
-  ...['arp', 'arp/group', 'rarp', 'igmp', 'igmp/report', 'mld', 'mld/report', 'rs', 'ns', 'ns/dad', 'na', 'na/target'],
+  ...[
+    'arp',
+    'arp/group',
+    'rarp',
+    'igmp',
+    'igmp/report',
+    'mld',
+    'mld/report',
+    'mld/done',
+    'rs',
+    'ns',
+    'ns/dad',
+    'na',
+    'na/target',
+  ],
   ...['dhcp', 'dhcp/address', 'dhcp6'],
 ];
 const NOTHING_KNOWN: Facts = { values: {}, sure: [], never: [] };
@@ -63,6 +77,7 @@ test('what else arrives where rules per guest begin, and must be let through fir
     'igmp/report -> ip/own',
     'dhcp/address -> ip/own',
     'mld/report -> ip6/own',
+    'mld/done -> ip6/own',
     'rs -> ip6/own',
     'ns -> ip6/own',
     'ns/dad -> ip6/own',

@@ -1054,12 +1054,13 @@ const IPV6: TestFrame[] = [
     nd(143, mld2Body(MLD_GROUP), { src: A.local, dst: 'ff02::16', hops: 1 }),
   ),
   attack('mld-form', 'an MLD report that routers would forward', mld(131, MLD_GROUP, { hops: 64 })),
-  attack('ip6-src', 'an MLD report in the name of the victim', mld(131, MLD_GROUP, { src: V.local })),
-  attack(
-    'ip6-src',
-    'an MLDv2 report in the name of the victim',
-    mld(143, 'ff02::16', { src: V.local }, mld2Body(MLD_GROUP)),
-  ),
+  attack('mld-form', 'the same from any link-local address', mld(131, MLD_GROUP, { src: 'fe80::7', hops: 255 })),
+  attack('mld-form', 'an MLD done that routers would forward', mld(132, 'ff02::2', { hops: 64 }, mldBody(MLD_GROUP))),
+  ...[V.ip6, G.ip6, 'fe80:0:0:1::2', 'fec0::2', 'febf::2', '::1', 'ff02::1'].flatMap((src) => [
+    attack('ip6-src', `an MLD report from ${src}`, mld(131, MLD_GROUP, { src })),
+    attack('ip6-src', `an MLDv2 report from ${src}`, mld(143, 'ff02::16', { src }, mld2Body(MLD_GROUP))),
+  ]),
+  attack('ip6-src', 'an MLD done in the name of the victim', mld(132, 'ff02::2', { src: V.local }, mldBody(MLD_GROUP))),
   ...[100, 127, 138, 139, 140, 141, 142, 144, 147, 148, 149, 154, 158, 200, 255].map((type) =>
     attack('icmp6-type', `ICMPv6 type ${type}`, nd(type, Buffer.alloc(20), { hops: 255 })),
   ),

@@ -147,7 +147,7 @@ const SYSTEMS: Readonly<Record<string, Frames>> = {
     'SSDP over IPv6': to6('ff02::c', 50000, 1900, { hops: 1 }),
     'web services discovery': to4('239.255.255.250', 50000, 3702),
     'duplicate address detection without a nonce': dad(A.ip6),
-    'a report of LLMNR': mldv2(['ff02::1:3', solicited(A.ip6)]),
+    'a report of LLMNR': mldv2(['ff02::1:3', solicited(A.ip6)], { src: 'fe80::8d2f:6a01:1c9e:b7f4' }),
   },
   'a guest that forwards (Docker, libvirt, WireGuard)': {
     'an answer as a router': nd(

@@ -244,6 +244,10 @@ const SENT: TestFrame[] = [
   ),
   sent('an MLDv1 report', mld(131, report, mldBody(report))),
   sent('an MLDv1 report from ::', mld(131, report, mldBody(report), { src: '::' })),
+  ...['fe80::5c1b:9cff:fe31:77a2', 'fe80::1'].flatMap((src) => [
+    sent(`an MLDv1 report from ${src} (Windows, NetworkManager)`, mld(131, report, mldBody(report), { src })),
+    sent(`an MLDv2 report from ${src}`, mld(143, 'ff02::16', mld2Body(report), { src })),
+  ]),
   sent('an MLDv1 done', mld(132, 'ff02::2', mldBody(report))),
   sent('an MLDv2 report', mld(143, 'ff02::16', mld2Body(report))),
   sent(
