@@ -25,6 +25,8 @@ export interface Host {
   readonly state: State;
   readonly policy: Policy;
   readonly readDevice: (name: string) => Device | undefined;
+  /** False where a port cannot have a limit of multicast groups: kernels before 6.3, which take one and forget it. */
+  readonly limitsGroups: () => boolean;
   /** The port of a bridge behind which the rest of the network is: port/bridge.ts, uplink. */
   readonly uplinkOf: (bridge: string) => string | undefined;
   readonly deviceNames: () => readonly string[];

@@ -1,5 +1,6 @@
 import { startDeadline } from './effects/deadline.ts';
 import { openTools, toolRunner } from './effects/exec.ts';
+import { kernelHas } from './effects/kernel-release.ts';
 import { flockLocks } from './effects/lock.ts';
 import { lockfileLocks } from './effects/lockfile-lock.ts';
 import type { Log } from './effects/log.ts';
@@ -68,6 +69,7 @@ export function systemHost(settings: RunSettings): Host {
     policy: settings.policy,
     readDevice,
     deviceNames,
+    limitsGroups: () => kernelHas(6, 3),
     uplinkOf: (bridge) => uplink(portsOf(bridge), portKind),
     isOwnScript,
     hasVnetHeader,

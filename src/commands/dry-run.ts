@@ -2,7 +2,7 @@ import { isLastGone, leavingPort } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
-import { fdbLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { fdbLines, groupLimitLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { isForgotten } from '../vif/forgotten.ts';
 import { prepareDry } from '../vif/prepare.ts';
 import { plannedPort } from '../vif/record.ts';
@@ -23,6 +23,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
   const prepared = await prepareDry(host, event);
   const { setup } = prepared;
   const rules = host.rules.loadText(plannedPort(host, prepared, undefined));
+  const limits = batch(groupLimitLines(setup));
   const sealing = sealingText(host, prepared.vif);
   const notes = [
     ...prepared.vif.addresses.notes,
@@ -42,6 +43,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
     section('ip -batch -', batch(setup.rename ? prepareLines(setup) : [])),
     section(rules.title, rules.text),
     section('ip -batch -', batch([...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)])),
+    section('bridge -batch -', limits === '' ? '' : `# not before kernel 6.3, which has no such limit\n${limits}`),
     section('bridge -batch -', batch(fdbLines(setup))),
     section('ip -batch -', batch(upLines(setup.name))),
     section(

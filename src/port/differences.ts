@@ -19,6 +19,8 @@ export interface SeenPort {
   readonly bridge: SeenLink | undefined;
   /** At least those of that bridge. */
   readonly entries: readonly SeenEntry[];
+  /** Of the port: seen-port.ts, SeenGroups. */
+  readonly maxGroups: number | undefined;
   /** At least those of the port. */
   readonly addresses: readonly SeenAddress[];
   /** False if /proc/sys/net/ipv6/conf/NAME/disable_ipv6 is 1, and where the kernel has no IPv6. */
@@ -72,6 +74,9 @@ const COMPARE: Readonly<Record<Setting, Compare>> = {
   ),
   backup: onBridge(({ backup }, { port }) =>
     backup === undefined ? [] : same('backup_port', backup, port.backup ?? 'none', false),
+  ),
+  maxGroups: onBridge(({ maxGroups }, { maxGroups: found }) =>
+    maxGroups === undefined || found === undefined ? [] : same('mcast_max_groups', maxGroups, found, true),
   ),
   hairpin: onBridge(({ hairpin }, { port }) => kept('hairpin', hairpin, port.hairpin)),
   isolated: onBridge(({ isolated }, { port }) => kept('isolated', isolated, port.isolated)),

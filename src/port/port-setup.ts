@@ -73,6 +73,14 @@ export function fdbLines(port: Pick<WishedPort, 'name' | 'entries'>): BatchLine[
   return port.entries.map(({ mac }) => ({ text: `fdb replace ${mac} dev ${port.name} master static sticky` }));
 }
 
+/** A word of bridge(8) since iproute2 6.3; ip-link(8) has none for it. */
+export function groupLimitLines({ name, maxGroups }: Pick<WishedPort, 'name' | 'maxGroups'>): BatchLine[] {
+  if (maxGroups === undefined) return [];
+  return [
+    { text: `link set dev ${name} mcast_max_groups ${maxGroups}`, optional: `${name} may have any number of groups` },
+  ];
+}
+
 /** Makes a pinned port that already works share its MAC with another one. */
 export function unpinLines(name: string): {
   readonly link: BatchLine[];

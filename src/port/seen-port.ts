@@ -3,6 +3,8 @@ import { array, boolean, count, object, oneOf, optional, type Reader, readJson, 
 /** The commands whose output is read here (test/port/recorded has what iproute2 6.1 and 6.15 answer). */
 export const LINKS = ['ip', '-j', '-d', 'link', 'show'] as const;
 export const ADDRESSES = ['ip', '-j', 'address', 'show'] as const;
+/** Tells what ip-link(8) does not, since iproute2 6.3. */
+export const BRIDGE_LINKS = ['bridge', '-j', '-d', 'link', 'show'] as const;
 export const ENTRIES = ['bridge', '-j', 'fdb', 'show'] as const;
 
 /**
@@ -40,6 +42,13 @@ export interface SeenBridgePort {
   readonly backup: string | undefined;
 }
 
+/** What `bridge -j -d link show` tells of a port. */
+export interface SeenGroups {
+  readonly name: string;
+  /** 0: any number. Undefined: the kernel or the program is too old to tell. */
+  readonly maxGroups: number | undefined;
+}
+
 /** A forwarding entry. */
 export interface SeenEntry {
   readonly mac: string;
@@ -67,6 +76,11 @@ export function readLinks(text: string): SeenLink[] {
 /** @throws Failure `input` */
 export function readAddresses(text: string): SeenAddress[] {
   return readJson(text, array(DEVICE_ADDRESSES), said(ADDRESSES)).flat();
+}
+
+/** @throws Failure `input` */
+export function readGroups(text: string): SeenGroups[] {
+  return readJson(text, array(GROUPS), said(BRIDGE_LINKS));
 }
 
 /** @throws Failure `input` */
@@ -117,6 +131,11 @@ const LINK: Reader<SeenLink> = object((get) => {
     noLinkLocalLearn: info?.noLinkLocalLearn,
   };
 });
+
+const GROUPS: Reader<SeenGroups> = object((get) => ({
+  name: get('ifname', string),
+  maxGroups: get('mcast_max_groups', optional(count)),
+}));
 
 const ENTRY: Reader<SeenEntry> = object((get) => ({
   mac: get('mac', string),

@@ -64,6 +64,12 @@ export interface BridgePort extends KernelDefaults {
   readonly learning: boolean;
   /** Makes the bridge itself drop foreign sources (kernel 5.18). */
   readonly locked: boolean;
+  /**
+   * Multicast groups that the bridge may know behind the port (kernel 6.3). When it knows `mcast_hash_max` (4096) it
+   * switches snooping off for all its ports (net/bridge/br_multicast.c: br_multicast_new_group), and 23 frames are
+   * enough for that. More groups are no loss for the guest: what nobody has joined goes to all ports.
+   */
+  readonly maxGroups: number | undefined;
   /** Keeps a guest from becoming the spanning tree's root if somebody switches STP on. */
   readonly rootBlock: true | undefined;
 }
@@ -88,13 +94,20 @@ const KERNEL_DEFAULTS = {
   bcastFlood: true,
 } as const;
 
+/**
+ * Sixty such guests do not fill a bridge together; a guest has a group for each of its IPv6 addresses, and a handful
+ * for what it does (mDNS, LLMNR, SSDP).
+ */
+export const MOST_GROUPS = 64;
+
 /** How a port is bound to its MAC, in the bridge's terms. */
-export const BINDINGS: Readonly<Record<Binding, Pick<BridgePort, 'learning' | 'locked' | 'rootBlock'>>> = {
-  pinned: { learning: false, locked: true, rootBlock: true },
-  anchored: { learning: true, locked: false, rootBlock: true },
-  shared: { learning: true, locked: false, rootBlock: true },
-  unpinned: { learning: true, locked: false, rootBlock: undefined },
-};
+export const BINDINGS: Readonly<Record<Binding, Pick<BridgePort, 'learning' | 'locked' | 'rootBlock' | 'maxGroups'>>> =
+  {
+    pinned: { learning: false, locked: true, rootBlock: true, maxGroups: MOST_GROUPS },
+    anchored: { learning: true, locked: false, rootBlock: true, maxGroups: MOST_GROUPS },
+    shared: { learning: true, locked: false, rootBlock: true, maxGroups: MOST_GROUPS },
+    unpinned: { learning: true, locked: false, rootBlock: undefined, maxGroups: undefined },
+  };
 
 /** True where the bridge holds an entry for the MAC. */
 export function isPinned(binding: Binding): boolean {

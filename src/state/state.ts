@@ -38,6 +38,9 @@ export interface State {
   /** The ticket of the last offline of a device; 0 if there was none lately. See VifRecord.ticket. */
   readOffline(device: string): number;
   writeOffline(device: string, ticket: number): void;
+  /** Remembers something until the next boot. */
+  note(what: string): void;
+  isNoted(what: string): boolean;
   /** The devices of records that count as none: cannot be read, or are of another boot. As far as they were read. */
   useless(): { readonly unreadable: readonly string[]; readonly outlived: readonly string[] };
 }
@@ -132,6 +135,8 @@ export function openState(directory: string, host: { bootId: () => string; log: 
       for (const folder of [join(directory, 'offline'), place.drafts]) removeOld(place, folder, OFFLINE_KEPT_MS);
       write(offlineFile(device), `${Math.max(ticket, state.readOffline(device))} ${host.bootId()}`);
     },
+    note: (what) => write(join(directory, 'noted', what), host.bootId()),
+    isNoted: (what) => trusted(join(directory, 'noted', what), (text) => text) === host.bootId(),
     useless: () => ({ unreadable: [...unreadable], outlived: [...outlived] }),
   };
   return state;

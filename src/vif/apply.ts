@@ -7,6 +7,7 @@ import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { knowAll } from './forgotten.ts';
+import { limitGroups } from './group-limit.ts';
 import type { Prepared } from './prepare.ts';
 import { inService, noteApplied, plannedPort, writeRecord } from './record.ts';
 import { enterMac, shareWithTwins } from './shared-mac.ts';
@@ -68,6 +69,8 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
     ...(manner.takesDown && !setup.rename ? prepareLines(setup) : []),
     ...joinLines(setup),
   ]);
+  const joined = working().map(({ prepared: { setup }, present: { ifindex } }) => ({ setup, ifindex }));
+  await limitGroups(host, joined, manner.takesDown);
   const left = new Map<Wanted, readonly BatchLine[]>();
   for (const vif of working()) left.set(vif, await enterMac(host, vif.prepared, vif.before, vif.present.ifindex));
   await batch('bridge', (vif) => left.get(vif) ?? []);

@@ -33,6 +33,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     readDevice: unexpected,
     deviceNames: unexpected,
     uplinkOf: unexpected,
+    limitsGroups: unexpected,
     hasVnetHeader: unexpected,
     routes: unexpected,
     disableIpv6: unexpected,

@@ -20,6 +20,8 @@ export interface FakeOptions {
   readonly policy?: Partial<Policy>;
   readonly ticket?: number;
   readonly uplink?: string;
+  /** The kernel can limit the groups of a port. */
+  readonly limitsGroups?: boolean;
   /** Whether the kernel takes requests; unless told, there is no way to it. */
   readonly kernel?: 'takes' | 'refuses';
 }
@@ -77,6 +79,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
     readDevice: (name) => devices.find((one) => one.name === name),
     isOwnScript: () => true,
+    limitsGroups: () => options.limitsGroups === true,
     uplinkOf: () => options.uplink,
     hasVnetHeader: () => false,
     deviceNames: () => devices.map((one) => one.name),

@@ -7,6 +7,7 @@ import { hotplug } from '../../src/commands/hotplug.ts';
 import { Failure } from '../../src/errors.ts';
 import { parseMac } from '../../src/net/mac-address.ts';
 import { fdbRequest } from '../../src/port/fdb-request.ts';
+import { groupLimitRequest } from '../../src/port/group-limit-request.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { VifRecord } from '../../src/state/records.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
@@ -100,6 +101,41 @@ test('online: on a bridge that filters VLANs the port is pinned, and learns in t
   // The chain at the device that drops link-local frames.
   assert.equal(fake.host.state.readVif('vif1.0')?.ingress, true);
   assert.equal(fake.host.state.readVif('vif1.0')?.shared, false);
+});
+
+/** `online` with this bridge(8), twice; what the log said each time, and what was asked. */
+async function limited(t: TestContext, options: Partial<FakeOptions>): Promise<{ said: number[]; effects: string[] }> {
+  const first = setUp(t, options);
+  await hotplug(hostsOf(first), event('online'));
+  const again = fakeHost({
+    devices: [BRIDGE, VIF],
+    tools: TOOLS,
+    ticket: 11,
+    ...options,
+    directory: first.host.state.directory,
+  });
+  await hotplug(hostsOf(again), event('online'));
+  const said = [first, again].map(({ log }) => log.filter(({ text }) => text.includes('multicast groups')).length);
+  return { said, effects: [...first.effects, ...again.effects].filter((one) => /mcast_max_groups|2a0040/.test(one)) };
+}
+
+const LIMIT = 'bridge link set dev vif1.0 mcast_max_groups 64';
+/** iproute2 before 6.3: its usage, and the rest of the batch is not done. */
+const oldBridge: Tool = (_, { input = '' }) =>
+  input.includes('mcast_max_groups') ? { status: 255, stderr: 'Usage: bridge link set dev DEV' } : {};
+
+test('online: the port has a limit of multicast groups, by bridge(8) or by the kernel itself', async (t) => {
+  assert.deepEqual(await limited(t, { limitsGroups: true }), { said: [0, 0], effects: [LIMIT, LIMIT] });
+  const { effects, said } = await limited(t, { limitsGroups: true, kernel: 'takes' });
+  assert.deepEqual(said, [0, 0]);
+  const request = Buffer.from(groupLimitRequest(VIF.ifindex, 64)).toString('hex');
+  assert.deepEqual(effects, [`rtnetlink ${request}`, `rtnetlink ${request}`]);
+});
+
+test('online: where there is no such limit the log says so once, and the port is in service', async (t) => {
+  assert.deepEqual(await limited(t, {}), { said: [1, 0], effects: [] });
+  const tools = { ...TOOLS, bridge: oldBridge };
+  assert.deepEqual(await limited(t, { limitsGroups: true, tools }), { said: [1, 0], effects: [LIMIT] });
 });
 
 test('online: where the runtime can ask the kernel itself, the forwarding entry needs no program', async (t) => {

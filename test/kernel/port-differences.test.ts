@@ -4,7 +4,16 @@ import test from 'node:test';
 import { parseMac } from '../../src/net/mac-address.ts';
 import { differences, type SeenPort } from '../../src/port/differences.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
-import { ADDRESSES, ENTRIES, LINKS, readAddresses, readEntries, readLinks } from '../../src/port/seen-port.ts';
+import {
+  ADDRESSES,
+  BRIDGE_LINKS,
+  ENTRIES,
+  LINKS,
+  readAddresses,
+  readEntries,
+  readGroups,
+  readLinks,
+} from '../../src/port/seen-port.ts';
 import { type PortSetup, type WishedPort, wishPort } from '../../src/port/wished-port.ts';
 import { type Dom0, obstacle, openDom0 } from './dom0.ts';
 
@@ -21,6 +30,7 @@ async function seen({ ns }: Dom0, ifindex: number): Promise<SeenPort> {
     link,
     bridge: links.find(({ name }) => name === 'br0'),
     entries: readEntries(await ns.check(ENTRIES)),
+    maxGroups: readGroups(await ns.check(BRIDGE_LINKS)).find(({ name }) => name === link.name)?.maxGroups,
     addresses: readAddresses(await ns.check(ADDRESSES)),
     ipv6: (await ns.check(['sh', '-c', `cat ${setting} 2>/dev/null || echo 1`])).trim() !== '1',
   };

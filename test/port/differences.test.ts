@@ -11,7 +11,7 @@ import {
   type SeenEntry,
   type SeenLink,
 } from '../../src/port/seen-port.ts';
-import { type PortSetup, type WishedPort, wishPort } from '../../src/port/wished-port.ts';
+import { MOST_GROUPS, type PortSetup, type WishedPort, wishPort } from '../../src/port/wished-port.ts';
 import { recorded, VERSIONS, type Version } from './recorded.ts';
 
 /** One port of the recorded namespace. */
@@ -24,6 +24,7 @@ function seen(name: string, version: Version = '6.1'): SeenPort {
     bridge: links.find((one) => one.name === 'br0'),
     entries: readEntries(recorded('fdb', version)),
     addresses: readAddresses(recorded('address', version)),
+    maxGroups: MOST_GROUPS,
     ipv6: false,
   };
 }
@@ -246,6 +247,13 @@ const CHANGES: Readonly<Record<Setting, readonly Change[]>> = {
       is: ['backup_port', 'up0', 'vif3.0', false],
     },
   ],
+  maxGroups: [
+    {
+      what: 'any number of multicast groups',
+      seen: { ...seen('vif1.0'), maxGroups: 0 },
+      is: ['mcast_max_groups', '64', '0', true],
+    },
+  ],
   hairpin: [{ what: 'hairpin', seen: withPort({ hairpin: true }), is: ['hairpin', 'off', 'on', false] }],
   isolated: [{ what: 'isolated', seen: withPort({ isolated: true }), is: ['isolated', 'off', 'on', false] }],
   flood: [{ what: 'no flood', seen: withPort({ flood: false }), is: ['flood', 'on', 'off', false] }],
@@ -403,4 +411,13 @@ test('a link that was asked for without details is not taken for a hardened one'
       ['root_block', 'not told'],
     ],
   );
+});
+
+test('a kernel or a program that tells of no limit of groups is no difference', () => {
+  assert.deepEqual(differences(wished(), { ...seen('vif1.0'), maxGroups: undefined }), []);
+});
+
+test('the groups of an unrestricted port are left alone', () => {
+  const found = differences(wished({ binding: 'unpinned' }), { ...seen('vif1.0'), maxGroups: 0 });
+  assert.ok(!found.some(({ what }) => what === 'mcast_max_groups'));
 });

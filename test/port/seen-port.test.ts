@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { readAddresses, readEntries, readLinks, type SeenLink } from '../../src/port/seen-port.ts';
+import { readAddresses, readEntries, readGroups, readLinks, type SeenLink } from '../../src/port/seen-port.ts';
 import { refusal } from '../net/refusal.ts';
 import { recorded, VERSIONS } from './recorded.ts';
 
@@ -172,3 +172,12 @@ const REFUSED: readonly (readonly [what: string, read: (text: string) => unknown
 for (const [what, read, text, because] of REFUSED) {
   test(`refused: ${what}`, () => assert.equal(refusal(read, text).message, because));
 }
+
+test('the limit of multicast groups is read where it is told (iproute2 6.15 and 6.1)', () => {
+  const of = (more: object): string =>
+    JSON.stringify([{ ifindex: 4, link: 'g1', ifname: 'v1', locked: false, ...more }]);
+  assert.deepEqual(readGroups(of({ mab: false, mcast_n_groups: 1, mcast_max_groups: 65 })), [
+    { name: 'v1', maxGroups: 65 },
+  ]);
+  assert.deepEqual(readGroups(of({})), [{ name: 'v1', maxGroups: undefined }]);
+});

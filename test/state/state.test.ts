@@ -328,3 +328,12 @@ test('a file is JSON that a person can read', (t) => {
   state.writeVif(record('vif1.0'));
   assert.match(readFileSync(join(state.directory, 'vif', 'vif1.0.json'), 'utf8'), /^\{\n "schema": 1,\n/);
 });
+
+test('what is noted is known until the next boot', (t) => {
+  const state = fresh(t);
+  assert.equal(state.isNoted('this'), false);
+  state.note('this');
+  assert.equal(state.isNoted('this'), true);
+  assert.equal(state.isNoted('that'), false);
+  assert.equal(open(state.directory, 'next').isNoted('this'), false);
+});

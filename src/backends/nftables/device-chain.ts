@@ -1,7 +1,6 @@
-import { release } from 'node:os';
+import { kernelHas } from '../../effects/kernel-release.ts';
 import type { Device } from '../../effects/sysfs.ts';
 import type { Host } from '../../host.ts';
-import { once } from '../../once.ts';
 import type { PlannedPort } from '../backend.ts';
 
 /**
@@ -15,13 +14,8 @@ import type { PlannedPort } from '../backend.ts';
  * @see kernel commit "netfilter: nf_tables: Have a list of nf_hook_ops in nft_hook" and its series (6.16)
  */
 export function dropsAtDevice(bridge: Pick<Device, 'stp'> | undefined): boolean {
-  return bridge?.stp === true || loadsWithoutDevice();
+  return bridge?.stp === true || kernelHas(6, 16);
 }
-
-const loadsWithoutDevice = once((): boolean => {
-  const [major = 0, minor = 0] = release().split('.').map(Number);
-  return major > 6 || (major === 6 && minor >= 16);
-});
 
 /** The port without the chain that its bridge is to do without. */
 export function withItsChain(host: Pick<Host, 'readDevice'>, planned: PlannedPort): PlannedPort {
