@@ -4,7 +4,7 @@ import { type Answer, checkPolicy, policyKeys, showPolicy } from './commands/pol
 import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './commands/reapply.ts';
 import { portStatus } from './commands/status.ts';
 import { syslog } from './effects/log.ts';
-import { asFailure, Failure } from './errors.ts';
+import { asFailure, FAILED, Failure } from './errors.ts';
 import type { Host } from './host.ts';
 import {
   DEFAULT_POLICY_FILE,
@@ -74,11 +74,13 @@ function program(env: Environment, version: string, end: (status: number) => voi
     .action((vifs: string[], options: CommonOptions) => runReapply(vifs, options, env));
   root
     .command('status')
-    .description('ports, guests, addresses, what is open, and what was dropped for which reason')
+    .description(
+      'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged',
+    )
     .argument('[vif]', 'only this one')
     .option('--json', 'for programs')
     .addOption(configOption())
-    .action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env));
+    .action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env, end));
   addPolicyCommands(
     root.command('policy').description('what the policy files say, and whether they can be followed'),
     env,
@@ -171,12 +173,18 @@ async function dryReapply(host: Host, device: string): Promise<string> {
   return dryRun(host, event);
 }
 
-async function runStatus(vif: string | undefined, options: CommonOptions, env: Environment): Promise<void> {
+async function runStatus(
+  vif: string | undefined,
+  options: CommonOptions,
+  env: Environment,
+  end: (status: number) => void,
+): Promise<void> {
   await withAdminHost('status', options, env, async (host) => {
     const ports = await portStatus(host, vif);
     const { statusJson, statusText } = await import('./commands/status-text.ts');
     const text = options.json === true ? statusJson(ports) : statusText(ports, process.stdout.isTTY === true);
     process.stdout.write(text);
+    if (ports.some(({ state }) => state === 'damaged')) end(FAILED);
   });
 }
 

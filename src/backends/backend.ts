@@ -41,9 +41,9 @@ export interface DropCount {
 }
 
 /** What a listing of the kernel's rules says. */
-export interface KernelDrops {
-  /** False if our part of the rules is not there. */
-  readonly present: boolean;
+export interface KernelRules {
+  /** Of vifs whose rules are not as they were loaded, by device: what is wrong, for people. */
+  readonly damages: ReadonlyMap<string, string>;
   readonly drops: readonly DropCount[];
 }
 
@@ -111,8 +111,8 @@ export interface Backend {
 
   /** The base as our state knows it, if it is of this boot, this backend and this version. */
   base(): BaseRecord | undefined;
-  /** What the kernel has dropped, by port, direction and reason. */
-  drops(records: readonly VifRecord[]): Promise<KernelDrops>;
+  /** What the kernel has dropped, by port, direction and reason, and whose rules it has lost. */
+  look(records: readonly VifRecord[]): Promise<KernelRules>;
   limits(plan: FilterPlan): readonly RuleLimit[];
   /** What `load` would load for this vif on a host that has no other. */
   loadText(planned: PlannedPort): RuleText;

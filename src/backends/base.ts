@@ -118,10 +118,13 @@ export function sentinelPrefix(holder: Holder): string {
 
 /** For the lock that all changes of the base take, whoever makes them: 50 vifs with ebtables take turns, 0.1 s each. */
 const BASE_LOCK_MS = 20_000;
+const BASE_LOCK = 'base';
+/** For who only looks. */
+const BASE_PASS_MS = 5_000;
 
 /** One run at a time that makes, changes or leaves the base, or uses ebtables. */
 export function lockBase(host: Pick<Host, 'takeLock'>): Promise<Lock> {
-  return host.takeLock('base', BASE_LOCK_MS);
+  return host.takeLock(BASE_LOCK, BASE_LOCK_MS);
 }
 
 /**
@@ -152,6 +155,12 @@ export function isLastGone(
  */
 export function leftBase({ listing: _, ...base }: BaseRecord): BaseRecord {
   return { ...base, sentinel: 'left', exempt: [] };
+}
+
+/** Waits for the run that changes the base, if there is one; not for ever. */
+export async function passBase({ locks }: Pick<Host, 'locks'>): Promise<void> {
+  if (!locks.isClaimed(BASE_LOCK)) return;
+  await locks.pass(BASE_LOCK, BASE_PASS_MS).catch(() => undefined);
 }
 
 /** What earlier runs may have loaded for a vif: nothing outlives the kernel. */

@@ -37,6 +37,8 @@ interface Candidate extends Known {
 export async function reapply(given: Host, device: string): Promise<void> {
   const name = parseInterfaceName(device, 'the command line');
   const host = await withRules(given);
+  // What it stands on: a rule of its own in a chain that nobody comes to any more would repair nothing.
+  await holding(await lockBase(host), () => host.rules.repair());
   await reapplyAlone(host, candidateNamed(host, name), () => true);
 }
 

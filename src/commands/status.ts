@@ -8,8 +8,10 @@ import { hasBlocks } from '../filter/own-terms.ts';
 import type { FilterSwitch } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
-import { liveRecords, readOnce } from '../state/present-devices.ts';
+import { indexOfGroup } from '../port/guest-group.ts';
+import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { portDamage } from '../vif/port-damage.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
 
 /** What one port looks like to an admin. */
@@ -19,7 +21,7 @@ export interface PortStatus {
   /**
    * - `managed`: our rules are loaded for it; - `unmanaged`: a vif* port no run has configured;
    * - `exempt`: the same, unfiltered although the policy closes such ports, because another script started it;
-   * - `damaged`: configured, but the kernel has lost our rules.
+   * - `damaged`: configured, but somebody has changed the port or its rules since.
    */
   readonly state: 'managed' | 'exempt' | 'unmanaged' | 'damaged';
   readonly bridge: string | undefined;
@@ -42,7 +44,9 @@ export interface PortStatus {
  */
 export async function portStatus(given: Host, wanted: string | undefined): Promise<PortStatus[]> {
   const host = withKnownRules(readOnce(given));
-  const records = liveRecords(host);
+  const live = liveVifs(host);
+  const records = live.map(({ record, device }) => ({ ...record, name: device.name }));
+  const changed = new Map(live.map(({ record, device }) => [record.device, portDamage(record, device)]));
   const byIndex = new Map(records.map((record) => [record.ifindex, record]));
   const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isGuestPort)])].sort(
     byNumbers,
@@ -54,7 +58,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
   if (wanted !== undefined && ports.length === 0) {
     throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
   }
-  const kernel = await host.rules.drops(records);
+  const kernel = await host.rules.look(records);
   const drops = dropsByPort(kernel.drops);
   const guests = await guestNames(
     host,
@@ -69,7 +73,8 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
     const seal = record === undefined ? undefined : wrong.get(record.device);
-    const rules = record === undefined ? unconfigured : kernel.present ? 'managed' : 'damaged';
+    const lost = record === undefined ? undefined : (kernel.damages.get(record.device) ?? changed.get(record.device));
+    const rules = record === undefined ? unconfigured : lost === undefined ? 'managed' : 'damaged';
     return {
       name: device.name,
       device: record?.device ?? device.name,
@@ -80,7 +85,10 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       mac: record?.values.mac,
       addresses: record === undefined ? [] : recordAddresses(host, record),
       mode: record?.mode,
-      warnings: [...warningsOf(host, device.name, rules, record), ...(seal === undefined ? [] : [seal.text])],
+      warnings: [
+        ...(lost === undefined ? warningsOf(host, device, rules, record) : [damaged(device, lost)]),
+        ...(seal === undefined ? [] : [seal.text]),
+      ],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };
@@ -111,11 +119,20 @@ function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops']
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */
 const { compare: byNumbers } = new Intl.Collator('en', { numeric: true });
 
-function warningsOf(host: Managed, name: string, state: PortStatus['state'], record: VifRecord | undefined): string[] {
+function damaged({ name }: Device, what: string): string {
+  return `damaged: ${what}; repair with: vif-bridge reapply ${name}`;
+}
+
+function warningsOf(
+  host: Managed,
+  { name, group = 0 }: Device,
+  state: PortStatus['state'],
+  record: VifRecord | undefined,
+): string[] {
   const takeOver = `take it over with: vif-bridge reapply ${name}`;
   if (state === 'exempt') return [`unfiltered: Xen started it with another script; ${takeOver}`];
-  if (state === 'damaged') return ['not filtered: the rules are gone; repair with: vif-bridge reapply --all'];
   if (state === 'unmanaged') {
+    if (indexOfGroup(group) !== undefined) return ['closed: its configuration failed, or it has been offline'];
     return [
       host.policy.unmanaged === 'open'
         ? `unfiltered: no run of this program has configured it (unmanaged = open); ${takeOver}`

@@ -22,6 +22,8 @@ export interface Device {
   readonly group: number;
   /** Free text of `ip link set alias`: what a renamed port was called first. */
   readonly alias?: string | undefined;
+  /** Only of a port of a bridge: the bridge learns from it. */
+  readonly learning?: boolean | undefined;
 }
 
 const NET = '/sys/class/net';
@@ -34,13 +36,15 @@ export function readDevice(name: string): Device | undefined {
   if (ifindex === undefined) return undefined;
   // An error for every port that is no bridge would cost more than all that is read of it.
   const stp = existsSync(`${NET}/${name}/bridge`) ? read('bridge/stp_state') : undefined;
+  const master = linkName(`${NET}/${name}/master`);
+  const learning = master !== undefined && existsSync(`${NET}/${name}/brport`) ? read('brport/learning') : undefined;
   return {
     name,
     ifindex: Number(ifindex),
     mac: read('address') ?? '',
     mtu: Number(read('mtu') ?? 0),
     up: (Number(read('flags') ?? 0) & IFF_UP) !== 0,
-    master: linkName(`${NET}/${name}/master`),
+    master,
     isBridge: stp !== undefined,
     stp: stp !== undefined && stp !== '0',
     // Absent where the kernel's bridges cannot.
@@ -48,6 +52,7 @@ export function readDevice(name: string): Device | undefined {
     xenbus: existsSync(`${NET}/${name}/device`) ? linkName(`${NET}/${name}/device`) : undefined,
     group: Number(read('netdev_group') ?? 0),
     alias: read('ifalias') || undefined,
+    learning: learning === undefined ? undefined : learning === '1',
   };
 }
 

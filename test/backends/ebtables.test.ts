@@ -247,12 +247,19 @@ for (const variant of ['nft', 'legacy'] as const) {
       const policy = { unmanaged: 'closed', ebtables_gaps: gaps } as const;
       const plan = planOf('vif1.0', ip, noIp);
       const chains = Object.values(chainsOfPlan(plan, policy)).flatMap((one) => one.chains);
-      const port = { device: 'vif1.0', name: 'web0', open: noIp === 'unrestricted', chains: [] };
+      const port = {
+        device: 'vif1.0',
+        name: 'web0',
+        open: noIp === 'unrestricted',
+        chains: [],
+        macs: plan.terms.values.mac,
+      };
       const listings: string[] = [];
       for (const jumps of [0, 1]) {
         const load = {
           ports: [port],
           exempt: ['vif9.0'],
+          neighbours: ['up0'],
           policy,
           chains,
           stale: [],

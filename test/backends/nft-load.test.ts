@@ -4,11 +4,11 @@ import test, { type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { PlannedPort } from '../../src/backends/backend.ts';
 import {
-  LIST_DROPS,
   LIST_INGRESS,
-  LIST_UNMANAGED_DROPS,
+  LIST_TABLE,
   parseDrops,
   parseIngressDrops,
+  parseSets,
   parseUnmanagedDrops,
 } from '../../src/backends/nftables/counters.ts';
 import { baseText, leaveText, portText } from '../../src/backends/nftables/text.ts';
@@ -196,11 +196,12 @@ test('the counters are read as nft prints them', { skip }, async (t) => {
     `add element bridge xen-vif drops { ${group} . 0x0fff, 7 . ${code('from-guest', 'ip-src')} }\n`,
     `add element bridge xen-vif drops-unmanaged { "vif2.0" . ${code('to-guest', 'unmanaged')} counter packets 1 bytes 60 }\n`,
   );
-  assert.deepEqual(parseDrops(await ns.check(['nft', ...LIST_DROPS])), [
+  const sets = parseSets(await ns.check(['nft', ...LIST_TABLE]));
+  assert.deepEqual(parseDrops(sets), [
     { ifindex: index('vif1.0'), direction: 'from-guest', reason: 'ip-src', packets: 3, bytes: 180 },
   ]);
   const unmanaged = [{ ifindex: index('vif2.0'), direction: 'to-guest', reason: 'unmanaged', packets: 1, bytes: 60 }];
-  assert.deepEqual(parseUnmanagedDrops(await ns.check(['nft', ...LIST_UNMANAGED_DROPS]), index), unmanaged);
+  assert.deepEqual(parseUnmanagedDrops(sets, index), unmanaged);
   assert.deepEqual(parseIngressDrops(await ns.check(['nft', ...LIST_INGRESS]), index), []);
 });
 

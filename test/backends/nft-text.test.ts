@@ -4,7 +4,7 @@ import type { PlannedPort } from '../../src/backends/backend.ts';
 import { baseDigest, renderBase } from '../../src/backends/nftables/base-text.ts';
 import { nftBlock, nftValue } from '../../src/backends/nftables/fields.ts';
 import { INDEX_HASH } from '../../src/backends/nftables/index-hash.ts';
-import { FLAG_SETS, OWN_SETS } from '../../src/backends/nftables/own.ts';
+import { FLAG_SETS, OWN_SETS, PORTS_SET } from '../../src/backends/nftables/own.ts';
 import { renderMatch } from '../../src/backends/nftables/stages.ts';
 import { baseText, leaveText, portText } from '../../src/backends/nftables/text.ts';
 import type { OwnTerms } from '../../src/filter/own-terms.ts';
@@ -91,7 +91,10 @@ test('a value that is compared with an own one has a set of its kind', () => {
     assert.match(key, kinds[set] ?? /never/, `${key} in ${set}`);
     seen.add(set);
   }
-  assert.deepEqual([...seen].sort(), OWN_SETS.map(({ name }) => name).sort());
+  assert.deepEqual(
+    [...seen, PORTS_SET].sort(),
+    OWN_SETS.map(({ name }) => name).sort(),
+  );
 });
 
 const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [

@@ -54,7 +54,7 @@ export function nothing(): Backend {
     leaveAfterLast: never,
     ahead: () => {},
     base: () => undefined,
-    drops: never,
+    look: never,
     limits: () => [{ accepted: true, text: 'nothing is filtered' }],
     loadText: ({ port }) => ({ title: 'nothing', text: \`for \${port.name}\`, notes: [] }),
     removalText: () => ({ title: 'nothing', text: '', notes: [] }),
@@ -118,7 +118,7 @@ const EXAMPLES: Readonly<Record<string, Edits>> = {
     'src/command-line.ts': [
       behind("import { portStatus } from './commands/status.ts';", "import { verify } from './commands/verify.ts';"),
       behind(
-        '.action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env));',
+        '.action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env, end));',
         '  root',
         "    .command('verify')",
         "    .description('compare what is with what should be')",

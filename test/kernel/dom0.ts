@@ -194,7 +194,11 @@ export async function openDom0(t: Scope, options: Dom0Options = {}): Promise<Dom
     admin: (args, more = {}) =>
       ns.run([LAUNCHER, ...args], { timeoutMs: 60_000, ...more, env: { ...PLAIN_ENV, ...own, ...more.env } }),
     async status() {
-      return JSON.parse(await ns.check([LAUNCHER, 'status', '--json'], { env: { ...PLAIN_ENV, ...own } })) as Port[];
+      const result = await ns.run([LAUNCHER, 'status', '--json'], { env: { ...PLAIN_ENV, ...own } });
+      const ports = JSON.parse(result.stdout) as Port[];
+      const damaged = ports.some((port) => port.state === 'damaged');
+      if (result.status !== (damaged ? 1 : 0)) throw new Error(`status ended with ${result.status}: ${result.stderr}`);
+      return ports;
     },
     key: (domid, key) => store.read(`${backendPath(domid, 0, store.domid)}/${key}`),
     frontendKey: (domid, key) => store.read(`${frontendPath(domid)}/${key}`),

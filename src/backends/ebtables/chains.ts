@@ -45,9 +45,10 @@ function sampleRules(policy: RulePolicy): string {
   const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01' }, 'sample');
   const plan = { device, mode: 'mac-only', terms: macOnlyTerms(vif, ['192.0.2.255']) } as const;
   const load: EbtLoad = {
-    ports: [{ device, name: device, open: false, chains: [] }],
+    ports: [{ device, name: device, open: false, chains: [], macs: plan.terms.values.mac }],
     exempt: [],
     policy,
+    neighbours: [],
     chains: Object.values(chainsOf(plan, policy)).flatMap((one) => one.chains),
     stale: [],
     jumps: () => 1,

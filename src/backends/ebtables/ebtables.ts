@@ -17,13 +17,14 @@ import {
   reportBase,
 } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
+import { neighbours } from '../neighbours.ts';
 import { chainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
-import { readDrops } from './drops.ts';
 import { countJumps, vifChains } from './listing.ts';
+import { look } from './look.ts';
 import { type EbtPorts, ebtPorts } from './ports.ts';
 import type { EbtChain } from './stages.ts';
 import { type Ebt, isRefusal, listing, restore, retried, withForeignLock, withTables } from './tables.ts';
-import { type EbtHook, type EbtPort, renderChains, renderLoad } from './text.ts';
+import { type EbtHook, type EbtPort, MOVED_CHAIN, renderChains, renderLoad } from './text.ts';
 
 /** So many vifs' chains are loaded at once when everything is made anew. */
 const PORTION = 25;
@@ -51,7 +52,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     leaveAfterLast: () => leaveAfterLast(ebt),
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
-    drops: (records) => readDrops(ebt, records),
+    look: (records) => look(ebt, records),
     limits: (plan) => limitsOfPlan(plan, host.policy),
     loadText: (planned) => loadText(ebt, planned),
     removalText: (leaving) => removalText(ebt, leaving),
@@ -85,8 +86,9 @@ async function removeAll(host: Host, tools: EbtTools): Promise<void> {
           ports: [],
           exempt: [],
           policy: { unmanaged: 'closed' },
+          neighbours: [],
           chains: [],
-          stale: vifChains(nat),
+          stale: [...vifChains(nat), ...(nat.has(MOVED_CHAIN) ? [MOVED_CHAIN] : [])],
           jumps: (hook) => countJumps(hook.table === 'nat' ? nat : filter, hook),
           leave: true,
         },
@@ -151,6 +153,7 @@ async function loadChange(ebt: Ebt, ports: EbtPorts, what: Change, exempt: BaseR
         ports: present,
         exempt: exemptNames(ebt, exempt, present),
         policy: host.policy,
+        neighbours: neighbours(host, present),
         chains,
         stale: (before?.chains ?? []).filter((name) => !names.has(name)),
         jumps: () => 1,
@@ -191,6 +194,7 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
         ports: present,
         exempt: exemptNames(ebt, base.exempt, present),
         policy: host.policy,
+        neighbours: neighbours(host, present),
         chains: [],
         stale: vifChains(nat).filter((name) => !names.has(name)),
         jumps: (hook: EbtHook) => countJumps(hook.table === 'nat' ? nat : filter, hook),
@@ -220,6 +224,7 @@ function portOf({ port, plan }: PlannedPort, chains: readonly EbtChain[]): EbtPo
     name: port.name,
     open: plan.terms.flags.includes('open'),
     chains: chains.map((chain) => chain.name),
+    macs: plan.terms.values.mac,
   };
 }
 
@@ -256,6 +261,9 @@ function textOf(
   }: { readonly chains: readonly EbtChain[]; readonly stale: readonly string[]; readonly limits: readonly string[] },
 ): RuleText {
   const jumps = currentBase(host, holder) === undefined ? 0 : 1;
-  const load = renderLoad({ ports, exempt: [], policy: host.policy, chains, stale, jumps: () => jumps }, tools.variant);
+  const load = renderLoad(
+    { ports, exempt: [], policy: host.policy, neighbours: [], chains, stale, jumps: () => jumps },
+    tools.variant,
+  );
   return { title: `${tools.restore} --noflush`, text: limits.join('') + load, notes: [] };
 }

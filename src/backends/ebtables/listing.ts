@@ -66,6 +66,11 @@ export function chainDrops(
   return [...sums].map(([reason, sum]) => ({ direction, reason, ...sum }));
 }
 
+/** True if all chains are there with all their rules. */
+export function isWhole(listing: EbtListing, chains: readonly EbtChain[]): boolean {
+  return chains.every(({ name, rules }) => listing.get(name)?.length === rules.length);
+}
+
 /** What the link-local chains of the filter table have dropped for one port. */
 export function linkLocalDrops(listing: EbtListing, port: EbtPort): Omit<DropCount, 'ifindex'>[] {
   if (closedPorts([port]).length === 0) return [];

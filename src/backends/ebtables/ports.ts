@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { asFailure } from '../../errors.ts';
-import { array, boolean, object, type Reader, readJson, string } from '../../json/reader.ts';
+import { array, boolean, object, optional, type Reader, readJson, string } from '../../json/reader.ts';
 import { isAnything, list, placeOf, readText, remove, writeText } from '../../state/files.ts';
 import type { State } from '../../state/state.ts';
 import type { EbtPort } from './text.ts';
@@ -27,6 +27,7 @@ const PORT: Reader<EbtPort> = object((get) => ({
   name: get('name', string),
   open: get('open', boolean),
   chains: get('chains', array(string)),
+  macs: get('macs', optional(array(string))),
 }));
 
 export function ebtPorts(state: Pick<State, 'directory'>): EbtPorts {

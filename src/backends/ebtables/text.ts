@@ -13,6 +13,8 @@ export interface EbtPort {
   /** Not filtered at all (`no_ip = unrestricted`): link-local frames too. */
   readonly open: boolean;
   readonly chains: readonly string[];
+  /** Its own MACs; a record of an earlier version has none. */
+  readonly macs?: readonly string[] | undefined;
 }
 
 /** How a frame comes to us: a table's built-in chain, and what it jumps to. */
@@ -37,6 +39,8 @@ export const EBT_HOOKS = {
 
 /** The chains that hold a rule for every vif. */
 export const PORT_CHAINS = { in: 'xen-vif/in-ports', out: 'xen-vif/out-ports' } as const;
+/** What comes with the MAC of a vif of ours, and not from its port. */
+export const MOVED_CHAIN = 'xen-vif/moved';
 
 const LINK_LOCAL = `${LINK_LOCAL_MAC[1]}/${LINK_LOCAL_MAC[0]}`;
 
@@ -47,6 +51,8 @@ export interface EbtLoad {
   /** Ports that are not filtered although others that nobody configured are closed. */
   readonly exempt: readonly string[];
   readonly policy: Pick<SharedPolicy<'ebtables'>, 'unmanaged'>;
+  /** Ports that are nobody's guest: the uplinks. */
+  readonly neighbours: readonly string[];
   /** Chains to make or to fill anew. */
   readonly chains: readonly EbtChain[];
   /** Chains that are in the kernel and are to go. */
@@ -88,13 +94,14 @@ export function renderLoad(load: EbtLoad, variant: EbtTools['variant']): string 
     ...linkLocalRules(localOut.chain, '-o', load),
     '*nat',
     '# The way of a frame: hook, port, the chains of its vif.',
-    ...declare([fromGuest.chain, toGuest.chain], 'RETURN'),
+    ...declare([fromGuest.chain, toGuest.chain, MOVED_CHAIN], 'RETURN'),
     // Who is not ours goes on to what others have in these tables.
     ...declare([PORT_CHAINS.in, PORT_CHAINS.out], load.policy.unmanaged === 'open' ? 'RETURN' : 'DROP'),
     ...declareAll(load.chains, declare),
     ...[fromGuest, toGuest].flatMap((hook) => [...unhook(hook, load), enterHook(hook)]),
     ...hookRules(fromGuest.chain, PORT_CHAINS.in, '-i', load),
     ...hookRules(toGuest.chain, PORT_CHAINS.out, '-o', load),
+    ...movedRules(fromGuest.chain, load),
     ...portRules('from-guest', '-i', load),
     ...portRules('to-guest', '-o', load),
     ...load.chains.flatMap(chainRules),
@@ -128,6 +135,36 @@ function hookRules(chain: string, ports: string, by: '-i' | '-o', load: EbtLoad)
   return [
     `-A ${chain} ${by} ${GUEST_PORTS.ebtables} -j ${ports}`,
     ...renamed.map((name) => `-A ${chain} ${by} ${name} -j ${ports}`),
+  ];
+}
+
+/**
+ * A port that somebody has renamed is known by its name no more: what it sends with its own MAC is dropped here, and
+ * other MACs by the bridge (`locked`, kernel 5.18). A guest that runs elsewhere by now has that MAC too: what comes by
+ * an uplink is not looked at. Most MACs begin alike, so others' frames see one rule.
+ */
+function movedRules(chain: string, load: EbtLoad): string[] {
+  const macs = [...new Set(closedPorts(load.ports).flatMap((port) => port.macs ?? []))];
+  const makers = [...new Set(macs.map((mac) => mac.slice(0, MAKER.length)))];
+  if (macs.length === 0) return [];
+  return [
+    ...load.neighbours.map((name) => `-A ${chain} -i ${name} -j RETURN`),
+    ...makers.map((maker) => `-A ${chain} -s ${maker}:00:00:00/${MAKER}:00:00:00 -j ${MOVED_CHAIN}`),
+    ...macs.map((mac) => `-A ${MOVED_CHAIN} -s ${mac} -j DROP`),
+  ];
+}
+
+/** The part of a MAC that names who made the card. */
+const MAKER = 'ff:ff:ff';
+
+/** The rules by which a port's frames come to its chains. */
+export function portJumps({ name, device }: EbtPort): { readonly chain: string; readonly text: string }[] {
+  const from = isGuestPort(name) ? GUEST_PORTS.ebtables : name;
+  return [
+    { chain: EBT_HOOKS.in.chain, text: `-i ${from} -j ${PORT_CHAINS.in}` },
+    { chain: EBT_HOOKS.out.chain, text: `-o ${from} -j ${PORT_CHAINS.out}` },
+    { chain: PORT_CHAINS.in, text: `-i ${name} -j ${mainChain(device, 'from-guest')}` },
+    { chain: PORT_CHAINS.out, text: `-o ${name} -j ${mainChain(device, 'to-guest')}` },
   ];
 }
 

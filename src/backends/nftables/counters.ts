@@ -1,31 +1,38 @@
 import { type Direction, reasonOfCode } from '../../filter/reasons.ts';
 import { indexOfGroup } from '../../port/guest-group.ts';
 import type { DropCount } from '../backend.ts';
+import { INGRESS_TABLE, TABLE } from './base-text.ts';
 
-/** The calls that make nft print what it counted, as JSON (libnftables-json(5)). */
-export const LIST_DROPS = ['-j', 'list', 'set', 'bridge', 'xen-vif', 'drops'] as const;
-/** One set a call: nft 1.0.6 finds only the last of several. */
-export const LIST_UNMANAGED_DROPS = ['-j', 'list', 'set', 'bridge', 'xen-vif', 'drops-unmanaged'] as const;
-export const LIST_INGRESS = ['-j', 'list', 'table', 'netdev', 'xen-vif'] as const;
+/** The calls that make nft print all that is ours, as JSON (libnftables-json(5)). */
+export const LIST_TABLE = ['-j', 'list', 'table', ...TABLE.split(' ')] as const;
+export const LIST_INGRESS = ['-j', 'list', 'table', ...INGRESS_TABLE.split(' ')] as const;
 
 interface Counter {
   readonly packets?: number;
   readonly bytes?: number;
 }
-interface DropsJson {
+/** A value alone, or beside others in a key, or with a counter around it. */
+interface ElementJson {
+  readonly concat?: readonly unknown[];
+  readonly elem?: { readonly val?: { readonly concat?: readonly unknown[] }; readonly counter?: Counter };
+}
+interface ListingJson {
   readonly nftables?: readonly {
-    readonly set?: {
-      readonly elem?: readonly {
-        readonly elem?: { readonly val?: { readonly concat?: readonly unknown[] }; readonly counter?: Counter };
-      }[];
-    };
+    readonly set?: { readonly name?: string; readonly elem?: readonly (ElementJson | number | string)[] };
     readonly rule?: { readonly chain?: string; readonly expr?: readonly { readonly counter?: Counter }[] };
   }[];
 }
 
+/** What `LIST_TABLE` printed, by set. */
+export type ListedSets = ReadonlyMap<string, readonly unknown[]>;
+
+export function parseSets(json: string): ListedSets {
+  return new Map(entries(json).flatMap(({ set }) => (set?.name === undefined ? [] : [[set.name, set.elem ?? []]])));
+}
+
 /** Reads the set `drops`, in which a port is its interface group. */
-export function parseDrops(json: string): DropCount[] {
-  return parseCounts(json, (group) => indexOfGroup(Number(group)));
+export function parseDrops(sets: ListedSets): DropCount[] {
+  return parseCounts(sets.get('drops') ?? [], (group) => indexOfGroup(Number(group)));
 }
 
 /**
@@ -33,13 +40,29 @@ export function parseDrops(json: string): DropCount[] {
  *
  * @param indexOf the interface index of a name
  */
-export function parseUnmanagedDrops(json: string, indexOf: (name: string) => number | undefined): DropCount[] {
-  return parseCounts(json, indexOf);
+export function parseUnmanagedDrops(sets: ListedSets, indexOf: (name: string) => number | undefined): DropCount[] {
+  return parseCounts(sets.get('drops-unmanaged') ?? [], indexOf);
 }
 
-function parseCounts(json: string, indexOf: (port: string) => number | undefined): DropCount[] {
-  const elements = entries(json).flatMap((entry) => entry.set?.elem ?? []);
-  return elements.flatMap(({ elem }): DropCount[] => {
+/** How many elements of each set begin with each port, or are it: `own-ip 1073741830`. */
+export function countElements(sets: ListedSets): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const [set, elements] of sets) {
+    for (const element of elements) {
+      const first = isElement(element) ? element.concat?.[0] : element;
+      const key = `${set} ${String(first)}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+function isElement(element: unknown): element is ElementJson {
+  return typeof element === 'object' && element !== null;
+}
+
+function parseCounts(elements: readonly unknown[], indexOf: (port: string) => number | undefined): DropCount[] {
+  return elements.filter(isElement).flatMap(({ elem }): DropCount[] => {
     const [port, code] = elem?.val?.concat ?? [];
     const ifindex = indexOf(String(port));
     const what = reasonOfCode(Number(code));
@@ -59,6 +82,11 @@ export function parseIngressDrops(json: string, indexOf: (device: string) => num
   });
 }
 
-function entries(json: string): NonNullable<DropsJson['nftables']> {
-  return (JSON.parse(json) as DropsJson).nftables ?? [];
+/** The devices whose ingress chains have their rule; nft 1.0.6 does not tell where a chain stands. */
+export function parseIngressChains(json: string): ReadonlySet<string> {
+  return new Set(entries(json).flatMap(({ rule }) => rule?.chain ?? []));
+}
+
+function entries(json: string): NonNullable<ListingJson['nftables']> {
+  return (JSON.parse(json) as ListingJson).nftables ?? [];
 }

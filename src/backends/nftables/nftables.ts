@@ -8,7 +8,7 @@ import { currentBase, isLastGone, leftBase, lockBase, sentinelPrefix } from '../
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
-import { readDrops } from './drops.ts';
+import { look } from './look.ts';
 import { baseText, ingressText, leaveText, portText } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
 
@@ -36,7 +36,7 @@ export function nftables(host: Host, former: Former): Backend {
     leaveAfterLast: () => leaveAfterLast(nft),
     ahead: () => host.ahead('nft', NFT),
     base: () => currentBase(host, nft.holder),
-    drops: (records) => readDrops(nft, records),
+    look: (records) => look(nft, records),
     limits: () => [],
     loadText: (planned) => loadText(nft, planned),
     removalText: (leaving) => ({ title: TITLE, text: leaveText(leaving, knownSentinel(nft)), notes: [] }),

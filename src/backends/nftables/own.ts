@@ -1,7 +1,9 @@
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction } from '../../filter/reasons.ts';
 import type { Field, OwnAddress, OwnFlag, OwnValue } from '../../filter/stage.ts';
+import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import { addressHex, nftBare, nftName } from './fields.ts';
+import { INDEX_HASH, indexHash } from './index-hash.ts';
 
 /**
  * What vifs own, as elements of sets that all vifs share. Every key begins with the interface group that is the
@@ -13,6 +15,10 @@ import { addressHex, nftBare, nftName } from './fields.ts';
 
 /** How a port is named in the sets: its interface group, as a number. */
 export type PortKey = string;
+
+export function keyOf(ifindex: number | undefined): PortKey {
+  return String(guestGroup(ifindex));
+}
 
 /** The port a frame is judged for: where it came in, or where it is about to leave. */
 export const PORT: Readonly<Record<Direction, string>> = { 'from-guest': 'iifgroup', 'to-guest': 'oifgroup' };
@@ -40,7 +46,7 @@ const each = (values: readonly string[] = []): readonly string[] => values;
 
 /**
  * Raw sets are for fields that nft reads as plain bits. A MAC in the key saves asking for it alone: in ordinary traffic
- * MAC and address are one question.
+ * MAC and address are one question. `ports` tells a port of ours whatever group or name somebody has given it.
  */
 const SETS = {
   mac: {
@@ -98,7 +104,15 @@ const SETS = {
     type: 'type devgroup . ipv4_addr',
     elements: (port, { values }) => each(values.broadcast).map((address) => `${port} . ${address}`),
   },
+  ports: {
+    name: 'ports',
+    type: INDEX_HASH.type,
+    elements: (port) => [indexHash(indexOfGroup(Number(port)) ?? 0)],
+  },
 } as const satisfies Readonly<Record<string, OwnSet>>;
+
+/** Where a port of ours is found by its interface index. */
+export const PORTS_SET = SETS.ports.name;
 
 /** All sets but those of flags, in the order in which they are declared. */
 export const OWN_SETS: readonly OwnSet[] = Object.values(SETS);

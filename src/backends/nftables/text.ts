@@ -1,6 +1,5 @@
 import type { LoadedTerms, OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
-import { guestGroup } from '../../port/guest-group.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
 import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
 import {
@@ -11,13 +10,15 @@ import {
   renderIngress,
   renderIngressRemoval,
 } from './elements.ts';
-import { type Elements, elementsOf, FLAG_SETS, OWN_SETS, type PortKey } from './own.ts';
+import { type Elements, elementsOf, FLAG_SETS, keyOf, OWN_SETS } from './own.ts';
 
 /** What the shared part of the rules needs. */
 export interface BaseOptions {
   readonly sentinel: string;
   readonly policy: BasePolicy;
   readonly exempt: readonly number[];
+  /** See renderBase. */
+  readonly neighbours?: readonly string[];
   /** True to replace whatever is there; false to fill the present table of the same sentinel anew, losing no frame. */
   readonly fresh: boolean;
 }
@@ -26,7 +27,7 @@ export interface BaseOptions {
  * Text for `nft -f -` that starts anew: all rules and ports of ours in the kernel are replaced by what it and the
  * `portText`s behind it say, in the same transaction.
  */
-export function baseText({ sentinel, policy, exempt, fresh }: BaseOptions): string {
+export function baseText({ sentinel, policy, exempt, neighbours, fresh }: BaseOptions): string {
   const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), ...(policy.unmanaged === 'open' ? [] : [EXEMPT_SET])];
   return text([
     '# The part that all vifs share.',
@@ -37,7 +38,7 @@ export function baseText({ sentinel, policy, exempt, fresh }: BaseOptions): stri
           `flush table ${TABLE}`,
           ...sets.map((set) => `flush set ${TABLE} ${set}`),
         ]),
-    renderBase(sentinel, policy),
+    renderBase(sentinel, policy, neighbours),
     ...renderExempt(exempt),
   ]);
 }
@@ -76,10 +77,6 @@ export function leaveText({ device, loaded, hadIngress }: LeavingPort, sentinel:
 /** Text that lets a port that had a pinned address live beside another one with the same MAC. */
 export function ingressText(device: string, name: string): string {
   return text(renderIngress(device, name));
-}
-
-function keyOf(ifindex: number | undefined): PortKey {
-  return String(guestGroup(ifindex));
 }
 
 /** Nothing can be stale then; the ordinary case of a re-apply. */

@@ -8,6 +8,7 @@ import type { Former } from '../backend.ts';
 import {
   currentBase,
   type Holder,
+  isLastGone,
   leaveFormer,
   leavingPort,
   lockBase,
@@ -16,6 +17,7 @@ import {
   reportBase,
   sentinelPrefix,
 } from '../base.ts';
+import { neighbours } from '../neighbours.ts';
 import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
@@ -150,6 +152,8 @@ async function reload(nft: Nft): Promise<void> {
 export async function repairBase(nft: Nft): Promise<void> {
   const { host, holder } = nft;
   const base = currentBase(host, holder);
+  // Nobody is there: the first load makes it.
+  if (base === undefined && isLastGone(host)) return;
   if (base?.listing !== undefined && base.listing === (await sharedRules(host))) return;
   await reload(nft);
 }
@@ -179,7 +183,7 @@ const LIST_SHARED = ['-s', '-t', 'list', 'table', ...TABLE.split(' ')] as const;
  * cannot be listed. Only ever compared with another one of the same nft, so no difference between versions matters but
  * for one needless repair after an upgrade.
  */
-async function sharedRules(host: Host): Promise<string | undefined> {
+export async function sharedRules(host: Host): Promise<string | undefined> {
   const result = await host.run('nft', LIST_SHARED, { timeoutMs: LIST_MS, mostBytes: LISTING_BYTES });
   if (result.status !== 0) return undefined;
   return textDigest(result.stdout);
@@ -192,6 +196,8 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
       sentinel: base.sentinel,
       policy: host.policy,
       exempt: base.exempt.map((port) => port.ifindex),
+      // The third one to be asked for would cost as much as it is to save.
+      neighbours: neighbours(host, records, new Set(records.map(({ bridge }) => bridge))).slice(0, 2),
       fresh,
     }),
     ...ports.map((planned) => portText(withItsChain(host, planned), undefined)),

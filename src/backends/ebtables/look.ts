@@ -1,0 +1,49 @@
+import type { VifRecord } from '../../state/records.ts';
+import type { DropCount, KernelRules } from '../backend.ts';
+import { currentBase, recordedPort } from '../base.ts';
+import { chainsOf } from './chains.ts';
+import { chainDrops, countJumps, type EbtListing, isWhole, linkLocalDrops } from './listing.ts';
+import { ebtPorts } from './ports.ts';
+import { type Ebt, listing } from './tables.ts';
+import { EBT_HOOKS, type EbtPort, portJumps } from './text.ts';
+
+/** What the rules have counted, and whose are gone, by two listings. What a rule counts for follows from the plan. */
+export async function look({ host, tools, holder }: Ebt, records: readonly VifRecord[]): Promise<KernelRules> {
+  const all = (text: string): KernelRules => ({
+    damages: new Map(records.map(({ device }) => [device, text])),
+    drops: [],
+  });
+  if (currentBase(host, holder) === undefined) return all('the rules are gone');
+  const nat = await listing(host, tools, 'nat');
+  const filter = await listing(host, tools, 'filter');
+  const hooks = Object.values(EBT_HOOKS);
+  if (hooks.some((hook) => countJumps(hook.table === 'nat' ? nat : filter, hook) === 0))
+    return all('the rules are gone');
+  const ports = new Map(
+    ebtPorts(host.state)
+      .all()
+      .map((port) => [port.device, port]),
+  );
+  const damages = new Map<string, string>();
+  const drops = records.flatMap((record): DropCount[] => {
+    const planned = recordedPort(host, record);
+    const port = ports.get(record.device);
+    if (port === undefined) damages.set(record.device, 'it has no rules');
+    if (planned === undefined || port === undefined) return [];
+    const chains = chainsOf(planned.plan, host.policy);
+    const own = [...chains['from-guest'].chains, ...chains['to-guest'].chains];
+    if (!isWhole(nat, own) || !isReached(nat, port))
+      damages.set(record.device, 'its chains are not as they were loaded');
+    return [
+      ...chainDrops(nat, chains['from-guest'].chains, 'from-guest'),
+      ...chainDrops(nat, chains['to-guest'].chains, 'to-guest'),
+      ...linkLocalDrops(filter, port),
+    ].map((drop) => ({ ...drop, ifindex: record.ifindex }));
+  });
+  return { damages, drops };
+}
+
+/** True if frames of the port come to its chains. */
+function isReached(nat: EbtListing, port: EbtPort): boolean {
+  return portJumps(port).every(({ chain, text }) => nat.get(chain)?.some((rule) => rule.text === text));
+}

@@ -1,0 +1,94 @@
+import { isNotInstalled, LISTING_BYTES, type ToolResult, toolFailure } from '../../effects/exec.ts';
+import type { VifRecord } from '../../state/records.ts';
+import type { KernelRules } from '../backend.ts';
+import { baseOfThisBoot, currentBase, passBase } from '../base.ts';
+import {
+  countElements,
+  LIST_INGRESS,
+  LIST_TABLE,
+  parseDrops,
+  parseIngressChains,
+  parseIngressDrops,
+  parseSets,
+  parseUnmanagedDrops,
+} from './counters.ts';
+import { dropsAtDevice } from './device-chain.ts';
+import { indexHash } from './index-hash.ts';
+import { elementsOf, keyOf, PORTS_SET } from './own.ts';
+import { type Nft, sharedRules } from './transaction.ts';
+
+const ALL = { mostBytes: LISTING_BYTES };
+
+/** What the kernel counted, and whose rules are not as they were loaded, by one listing of each table. */
+export async function look(nft: Nft, records: readonly VifRecord[]): Promise<KernelRules> {
+  const { host } = nft;
+  const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
+  const [table, damagedBase, devices] = await Promise.all([listTable(nft), isDamaged(nft), ingress]);
+  if (table === undefined) return { damages: new Map(records.map(({ device }) => [device, GONE])), drops: [] };
+  const sets = parseSets(table.stdout);
+  const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
+  const listed = devices?.status === 0 ? devices.stdout : '{}';
+  const counts = countElements(sets);
+  const chains = parseIngressChains(listed);
+  const damageOf = (record: VifRecord): string | undefined => {
+    if (damagedBase) return 'what all vifs share is not as it was loaded';
+    const lost = lostElements(record, counts);
+    if (lost !== undefined) return `the set ${lost} has lost what is its own`;
+    return record.ingress && dropsAtDevice(host.readDevice(record.bridge)) && !chains.has(record.device)
+      ? 'its chain at the device is gone'
+      : undefined;
+  };
+  return {
+    damages: new Map(
+      records.flatMap((record): [string, string][] => {
+        const damage = damageOf(record);
+        return damage === undefined ? [] : [[record.device, damage]];
+      }),
+    ),
+    drops: [
+      ...parseDrops(sets),
+      ...parseUnmanagedDrops(sets, (name) => host.readDevice(name)?.ifindex),
+      ...parseIngressDrops(listed, (device) => byDevice.get(device)),
+    ],
+  };
+}
+
+const GONE = 'the rules are gone';
+
+/** Undefined if there is no table. */
+async function listTable({ host, holder }: Nft): Promise<ToolResult | undefined> {
+  const result = await host.run('nft', LIST_TABLE, ALL).catch((error: unknown) => {
+    // Before the first run on a host that only has ebtables.
+    if (currentBase(host, holder) === undefined && isNotInstalled(error)) return undefined;
+    throw error;
+  });
+  if (result === undefined || /No such file or directory/.test(result.stderr)) return undefined;
+  if (result.status !== 0) throw toolFailure('nft', LIST_TABLE, result);
+  return result;
+}
+
+/** True if chains, rules or sets are not those that were listed when they were loaded. */
+async function isDamaged({ host, holder }: Nft): Promise<boolean> {
+  const differs = async (): Promise<boolean> => {
+    const base = baseOfThisBoot(host);
+    if (base?.listing === undefined || (base.backend ?? holder.name) !== holder.name) return false;
+    const listing = await sharedRules(host).catch(() => undefined);
+    return listing !== undefined && listing !== base.listing;
+  };
+  if (!(await differs())) return false;
+  // A run may just be making them anew.
+  await passBase(host);
+  return differs();
+}
+
+/** The first set that has less of a vif than was loaded; a vif that a run is at work on is not looked at. */
+function lostElements({ loaded }: VifRecord, counts: ReadonlyMap<string, number>): string | undefined {
+  const [terms, ...more] = loaded;
+  if (terms === undefined || more.length > 0) return undefined;
+  const port = keyOf(terms.ifindex);
+  for (const [set, elements] of elementsOf(port, terms)) {
+    const key = set === PORTS_SET ? String(Number(indexHash(terms.ifindex))) : port;
+    if (elements.length > 0 && counts.get(`${set} ${key}`) !== elements.length) return set;
+  }
+  return undefined;
+}

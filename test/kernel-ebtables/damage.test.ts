@@ -1,0 +1,3 @@
+import { testDamage } from '../kernel/damage.ts';
+
+testDamage('ebtables');
