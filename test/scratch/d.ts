@@ -1,0 +1,13 @@
+import { openDom0 } from '../kernel/dom0.ts';
+const cleanups: (() => unknown)[] = [];
+const t = { name: 'scratch', after: (f: () => unknown) => void cleanups.push(f) };
+const dom0 = await openDom0(t as never, {});
+  await dom0.start({ domid: 1, ip: '10.0.0.11 10.0.0.16/29 fd00::11 fd00:1::/64', type: 'vif_ioemu', vifname: 'web01' });
+console.log(await dom0.ns.check(['nft', 'list', 'table', 'netdev', 'xen-vif']));
+await dom0.ns.check(['sh', '-e'], { input: 'ip link set web01 down; ip link set web01 name foo; ip link set foo up' });
+console.log(await dom0.ns.check(['nft', 'list', 'table', 'netdev', 'xen-vif']));
+console.log((await dom0.admin(['reapply', 'foo'])));
+console.log(await dom0.ns.check(['nft', 'list', 'table', 'netdev', 'xen-vif']));
+console.log((await dom0.status()).map((p) => `${p.name} ${p.state} ${p.open}`).join('\n'));
+for (const c of cleanups.reverse()) await c();
+process.exit(0);
