@@ -91,10 +91,7 @@ test('a value that is compared with an own one has a set of its kind', () => {
     assert.match(key, kinds[set] ?? /never/, `${key} in ${set}`);
     seen.add(set);
   }
-  assert.deepEqual(
-    [...seen, PORTS_SET].sort(),
-    OWN_SETS.map(({ name }) => name).sort(),
-  );
+  assert.deepEqual([...seen, PORTS_SET].sort(), OWN_SETS.map(({ name }) => name).sort());
 });
 
 const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [
