@@ -1,5 +1,15 @@
-import { ACCEPT, type BothWays, drop } from './stage.ts';
-import { ARP_FORM, ARP_OPERATIONS, BROADCAST_MAC, GROUP_BIT, RARP_FORM } from './wire.ts';
+import { ACCEPT, type BothWays, drop, go } from './stage.ts';
+import {
+  ANY_IPV4,
+  ARP_FORM,
+  ARP_OPERATIONS,
+  BROADCAST_MAC,
+  GROUP_BIT,
+  IPV4_LOOPBACK,
+  IPV4_MANY,
+  IPV4_THIS_NETWORK,
+  RARP_FORM,
+} from './wire.ts';
 
 /** ARP (RFC 826), and what is left of RARP (RFC 903). */
 export const ARP = {
@@ -27,7 +37,6 @@ export const ARP = {
           so: drop('l2l3-mismatch'),
           why: 'RFC 826: to one station or to all',
         },
-        { when: [{ field: 'arp saddr ip', own: 'ip' }], so: ACCEPT },
         {
           when: [
             { field: 'arp operation', is: 1 },
@@ -38,8 +47,23 @@ export const ARP = {
           why: 'a probe for an own address (RFC 5227 §2.1.1)',
         },
         { when: [{ field: 'arp saddr ip', is: '0.0.0.0' }], so: drop('arp-probe'), why: 'RFC 5227 §2.1.1' },
+        { when: [{ field: 'arp saddr ip', block: IPV4_THIS_NETWORK }], so: drop('arp-spa') },
+        { when: [{ field: 'arp saddr ip', block: IPV4_LOOPBACK }], so: drop('arp-spa') },
+        {
+          when: [{ field: 'arp saddr ip', within: IPV4_MANY }],
+          so: drop('arp-spa'),
+          why: "nobody's, of any address too",
+        },
+        { when: [{ field: 'arp saddr ip', own: 'ip' }], so: go('arp/whole') },
       ],
       otherwise: drop('arp-spa'),
+    },
+    {
+      name: 'arp/whole',
+      short: 'arp-all',
+      about: 'All 28 bytes must be there.',
+      steps: [{ when: [{ field: 'arp daddr ip', within: ANY_IPV4 }, { vif: 'ipv4' }], so: ACCEPT }],
+      otherwise: drop('arp-form'),
     },
     {
       name: 'rarp',
@@ -83,7 +107,11 @@ export const ARP = {
         { when: [{ field: 'arp form', isNot: ARP_FORM }], so: drop('arp-form') },
         { when: [{ field: 'arp operation', notWithin: ARP_OPERATIONS }], so: drop('arp-op') },
         {
-          when: [{ field: 'arp saddr ip', isNot: '0.0.0.0' }, { vif: 'ipv4' }],
+          when: [
+            { field: 'arp saddr ip', isNot: '0.0.0.0' },
+            { field: 'arp daddr ip', within: ANY_IPV4 },
+            { vif: 'ipv4' },
+          ],
           so: ACCEPT,
           why: 'an announcement cannot be told from a question: nftables compares no two fields of a packet',
         },

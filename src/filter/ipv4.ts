@@ -1,6 +1,7 @@
 import { CONTROL_PROTOCOLS } from './control-protocols.ts';
 import { type BothWays, drop, go, PERMITTED } from './stage.ts';
 import {
+  ANY_PROTOCOL,
   BROADCAST_BITS,
   BROADCAST_MAC,
   FIRST_FRAGMENT,
@@ -9,8 +10,10 @@ import {
   IPV4_GROUP_MAC,
   IPV4_GROUPS,
   IPV4_HEADERS,
+  IPV4_LOOPBACK,
   IPV4_MANY,
   IPV4_PLAIN,
+  IPV4_THIS_NETWORK,
   ORDINARY,
   PROTOCOL,
   WHOLE_PACKET,
@@ -24,6 +27,8 @@ export const IPV4 = {
       about: 'IPv4 without options; group frames and fragments have stages of their own.',
       steps: [
         { when: [{ field: 'ip version-ihl', isNot: IPV4_PLAIN }], so: go('ip/unusual') },
+        { when: [{ field: 'ip daddr', block: IPV4_THIS_NETWORK }], so: drop('ip-form'), why: 'RFC 1122 §3.2.1.3' },
+        { when: [{ field: 'ip daddr', block: IPV4_LOOPBACK }], so: drop('ip-form'), why: 'it never leaves a host' },
         { when: [{ field: 'ip daddr', within: IPV4_MANY }], so: go('ip/group') },
         { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('ip/group') },
         {
@@ -107,8 +112,9 @@ export const IPV4 = {
             ...CONTROL_PROTOCOLS,
           ],
         },
+        { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: drop('ip-protocol') },
       ],
-      otherwise: drop('ip-protocol'),
+      otherwise: drop('ip-form'),
     },
     {
       name: 'ip/fragment',
@@ -137,14 +143,20 @@ export const IPV4 = {
             ...CONTROL_PROTOCOLS,
           ],
         },
+        { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: drop('ip-protocol') },
       ],
-      otherwise: drop('ip-protocol'),
+      otherwise: drop('ip-form'),
     },
     {
       name: 'ip/own',
       short: 'ip-own',
       about: 'The last question: is the source address the own one?',
-      steps: [{ when: [{ field: 'ip saddr', own: 'ip' }], so: PERMITTED }],
+      steps: [
+        { when: [{ field: 'ip saddr', block: IPV4_THIS_NETWORK }], so: drop('ip-src') },
+        { when: [{ field: 'ip saddr', block: IPV4_LOOPBACK }], so: drop('ip-src') },
+        { when: [{ field: 'ip saddr', within: IPV4_MANY }], so: drop('ip-src'), why: "nobody's, of any address too" },
+        { when: [{ field: 'ip saddr', own: 'ip' }], so: PERMITTED },
+      ],
       otherwise: drop('ip-src'),
     },
   ],
@@ -156,8 +168,9 @@ export const IPV4 = {
         { when: [{ field: 'ip version-ihl', notWithin: IPV4_HEADERS }], so: drop('ip-form') },
         { when: [{ field: 'ip daddr', within: IPV4_MANY }], so: go('ip/to-all') },
         { when: [{ field: 'ip protocol', is: PROTOCOL.udp }], so: go('udp') },
+        { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: go('ip/own') },
       ],
-      otherwise: go('ip/own'),
+      otherwise: drop('ip-form'),
     },
     {
       name: 'ip/to-all',
@@ -220,9 +233,9 @@ export const IPV4 = {
       about: 'Everything that is sent to all, except the DHCP conversations of others.',
       steps: [
         { when: [{ field: 'ip protocol', is: PROTOCOL.udp }], so: go('udp/group') },
-        { when: [{ vif: 'ipv4' }], so: PERMITTED },
+        { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: go('ip/group-own') },
       ],
-      otherwise: drop('ip-dst'),
+      otherwise: drop('ip-form'),
     },
   ],
 } as const satisfies BothWays;

@@ -2,6 +2,8 @@ import { CONTROL_PROTOCOLS } from './control-protocols.ts';
 import { ACCEPT, type BothWays, drop, go, PERMITTED } from './stage.ts';
 import {
   ALL_NODES,
+  ANY_PORT,
+  ANY_PROTOCOL,
   FIRST_FRAGMENT6,
   GRE_LIMIT,
   GROUP_BIT,
@@ -27,6 +29,7 @@ export const IPV6 = {
         { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
         { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('ip6/group') },
         { when: [{ field: 'ip6 daddr', block: IPV6_GROUPS }], so: drop('l2l3-mismatch') },
+        { when: [{ field: 'ip6 daddr', is: '::1' }], so: drop('ip6-form'), why: 'RFC 4291 §2.5.3' },
       ],
       otherwise: go('ip6/next-header'),
     },
@@ -114,20 +117,30 @@ export const IPV6 = {
       name: 'ip6/plain',
       short: 'ip6-pln',
       about: 'Ordinary traffic never comes from the unspecified address.',
-      steps: [{ when: [{ field: 'ip6 saddr', is: '::' }], so: drop('ip6-src') }],
-      otherwise: go('ip6/own'),
+      steps: [
+        { when: [{ field: 'ip6 saddr', is: '::' }], so: drop('ip6-src') },
+        { when: [{ field: 'ip6 upper-layer', within: ANY_PROTOCOL }], so: go('ip6/own'), why: 'the packet is whole' },
+      ],
+      otherwise: drop('ip6-form'),
     },
     {
       name: 'ip6/own',
       short: 'ip6-own',
       about: 'The last question: is the source address the own one?',
       steps: [
-        { when: [{ field: 'ip6 saddr', own: 'ip6' }], so: PERMITTED },
         {
           when: [{ field: 'ip6 saddr', is: '::' }, { vif: 'ipv6' }],
           so: ACCEPT,
           why: 'RFC 4291 §2.5.2; only what has the form of DAD, MLD or RS comes here with it',
         },
+        { when: [{ field: 'ip6 saddr', block: '::/96' }], so: drop('ip6-src'), why: 'the loopback, RFC 4291 §2.5.5.1' },
+        { when: [{ field: 'ip6 saddr', block: '::ffff:0:0/96' }], so: drop('ip6-src'), why: 'RFC 4291 §2.5.5.2' },
+        {
+          when: [{ field: 'ip6 saddr', block: IPV6_GROUPS }],
+          so: drop('ip6-src'),
+          why: "nobody's, of any address too",
+        },
+        { when: [{ field: 'ip6 saddr', own: 'ip6' }], so: PERMITTED },
       ],
       otherwise: drop('ip6-src'),
     },
@@ -205,7 +218,7 @@ export const IPV6 = {
           so: drop('dhcp-foreign'),
           why: 'it is no DHCPv6 server; also behind extension headers',
         },
-        { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: PERMITTED },
+        { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: go('ip6/whole') },
       ],
       otherwise: drop('ip6-dst'),
     },
@@ -223,9 +236,29 @@ export const IPV6 = {
           cases: [{ values: [546, 547], so: drop('dhcp-foreign') }],
           why: 'all DHCPv6 clients ask ff02::1:2; also behind extension headers, which guests skip',
         },
-        { when: [{ vif: 'ipv6' }], so: PERMITTED },
+        { when: [{ vif: 'ipv6' }], so: go('ip6/whole') },
       ],
       otherwise: drop('ip6-dst'),
+    },
+  ],
+  toGroup: [
+    {
+      name: 'ip6/whole',
+      short: 'ip6-all',
+      about: 'The packet is as long as it says.',
+      steps: [
+        { when: [{ field: 'ip6 upper-layer', within: ANY_PROTOCOL }, { vif: 'ipv6' }], so: PERMITTED },
+        {
+          when: [
+            { field: 'ip6 nexthdr', is: PROTOCOL.fragment },
+            { field: 'ip6 frag offset', within: ANY_PORT },
+            { vif: 'ipv6' },
+          ],
+          so: PERMITTED,
+          why: 'a fragment without the headers that its first one has',
+        },
+      ],
+      otherwise: drop('ip6-form'),
     },
   ],
 } as const satisfies BothWays;

@@ -1,4 +1,4 @@
-import { type BothWays, drop, go, PERMITTED, type Step } from './stage.ts';
+import { type BothWays, drop, go, type Step } from './stage.ts';
 import { SOLICITED_NODE } from './wire.ts';
 
 /** RFC 4861 §7.1: hop limit 255 proves that no router forwarded it; code 0. */
@@ -110,7 +110,7 @@ export const ND = {
       name: 'ip6/solicited',
       short: 'ip6-sol',
       about: 'Solicited-node groups (RFC 4291 §2.7.1) of its own addresses only.',
-      steps: [{ when: [{ field: 'ip6 daddr', own: 'solicited' }], so: PERMITTED }],
+      steps: [{ when: [{ field: 'ip6 daddr', own: 'solicited' }], so: go('ip6/whole') }],
       otherwise: drop('nd-foreign'),
     },
   ],

@@ -18,12 +18,15 @@ import {
 } from './stage.ts';
 import { STAGES } from './stages.ts';
 import {
+  ANY_PORT,
   BROADCAST_BITS,
   ETHERTYPE,
   GROUP_BIT,
+  IPV4_LOOPBACK,
   IPV4_MANY,
   IPV4_PLAIN,
   IPV4_STATIONS,
+  IPV4_THIS_NETWORK,
   IPV6_GROUP,
   IPV6_GROUPS,
   IPV6_VERSION,
@@ -54,13 +57,17 @@ export function ordinaryFacts(direction: Direction, family: Family, transport: T
     ? { sure: [], never: [{ field: 'ether saddr', notOwn: 'mac' }] }
     : { sure: [{ field: 'ether daddr', own: 'mac' }], never: [{ field: 'ether saddr', own: 'mac' }] };
   // Of TCP no stage looks at anything, and towards a guest no stage looks at a length.
-  const length: Match[] = fromGuest && transport === 'udp' ? [{ field: 'udp length', within: UDP_LENGTHS }] : [];
+  const length: Match[] =
+    transport === 'tcp'
+      ? []
+      : [fromGuest ? { field: 'udp length', within: UDP_LENGTHS } : { field: 'udp dport', within: ANY_PORT }];
   if (family === 'ip') {
     return {
       values: { 'ether type': ETHERTYPE.ip, 'ip version-ihl': IPV4_PLAIN, 'ip protocol': protocol },
       sure: [
         ...mac.sure,
         { field: 'ip daddr', within: IPV4_STATIONS },
+        { vif: 'ipv4' },
         fromGuest ? { field: 'ip saddr', own: 'ip' } : { field: 'ip daddr', own: 'ip' },
         ...length,
       ],
@@ -70,6 +77,11 @@ export function ordinaryFacts(direction: Direction, family: Family, transport: T
         { field: 'ip daddr', within: IPV4_MANY },
         ...(fromGuest
           ? ([
+              { field: 'ip daddr', block: IPV4_THIS_NETWORK },
+              { field: 'ip daddr', block: IPV4_LOOPBACK },
+              { field: 'ip saddr', block: IPV4_THIS_NETWORK },
+              { field: 'ip saddr', block: IPV4_LOOPBACK },
+              { field: 'ip saddr', within: IPV4_MANY },
               { field: 'ip daddr', masked: BROADCAST_BITS },
               { field: 'ip frag-off', notMasked: WHOLE_PACKET },
             ] as const)
@@ -78,10 +90,16 @@ export function ordinaryFacts(direction: Direction, family: Family, transport: T
     };
   }
   return {
-    values: { 'ether type': ETHERTYPE.ip6, 'ip6 version': IPV6_VERSION, 'ip6 nexthdr': protocol },
+    values: {
+      'ether type': ETHERTYPE.ip6,
+      'ip6 version': IPV6_VERSION,
+      'ip6 nexthdr': protocol,
+      'ip6 upper-layer': protocol,
+    },
     sure: [
       ...mac.sure,
       { field: 'ip6 daddr', notMasked: IPV6_GROUP },
+      { vif: 'ipv6' },
       fromGuest ? { field: 'ip6 saddr', own: 'ip6' } : { field: 'ip6 daddr', own: 'ip6' },
       ...length,
     ],
@@ -89,7 +107,15 @@ export function ordinaryFacts(direction: Direction, family: Family, transport: T
       ...mac.never,
       { field: 'ether daddr', masked: GROUP_BIT },
       { field: 'ip6 daddr', block: IPV6_GROUPS },
-      ...(fromGuest ? ([{ field: 'ip6 saddr', is: '::' }] as const) : []),
+      ...(fromGuest
+        ? ([
+            { field: 'ip6 saddr', is: '::' },
+            { field: 'ip6 saddr', block: '::/96' },
+            { field: 'ip6 saddr', block: '::ffff:0:0/96' },
+            { field: 'ip6 saddr', block: IPV6_GROUPS },
+            { field: 'ip6 daddr', is: '::1' },
+          ] as const)
+        : []),
     ],
   };
 }
@@ -119,9 +145,10 @@ export function judgedPorts(
       }
       const answers = step.when.map((match) => answer(match, facts));
       if (answers.includes(false)) continue;
-      for (const match of step.when) {
-        if ('field' in match && match.field === 'udp dport') look([portOf(match, stage)], step.so);
-      }
+      step.when.forEach((match, at) => {
+        if (answers[at] === undefined && 'field' in match && match.field === 'udp dport')
+          look([portOf(match, stage)], step.so);
+      });
       // No ordinary frame gets past a step that surely takes it.
       if (answers.every((one) => one === true)) break;
     }

@@ -59,6 +59,7 @@ export interface FieldValues {
   'ip6 version': number;
   'ip6 length': number;
   'ip6 nexthdr': number;
+  'ip6 upper-layer': number;
   'ip6 hoplimit': number;
   'ip6 saddr': Ipv6;
   'ip6 daddr': Ipv6;

@@ -46,6 +46,7 @@ const TO_GUEST = [
   ...UDP.toGroup,
   ...IPV6.toGuest,
   ...ND.toGroup,
+  ...IPV6.toGroup,
 ] as const;
 
 type NameIn<Stages extends readonly Stage[]> = Stages[number]['name'];

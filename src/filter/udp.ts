@@ -1,6 +1,6 @@
 import { CONTROL_PORTS, FHRP_PORTS, ROUTING_PORTS } from './control-protocols.ts';
-import { type BothWays, drop, go, PERMITTED, type Switch } from './stage.ts';
-import { GROUP_BIT, UDP_LENGTHS } from './wire.ts';
+import { type BothWays, drop, go, PERMITTED, type Stage, type Switch } from './stage.ts';
+import { ANY_PORT, FIRST_FRAGMENT, GROUP_BIT, UDP_LENGTHS } from './wire.ts';
 
 /** Towards a guest: it is no DHCP server; answers may be its own. */
 const DHCP_OF_OTHERS = [
@@ -16,6 +16,13 @@ const FROM_CONTROL_PORT = {
     { values: ROUTING_PORTS, so: drop('routing') },
   ],
 } as const satisfies Switch;
+
+/** The port could be read, or it is a later fragment, which has none. */
+const readable = <const Next extends string>(next: Next) =>
+  [
+    { when: [{ field: 'udp dport', within: ANY_PORT }], so: go(next) },
+    { when: [{ field: 'ip frag-off', notMasked: FIRST_FRAGMENT }], so: go(next) },
+  ] as const satisfies Stage['steps'];
 
 /** UDP over IPv4 (RFC 768). */
 export const UDP = {
@@ -60,8 +67,8 @@ export const UDP = {
     {
       name: 'udp',
       about: 'DHCP conversations of others are none of its business.',
-      steps: [{ switch: 'udp dport', cases: DHCP_OF_OTHERS }],
-      otherwise: go('ip/own'),
+      steps: [{ switch: 'udp dport', cases: DHCP_OF_OTHERS }, ...readable('ip/own')],
+      otherwise: drop('ip-form'),
     },
   ],
   toGroup: [
@@ -69,10 +76,14 @@ export const UDP = {
       name: 'udp/group',
       short: 'udp-grp',
       about: 'As above.',
-      steps: [
-        { switch: 'udp dport', cases: DHCP_OF_OTHERS },
-        { when: [{ vif: 'ipv4' }], so: PERMITTED },
-      ],
+      steps: [{ switch: 'udp dport', cases: DHCP_OF_OTHERS }, ...readable('ip/group-own')],
+      otherwise: drop('ip-form'),
+    },
+    {
+      name: 'ip/group-own',
+      short: 'ip-grpo',
+      about: 'To all who have IPv4.',
+      steps: [{ when: [{ vif: 'ipv4' }], so: PERMITTED }],
       otherwise: drop('ip-dst'),
     },
   ],

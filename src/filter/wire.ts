@@ -78,6 +78,13 @@ export const FIRST_FRAGMENT = [0x1fff, 0] as const satisfies Masked<number>;
 /** The same in IPv6's fragment header (RFC 8200 §4.5). */
 export const FIRST_FRAGMENT6 = [0xfff8, 0] as const satisfies Masked<number>;
 
+/** Every address and every number: who asks for these asks whether the field can be read. */
+export const ANY_IPV4 = ['0.0.0.0', '255.255.255.255'] as const satisfies readonly Ipv4[];
+export const ANY_PROTOCOL = [0, 255] as const;
+export const ANY_PORT = [0, 65535] as const;
+/** Of no station on any wire (RFC 1122 §3.2.1.3). */
+export const IPV4_THIS_NETWORK = '0.0.0.0/8';
+export const IPV4_LOOPBACK = '127.0.0.0/8';
 /** To one station: below the groups. */
 export const IPV4_STATIONS = ['0.0.0.0', '223.255.255.255'] as const satisfies readonly Ipv4[];
 /** To many: groups (RFC 1112), what is reserved, and the broadcast. */

@@ -118,9 +118,12 @@ test('a chain reads like one that a person wrote', () => {
     '-j vif1.0-in/arp3',
     '-p ARP --arp-mac-src ! 00:16:3e:00:00:01 -j DROP',
     '-j vif1.0-in/arp4',
-    '-p ARP --arp-ip-src 192.0.2.10 -j ACCEPT',
     '-p ARP --arp-opcode 1 --arp-ip-src 0.0.0.0 --arp-ip-dst 192.0.2.10 -j ACCEPT',
     '-p ARP --arp-ip-src 0.0.0.0 -j DROP',
+    '-p ARP --arp-ip-src 0.0.0.0/8 -j DROP',
+    '-p ARP --arp-ip-src 127.0.0.0/8 -j DROP',
+    '-p ARP --arp-ip-src 224.0.0.0/3 -j DROP',
+    '-p ARP --arp-ip-src 192.0.2.10 -j vif1.0-in/arp-all',
     '-j DROP',
   ]);
   assert.deepEqual(named('vif1.0-in/arp3'), [

@@ -56,7 +56,7 @@ function allPermitted(stages: readonly Stage[], facts: Facts): boolean {
 function portsLeft(direction: Direction, family: Family, stages: readonly Stage[]): number[] {
   const text = renderQuick(direction, stages).join('\n');
   const [, body = ''] = new RegExp(`chain ${direction}/quick-${family} \\{\\n([\\s\\S]*?)\\n {2}\\}`).exec(text) ?? [];
-  const rules = body.split('\n').filter((line) => / 0x11 /.test(line));
+  const rules = body.split('\n').filter((line) => / 0x11 | l4proto 17 /.test(line));
   assert.equal(rules.length, 2, body);
   const [first = [], second] = rules.map((rule) =>
     (/@th,16,16 != \{ (.*?) \}/.exec(rule)?.[1] ?? '').split(', ').map(Number),
@@ -130,10 +130,11 @@ test('a new port that is asked about by a step is left to the stages, too', () =
   }
 });
 
-test('a port of which only frames to groups are judged stays on the short way', () => {
-  for (const port of [646, 1985]) {
-    assert.ok(!judgedPorts('from-guest', 'ip').includes(port));
-    assert.ok(!judgedPorts('from-guest', 'ip6').includes(port));
+test('a port that is judged by where the frame comes from is left to the stages', () => {
+  // Of Babel, targeted LDP and GLBP between two stations both ports tell.
+  for (const port of [646, 1985, 6696]) {
+    assert.ok(judgedPorts('from-guest', 'ip').includes(port));
+    assert.ok(judgedPorts('from-guest', 'ip6').includes(port));
   }
 });
 
@@ -146,20 +147,36 @@ test('a question about ports that is no list of them is refused', () => {
 const ASKED: Readonly<Record<string, RegExp>> = {
   'ether type is 2048': /@ll,96,24 0x080045 /,
   'ip version-ihl is 69': /@ll,96,24 0x080045 /,
-  'ip protocol is 6': /@nh,72,8 0x06 /,
-  'ip protocol is 17': /@nh,72,8 0x11 /,
+  'ip protocol is 6': /meta l4proto 6 /,
+  'ip protocol is 17': /meta l4proto 17 /,
   'ether type is 34525': /@ll,96,24 & 0xfffff0 == 0x86dd60 /,
   'ip6 version is 6': /@ll,96,24 & 0xfffff0 == 0x86dd60 /,
-  'ip6 nexthdr is 6': /@nh,48,8 0x06 /,
+  'ip6 nexthdr is 6': /@nh,48,8 0x06 meta l4proto 6 /,
   'ip6 nexthdr is 17': /@nh,48,8 0x11 /,
+  'ip6 upper-layer is 6': /@nh,48,8 0x06 meta l4proto 6 /,
+  // The kernel finds the header of UDP only in a packet that is whole.
+  'ip6 upper-layer is 17': /@nh,48,8 0x11 @th,16,16 != \{/,
+  'sure udp dport within 0': /@th,16,16 != \{/,
+  'sure ipv4': /@own-ip accept/,
+  'sure ipv6': /@own-ip6 accept/,
   'sure ether daddr own mac': /oifgroup \. ether daddr \. ip6? daddr @own-ip6? accept/,
   'never ether saddr notOwn mac': /iifgroup \. ether saddr \. ip6? saddr @own-ip6? accept/,
   'never ether saddr own mac': /oifgroup \. ether saddr @own-mac goto to-guest\/start/,
   // The kernel says it of what came in; what leaves for a guest bears the MAC of one station.
   'never ether daddr masked 01:00:00:00:00:00':
     /0x080045 meta pkttype other goto[\s\S]*0x86dd60 meta pkttype other goto|oifgroup \. ether daddr \. ip6? daddr @own-ip6? accept/,
-  'sure ip daddr within 0.0.0.0': /@nh,128,8 & 0xe0 == 0xe0 goto \S+start/,
-  'never ip daddr within 224.0.0.0': /@nh,128,8 & 0xe0 == 0xe0 goto \S+start/,
+  'sure ip daddr within 0.0.0.0': /@nh,128,8 (& 0xe0 == 0xe0|\{.* 0xe0, .* 0xff \}) goto \S+start/,
+  'never ip daddr within 224.0.0.0': /@nh,128,8 (& 0xe0 == 0xe0|\{.* 0xe0, .* 0xff \}) goto \S+start/,
+  'never ip daddr block 0.0.0.0/8': /@nh,128,8 \{ 0x00, /,
+  'never ip daddr block 127.0.0.0/8': /@nh,128,8 \{ 0x00, 0x7f, /,
+  // Asked of those who may use any address; nobody is given one of these (src/net/ip-prefix.ts: NEVER_OWN).
+  'never ip saddr block 0.0.0.0/8': /@nh,96,8 0x00 goto from-guest\/start[\s\S]* @any accept/,
+  'never ip saddr block 127.0.0.0/8': /@nh,96,8 0x7f goto from-guest\/start[\s\S]* @any accept/,
+  'never ip saddr within 224.0.0.0': /@nh,96,8 & 0xe0 == 0xe0 goto from-guest\/start[\s\S]* @any accept/,
+  'never ip6 saddr block ff00::/8': /@nh,64,8 0xff goto from-guest\/start[\s\S]* @any accept/,
+  'never ip6 saddr block ::/96': /@nh,64,32 0x00000000 goto from-guest\/start/,
+  'never ip6 saddr block ::ffff:0:0/96': /@nh,64,32 0x00000000 goto from-guest\/start/,
+  'never ip6 daddr is ::1': /@nh,192,32 0x00000000 goto from-guest\/start/,
   'never ip daddr masked 0.0.0.3': /@nh,128,32 & 0x00000003 == 0x00000003 goto from-guest\/start/,
   'never ip frag-off notMasked 16383': /@nh,32,32 & 0x00003fff != 0x00000000 goto/,
   'sure ip saddr own ip': /\. ip saddr @own-ip accept/,

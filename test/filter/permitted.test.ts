@@ -24,19 +24,17 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
   assert.deepEqual(placesOf('from-guest', PERMITTED), ['ip/own', 'ip6/own']);
   assert.deepEqual(placesOf('to-guest', PERMITTED), [
     'ip/own',
-    'ip/group-protocol',
-    'udp/group',
+    'ip/group-own',
     'ip6',
-    'ip6',
-    'ip6/group',
-    // Any protocol can be sent to such a group, not only neighbour solicitations.
-    'ip6/solicited',
+    // From `ip6`, `ip6/group` and `ip6/solicited`: any protocol can be sent to such a group.
+    'ip6/whole',
+    'ip6/whole',
   ]);
 });
 
 test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an address, MLD reports, and what is sent from ::', () => {
   assert.deepEqual(placesOf('from-guest', ACCEPT), [
-    ...['stranger', 'arp', 'arp', 'rarp', 'igmp/report'],
+    ...['stranger', 'arp', 'arp/whole', 'rarp', 'igmp/report'],
     ...['dhcp/address', 'dhcp/address', 'ip6/own', 'mld/report'],
   ]);
   assert.deepEqual(placesOf('to-guest', ACCEPT), ['start', 'arp', 'arp', 'arp/group', 'arp/group', 'dhcp/address']);
@@ -46,6 +44,7 @@ test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an 
 const INFRASTRUCTURE: readonly string[] = [
   ...[
     'arp',
+    'arp/whole',
     'arp/group',
     'rarp',
     'igmp',

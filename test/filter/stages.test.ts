@@ -125,7 +125,7 @@ for (const direction of DIRECTIONS) {
 
   test(`${side}: an address beside a MAC is only compared where the MAC is known to be the own one, or with it`, () => {
     // The pair is one key in nftables (nftables/own.ts): such a look is one at the MAC too.
-    const sides = direction === 'from-guest' ? /saddr|target|ciaddr|arp daddr ip/ : /daddr/;
+    const sides = direction === 'from-guest' ? /saddr|target|ciaddr|quoted daddr|arp daddr ip/ : /daddr/;
     for (const stage of stages) {
       for (const step of stage.steps) {
         if (isSwitch(step)) continue;

@@ -20,6 +20,7 @@ import {
   SOLICITED,
   solicited,
   TYPE,
+  tcp,
   udp,
   udp6,
   V,
@@ -101,6 +102,9 @@ const solicitedFor = (target: string): string => {
   const ends = { src: G.ip6, dst: solicited(target), hops: 255, next: 58 };
   return frame(groupMac(ends.dst), G.mac, TYPE.ip6, ip6(ends, icmp6(ends, 135, 0, ndBody(target, lla(1, G.mac)))));
 };
+/** Of no station on any wire. */
+const NOBODYS = ['0.0.0.0', '0.1.2.3', '127.0.0.1', '127.255.0.1', '224.0.0.1', '240.0.0.1', '255.255.255.255'];
+const segment = (src: string): string => frame(G.mac, A.mac, TYPE.ip, ip4({ src, protocol: 6 }, tcp(1, 2)));
 /** What the victim sent, as an error quotes it. */
 const quoted = (dst: string): Buffer => ip4({ src: V.ip, dst }, udp(9, 9));
 const quoted6 = (dst: string): Buffer => ip6({ src: V.ip6, dst }, udp6({ src: V.ip6, dst }, 9, 9));
@@ -173,6 +177,15 @@ else {
     passes('a DHCP discover', discover),
     passes("a broadcast to dom0's subnet", broadcastOf('10.0.0.255')),
     passes('an MLD report', reports()),
+    ...NOBODYS.map((src) => dropped('ip-src', `a packet from ${src}`, packet(src))),
+    ...NOBODYS.map((src) => dropped('ip-src', `TCP from ${src}`, segment(src))),
+    ...NOBODYS.filter((src) => src !== '0.0.0.0').map((src) => dropped('arp-spa', `ARP from ${src}`, asks(src))),
+    dropped('arp-probe', 'an ARP reply from 0.0.0.0', frame(ALL, A.mac, TYPE.arp, arp({ op: 2, spa: '0.0.0.0' }))),
+    ...['::', '::1', '::192.0.2.1', '::ffff:192.0.2.1', 'ff02::1', 'ff05::99'].map((src) =>
+      dropped('ip6-src', `a packet from ${src}`, packet6(src)),
+    ),
+    dropped('ip-form', 'a packet to 127.0.0.1', packet('203.0.113.9', '127.0.0.1')),
+    dropped('ip6-form', 'a packet to ::1', packet6('2001:db8::9', '::1')),
     passes('an error about a packet to any address', error4(quoted('203.0.113.9'))),
     passes('an ICMPv6 error about a packet to any address', error6(quoted6('2001:db8::9'))),
     dropped('icmp-quote', 'an error about a packet to a group', error4(quoted('224.0.0.251'))),

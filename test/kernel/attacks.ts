@@ -46,6 +46,7 @@ import {
 } from './frames.ts';
 import { FORGED_ERRORS } from './icmp-errors.ts';
 import { SIDE_DOORS } from './protocols.ts';
+import { UNREADABLE } from './unreadable.ts';
 import type { TestFrame } from './verdict.ts';
 
 function attack(reason: string | undefined, name: string, hex: string): TestFrame {
@@ -1095,5 +1096,6 @@ export const ATTACKS: readonly TestFrame[] = [
   ...IPV4,
   ...FORGED_ERRORS,
   ...SIDE_DOORS,
+  ...UNREADABLE,
   ...IPV6,
 ];

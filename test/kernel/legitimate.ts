@@ -39,6 +39,7 @@ import {
 } from './frames.ts';
 import { OWN_ERRORS } from './icmp-errors.ts';
 import { NO_SIDE_DOORS } from './protocols.ts';
+import { READABLE_TOWARD_GUEST } from './unreadable.ts';
 import type { TestFrame, Who } from './verdict.ts';
 
 function sent(name: string, hex: string): TestFrame {
@@ -488,4 +489,11 @@ const HEARD: TestFrame[] = [
   ),
 ];
 
-export const LEGITIMATE: readonly TestFrame[] = [...SENT, ...OWN_ERRORS, ...NO_SIDE_DOORS, ...HEARD, ...CHATTER];
+export const LEGITIMATE: readonly TestFrame[] = [
+  ...SENT,
+  ...OWN_ERRORS,
+  ...NO_SIDE_DOORS,
+  ...READABLE_TOWARD_GUEST,
+  ...HEARD,
+  ...CHATTER,
+];

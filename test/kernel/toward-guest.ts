@@ -30,6 +30,7 @@ import {
   V,
   X,
 } from './frames.ts';
+import { UNREADABLE_TOWARD_GUEST } from './unreadable.ts';
 import type { TestFrame, Who } from './verdict.ts';
 
 function unheard(reason: string | undefined, sender: Who, name: string, hex: string): TestFrame {
@@ -57,6 +58,7 @@ const WRAPPED: readonly (readonly [string, number, (inside: Buffer) => Buffer])[
 ];
 
 export const TOWARD_GUEST: readonly TestFrame[] = [
+  ...UNREADABLE_TOWARD_GUEST,
   unheard('not-for-me', 'G', 'unicast to a MAC that nobody has', from4(STRANGER, {})),
   unheard('not-for-me', 'G', 'the same with the address of the guest in it', from4(STRANGER, { dst: A.ip })),
   unheard('not-for-me', 'G', 'flooded IPv6', from6(STRANGER, {})),

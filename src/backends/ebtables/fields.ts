@@ -1,6 +1,8 @@
 import type { Reason } from '../../filter/reasons.ts';
 import type { Field, FieldValues, Test } from '../../filter/stage.ts';
 import {
+  ANY_IPV4,
+  ANY_PROTOCOL,
   ARP_FORM,
   ETHERTYPE,
   FIRST_FRAGMENT,
@@ -58,7 +60,7 @@ const ANY_MAC = '00:00:00:00:00:00/00:00:00:00:00:00';
 /**
  * Not /0: ebtables-legacy 2.0.11 makes that a mask of ones (a shift of 32 bits by 32, libebtc's ebt_parse_ip_address).
  */
-const ANY_IPV4 = '0.0.0.0/0.0.0.0';
+const ANY_IPV4_MASK = '0.0.0.0/0.0.0.0';
 
 /**
  * RFC 826's one form for Ethernet and IPv4. A mask of zero matches any address, but only in a packet that holds one
@@ -69,7 +71,7 @@ const ARP_HEADER: Options = {
   '--arp-htype': '1',
   '--arp-ptype': '0x0800',
   '--arp-mac-src': ANY_MAC,
-  '--arp-ip-src': ANY_IPV4,
+  '--arp-ip-src': ANY_IPV4_MASK,
 };
 
 const UDP: Readonly<Partial<Record<Protocol, Options>>> = {
@@ -112,7 +114,12 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'arp operation': { option: '--arp-opcode', takes: 'number', in: ['ARP', 'RARP'] },
   'arp saddr ether': { option: '--arp-mac-src', takes: 'mac', in: ['ARP', 'RARP'] },
   'arp saddr ip': { option: '--arp-ip-src', takes: 'ipv4', in: ['ARP', 'RARP'] },
-  'arp daddr ip': { option: '--arp-ip-dst', takes: 'ipv4', in: ['ARP', 'RARP'] },
+  'arp daddr ip': {
+    option: '--arp-ip-dst',
+    takes: 'ipv4',
+    in: ['ARP', 'RARP'],
+    special: [{ of: { within: ANY_IPV4 }, any: [{ '-p': 'ARP', '--arp-ip-dst': ANY_IPV4_MASK }] }],
+  },
   'rarp form': {
     unseen: 'RARP header',
     special: [{ of: { is: RARP_FORM }, any: [{ ...ARP_HEADER, '--arp-opcode': '3' }] }],
@@ -127,6 +134,7 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
     unseen: 'fragmentation of IPv4',
     special: [
       { of: { masked: FIRST_FRAGMENT }, any: READABLE_IPV4 },
+      { of: { notMasked: FIRST_FRAGMENT }, any: READABLE_IPV4 },
       // A first fragment counts as a whole packet. It is judged like one, but for IGMP, of which fragments are refused.
       {
         of: { notMasked: WHOLE_PACKET },
@@ -136,7 +144,13 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
       },
     ],
   },
-  'ip protocol': { option: '--ip-protocol', takes: 'number', in: ['IPv4'] },
+  'ip protocol': {
+    option: '--ip-protocol',
+    takes: 'number',
+    in: ['IPv4'],
+    // Any source: whenever the header can be read (net/bridge/netfilter/ebt_ip.c).
+    special: [{ of: { within: ANY_PROTOCOL }, any: [{ '-p': 'IPv4', '--ip-source': ANY_IPV4_MASK }] }],
+  },
   'ip saddr': { option: '--ip-source', takes: 'ipv4', in: ['IPv4'] },
   'ip daddr': { option: '--ip-destination', takes: 'ipv4', in: ['IPv4'] },
   'icmp type': { option: '--ip-icmp-type', needs: { '--ip-protocol': '1' }, takes: 'range', in: ['IPv4'] },
@@ -176,6 +190,7 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
     misses: ['nd-ext', 'ip6-ext'],
     special: [{ of: { is: PROTOCOL.hopopts }, any: MLD, misses: ['nd-ext', 'ip6-ext'] }],
   },
+  'ip6 upper-layer': { unseen: 'length of the IPv6 packet' },
   'ip6 hoplimit': { unseen: 'hop limit' },
   'ip6 saddr': { option: '--ip6-source', takes: 'ipv6', in: ['IPv6'] },
   'ip6 daddr': { option: '--ip6-destination', takes: 'ipv6', in: ['IPv6'] },

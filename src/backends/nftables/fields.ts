@@ -49,7 +49,9 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip version-ihl': { text: '@nh,0,8', value: 'hex', bits: 8 },
   'ip options': { text: '@nh,160,32', value: 'hex', bits: 32 },
   'ip frag-off': { text: '@nh,48,16', value: 'hex', bits: 16 },
-  'ip protocol': { text: 'ip protocol', value: 'plain', bare: { text: '@nh,72,8', bits: 8 } },
+  // The kernel knows it only of packets that are whole: version, header, and a total length within the frame
+  // (include/net/netfilter/nf_tables_ipv4.h: nft_set_pktinfo_ipv4_validate).
+  'ip protocol': { text: 'meta l4proto', value: 'plain' },
   'ip saddr': { text: 'ip saddr', value: 'plain', bare: { text: '@nh,96,32', bits: 32 } },
   'ip daddr': { text: 'ip daddr', value: 'plain', bare: { text: '@nh,128,32', bits: 32 } },
   'icmp type': { text: 'icmp type', value: 'plain' },
@@ -71,6 +73,8 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip6 version': { text: 'ip6 version', value: 'plain', bare: { text: '@nh,0,4', bits: 4 } },
   'ip6 length': { text: 'ip6 length', value: 'plain' },
   'ip6 nexthdr': { text: 'ip6 nexthdr', value: 'plain', bare: { text: '@nh,48,8', bits: 8 } },
+  // As of IPv4, behind all extension headers; not of later fragments of these (nft_set_pktinfo_ipv6_validate).
+  'ip6 upper-layer': { text: 'meta l4proto', value: 'plain' },
   'ip6 hoplimit': { text: 'ip6 hoplimit', value: 'plain' },
   'ip6 saddr': { text: 'ip6 saddr', value: 'plain', bare: { text: '@nh,64,128', bits: 128 } },
   'ip6 daddr': { text: 'ip6 daddr', value: 'plain', bare: { text: '@nh,192,128', bits: 128 } },

@@ -1,6 +1,6 @@
 import { type Family, judgedPorts } from '../../filter/ordinary.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import { type Match, PERMITTED, type Stage } from '../../filter/stage.ts';
+import { type Field, type Match, type NumberField, PERMITTED, type Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
 import {
   BROADCAST_BITS,
@@ -44,12 +44,18 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
   // 3: neither a group nor the port's own address. What nft 1.1 lists of a mask with a gap is another comparison.
   const toStation = fromGuest ? 'meta pkttype other ' : '';
   // 224.0.0.0 and above begin with three bits of one.
-  const toMany = `    ${nftLeading('ip daddr', 8)} & 0xe0 == 0xe0 ${leave}`;
+  const many = (field: 'ip saddr' | 'ip daddr'): string => `    ${nftLeading(field, 8)} & 0xe0 == 0xe0 ${leave}`;
+  const begins = (field: Field, bits: number, value: string): string =>
+    `    ${nftLeading(field, bits)} ${value} ${leave}`;
   /** TCP, and UDP to ports that no stage judges. */
   const byProtocol = (family: Family): string[] => {
-    const field = family === 'ip' ? 'ip protocol' : 'ip6 nexthdr';
-    const tcp = said({ field, is: PROTOCOL.tcp });
-    const udp = `${said({ field, is: PROTOCOL.udp })} ${ordinaryUdp(direction, family, stages)}`;
+    // What is behind no header but IPv6's, of a packet that is whole; of UDP the look at its port says so.
+    const tcp =
+      family === 'ip'
+        ? said({ field: 'ip protocol', is: PROTOCOL.tcp })
+        : `${said({ field: 'ip6 nexthdr', is: PROTOCOL.tcp })} ${said({ field: 'ip6 upper-layer', is: PROTOCOL.tcp })}`;
+    const protocol: NumberField = family === 'ip' ? 'ip protocol' : 'ip6 nexthdr';
+    const udp = `${said({ field: protocol, is: PROTOCOL.udp })} ${ordinaryUdp(direction, family, stages)}`;
     const { single } = ownSide(direction, family);
     const more = chain(`quick-${family}-more`);
     return [
@@ -68,10 +74,14 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
   return [
     '  # Who may use any address, or has blocks of them.',
     `  chain ${chain('quick-ip-more')} {`,
-    ...(fromGuest ? [] : ['    # To a group: never an assigned address, but any address.', toMany]),
+    "    # Nobody's, or to a group: never an assigned address, but any address.",
+    ...(fromGuest
+      ? [begins('ip saddr', 8, '0x00'), begins('ip saddr', 8, '0x7f'), many('ip saddr')]
+      : [many('ip daddr')]),
     ...more('ip'),
     '  }',
     `  chain ${chain('quick-ip6-more')} {`,
+    ...(fromGuest ? [`    ${said({ field: 'ip6 saddr', block: IPV6_GROUPS })} ${leave}`] : []),
     ...more('ip6'),
     '  }',
     '',
@@ -80,9 +90,9 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
     ...notItself,
     ...(fromGuest
       ? [
-          '    # A fragment; to a group (RFC 1112), or what may be the broadcast of a subnet.',
+          "    # A fragment; to nobody's address, to a group (RFC 1112), or what may be the broadcast of a subnet.",
           `    ${nftInWord('ip frag-off', '!=', WHOLE_PACKET)} ${leave}`,
-          toMany,
+          begins('ip daddr', 8, `{ ${NO_STATION.join(', ')} }`),
           `    ${said({ field: 'ip daddr', masked: BROADCAST_BITS })} ${leave}`,
         ]
       : []),
@@ -92,8 +102,8 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
     '  # TCP and UDP over IPv6, without extension headers.',
     `  chain ${chain('quick-ip6')} {`,
     ...notItself,
-    '    # From the unspecified address, or to a group.',
-    ...(fromGuest ? [`    ${nftLeading('ip6 saddr', 32)} 0x00000000 ${leave}`] : []),
+    "    # From or to nobody's address, or to a group.",
+    ...(fromGuest ? [begins('ip6 saddr', 32, '0x00000000'), begins('ip6 daddr', 32, '0x00000000')] : []),
     `    ${said({ field: 'ip6 daddr', block: IPV6_GROUPS })} ${leave}`,
     ...byProtocol('ip6'),
     '  }',
@@ -108,6 +118,11 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
     '',
   ];
 }
+
+/** First bytes of addresses that are no station's: this network, loopback, groups, reserved. */
+const NO_STATION = [0x00, 0x7f, ...Array.from({ length: 32 }, (_, at) => 0xe0 + at)].map(
+  (byte) => `0x${byte.toString(16).padStart(2, '0')}`,
+);
 
 /** Ether type, and the first byte of the packet; of IPv6 only its version. */
 const FORM = '@ll,96,24';
