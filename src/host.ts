@@ -2,7 +2,7 @@ import type { RunTool, StartAhead } from './effects/exec.ts';
 import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
 import type { Rtnetlink } from './effects/rtnetlink.ts';
-import type { Device } from './effects/sysfs.ts';
+import type { Device, NetTable } from './effects/sysfs.ts';
 import type { TransmitChecksum } from './effects/transmit-checksum.ts';
 import type { Policy } from './policy/policy.ts';
 import type { State } from './state/state.ts';
@@ -34,8 +34,8 @@ export interface Host {
   readonly isOwnScript: (script: string) => boolean;
   /** True for a tap whose frames begin with a virtio_net_hdr. */
   readonly hasVnetHeader: (name: string) => boolean;
-  /** The IPv4 routes of the main table: /proc/net/route. */
-  readonly routes: () => string;
+  /** What the kernel tells of the networks of this host; empty where it has no such protocol. */
+  readonly netTable: (name: NetTable) => string;
   readonly disableIpv6: (name: string) => boolean;
   readonly sleep: (ms: number) => Promise<void>;
   readonly bootId: () => string;

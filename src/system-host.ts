@@ -14,10 +14,10 @@ import {
   deviceNames,
   disableIpv6,
   hasVnetHeader,
+  netTable,
   portKind,
   portsOf,
   readDevice,
-  routes,
 } from './effects/sysfs.ts';
 import { transmitChecksum } from './effects/transmit-checksum.ts';
 import type { Host } from './host.ts';
@@ -74,7 +74,7 @@ export function systemHost(settings: RunSettings): Host {
     isOwnScript,
     hasVnetHeader,
     disableIpv6,
-    routes,
+    netTable,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, deadline.allow(ms))),
     bootId,
     ticket: startOrder(),

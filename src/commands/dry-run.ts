@@ -4,6 +4,7 @@ import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
 import { fdbLines, groupLimitLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { isForgotten } from '../vif/forgotten.ts';
+import { noteTaker } from '../vif/notes.ts';
 import { prepareDry } from '../vif/prepare.ts';
 import { plannedPort } from '../vif/record.ts';
 import { connectedKeys } from '../vif/report.ts';
@@ -34,6 +35,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
     ...(sealing.length > 0 ? [`the port will be a new device, with a group of its own: the tap goes behind it`] : []),
   ];
   return [
+    ...noteTaker(host)(prepared).map(({ loud, text }) => `# ${loud ? 'warning' : 'note'}: ${text}\n`),
     ...notes.map((note) => `# note: ${note}\n`),
     ...sealing.map(([title, text]) => section(title, text)),
     section(

@@ -31,6 +31,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
         `${chalk.bold(port.name)}${device}  ${colour(port.state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
+        ...port.notes.map(({ loud, text }) => `  ${loud ? chalk.red(`warning: ${text}`) : text}`),
         ...[...port.drops]
           .sort((a, b) => b.packets - a.packets)
           .map(

@@ -5,12 +5,13 @@ import { readGuestNames } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
-import type { FilterSwitch } from '../filter/plan.ts';
+import { buildPlan, type FilterSwitch } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
 
@@ -32,6 +33,8 @@ export interface PortStatus {
   readonly mode: VifRecord['mode'] | undefined;
   /** What is not restricted, in words; empty if all is. */
   readonly warnings: readonly string[];
+  /** What its admin should know: who else has an address of it, which family is closed. */
+  readonly notes: readonly Note[];
   readonly drops: readonly Omit<DropCount, 'ifindex'>[];
   readonly since: string | undefined;
 }
@@ -69,6 +72,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     host,
     ports.flatMap(({ device, record }) => tapOf(host, device, record)),
   );
+  const notesOf = noteTaker(host);
   return ports.map(({ device, record }) => {
     const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -89,6 +93,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
         ...(lost === undefined ? warningsOf(host, device, rules, record) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
       ],
+      notes: record === undefined ? [] : recordNotes(host, record, notesOf),
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };
@@ -161,6 +166,16 @@ function modeUnderPolicy(host: Host, record: VifRecord): FilterSwitch | undefine
     return underPolicy(host, record).policy.mode;
   } catch {
     return undefined;
+  }
+}
+
+/** None where the record makes no sense, which is said elsewhere. */
+function recordNotes(host: Host, record: VifRecord, notesOf: ReturnType<typeof noteTaker>): readonly Note[] {
+  try {
+    const { vif, policy } = underPolicy(host, record);
+    return notesOf({ vif, plan: buildPlan(vif, policy, record.subnetBroadcasts), bridge: record.bridge });
+  } catch {
+    return [];
   }
 }
 

@@ -125,9 +125,12 @@ export function disableIpv6(name: string): boolean {
   return true;
 }
 
-/** The IPv4 routes of the main table, as the kernel prints them; empty where there is no IPv4. */
-export function routes(): string {
-  return readText('/proc/net/route') ?? '';
+/** What the kernel tells of the networks of this host: a file of /proc/net. */
+export type NetTable = 'route' | 'ipv6_route' | 'fib_trie' | 'if_inet6' | 'arp';
+
+/** As the kernel prints it; empty where it has no such protocol. `route` is the main table of IPv4. */
+export function netTable(name: NetTable): string {
+  return readText(`/proc/net/${name}`) ?? '';
 }
 
 /** Identifies this boot of the host: interface indices and domain ids start anew with the next. */

@@ -40,6 +40,14 @@ export function makePrefix(bytes: Uint8Array, length: number): IpPrefix {
   return { family, bytes: network, length, text: length === FULL[family] ? text : `${text}/${length}` };
 }
 
+/** An address or a block as `text` of a prefix has it; undefined for all else. */
+export function parsePrefix(text: string): IpPrefix | undefined {
+  const [address = '', length] = text.split('/');
+  const family = familyOf(address);
+  if (family === undefined) return undefined;
+  return makePrefix(Uint8Array.from(ipaddr.parse(address).toByteArray()), Number(length ?? FULL[family]));
+}
+
 /** True for a single address. */
 export function isHost(prefix: IpPrefix): boolean {
   return prefix.length === FULL[prefix.family];
@@ -152,7 +160,7 @@ function parseLength(text: string, family: Family): number | undefined {
 }
 
 /** RFC 919: all host bits one. RFC 3021: a /31 has none. IPv6 has none at all. */
-function blockBroadcast(block: IpPrefix): string | undefined {
+export function blockBroadcast(block: IpPrefix): string | undefined {
   if (block.family === 6 || block.length > 30) return undefined;
   return addressText(block.bytes.map((byte, index) => byte | (0xff & ~maskByte(block.length, index))));
 }

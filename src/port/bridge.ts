@@ -1,9 +1,10 @@
-import { endianness } from 'node:os';
 import type { Device, PortKind } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
+import { blockBroadcast } from '../net/ip-prefix.ts';
 import { isGuestPort } from '../net/vif-name.ts';
 import { indexOfGroup } from './guest-group.ts';
+import { directSubnets } from './routes.ts';
 
 /**
  * The bridge a vif joins, as stock vif-bridge chooses it: the one asked for; `eth<n>` for a missing `xenbr<n>`; without
@@ -85,36 +86,12 @@ export function uplink(ports: readonly string[], kindOf: (name: string) => PortK
   }
 }
 
-/** RTF_UP without RTF_GATEWAY: a directly connected network (include/uapi/linux/route.h). */
-const RTF_UP = 0x1;
-const RTF_GATEWAY = 0x2;
-
 /**
  * The directed broadcast addresses of the subnets the bridge itself is in, so that a guest whose `ip=` has no netmask
  * may use and hear its subnet's broadcast. From the connected routes of the main table: reading them costs no process.
  *
- * @param routes the text of /proc/net/route: one line a route, addresses as hexadecimal numbers in host byte order
+ * @param routes the text of /proc/net/route
  */
 export function bridgeBroadcasts(routes: string, bridge: string): string[] {
-  const all = routes.split('\n').flatMap((line) => {
-    const [device, destination, , flags, , , , mask] = line.split('\t').map((field) => field.trim());
-    if (device !== bridge || destination === undefined || mask === undefined) return [];
-    const bits = Number.parseInt(flags ?? '0', 16);
-    if ((bits & RTF_UP) === 0 || (bits & RTF_GATEWAY) !== 0) return [];
-    return directedBroadcast(hostOrderBytes(destination), hostOrderBytes(mask)) ?? [];
-  });
-  return [...new Set(all)];
-}
-
-/** RFC 919; a /31 (RFC 3021) and a /32 have none, and the default route is no subnet. */
-function directedBroadcast(network: readonly number[], mask: readonly number[]): string | undefined {
-  const length = mask.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
-  if (length < 1 || length > 30) return undefined;
-  return network.map((byte, index) => byte | (0xff & ~(mask[index] ?? 0))).join('.');
-}
-
-/** The kernel prints the 32 bits as they lie in memory: little endian hosts show the last byte first. */
-function hostOrderBytes(hex: string): number[] {
-  const bytes = [...Buffer.from(hex, 'hex')];
-  return endianness() === 'LE' ? bytes.reverse() : bytes;
+  return [...new Set(directSubnets(routes, bridge).flatMap((subnet) => blockBroadcast(subnet) ?? []))];
 }

@@ -1,4 +1,4 @@
-import type { Device } from '../effects/sysfs.ts';
+import type { Device, NetTable } from '../effects/sysfs.ts';
 import { once } from '../once.ts';
 import type { VifRecord } from './records.ts';
 import type { State } from './state.ts';
@@ -60,16 +60,17 @@ export function liveRecords(host: DeviceView & { readonly state: Pick<State, 'al
 
 /** What a host knows of the surroundings of its bridges. */
 interface Bridges {
-  readonly routes: () => string;
+  readonly netTable: (name: NetTable) => string;
   readonly uplinkOf: (bridge: string) => string | undefined;
 }
 
 /**
- * The host, with each device, the list of devices, the uplinks and the routes read at most once: for a command that
+ * The host, with each device, the list of devices, the uplinks and the networks read at most once: for a command that
  * looks at many vifs. What it changes itself it must not look up again.
  */
 export function readOnce<T extends DeviceView & Bridges>(host: T): T {
   const devices = new Map<string, Device | undefined>();
+  const tables = new Map<NetTable, string>();
   const uplinks = new Map<string, string | undefined>();
   return {
     ...host,
@@ -82,7 +83,11 @@ export function readOnce<T extends DeviceView & Bridges>(host: T): T {
       return uplinks.get(bridge);
     },
     deviceNames: once(host.deviceNames),
-    routes: once(host.routes),
+    netTable(name: NetTable) {
+      const text = tables.get(name) ?? host.netTable(name);
+      tables.set(name, text);
+      return text;
+    },
     bootId: once(host.bootId),
   };
 }

@@ -8,6 +8,7 @@ import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { knowAll } from './forgotten.ts';
 import { limitGroups } from './group-limit.ts';
+import { type Note, noteTaker } from './notes.ts';
 import type { Prepared } from './prepare.ts';
 import { inService, noteApplied, plannedPort, writeRecord } from './record.ts';
 import { enterMac, shareWithTwins } from './shared-mac.ts';
@@ -78,9 +79,10 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
   await batch('ip', ({ prepared: { setup }, present }) =>
     manner.takesDown || setup.rename || !present.up ? upLines(setup.name) : [],
   );
+  const notesOf = noteTaker(host);
   for (const vif of working()) {
     try {
-      await finish(given, vif);
+      await finish(given, vif, notesOf(vif.prepared));
     } catch (error) {
       failures.set(vif.record.device, asFailure(error));
     }
@@ -89,10 +91,10 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
 }
 
 /** Twins that came meanwhile, the state as it is now, and what the log is to say. */
-async function finish(host: Managed, { prepared, present, record }: Wanted): Promise<void> {
+async function finish(host: Managed, { prepared, present, record }: Wanted, notes: readonly Note[]): Promise<void> {
   await shareWithTwins(host, prepared);
   // Read again: a parallel run of a twin may have marked this port as shared.
   const now = host.state.readVif(record.device) ?? record;
   writeRecord(host, { ...now, ...inService(prepared, present.ifindex, now) }, now);
-  noteApplied(host, prepared);
+  noteApplied(host, prepared, notes);
 }

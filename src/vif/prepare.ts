@@ -165,7 +165,7 @@ export function plan(
  * @param hasTwin another port has the same MAC
  */
 export function prepareIdentified(
-  host: Pick<Managed, 'readDevice' | 'deviceNames' | 'uplinkOf' | 'routes' | 'policy' | 'rules' | 'state' | 'bootId'>,
+  host: Pick<Managed, 'readDevice' | 'deviceNames' | 'uplinkOf' | 'netTable' | 'policy' | 'rules' | 'state' | 'bootId'>,
   event: HotplugEvent,
   device: Device,
   who: Identified,
@@ -175,7 +175,7 @@ export function prepareIdentified(
   return plan(who, event, {
     bridge,
     device,
-    subnetBroadcasts: bridgeBroadcasts(host.routes(), bridge.name),
+    subnetBroadcasts: bridgeBroadcasts(host.netTable('route'), bridge.name),
     hasTwin,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }),
     dropsAtDevice: (on) => host.rules.dropsAtDevice(on),
@@ -190,7 +190,7 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
   return plan(who, event, {
     bridge,
     device: host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device),
-    subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.routes(), bridge.name),
+    subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.netTable('route'), bridge.name),
     hasTwin: twins(host, who.vif).length > 0,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }),
     dropsAtDevice: (on) => host.rules.dropsAtDevice(on),

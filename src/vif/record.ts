@@ -5,6 +5,7 @@ import type { Device } from '../effects/sysfs.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import type { VifRecord } from '../state/records.ts';
+import type { Note } from './notes.ts';
 import { definedValues, type Prepared } from './prepare.ts';
 import { wasPinned } from './shared-mac.ts';
 
@@ -58,8 +59,9 @@ export function inService(prepared: Prepared, ifindex: number, now: VifRecord): 
 }
 
 /** What the log is to say of a vif that is in service now. */
-export function noteApplied(host: Managed, prepared: Prepared): void {
+export function noteApplied(host: Managed, prepared: Prepared, notes: readonly Note[]): void {
   const { vif, setup } = prepared;
+  for (const { loud, text } of notes) host.log.say(loud ? 'warning' : 'info', `${vif.name}: ${text}`);
   for (const note of vif.addresses.notes) host.log.say('info', `${vif.name}: ${note}`);
   for (const { text } of host.rules.limits(prepared.plan)) host.log.say('info', `${vif.name}: ${text}`);
   if (setup.quietLinkLocal && setup.binding === 'pinned') {

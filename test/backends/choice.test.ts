@@ -35,7 +35,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     uplinkOf: unexpected,
     limitsGroups: unexpected,
     hasVnetHeader: unexpected,
-    routes: unexpected,
+    netTable: unexpected,
     disableIpv6: unexpected,
     sleep: unexpected,
     bootId: () => 'boot',

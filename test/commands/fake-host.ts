@@ -1,7 +1,7 @@
 import type { ToolOptions, ToolResult } from '../../src/effects/exec.ts';
 import type { Log, Severity } from '../../src/effects/log.ts';
 import type { Rtnetlink } from '../../src/effects/rtnetlink.ts';
-import type { Device } from '../../src/effects/sysfs.ts';
+import type { Device, NetTable } from '../../src/effects/sysfs.ts';
 import type { Host } from '../../src/host.ts';
 import { DEFAULT_POLICY, type Policy } from '../../src/policy/policy.ts';
 import { openState } from '../../src/state/state.ts';
@@ -22,6 +22,8 @@ export interface FakeOptions {
   readonly uplink?: string;
   /** The kernel can limit the groups of a port. */
   readonly limitsGroups?: boolean;
+  /** Files of /proc/net. */
+  readonly networks?: Partial<Record<NetTable, string>>;
   /** Whether the kernel takes requests; unless told, there is no way to it. */
   readonly kernel?: 'takes' | 'refuses';
 }
@@ -83,7 +85,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
     uplinkOf: () => options.uplink,
     hasVnetHeader: () => false,
     deviceNames: () => devices.map((one) => one.name),
-    routes: () => 'Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n',
+    netTable: (name) => options.networks?.[name] ?? '',
     disableIpv6: (name) => {
       effects.push(`disable-ipv6 ${name}`);
       return true;

@@ -32,6 +32,7 @@ const EXAMPLES: readonly Example[] = ['README.md', ...readdirSync(`${ROOT}docs`)
 const PLAYS: Readonly<Record<string, (t: test.TestContext, command: string) => Promise<string>>> = {
   'vif-bridge status': async (t, command) => {
     const dom0 = await openDom0(t, { bridge: 'xenbr0' });
+    await dom0.ns.check(['ip', 'address', 'add', '192.0.2.254/24', 'dev', 'xenbr0']);
     await dom0.start(WEB01);
     const wire = await dom0.openWire(['guest1.0']);
     const { mac } = WEB01;

@@ -1,0 +1,92 @@
+import type { FilterPlan } from '../filter/plan.ts';
+import type { Host } from '../host.ts';
+import { contains, type IpPrefix, isHost } from '../net/ip-prefix.ts';
+import { type Neighbourhood, neighbourhood } from '../port/neighbourhood.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+
+/** Something an admin should know of a vif before it bites: a line for the log, a dry run and `status`. */
+export interface Note {
+  /** Somebody loses what is his. */
+  readonly loud: boolean;
+  readonly text: string;
+}
+
+/** Whom it is about. */
+export interface Subject {
+  readonly vif: VifIdentity;
+  readonly plan: FilterPlan;
+  readonly bridge: string;
+}
+
+type NoteHost = Pick<Host, 'netTable' | 'readDevice'>;
+
+/**
+ * What is to be said of vifs. Everything that is read for one is kept for the next.
+ */
+export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[] {
+  const known = new Map<string, Neighbourhood>();
+  return (subject) => {
+    const { mode } = subject.plan;
+    if (mode !== 'addresses' && mode !== 'mac-only') return [];
+    if (host.readDevice(subject.bridge) === undefined) return closedFamilies(subject);
+    const around = known.get(subject.bridge) ?? neighbourhood(host.netTable, subject.bridge);
+    known.set(subject.bridge, around);
+    return [...claims(subject, around), ...closedFamilies(subject), ...noBroadcast(subject, around)];
+  };
+}
+
+/** Addresses that somebody else has who is no guest. */
+function claims({ vif, plan, bridge }: Subject, { host, gateways, gatewayMacs }: Neighbourhood): Note[] {
+  const macs = gatewayMacs
+    .filter(({ mac }) => mac === vif.mac)
+    .map(({ mac, address }) => ({ loud: true, text: `${mac} is the MAC of the gateway ${address} of this host` }));
+  if (plan.mode !== 'addresses') return macs;
+  const own = [...vif.addresses.ipv4, ...vif.addresses.ipv6];
+  const claimed = (address: IpPrefix, whose: string, by = own): Note[] =>
+    by.filter((prefix) => contains(prefix, address)).map((prefix) => claim(prefix, address, whose));
+  const routers = new Set(gateways.map(({ text }) => text));
+  return [
+    ...macs,
+    ...gateways.flatMap((one) => claimed(one, 'the gateway of this host')),
+    ...host
+      .filter(({ text }) => !routers.has(text))
+      .flatMap((one) => {
+        // That a block holds the link-local addresses of others is said of the block (net/ip-prefix.ts).
+        const by = one.text.startsWith('fe80:') ? own.filter(isHost) : own;
+        return claimed(one, `an address of this host on ${bridge}`, by);
+      }),
+  ];
+}
+
+function claim(prefix: IpPrefix, address: IpPrefix, whose: string): Note {
+  if (isHost(prefix)) return { loud: true, text: `${address.text} is ${whose}: the guest may take it over` };
+  const text = `${prefix.text} holds ${address.text}, ${whose}: the guest may answer for it; leave it out of ip=`;
+  return { loud: false, text };
+}
+
+/** A guest of both families that is given one loses the other. */
+function closedFamilies({ plan: { mode, terms } }: Subject): Note[] {
+  if (mode !== 'addresses') return [];
+  return (['ipv4', 'ipv6'] as const)
+    .filter((family) => !terms.flags.includes(family))
+    .map((family) => ({
+      loud: false,
+      text: `${family === 'ipv4' ? 'IPv4' : 'IPv6'}: closed, no address of it in ip=`,
+    }));
+}
+
+/** Which address is the broadcast of its subnet, only a netmask says, its own or that of the bridge. */
+function noBroadcast({ vif, plan: { terms }, bridge }: Subject, { subnets }: Neighbourhood): Note[] {
+  const { ipv4, broadcasts } = vif.addresses;
+  if (!terms.flags.includes('ipv4') || broadcasts.length > 0) return [];
+  const outside = ipv4.find((prefix) => !subnets.some((subnet) => contains(subnet, prefix)));
+  if (ipv4.length > 0 ? outside === undefined : subnets.length > 0) return [];
+  const where = subnets.length === 0 ? `${bridge} has no IPv4 address` : `it is in no subnet of ${bridge}`;
+  const example = ipv4.find(isHost)?.text ?? '192.0.2.10';
+  return [
+    {
+      loud: false,
+      text: `no broadcast of its subnet passes, in neither direction: ${where} and ip= no netmask; write it, as ${example}/24`,
+    },
+  ];
+}
