@@ -4,12 +4,14 @@ import { type Answer, checkPolicy, policyKeys, showPolicy } from './commands/pol
 import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './commands/reapply.ts';
 import { portStatus } from './commands/status.ts';
 import { syslog } from './effects/log.ts';
-import { asFailure, FAILED, Failure } from './errors.ts';
+import { asFailure, FAILED, Failure, printable } from './errors.ts';
 import type { Host } from './host.ts';
+import { jsonText } from './json/writer.ts';
 import {
   DEFAULT_POLICY_FILE,
   type Environment,
   failureText,
+  nonEmpty,
   policyFile,
   policyOf,
   type RunOptions,
@@ -39,13 +41,27 @@ export async function runCommandLine(argv: readonly string[], env: Environment, 
   const end = (other: number): void => {
     status = other;
   };
+  const root = program(env, version, end);
   try {
-    await program(env, version, end).parseAsync(commandFirst(argv), { from: 'user' });
+    await root.parseAsync(commandFirst(argv), { from: 'user' });
     return status;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 1;
+    // For commander `help` ends as the process would end now, and that is a failure until the run says otherwise.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 || isHelp(root, argv) ? 0 : 1;
     throw thrown;
   }
+}
+
+/** Which form of the program this is. */
+function form(): string {
+  const { bun, node } = process.versions;
+  return bun === undefined ? `the bundle, on Node ${node}` : `the standalone executable, on bun ${bun}`;
+}
+
+/** Somebody asked for help, and for something that there is. */
+function isHelp(root: Command, [command, topic, ...more]: readonly string[]): boolean {
+  const known = topic === undefined || root.commands.some((one) => one.name() === topic);
+  return command === 'help' && known && more.length === 0;
 }
 
 /** @param end sets the exit status of a run that has done what it should */
@@ -54,9 +70,9 @@ function program(env: Environment, version: string, end: (status: number) => voi
     .description(
       "Joins a Xen guest's interface to its bridge and lets the guest use only its own MAC and IP addresses.",
     )
-    .version(version)
+    .version(`${version}, ${form()}`)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text) });
+    .configureOutput({ outputError: (text, write) => write(printable(text)) });
 
   for (const command of HOTPLUG_COMMANDS) {
     withCommonOptions(root.command(command))
@@ -91,7 +107,7 @@ function program(env: Environment, version: string, end: (status: number) => voi
 
 function addPolicyCommands(policy: Command, env: Environment, end: (status: number) => void): void {
   const say = (options: CommonOptions, answer: Answer): void => {
-    process.stdout.write(options.json === true ? `${JSON.stringify(answer.json, undefined, 2)}\n` : answer.text);
+    process.stdout.write(options.json === true ? jsonText(answer.json) : printable(answer.text));
     end(answer.status);
   };
   policy
@@ -158,12 +174,12 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
   await withAdminHost('reapply', options, env, async (host) => {
     if (options.dryRun === true) {
       for (const device of options.all === true ? devicesToReapply(host) : vifs)
-        process.stdout.write(await dryReapply(host, device));
+        process.stdout.write(printable(await dryReapply(host, device)));
       return;
     }
     const devices = options.all === true ? await reapplyAll(host) : vifs;
     if (options.all !== true) for (const device of devices) await reapply(host, device);
-    process.stdout.write(`re-applied: ${devices.length === 0 ? 'nothing to do' : devices.join(' ')}\n`);
+    process.stdout.write(`re-applied: ${devices.length === 0 ? 'nothing to do' : printable(devices.join(' '))}\n`);
   });
 }
 
@@ -185,8 +201,14 @@ async function runStatus(
     const text = options.json === true ? statusJson(ports) : statusText(ports, process.stdout.isTTY === true);
     process.stdout.write(text);
     if (ports.some(({ state }) => state === 'damaged')) end(FAILED);
+    if (nonEmpty(env.VIF_BRIDGE_BUILDS) !== undefined) process.stderr.write(OTHER_BUILD);
   });
 }
+
+/** What the launcher has found, and handed on. */
+const OTHER_BUILD = `note: dist/vif-bridge is of another build than dist/vif-bridge.cjs, which runs in its place
+hint: build it anew (npm run build:standalone), or remove it
+`;
 
 async function withAdminHost(
   who: string,

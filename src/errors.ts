@@ -58,7 +58,7 @@ export function asFailure(thrown: unknown): Failure {
 /**
  * One line of printable ASCII, at most `limit` characters, for xenstore's `hotplug-error` and for syslog.
  *
- * xl prints hotplug-error raw, line feeds included; xenstore-write unescapes backslashes (contract: a value with a
+ * xl prints hotplug-error raw, line feeds included; xenstore-write unescapes backslashes (measured: a value with a
  * backslash is read as an escape). So neither may be in it.
  */
 export function oneLine(text: string, limit = 240): string {
@@ -69,6 +69,15 @@ export function oneLine(text: string, limit = 240): string {
     .replace(/ {2,}/g, ' ')
     .trim();
   return line.length > limit ? `${line.slice(0, limit - 3)}...` : line;
+}
+
+/**
+ * Text with values from outside (arguments, xenstore, files), for a terminal: a control character would be a command to
+ * it. Only line feeds and tabs stay: ECMA-48 has its others in U+0000 to U+001F and U+007F to U+009F; those of Unicode
+ * change the direction in which a line is read.
+ */
+export function printable(text: string): string {
+  return text.replace(/[^\P{C}\n\t]|[\u2028\u2029]/gu, '?');
 }
 
 /** The same failure as one line: "message (at; hint)". */

@@ -1,5 +1,6 @@
 import { main } from './cli.ts';
 import { endWithLauncher, saidStatus } from './effects/launcher.ts';
+import { printable } from './errors.ts';
 
 /** Put in by the build: version and commit. */
 declare const VIF_BRIDGE_VERSION: string;
@@ -12,6 +13,6 @@ main(process.argv.slice(2), process.env, VIF_BRIDGE_VERSION).then(
     process.exitCode = saidStatus(status);
   },
   (error: unknown) => {
-    process.stderr.write(`vif-bridge: ${String(error)}\n`);
+    process.stderr.write(`vif-bridge: ${printable(String(error))}\n`);
   },
 );

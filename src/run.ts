@@ -4,7 +4,7 @@ import { LAST_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { type Log, notes, syslog } from './effects/log.ts';
 import { sinceStart } from './effects/run-start.ts';
 import { nodeExists } from './effects/xenstore.ts';
-import { asFailure, FAILED, Failure, shown } from './errors.ts';
+import { asFailure, FAILED, Failure, printable, shown } from './errors.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_POLICY, type Policy } from './policy/policy.ts';
 import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
@@ -67,7 +67,7 @@ export async function runHotplug(
     });
   if (options.dryRun === true) {
     const { dryRun } = await import('./commands/dry-run.ts');
-    process.stdout.write(await dryRun(open(policyOf(options, env), RUN_MS), event));
+    process.stdout.write(printable(await dryRun(open(policyOf(options, env), RUN_MS), event)));
     return;
   }
   await runEvent(event, env, log, {
@@ -120,14 +120,14 @@ function readableState(env: Environment): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EACCES') return directory;
     process.stderr.write(
-      `note: ${directory} cannot be read, so nothing is known of vifs that are configured already\n`,
+      `note: ${printable(directory)} cannot be read, so nothing is known of vifs that are configured already\n`,
     );
     return NO_STATE_DIRECTORY;
   }
   return directory;
 }
 
-function nonEmpty(text: string | undefined): string | undefined {
+export function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
 
@@ -136,9 +136,9 @@ export async function failureText(failure: Failure): Promise<string> {
   const { Chalk } = await import('chalk');
   const chalk = new Chalk({ level: process.stderr.isTTY === true ? 1 : 0 });
   return [
-    `${chalk.red('error:')} ${failure.message}`,
-    ...(failure.at === undefined ? [] : [`at     ${failure.at}`]),
-    ...(failure.hint === undefined ? [] : [`hint:  ${failure.hint}`]),
+    `${chalk.red('error:')} ${printable(failure.message)}`,
+    ...(failure.at === undefined ? [] : [`at     ${printable(failure.at)}`]),
+    ...(failure.hint === undefined ? [] : [`hint:  ${printable(failure.hint)}`]),
     '',
   ].join('\n');
 }

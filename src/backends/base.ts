@@ -129,8 +129,8 @@ export function lockBase(host: Pick<Host, 'takeLock'>): Promise<Lock> {
 
 /**
  * True if no vif of ours is there any more, or only the one that leaves. A record that cannot be read counts as one
- * that is there, and so does a port of ours of which nothing is known any more. Records are only read until one is found
- * whose device is there.
+ * that is there, and so does a port of ours of which nothing is known any more. Records are only read until one is
+ * found whose device is there.
  */
 export function isLastGone(
   host: Pick<Host, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,

@@ -21,8 +21,9 @@ export interface HotplugHosts {
 }
 
 /**
- * One run of the hotplug script. On failure the link is closed first, then Xen is told (contract §5): `hotplug-error`
- * with one line for the admin, `hotplug-status` = error, and a status that is not 0.
+ * One run of the hotplug script. On failure the link is closed first, then Xen is told (as by stock's
+ * xen-hotplug-common.sh, fatal): `hotplug-error` with one line for the admin, `hotplug-status` = error, and a status
+ * that is not 0.
  *
  * @throws the Failure of an online or add, already reported
  */

@@ -21,8 +21,8 @@ import type { HotplugEvent } from '../xen/hotplug-event.ts';
  * `offline` of a vif, `remove` of a tap: the port out of service first, then its rules. Each step takes what it finds
  * (the interface is being destroyed while this runs), and nothing that is already gone is an error.
  *
- * Xen ignores a failure here, and would only complain to the admin (contract §1.6): so this reports to syslog and
- * never throws for what it could not do.
+ * Xen ignores a failure here, and would only complain to the admin (libxl_device.c: device_hotplug_child_death_cb): so
+ * this reports to syslog and never throws for what it could not do.
  */
 export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   await using _vif = await lockVif(host, event.device);

@@ -1,4 +1,6 @@
 import { Chalk } from 'chalk';
+import { printable } from '../errors.ts';
+import { jsonText } from '../json/writer.ts';
 import type { PortStatus } from './status.ts';
 
 /** What has another name in JSON: programs of others read it. */
@@ -11,7 +13,7 @@ export function statusJson(ports: readonly PortStatus[]): string {
   const rows = ports.map((port) =>
     Object.fromEntries(Object.entries(port).map(([key, value]) => [PUBLIC_NAMES[key] ?? key, value])),
   );
-  return `${JSON.stringify(rows, undefined, 2)}\n`;
+  return jsonText(rows);
 }
 
 /**
@@ -22,7 +24,7 @@ export function statusJson(ports: readonly PortStatus[]): string {
 export function statusText(ports: readonly PortStatus[], colours: boolean): string {
   const chalk = new Chalk({ level: colours ? 1 : 0 });
   if (ports.length === 0) return 'no vif ports on this host\n';
-  return ports
+  return printableIn(ports)
     .map((port) => {
       const colour = port.state === 'managed' ? chalk.green : chalk.red;
       const guest = port.guest === undefined ? '' : `  guest ${port.guest.name ?? '?'} (${port.guest.domid})`;
@@ -42,4 +44,12 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       ].join('\n');
     })
     .join('\n');
+}
+
+/** The same, and no text in it is a command to a terminal, whatever is added to it. */
+function printableIn<T>(value: T): T {
+  if (typeof value === 'string') return printable(value) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(printableIn) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, printableIn(inner)])) as T;
 }

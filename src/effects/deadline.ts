@@ -1,8 +1,8 @@
 import { Failure } from '../errors.ts';
 
 /**
- * The end of a run. libxl kills the script with SIGKILL after 40 s and then reports no `hotplug-error` (contract §1.6),
- * so everything together must end well before, with time left to say what went wrong.
+ * The end of a run. libxl kills the script with SIGKILL after 40 s (LIBXL_HOTPLUG_TIMEOUT) and then reports no
+ * `hotplug-error`, so everything together must end well before, with time left to say what went wrong.
  */
 export interface Deadline {
   /** The smaller of `wanted` milliseconds and what is left. Throws Failure `timeout` when nothing is left. */

@@ -69,7 +69,7 @@ interface Waiting {
 
 /**
  * The real thing. Every child leads a process group of its own, so that a timeout ends its children too: libxl would
- * only kill us (contract §1.6), and a shell script that hangs in `sleep` would survive.
+ * only kill us (libxl_aoutils.c: async_exec_timeout), and a shell script that hangs in `sleep` would survive.
  *
  * @param held descriptors that every child keeps open: those of the locks. A run may be killed while its nft works;
  *   the lock is then free when nft has ended, and the next run does not meet a change that comes late

@@ -24,8 +24,8 @@ export function saidStatus(status: number): number {
 const LOOK_MS = 50;
 
 /**
- * Ends this process when its launcher has gone: libxl kills the launcher alone (contract §1.6), and what it killed must
- * not change anything any more. By SIGKILL, as it would have been hit itself.
+ * Ends this process when its launcher has gone: libxl kills the launcher alone (libxl_aoutils.c: async_exec_timeout),
+ * and what it killed must not change anything any more. By SIGKILL, as it would have been hit itself.
  */
 export function endWithLauncher(): void {
   if (LAUNCHER === undefined) return;

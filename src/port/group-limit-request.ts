@@ -12,8 +12,8 @@ const IFINFOMSG = 16;
 const ATTRIBUTE = 4;
 
 /**
- * The limit of multicast groups of a port as a request to the kernel (effects/rtnetlink.ts sends it), byte for byte what
- * `bridge link set dev PORT mcast_max_groups N` sends. Kernels before 6.3 say yes and do nothing.
+ * The limit of multicast groups of a port as a request to the kernel (effects/rtnetlink.ts sends it), byte for byte
+ * what `bridge link set dev PORT mcast_max_groups N` sends. Kernels before 6.3 say yes and do nothing.
  *
  * @param ifindex of the port
  */

@@ -9,7 +9,7 @@ import type { VifIdentity } from '../xen/vif-identity.ts';
 import { firstName, isPortOf } from './device-owner.ts';
 import { sealTap } from './sealed-tap.ts';
 
-/** The kernel announces a vif before it creates it (Linux 5.6 and later, contract §1.9). */
+/** The kernel announces a vif before it creates it (Linux 5.6 and later: xen-netback/xenbus.c, netback_probe). */
 const DEVICE_MS = 8_000;
 const POLL_MS = 20;
 

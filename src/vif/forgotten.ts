@@ -71,7 +71,7 @@ interface Known {
   readonly before: VifRecord | undefined;
 }
 
-/** Gives forgotten vifs their records again, as far as xenstore knows them. One that a run is at work on is left to it. */
+/** Gives forgotten vifs their records again, as far as xenstore knows them. What a run is at work on is left to it. */
 export async function rememberForgotten(host: Managed, own: ReadonlySet<string>): Promise<void> {
   const busy = new Set(host.locks.claimed());
   const forgotten = forgottenPorts(host).filter(({ first }) => !own.has(first) && !busy.has(first));

@@ -4,7 +4,7 @@ import type { Host } from '../host.ts';
 import { frontendPath, type HotplugEvent, type XenbusPath } from '../xen/hotplug-event.ts';
 import type { Prepared } from './prepare.ts';
 
-/** hotplug-status last: netback lets the guest connect when it reads exactly `connected` (contract §1.9). */
+/** hotplug-status last: netback lets the guest connect when it reads exactly `connected` (xen-netback/xenbus.c). */
 export async function reportConnected(host: Host, prepared: Prepared): Promise<void> {
   const { event, setup, keys } = prepared;
   host.sendLog();

@@ -19,7 +19,7 @@ export interface HotplugEvent {
   readonly savedPath?: string | undefined;
 }
 
-/** A vif's backend directory, e.g. `backend/vif/1/0`, relative to the own domain or absolute (contract: both occur). */
+/** A vif's backend directory, e.g. `backend/vif/1/0`, relative to the own domain or absolute (both occur). */
 export interface XenbusPath {
   readonly path: string;
   readonly domid: number;
@@ -48,7 +48,7 @@ export function parseHotplugEvent(
     return value === '' ? undefined : value;
   };
   const type = parseType(get('type_if'));
-  // Contract fact 3: libxl calls all four for every NIC; only one pair is meant for each interface.
+  // libxl calls all four for every NIC; only one pair is meant for each interface.
   if ((type === 'vif') !== (command === 'online' || command === 'offline')) return undefined;
 
   const variable = type === 'vif' ? 'vif' : 'INTERFACE';
@@ -82,7 +82,7 @@ function namedArguments(args: readonly string[]): Map<string, string> {
   const named = new Map<string, string>();
   for (const arg of args) {
     const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(arg);
-    // Not an error: libxl and wrappers have passed more than the script knows (contract §1.2).
+    // Not an error: libxl and wrappers have passed more than the script knows.
     if (match?.[1] !== undefined && match[2] !== undefined) named.set(match[1], match[2]);
   }
   return named;
@@ -102,7 +102,7 @@ function xenbusOf(
 ): XenbusPath | undefined {
   const named = parseVifName(device);
   if (path === undefined) {
-    // udev never gave a tap's run an XENBUS_PATH (contract §2); the path follows from the name, as in vif-common.sh.
+    // udev never gave a tap's run an XENBUS_PATH; the path follows from the name, as in vif-common.sh.
     const legacyTap = type === 'tap' && given.mac === undefined && named !== undefined;
     return legacyTap ? parseXenbusPath(xenbusOfVif(named)) : undefined;
   }

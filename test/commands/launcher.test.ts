@@ -450,21 +450,24 @@ test('a program that is damaged', { skip: mountObstacle() ?? false }, async (t) 
 test('an executable of an older build does not stand in the way of a newer bundle', async (t) => {
   const { root, script } = install(t);
   const executable = (build: string): void => {
-    writeFileSync(join(root, 'dist/vif-bridge'), '#!/bin/sh\necho executable\nexit 100\n', { mode: 0o755 });
+    writeFileSync(join(root, 'dist/vif-bridge'), '#!/bin/sh\necho executable $VIF_BRIDGE_BUILDS\nexit 100\n', {
+      mode: 0o755,
+    });
     writeFileSync(join(root, 'dist/vif-bridge.build'), build);
   };
   writeFileSync(
     join(root, 'dist/vif-bridge.cjs'),
-    '// vif-bridge 1234 5678\nconsole.log("bundle"); process.exitCode = 100;\n',
+    '// vif-bridge 1234 5678\nconsole.log("bundle", process.env.VIF_BRIDGE_BUILDS); process.exitCode = 100;\n',
   );
-  const says = async (env: Readonly<Record<string, string>> = { PATH: NODE_PATH }): Promise<string> =>
-    (await runProgram([script, 'status'], { env })).stdout.trim();
+  const says = async (
+    env: Readonly<Record<string, string>> = { PATH: NODE_PATH, VIF_BRIDGE_BUILDS: 'of somebody' },
+  ): Promise<string> => (await runProgram([script, 'status'], { env })).stdout.trim();
   executable('1234 99\n');
   assert.equal(await says(), 'executable');
   executable('1233 99\n');
-  assert.equal(await says(), 'bundle');
+  assert.equal(await says(), 'bundle differ');
   rmSync(join(root, 'dist/vif-bridge.build'));
-  assert.equal(await says(), 'bundle');
+  assert.equal(await says(), 'bundle differ');
   rmSync(join(root, 'dist/vif-bridge.cjs'));
   assert.equal(await says(), 'executable');
 });

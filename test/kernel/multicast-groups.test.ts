@@ -1,6 +1,6 @@
 /**
- * A bridge that knows 4096 groups (`mcast_hash_max`) switches multicast snooping off for all its ports. 23 reports of one
- * guest were enough.
+ * A bridge that knows 4096 groups (`mcast_hash_max`) switches multicast snooping off for all its ports. 23 reports of
+ * one guest were enough.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
