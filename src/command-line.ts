@@ -89,6 +89,13 @@ function program(env: Environment, version: string, end: (status: number) => voi
     .option('--all', 'every vif of this host')
     .action((vifs: string[], options: CommonOptions) => runReapply(vifs, options, env));
   root
+    .command('repair')
+    .description('re-apply every vif that this program has configured, and no other: for units and timers')
+    .addOption(configOption())
+    .action((options: CommonOptions) =>
+      withAdminHost('repair', options, env, async (host) => sayReapplied(await reapplyAll(host, 'ours'))),
+    );
+  root
     .command('status')
     .description(
       'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged',
@@ -179,8 +186,12 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
     }
     const devices = options.all === true ? await reapplyAll(host) : vifs;
     if (options.all !== true) for (const device of devices) await reapply(host, device);
-    process.stdout.write(`re-applied: ${devices.length === 0 ? 'nothing to do' : printable(devices.join(' '))}\n`);
+    sayReapplied(devices);
   });
+}
+
+function sayReapplied(devices: readonly string[]): void {
+  process.stdout.write(`re-applied: ${devices.length === 0 ? 'nothing to do' : printable(devices.join(' '))}\n`);
 }
 
 async function dryReapply(host: Host, device: string): Promise<string> {

@@ -30,6 +30,8 @@ export interface Host {
   /** The port of a bridge behind which the rest of the network is: port/bridge.ts, uplink. */
   readonly uplinkOf: (bridge: string) => string | undefined;
   readonly deviceNames: () => readonly string[];
+  /** False where `readDevice` and `deviceNames` tell of another network than the one the programs work in. */
+  readonly showsThisNetwork: () => boolean;
   /** True for a script that is this program, or nobody knows what it is. */
   readonly isOwnScript: (script: string) => boolean;
   /** True for a tap whose frames begin with a virtio_net_hdr. */

@@ -18,7 +18,9 @@ import {
   portKind,
   portsOf,
   readDevice,
+  showsThisNetwork,
 } from './effects/sysfs.ts';
+
 import { transmitChecksum } from './effects/transmit-checksum.ts';
 import type { Host } from './host.ts';
 import type { Policy } from './policy/policy.ts';
@@ -69,6 +71,7 @@ export function systemHost(settings: RunSettings): Host {
     policy: settings.policy,
     readDevice,
     deviceNames,
+    showsThisNetwork,
     limitsGroups: () => kernelHas(6, 3),
     uplinkOf: (bridge) => uplink(portsOf(bridge), portKind),
     isOwnScript,

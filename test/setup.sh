@@ -42,8 +42,10 @@ fi
 wanted="nft:nftables ip:iproute2 bridge:iproute2 tc:iproute2 ethtool:ethtool flock:util-linux logger:bsdutils
   xenstore-ls:xenstore-utils
   ebtables-nft:iptables gcc:gcc dpkg-deb:dpkg"
-# Other releases' nft.
-case " $* " in *" --all "* | *" long"*) wanted="$wanted debootstrap:debootstrap" ;; esac
+# Other releases' nft, and a booted Debian.
+case " $* " in
+  *" --all "* | *" long"*) wanted="$wanted debootstrap:debootstrap systemd-nspawn:systemd-container" ;;
+esac
 missing=
 for pair in $wanted; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"

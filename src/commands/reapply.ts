@@ -7,6 +7,7 @@ import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { EMULATED, parseVifName } from '../net/vif-name.ts';
+import { isInOurService } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { firstName } from '../vif/device-owner.ts';
@@ -59,15 +60,21 @@ async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () =>
  * together, as many at a time as suits the backend. A vif that a run of Xen's is at work on is left to it and
  * re-applied alone at the end.
  *
+ * @param whose `ours`: only vifs that a run of ours has configured, so that units and timers take nobody over
  * @returns the vifs that were re-applied
  * @throws Failure `tool` naming the vifs that failed, after all were tried
  */
-export async function reapplyAll(given: Host): Promise<string[]> {
+export async function reapplyAll(given: Host, whose: 'all' | 'ours' = 'all'): Promise<string[]> {
+  if (!given.showsThisNetwork()) {
+    throw new Failure('missing', '/sys shows the devices of another network than the one of this run', {
+      hint: 'in a network namespace run it by ip netns exec; in a container mount /sys anew',
+    });
+  }
   const host = await withRules(given);
   // A repair of what all share starts from the saved state: who is at work now may not be in it.
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
-  const candidates = candidatesOf(host);
+  const candidates = candidatesOf(host, whose);
   await collectLeftOvers(host, new Set(candidates.map(({ device }) => device)));
   if (candidates.length === 0) {
     await host.rules.leaveAfterLast();
@@ -159,17 +166,18 @@ function isInService(host: Host, { name, record }: Candidate): boolean {
 
 /** Managed vifs that are alive, and vifs that carry a guest without us (started by stock). */
 export function devicesToReapply(host: Host): string[] {
-  return candidatesOf(host).map(({ device }) => device);
+  return candidatesOf(host, 'all').map(({ device }) => device);
 }
 
-function candidatesOf(given: Host): Candidate[] {
+function candidatesOf(given: Host, whose: 'all' | 'ours'): Candidate[] {
   const host = readOnce(given);
   const live = liveVifs(host);
   const managed = new Set(live.map(({ device }) => device.ifindex));
   const others = host
     .deviceNames()
     .flatMap((name) => host.readDevice(name) ?? [])
-    .filter((device) => !managed.has(device.ifindex) && device.master !== undefined)
+    .filter((device) => !managed.has(device.ifindex))
+    .filter((device) => (whose === 'all' ? device.master !== undefined : isInOurService(device)))
     .flatMap((device) => {
       const first = firstName(device);
       return first === undefined ? [] : [{ device: first, name: device.name, record: undefined }];

@@ -56,6 +56,20 @@ export function readDevice(name: string): Device | undefined {
   };
 }
 
+/**
+ * False where /sys is of another network namespace than this process (a container, `unshare --net` without a new
+ * mount): whoever believed it would take all vifs for gone, and their rules away.
+ */
+export function showsThisNetwork(): boolean {
+  // /proc/net is always of the reader's own network. A device that comes or goes meanwhile is looked for again.
+  const unseen = (): string[] =>
+    [...(readText('/proc/net/dev') ?? '').matchAll(/^ *([^:\s]+):/gm)]
+      .flatMap(([, name]) => name ?? [])
+      .filter((name) => !existsSync(`${NET}/${name}`));
+  const first = new Set(unseen());
+  return first.size === 0 || !unseen().some((name) => first.has(name));
+}
+
 /** linux/if_tun.h */
 const IFF_VNET_HDR = 0x4000;
 

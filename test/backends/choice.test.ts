@@ -32,6 +32,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     policy: DEFAULT_POLICY,
     readDevice: unexpected,
     deviceNames: unexpected,
+    showsThisNetwork: unexpected,
     uplinkOf: unexpected,
     limitsGroups: unexpected,
     hasVnetHeader: unexpected,

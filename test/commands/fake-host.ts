@@ -84,6 +84,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
     limitsGroups: () => options.limitsGroups === true,
     uplinkOf: () => options.uplink,
     hasVnetHeader: () => false,
+    showsThisNetwork: () => true,
     deviceNames: () => devices.map((one) => one.name),
     netTable: (name) => options.networks?.[name] ?? '',
     disableIpv6: (name) => {

@@ -3,7 +3,7 @@
  * print what the page says. A line `...` stands for lines that the page leaves out.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { type Dom0, obstacle, openDom0 } from '../kernel/dom0.ts';
 import { ALL, arp, frame, TYPE, V, X } from '../kernel/frames.ts';
@@ -46,6 +46,13 @@ const PLAYS: Readonly<Record<string, (t: test.TestContext, command: string) => P
     const dom0 = await openDom0(t, { bridge: 'xenbr0' });
     await dom0.bench.addVif('vif1.0');
     return admin(dom0, command);
+  },
+  'vif-bridge policy show web0': async (t, command) => {
+    const dom0 = await openDom0(t, { bridge: 'xenbr0', policy: '[defaults]\nno_ip = deny\n' });
+    await dom0.start({ domid: 1, name: 'web1', mac: WEB01.mac, ip: '192.0.2.10', vifname: 'web0' });
+    mkdirSync(`${dom0.folder}/vif-bridge.d`);
+    writeFileSync(`${dom0.folder}/vif-bridge.d/web.ini`, '[guest web1]\nip += 192.0.2.77\n');
+    return (await admin(dom0, command)).replaceAll(dom0.folder, '/etc/xen');
   },
   // libxl prints what stands in hotplug-error; the words before it are libxl's own.
   'xl create web01.cfg': async (t) => {

@@ -50,6 +50,7 @@ export function nothing(): Backend {
     remove: never,
     dropLinkLocal: never,
     repair: never,
+    distrust: () => {},
     leave: never,
     leaveAfterLast: never,
     ahead: () => {},

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder } from './cache.ts';
-import { PLAIN_ENV, runChecked } from './subprocess.ts';
+import { apt, unpackPackages } from './debian-packages.ts';
 
 /** Debian's Xen tools, unpacked but not installed. */
 export interface XenPackages {
@@ -16,7 +16,6 @@ export interface XenPackages {
 }
 
 const PREFIX = 'xen-packages-';
-const APT_ENV = { ...PLAIN_ENV, DEBIAN_FRONTEND: 'noninteractive' };
 
 /**
  * Downloads the package with `xl`, the stock hotplug scripts and the libraries they need with apt, and unpacks them
@@ -62,24 +61,7 @@ async function download(): Promise<XenPackages> {
     // Xen's own and the one library of others that a plain Debian has not got.
     .filter((line) => /^(xen-utils|libxen|libyajl)[\w.+-]*$/.test(line));
 
-  const draft = mkdtempSync(join(cacheFolder(), 'download-'));
-  try {
-    // "root": apt's own user may not write here.
-    await apt('apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', ...packages, { cwd: draft });
-    const root = join(draft, 'root');
-    mkdirSync(root);
-    for (const file of readdirSync(draft).filter((name) => name.endsWith('.deb'))) {
-      await runChecked(['dpkg', '-x', join(draft, file), root]);
-    }
-    try {
-      renameSync(root, join(cacheFolder(), `${PREFIX}${version}`));
-    } catch (error) {
-      // ENOTEMPTY: another test process was faster.
-      if (!unpacked()) throw error;
-    }
-  } finally {
-    rmSync(draft, { recursive: true, force: true });
-  }
+  await unpackPackages(packages, `${PREFIX}${version}`);
   const result = unpacked();
   if (!result) throw new Error('the Xen packages were unpacked but are not in the cache');
   return result;
@@ -99,12 +81,6 @@ async function newestVersionAfterUpdate(): Promise<string> {
   const version = await newestVersion();
   if (version === undefined) throw new Error('apt knows no package xen-utils-<version>');
   return version;
-}
-
-function apt(...words: [...string[], string | { cwd: string }]): Promise<string> {
-  const options = words.filter((word) => typeof word === 'object');
-  const argv = words.filter((word) => typeof word === 'string');
-  return runChecked(argv, { env: APT_ENV, timeoutMs: 180_000, ...options[0] });
 }
 
 function byVersion(a: string, b: string): number {
