@@ -111,8 +111,11 @@ export interface Backend {
 
   /** The base as our state knows it, if it is of this boot, this backend and this version. */
   base(): BaseRecord | undefined;
-  /** What the kernel has dropped, by port, direction and reason, and whose rules it has lost. */
-  look(records: readonly VifRecord[]): Promise<KernelRules>;
+  /**
+   * What the kernel has dropped, by port, direction and reason, and whose rules it has lost. The records are asked for
+   * once, when all is begun that does not need them.
+   */
+  look(recordsOf: () => readonly VifRecord[]): Promise<KernelRules>;
   limits(plan: FilterPlan): readonly RuleLimit[];
   /** What `load` would load for this vif on a host that has no other. */
   loadText(planned: PlannedPort): RuleText;

@@ -8,6 +8,7 @@ import { hasBlocks } from '../filter/own-terms.ts';
 import { buildPlan, type FilterSwitch } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
+import { once } from '../once.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
@@ -47,21 +48,9 @@ export interface PortStatus {
  */
 export async function portStatus(given: Host, wanted: string | undefined): Promise<PortStatus[]> {
   const host = withKnownRules(readOnce(given));
-  const live = liveVifs(host);
-  const records = live.map(({ record, device }) => ({ ...record, name: device.name }));
-  const changed = new Map(live.map(({ record, device }) => [record.device, portDamage(record, device)]));
-  const byIndex = new Map(records.map((record) => [record.ifindex, record]));
-  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isGuestPort)])].sort(
-    byNumbers,
-  );
-  const ports = names
-    .flatMap((name) => host.readDevice(name) ?? [])
-    .map((device) => ({ device, record: byIndex.get(device.ifindex) }))
-    .filter(({ device, record }) => wanted === undefined || wanted === device.name || wanted === record?.device);
-  if (wanted !== undefined && ports.length === 0) {
-    throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
-  }
-  const kernel = await host.rules.look(records);
+  const seen = once(() => seenPorts(host, wanted));
+  const kernel = await host.rules.look(() => seen().records);
+  const { ports, changed } = seen();
   const drops = dropsByPort(kernel.drops);
   const guests = await guestNames(
     host,
@@ -98,6 +87,36 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       since: record?.since,
     };
   });
+}
+
+/**
+ * Ports of guests that are there, each with its record, and what somebody has done to them since, by device.
+ *
+ * @throws Failure `missing`
+ */
+function seenPorts(
+  host: Managed,
+  wanted: string | undefined,
+): {
+  readonly records: readonly VifRecord[];
+  readonly ports: readonly { readonly device: Device; readonly record: VifRecord | undefined }[];
+  readonly changed: ReadonlyMap<string, string | undefined>;
+} {
+  const live = liveVifs(host);
+  const records = live.map(({ record, device }) => ({ ...record, name: device.name }));
+  const changed = new Map(live.map(({ record, device }) => [record.device, portDamage(record, device)]));
+  const byIndex = new Map(records.map((record) => [record.ifindex, record]));
+  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isGuestPort)])].sort(
+    byNumbers,
+  );
+  const ports = names
+    .flatMap((name) => host.readDevice(name) ?? [])
+    .map((device) => ({ device, record: byIndex.get(device.ifindex) }))
+    .filter(({ device, record }) => wanted === undefined || wanted === device.name || wanted === record?.device);
+  if (wanted !== undefined && ports.length === 0) {
+    throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
+  }
+  return { records, ports, changed };
 }
 
 /** None where the record makes no sense: that is said elsewhere. */

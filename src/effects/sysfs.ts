@@ -37,7 +37,7 @@ export function readDevice(name: string): Device | undefined {
   // An error for every port that is no bridge would cost more than all that is read of it.
   const stp = existsSync(`${NET}/${name}/bridge`) ? read('bridge/stp_state') : undefined;
   const master = linkName(`${NET}/${name}/master`);
-  const learning = master !== undefined && existsSync(`${NET}/${name}/brport`) ? read('brport/learning') : undefined;
+  const learning = master === undefined ? undefined : read('brport/learning');
   return {
     name,
     ifindex: Number(ifindex),

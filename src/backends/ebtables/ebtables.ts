@@ -52,7 +52,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     leaveAfterLast: () => leaveAfterLast(ebt),
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
-    look: (records) => look(ebt, records),
+    look: (recordsOf) => look(ebt, recordsOf()),
     limits: (plan) => limitsOfPlan(plan, host.policy),
     loadText: (planned) => loadText(ebt, planned),
     removalText: (leaving) => removalText(ebt, leaving),

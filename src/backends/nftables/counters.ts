@@ -48,6 +48,7 @@ export function parseUnmanagedDrops(sets: ListedSets, indexOf: (name: string) =>
 export function countElements(sets: ListedSets): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const [set, elements] of sets) {
+    if (set.startsWith('drops')) continue;
     for (const element of elements) {
       const first = isElement(element) ? element.concat?.[0] : element;
       const key = `${set} ${String(first)}`;

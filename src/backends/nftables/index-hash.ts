@@ -16,10 +16,15 @@ export const INDEX_HASH: Readonly<Record<Direction | 'type', string>> = {
 
 /** What stands for an interface index in a set of that type. */
 export function indexHash(ifindex: number): string {
+  return `0x${listedHash(ifindex).toString(16).padStart(8, '0')}`;
+}
+
+/** The same as nft lists it in JSON. */
+export function listedHash(ifindex: number): number {
   // nft_hash.c: reciprocal_scale(hash, 2^32 - 1)
   const value = Math.max(0, jhash(ifindex, 1) - 1);
-  const bytes = [24, 16, 8, 0].map((shift) => ((value >>> shift) & 255).toString(16).padStart(2, '0'));
-  return `0x${bytes.reverse().join('')}`;
+  const swapped = (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
+  return swapped >>> 0;
 }
 
 /** Of 4 bytes: include/linux/jhash.h. */

@@ -13,17 +13,21 @@ import {
   parseUnmanagedDrops,
 } from './counters.ts';
 import { dropsAtDevice } from './device-chain.ts';
-import { indexHash } from './index-hash.ts';
-import { elementsOf, keyOf, PORTS_SET } from './own.ts';
+import { listedHash } from './index-hash.ts';
+import { keyOf, PORTS_SET, sizesOf } from './own.ts';
 import { type Nft, sharedRules } from './transaction.ts';
 
 const ALL = { mostBytes: LISTING_BYTES };
 
 /** What the kernel counted, and whose rules are not as they were loaded, by one listing of each table. */
-export async function look(nft: Nft, records: readonly VifRecord[]): Promise<KernelRules> {
+export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Promise<KernelRules> {
   const { host } = nft;
+  // They run while the records are read.
+  const listings = Promise.all([listTable(nft), isDamaged(nft)]);
+  listings.catch(() => undefined);
+  const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
-  const [table, damagedBase, devices] = await Promise.all([listTable(nft), isDamaged(nft), ingress]);
+  const [[table, damagedBase], devices] = await Promise.all([listings, ingress]);
   if (table === undefined) return { damages: new Map(records.map(({ device }) => [device, GONE])), drops: [] };
   const sets = parseSets(table.stdout);
   const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
@@ -86,9 +90,9 @@ function lostElements({ loaded }: VifRecord, counts: ReadonlyMap<string, number>
   const [terms, ...more] = loaded;
   if (terms === undefined || more.length > 0) return undefined;
   const port = keyOf(terms.ifindex);
-  for (const [set, elements] of elementsOf(port, terms)) {
-    const key = set === PORTS_SET ? String(Number(indexHash(terms.ifindex))) : port;
-    if (elements.length > 0 && counts.get(`${set} ${key}`) !== elements.length) return set;
+  for (const [set, size] of sizesOf(terms)) {
+    const key = set === PORTS_SET ? String(listedHash(terms.ifindex)) : port;
+    if (size > 0 && counts.get(`${set} ${key}`) !== size) return set;
   }
   return undefined;
 }

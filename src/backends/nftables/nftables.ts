@@ -8,6 +8,7 @@ import { currentBase, isLastGone, leftBase, lockBase, sentinelPrefix } from '../
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
+import { includedRules } from './included.ts';
 import { look } from './look.ts';
 import { baseText, ingressText, leaveText, portText } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
@@ -25,7 +26,10 @@ export function nftables(host: Host, former: Former): Backend {
     // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
     atOnce: 1000,
     load: (planned) => load(nft, planned),
-    remove: (leaving) => loadOnBase(nft, (sentinel) => leaveText(leaving, sentinel), { leaving: leaving.device }),
+    async remove(leaving) {
+      includedRules(host).remove(leaving.device);
+      await loadOnBase(nft, (sentinel) => leaveText(leaving, sentinel), { leaving: leaving.device });
+    },
     dropLinkLocal: ({ device, name, bridge }) =>
       dropsAtDevice(host.readDevice(bridge))
         ? loadOnBase(nft, () => ingressText(device, name))
@@ -36,7 +40,7 @@ export function nftables(host: Host, former: Former): Backend {
     leaveAfterLast: () => leaveAfterLast(nft),
     ahead: () => host.ahead('nft', NFT),
     base: () => currentBase(host, nft.holder),
-    look: (records) => look(nft, records),
+    look: (recordsOf) => look(nft, recordsOf),
     limits: () => [],
     loadText: (planned) => loadText(nft, planned),
     removalText: (leaving) => ({ title: TITLE, text: leaveText(leaving, knownSentinel(nft)), notes: [] }),
@@ -44,9 +48,9 @@ export function nftables(host: Host, former: Former): Backend {
 }
 
 /** The rules of all of them in one transaction; only if one of them is refused in several. */
-function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
+async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
   const all = planned.map((one) => ({ device: one.port.device, one: withItsChain(nft.host, one) }));
-  return together(all, (some) =>
+  const failures = await together(all, (some) =>
     loadOnBase(
       nft,
       // The first one names the sentinel for all.
@@ -57,6 +61,9 @@ function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
       { vifs: some.length },
     ),
   );
+  const files = includedRules(nft.host);
+  for (const { device, one } of all) if (!failures.has(device)) files.port(one);
+  return failures;
 }
 
 /**
@@ -78,6 +85,7 @@ async function leaveAfterLast(nft: Nft): Promise<void> {
 
 /** Where nft is gone there is no table. */
 async function removeTables(host: Host): Promise<void> {
+  includedRules(host).clear();
   const tables = [TABLE, INGRESS_TABLE];
   const input = tables.map((table) => `add table ${table}\ndelete table ${table}\n`).join('');
   const result = await host.run('nft', NFT, { input }).catch((error: unknown) => {

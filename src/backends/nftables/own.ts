@@ -36,6 +36,22 @@ interface OwnSet {
   readonly type: string;
   /** What it holds of a vif. */
   readonly elements: (port: PortKey, terms: OwnTerms) => string[];
+  /** How many that are, found without writing them: for who looks at thousands of vifs. */
+  readonly size: (terms: OwnTerms) => number;
+}
+
+function ownSet(
+  name: string,
+  type: string,
+  values: (values: OwnTerms['values']) => readonly string[],
+  write: (value: string) => string = (value) => value,
+): OwnSet {
+  return {
+    name,
+    type,
+    elements: (port, terms) => values(terms.values).map((value) => `${port} . ${write(value)}`),
+    size: (terms) => new Set(values(terms.values)).size,
+  };
 }
 
 const isBlock = (address: string): boolean => address.includes('/');
@@ -49,65 +65,32 @@ const each = (values: readonly string[] = []): readonly string[] => values;
  * MAC and address are one question. `ports` tells a port of ours whatever group or name somebody has given it.
  */
 const SETS = {
-  mac: {
-    name: 'own-mac',
-    type: 'type devgroup . ether_addr',
-    elements: (port, { values }) => each(values.mac).map((mac) => `${port} . ${mac}`),
-  },
-  macRaw: {
-    name: 'own-mac-raw',
-    type: 'typeof iifgroup . @th,288,48',
-    elements: (port, { values }) => each(values.mac).map((mac) => `${port} . 0x${mac.replaceAll(':', '')}`),
-  },
-  ip: {
-    name: 'own-ip',
-    type: 'type devgroup . ether_addr . ipv4_addr',
-    elements: (port, { values }) => withMac(port, values.mac, hosts(values.ip)),
-  },
-  ipRaw: {
-    name: 'own-ip-raw',
-    type: 'typeof iifgroup . @nh,96,32',
-    elements: (port, { values }) => hosts(values.ip).map((address) => `${port} . 0x${addressHex(address)}`),
-  },
-  ipBlock: {
-    name: 'own-ip-block',
-    type: 'typeof iifgroup . @nh,96,32; flags interval',
-    elements: (port, { values }) => blocks(values.ip).map((block) => `${port} . ${range(block)}`),
-  },
-  ip6: {
-    name: 'own-ip6',
-    type: 'type devgroup . ether_addr . ipv6_addr',
-    elements: (port, { values }) => withMac(port, values.mac, hosts(values.ip6)),
-  },
-  ip6Raw: {
-    name: 'own-ip6-raw',
-    type: 'typeof iifgroup . @nh,64,128',
-    elements: (port, { values }) => hosts(values.ip6).map((address) => `${port} . 0x${addressHex(address)}`),
-  },
-  ip6Block: {
-    name: 'own-ip6-block',
-    type: 'typeof iifgroup . @nh,64,128; flags interval',
-    elements: (port, { values }) => blocks(values.ip6).map((block) => `${port} . ${range(block)}`),
-  },
-  solicited: {
-    name: 'own-solicited',
-    type: 'type devgroup . ipv6_addr',
-    elements: (port, { values }) => hosts(values.solicited).map((group) => `${port} . ${group}`),
-  },
-  solicitedBlock: {
-    name: 'own-solicited-block',
-    type: 'typeof iifgroup . @nh,64,128; flags interval',
-    elements: (port, { values }) => blocks(values.solicited).map((block) => `${port} . ${range(block)}`),
-  },
-  broadcast: {
-    name: 'own-broadcast',
-    type: 'type devgroup . ipv4_addr',
-    elements: (port, { values }) => each(values.broadcast).map((address) => `${port} . ${address}`),
-  },
+  mac: ownSet('own-mac', 'type devgroup . ether_addr', ({ mac }) => each(mac)),
+  macRaw: ownSet(
+    'own-mac-raw',
+    'typeof iifgroup . @th,288,48',
+    ({ mac }) => each(mac),
+    (mac) => `0x${mac.replaceAll(':', '')}`,
+  ),
+  ip: ownSet('own-ip', 'type devgroup . ether_addr . ipv4_addr', ({ mac, ip }) => withMac(mac, hosts(ip))),
+  ipRaw: ownSet('own-ip-raw', 'typeof iifgroup . @nh,96,32', ({ ip }) => hosts(ip), bits),
+  ipBlock: ownSet('own-ip-block', 'typeof iifgroup . @nh,96,32; flags interval', ({ ip }) => blocks(ip), range),
+  ip6: ownSet('own-ip6', 'type devgroup . ether_addr . ipv6_addr', ({ mac, ip6 }) => withMac(mac, hosts(ip6))),
+  ip6Raw: ownSet('own-ip6-raw', 'typeof iifgroup . @nh,64,128', ({ ip6 }) => hosts(ip6), bits),
+  ip6Block: ownSet('own-ip6-block', 'typeof iifgroup . @nh,64,128; flags interval', ({ ip6 }) => blocks(ip6), range),
+  solicited: ownSet('own-solicited', 'type devgroup . ipv6_addr', ({ solicited }) => hosts(solicited)),
+  solicitedBlock: ownSet(
+    'own-solicited-block',
+    'typeof iifgroup . @nh,64,128; flags interval',
+    ({ solicited }) => blocks(solicited),
+    range,
+  ),
+  broadcast: ownSet('own-broadcast', 'type devgroup . ipv4_addr', ({ broadcast }) => each(broadcast)),
   ports: {
     name: 'ports',
     type: INDEX_HASH.type,
     elements: (port) => [indexHash(indexOfGroup(Number(port)) ?? 0)],
+    size: () => 1,
   },
 } as const satisfies Readonly<Record<string, OwnSet>>;
 
@@ -195,8 +178,20 @@ export function elementsOf(port: PortKey, terms: OwnTerms): Elements {
   ]);
 }
 
-function withMac(port: PortKey, macs: readonly string[] = [], addresses: readonly string[]): string[] {
-  return macs.flatMap((mac) => addresses.map((address) => `${port} . ${mac} . ${address}`));
+/** How many elements of a vif each set is to hold. */
+export function sizesOf(terms: OwnTerms): ReadonlyMap<string, number> {
+  return new Map([
+    ...FLAG_SETS.map((flag): [string, number] => [flag, terms.flags.includes(flag) ? 1 : 0]),
+    ...OWN_SETS.map((set): [string, number] => [set.name, set.size(terms)]),
+  ]);
+}
+
+function withMac(macs: readonly string[] = [], addresses: readonly string[]): string[] {
+  return macs.flatMap((mac) => addresses.map((address) => `${mac} . ${address}`));
+}
+
+function bits(address: string): string {
+  return `0x${addressHex(address)}`;
 }
 
 /** First and last address of a block, as numbers. */

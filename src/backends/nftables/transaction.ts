@@ -21,6 +21,7 @@ import { neighbours } from '../neighbours.ts';
 import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
+import { includedRules } from './included.ts';
 import { baseText, leaveText, portText } from './text.ts';
 
 /** What changes of the table need to know. */
@@ -190,20 +191,20 @@ export async function sharedRules(host: Host): Promise<string | undefined> {
 }
 
 async function loadWhole(host: Host, base: BaseRecord, records: readonly VifRecord[], fresh: boolean): Promise<void> {
-  const ports = records.flatMap((record) => recordedPort(host, record) ?? []);
-  const text = [
-    baseText({
-      sentinel: base.sentinel,
-      policy: host.policy,
-      exempt: base.exempt.map((port) => port.ifindex),
-      // The third one to be asked for would cost as much as it is to save.
-      neighbours: neighbours(host, records, new Set(records.map(({ bridge }) => bridge))).slice(0, 2),
-      fresh,
-    }),
-    ...ports.map((planned) => portText(withItsChain(host, planned), undefined)),
-  ].join('\n');
+  const ports = records
+    .flatMap((record) => recordedPort(host, record) ?? [])
+    .map((planned) => withItsChain(host, planned));
+  const options = {
+    sentinel: base.sentinel,
+    policy: host.policy,
+    exempt: base.exempt.map((port) => port.ifindex),
+    // The third one to be asked for would cost as much as it is to save.
+    neighbours: neighbours(host, records, new Set(records.map(({ bridge }) => bridge))).slice(0, 2),
+  };
+  const text = [baseText({ ...options, fresh }), ...ports.map((planned) => portText(planned, undefined))].join('\n');
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
+  includedRules(host).whole(baseText({ ...options, fresh: true }), ports);
 }
 
 /**
