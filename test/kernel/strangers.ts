@@ -3,8 +3,6 @@
  * ours, after the last one; and what `unmanaged = closed` makes of them.
  */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { waitForForwarding } from '../lab/bench.ts';
 import { type StockScripts, stockScripts } from '../lab/stock.ts';
@@ -316,14 +314,5 @@ export function testStrangers(backend: Backend): void {
     await dom0.ns.check(['ip', 'link', 'set', 'other0', 'up']);
     await waitForForwarding(dom0.ns, 'tap0');
     assert.ok(await arrives(await dom0.openWire(['other0', 'gw0']), 'other0', asks(C), 'gw0'));
-  });
-
-  test(`state that is lost does not keep the rules for ever (${backend})`, { skip }, async (t) => {
-    const { dom0 } = await openHost(t, backend);
-    await dom0.start(ONE);
-    rmSync(join(dom0.state, 'vif', 'vif1.0.json'));
-    await dom0.start(TWO);
-    assert.equal((await dom0.hotplug('offline', TWO)).status, 0);
-    assert.equal(await rules(dom0), '');
   });
 }
