@@ -3,6 +3,7 @@ import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
 import { fdbLines, groupLimitLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { doubleFinder } from '../vif/doubles.ts';
 import { isForgotten } from '../vif/forgotten.ts';
 import { noteTaker } from '../vif/notes.ts';
 import { prepareDry } from '../vif/prepare.ts';
@@ -35,7 +36,9 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
     ...(sealing.length > 0 ? [`the port will be a new device, with a group of its own: the tap goes behind it`] : []),
   ];
   return [
-    ...noteTaker(host)(prepared).map(({ loud, text }) => `# ${loud ? 'warning' : 'note'}: ${text}\n`),
+    ...[...(await doubleFinder(host)(prepared)), ...noteTaker(host)(prepared)].map(
+      ({ loud, text }) => `# ${loud ? 'warning' : 'note'}: ${text}\n`,
+    ),
     ...notes.map((note) => `# note: ${note}\n`),
     ...sealing.map(([title, text]) => section(title, text)),
     section(

@@ -12,6 +12,7 @@ import { once } from '../once.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { doubleFinder } from '../vif/doubles.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
@@ -61,7 +62,10 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     host,
     ports.flatMap(({ device, record }) => tapOf(host, device, record)),
   );
-  const notesOf = noteTaker(host);
+  const notes = await notesByDevice(
+    host,
+    ports.flatMap(({ record }) => record ?? []),
+  );
   return ports.map(({ device, record }) => {
     const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -82,7 +86,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
         ...(lost === undefined ? warningsOf(host, device, rules, record) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
       ],
-      notes: record === undefined ? [] : recordNotes(host, record, notesOf),
+      notes: notes.get(record?.device ?? '') ?? [],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };
@@ -188,14 +192,21 @@ function modeUnderPolicy(host: Host, record: VifRecord): FilterSwitch | undefine
   }
 }
 
-/** None where the record makes no sense, which is said elsewhere. */
-function recordNotes(host: Host, record: VifRecord, notesOf: ReturnType<typeof noteTaker>): readonly Note[] {
-  try {
-    const { vif, policy } = underPolicy(host, record);
-    return notesOf({ vif, plan: buildPlan(vif, policy, record.subnetBroadcasts), bridge: record.bridge });
-  } catch {
-    return [];
+/** None where a record makes no sense, which is said elsewhere. */
+async function notesByDevice(host: Managed, records: readonly VifRecord[]): Promise<Map<string, readonly Note[]>> {
+  const notesOf = noteTaker(host);
+  const doublesOf = doubleFinder(host);
+  const notes = new Map<string, readonly Note[]>();
+  for (const record of records) {
+    try {
+      const { vif, policy } = underPolicy(host, record);
+      const subject = { vif, plan: buildPlan(vif, policy, record.subnetBroadcasts), bridge: record.bridge };
+      notes.set(record.device, [...(await doublesOf(subject)), ...notesOf(subject)]);
+    } catch (error) {
+      host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
+    }
   }
+  return notes;
 }
 
 function recordAddresses(host: Host, record: VifRecord): string[] {

@@ -144,7 +144,7 @@ export function writeText(place: Place, file: string, text: string): void {
 const IN_THE_WAY = ['ENOENT', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ELOOP', 'ENXIO'];
 
 /** A folder of the state directory; that itself may be a link, if an admin wants it so. */
-function makeFolder(place: Place, folder: string): void {
+export function makeFolder(place: Place, folder: string): void {
   if (folder === place.directory) return void mkdirSync(folder, { recursive: true, mode: 0o700 });
   makeFolder(place, dirname(folder));
   clear(place, folder, (what) => what.isDirectory());

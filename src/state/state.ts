@@ -2,11 +2,15 @@ import { join } from 'node:path';
 import type { Log } from '../effects/log.ts';
 import { Failure, failureLine } from '../errors.ts';
 import { type Reader, readJson } from '../json/reader.ts';
+import { makePrefix } from '../net/ip-prefix.ts';
+import { eui64LinkLocal, parseMac } from '../net/mac-address.ts';
+import type { Owned } from '../net/prefix-index.ts';
 import {
   isAnything,
   isFile,
   isFolder,
   list,
+  makeFolder,
   placeOf,
   readText,
   remove,
@@ -33,6 +37,8 @@ export interface State {
   removeVif(record: { device: string; mac: string | undefined }): void;
   /** Devices that were configured with this MAC, from an index: reading it costs the same at any number of vifs. */
   devicesWithMac(mac: string): string[];
+  /** The addresses that vifs were given, and to which, from an index as well. */
+  addresses(): Owned[];
   readBase(): BaseRecord | undefined;
   writeBase(base: BaseRecord): void;
   /** The ticket of the last offline of a device; 0 if there was none lately. See VifRecord.ticket. */
@@ -60,6 +66,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
   const vifs = join(directory, 'vif');
   const macs = join(directory, 'mac');
   const vifFile = (device: string): string => join(vifs, `${device}${RECORD}`);
+  const ips = join(directory, 'ip');
   const macFolder = (mac: string): string => join(macs, mac.replaceAll(':', ''));
   const baseFile = join(directory, 'base.json');
   const offlineFile = (device: string): string => join(directory, 'offline', device);
@@ -93,6 +100,17 @@ export function openState(directory: string, host: { bootId: () => string; log: 
     if (!isFile(file)) write(file, '');
   };
 
+  const indexAddresses = (record: VifRecord): void => {
+    const isThere = isFolder(ips);
+    const before = isThere ? state.readVif(record.device) : undefined;
+    const others = isThere ? [] : state.allVifs().filter(({ device }) => device !== record.device);
+    if (!isThere) makeFolder(place, ips);
+    const names = new Set([...others, record].flatMap(namesInIndex));
+    for (const name of names) if (!isFile(join(ips, name))) write(join(ips, name), '');
+    const old = before === undefined ? [] : namesInIndex(before);
+    for (const name of old) if (!names.has(name)) remove(place, join(ips, name));
+  };
+
   const state: State = {
     directory,
     readVif(device) {
@@ -111,6 +129,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
       // Who is not in the index is nobody's twin, so it is whole or not there.
       const others = mac === undefined || isIndexed(mac) ? [] : state.allVifs();
       for (const one of [...others, record]) index(one);
+      indexAddresses(record);
       write(vifFile(record.device), `${JSON.stringify(record, undefined, 1)}\n`);
     },
     removeVif({ device, mac }) {
@@ -118,6 +137,9 @@ export function openState(directory: string, host: { bootId: () => string; log: 
         remove(place, join(macFolder(mac), device));
         removeEmpty(macFolder(mac));
       }
+      const record = state.readVif(device);
+      const names = record === undefined ? list(ips).filter((name) => ownerIn(name) === device) : namesInIndex(record);
+      for (const name of names) remove(place, join(ips, name));
       remove(place, vifFile(device));
     },
     devicesWithMac(mac) {
@@ -125,6 +147,11 @@ export function openState(directory: string, host: { bootId: () => string; log: 
       if (known.length > 0 || isIndexed(mac)) return known;
       return state.allVifs().flatMap(({ values, device }) => (values.mac === mac ? [device] : []));
     },
+    addresses: () =>
+      (isFolder(ips) ? list(ips) : state.allVifs().flatMap(namesInIndex)).map((name) => ({
+        owner: ownerIn(name),
+        address: addressIn(name),
+      })),
     readBase: () => ofThisBoot(json(baseFile, BASE_RECORD)),
     writeBase: (base) => write(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
     readOffline(device) {
@@ -140,4 +167,30 @@ export function openState(directory: string, host: { bootId: () => string; log: 
     useless: () => ({ unreadable: [...unreadable], outlived: [...outlived] }),
   };
   return state;
+}
+
+/** One file for each address of a vif, `192.0.2.10~vif1.0`: found by one look at the folder. */
+function namesInIndex({ device, values, loaded }: VifRecord): string[] {
+  const made = values.mac === undefined ? undefined : linkLocalOf(values.mac);
+  const all = loaded.flatMap((terms) => [...(terms.values.ip ?? []), ...(terms.values.ip6 ?? [])]);
+  return [...new Set(all)]
+    .filter((address) => address !== made)
+    .map((address) => `${address.replace('/', '_')}~${device}`);
+}
+
+function addressIn(name: string): string {
+  return name.replace(/~.*$/, '').replace('_', '/');
+}
+
+function ownerIn(name: string): string {
+  return name.replace(/^[^~]*~/, '');
+}
+
+/** The address that is made of the MAC is nobody else's as long as the MAC is. */
+function linkLocalOf(mac: string): string | undefined {
+  try {
+    return makePrefix(eui64LinkLocal(parseMac(mac, 'state')), 128).text;
+  } catch {
+    return undefined;
+  }
 }

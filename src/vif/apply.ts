@@ -6,6 +6,7 @@ import { asFailure } from '../errors.ts';
 import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { doubleFinder } from './doubles.ts';
 import { knowAll } from './forgotten.ts';
 import { limitGroups } from './group-limit.ts';
 import { type Note, noteTaker } from './notes.ts';
@@ -80,9 +81,10 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
     manner.takesDown || setup.rename || !present.up ? upLines(setup.name) : [],
   );
   const notesOf = noteTaker(host);
+  const doublesOf = doubleFinder(host);
   for (const vif of working()) {
     try {
-      await finish(given, vif, notesOf(vif.prepared));
+      await finish(given, vif, [...(await doublesOf(vif.prepared)), ...notesOf(vif.prepared)]);
     } catch (error) {
       failures.set(vif.record.device, asFailure(error));
     }

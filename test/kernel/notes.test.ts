@@ -1,22 +1,11 @@
 /** What an admin is told before it bites: the same in a dry run, in the log of a run, and in `status`. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import test from 'node:test';
-import { type Dom0, type Guest, obstacle, openDom0, PROGRAM } from './dom0.ts';
+import { type Guest, obstacle, openDom0 } from './dom0.ts';
 import { A, G, H } from './frames.ts';
+import { loggedBy, wordsAfter } from './told.ts';
 
 const skip = obstacle();
-
-/** What `online` of a vif logs, line by line. */
-async function loggedBy(dom0: Dom0, domid: number): Promise<string[]> {
-  const file = join(dom0.folder, 'log');
-  writeFileSync(join(dom0.folder, 'logger'), `#!/bin/sh\nexec cat >'${file}'\n`, { mode: 0o755 });
-  const PATH = `${dom0.folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
-  const run = await dom0.hotplug('online', { domid }, { program: PROGRAM, env: { PATH } });
-  assert.equal(run.status, 0, run.stderr);
-  return readFileSync(file, 'utf8').split('\n');
-}
 
 interface Case {
   readonly title: string;
@@ -121,11 +110,6 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Texts of a host's words, by what stands before them. */
-function wordsAfter(text: string, before: string): string[] {
-  return text.split('\n').flatMap((line) => (line.startsWith(before) ? [line.slice(before.length)] : []));
-}
-
 function assertTold(words: readonly string[], expected: readonly RegExp[], where: string): void {
   for (const one of expected)
     assert.ok(
@@ -158,9 +142,9 @@ for (const { title, guest, setUp = [], loud, quiet } of CASES) {
       said.join(' | '),
     );
 
-    const log = await loggedBy(dom0, 1);
-    assertTold(wordsAfter(log.join('\n'), '<28>vif1.0: '), loud, 'log, as warnings');
-    assertTold(wordsAfter(log.join('\n'), '<30>vif1.0: '), quiet, 'log');
+    const log = await loggedBy(dom0, { domid: 1 });
+    assertTold(wordsAfter(log, '<28>vif1.0: '), loud, 'log, as warnings');
+    assertTold(wordsAfter(log, '<30>vif1.0: '), quiet, 'log');
 
     const status = await dom0.admin(['status', 'vif1.0']);
     assertTold(wordsAfter(status.stdout, '  warning: '), loud, 'status');

@@ -337,3 +337,38 @@ test('what is noted is known until the next boot', (t) => {
   assert.equal(state.isNoted('that'), false);
   assert.equal(open(state.directory, 'next').isNoted('this'), false);
 });
+
+test('the addresses of vifs are found by one look, and go with them', (t) => {
+  const state = fresh(t);
+  const given = (device: string, ip: string[], ip6: string[] = []): VifRecord => {
+    const values = { mac: [], ip, ip6, solicited: [], broadcast: [] };
+    return record(device, { loaded: [{ ifindex: 7, values, flags: [] }] });
+  };
+  const known = (): string[] =>
+    state
+      .addresses()
+      .map(({ owner, address }) => `${owner} ${address}`)
+      .sort();
+  assert.deepEqual(known(), []);
+  // The one that is made of the MAC is no other guest's.
+  state.writeVif(given('vif1.0', ['192.0.2.10'], ['2001:db8::/64', 'fe80::216:3eff:fe00:1', 'fe80::7']));
+  state.writeVif(given('vif2.0', ['192.0.2.10', '192.0.2.16/28']));
+  state.writeVif(given('vif3.0', []));
+  const all = [
+    'vif1.0 192.0.2.10',
+    'vif1.0 2001:db8::/64',
+    'vif1.0 fe80::7',
+    'vif2.0 192.0.2.10',
+    'vif2.0 192.0.2.16/28',
+  ];
+  assert.deepEqual(known(), all);
+  // A state of an earlier version has no such index: it is made with the next record.
+  rmSync(join(state.directory, 'ip'), { recursive: true });
+  assert.deepEqual(known(), all);
+  state.writeVif(given('vif2.0', ['192.0.2.11']));
+  assert.deepEqual(known(), [...all.slice(0, 3), 'vif2.0 192.0.2.11']);
+  writeFileSync(join(state.directory, 'vif', 'vif2.0.json'), '{');
+  state.removeVif({ device: 'vif2.0', mac: undefined });
+  state.removeVif({ device: 'vif1.0', mac: undefined });
+  assert.deepEqual(known(), []);
+});

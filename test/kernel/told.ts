@@ -1,0 +1,20 @@
+/** What a run says of vifs. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Dom0, PROGRAM } from './dom0.ts';
+
+/** What `online` of a vif logs: lines that begin with their priority (RFC 5424 §6.2.1), 28 a warning, 30 information. */
+export async function loggedBy(dom0: Dom0, id: { domid: number; devid?: number }): Promise<string> {
+  const file = join(dom0.folder, 'log');
+  writeFileSync(join(dom0.folder, 'logger'), `#!/bin/sh\nexec cat >'${file}'\n`, { mode: 0o755 });
+  const PATH = `${dom0.folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const run = await dom0.hotplug('online', id, { program: PROGRAM, env: { PATH } });
+  assert.equal(run.status, 0, run.stderr);
+  return readFileSync(file, 'utf8');
+}
+
+/** The lines that begin so, without that. */
+export function wordsAfter(text: string, before: string): string[] {
+  return text.split('\n').flatMap((line) => (line.startsWith(before) ? [line.slice(before.length)] : []));
+}
