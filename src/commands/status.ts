@@ -15,6 +15,7 @@ import type { VifRecord } from '../state/records.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
+import { driftOf } from '../vif/port-drift.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
 
 /** What one port looks like to an admin. */
@@ -50,6 +51,7 @@ export interface PortStatus {
 export async function portStatus(given: Host, wanted: string | undefined): Promise<PortStatus[]> {
   const host = withKnownRules(readOnce(given));
   const seen = once(() => seenPorts(host, wanted));
+  const drifting = driftOf(host);
   const kernel = await host.rules.look(() => seen().records);
   const { ports, changed } = seen();
   const drops = dropsByPort(kernel.drops);
@@ -66,6 +68,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     host,
     ports.flatMap(({ record }) => record ?? []),
   );
+  const drift = await drifting;
   return ports.map(({ device, record }) => {
     const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -86,7 +89,10 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
         ...(lost === undefined ? warningsOf(host, device, rules, record) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
       ],
-      notes: notes.get(record?.device ?? '') ?? [],
+      notes: [
+        ...(record === undefined || lost !== undefined ? [] : drift(record, device)),
+        ...(notes.get(record?.device ?? '') ?? []),
+      ],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
     };

@@ -1,5 +1,5 @@
 import type { SeenAddress, SeenBridgePort, SeenEntry, SeenLink } from './seen-port.ts';
-import type { WishedPort } from './wished-port.ts';
+import type { BridgePort, WishedPort } from './wished-port.ts';
 
 /** One thing of a port that is not as it is to be. */
 export interface Difference {
@@ -19,7 +19,7 @@ export interface SeenPort {
   readonly bridge: SeenLink | undefined;
   /** At least those of that bridge. */
   readonly entries: readonly SeenEntry[];
-  /** Of the port: seen-port.ts, SeenGroups. */
+  /** Of the port: seen-port.ts, SeenBridgeLink. */
   readonly maxGroups: number | undefined;
   /** At least those of the port. */
   readonly addresses: readonly SeenAddress[];
@@ -32,16 +32,47 @@ export interface SeenPort {
  * on another one the port has them anew from the kernel.
  */
 export function differences(wished: WishedPort, seen: SeenPort): Difference[] {
-  return Object.values(COMPARE).flatMap((compare) => compare(wished, seen));
+  return [
+    ...Object.values(COMPARE).flatMap((compare) => compare(wished, seen)),
+    ...(seen.link.master === wished.bridge ? flagDifferences(wished, { ...seen.link.port, ...seen }) : []),
+  ];
 }
+
+/** The same of its flags as a port of its bridge alone. */
+export function flagDifferences(wished: WishedPort, flags: SeenFlags): Difference[] {
+  return Object.values(COMPARE_FLAGS).flatMap((compare) => compare(wished, flags));
+}
+
+export type SeenFlags = Partial<SeenBridgePort> & Pick<SeenPort, 'maxGroups'>;
 
 type Compare = (wished: WishedPort, seen: SeenPort) => readonly Difference[];
 
 /** Not what is left out: that is no setting, but what the settings follow from, or how they come about. */
 export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'mac'>;
 
+type Flag = keyof BridgePort | 'backup';
+
+/** By flag. */
+const COMPARE_FLAGS: Readonly<Record<Flag, (wished: WishedPort, seen: SeenFlags) => readonly Difference[]>> = {
+  learning: ({ learning }, seen) => same('learning', learning, seen.learning, !learning),
+  // A kernel that has no locked ports has locked none by mistake.
+  locked: ({ locked }, seen) => same('locked', locked, seen.locked ?? (locked ? undefined : false), locked),
+  rootBlock: ({ rootBlock }, seen) =>
+    rootBlock === undefined ? [] : same('root_block', rootBlock, seen.rootBlock, true),
+  backup: ({ backup }, seen) => (backup === undefined ? [] : same('backup_port', backup, seen.backup ?? 'none', false)),
+  maxGroups: ({ maxGroups }, seen) =>
+    maxGroups === undefined || seen.maxGroups === undefined
+      ? []
+      : same('mcast_max_groups', maxGroups, seen.maxGroups, true),
+  hairpin: ({ hairpin }, seen) => kept('hairpin', hairpin, seen.hairpin),
+  isolated: ({ isolated }, seen) => kept('isolated', isolated, seen.isolated),
+  flood: ({ flood }, seen) => kept('flood', flood, seen.flood),
+  mcastFlood: ({ mcastFlood }, seen) => kept('mcast_flood', mcastFlood, seen.mcastFlood),
+  bcastFlood: ({ bcastFlood }, seen) => kept('bcast_flood', bcastFlood, seen.bcastFlood),
+};
+
 /** By setting, so that one that is added to WishedPort does not compile before it is compared. */
-const COMPARE: Readonly<Record<Setting, Compare>> = {
+const COMPARE: Readonly<Record<Exclude<Setting, Flag>, Compare>> = {
   // ebtables knows the port by its name, and so does a chain at the device (kernel 6.18 detaches it on a rename).
   name: ({ name }, { link }) => same('name', name, link.name, true),
   alias: ({ alias }, { link }) => (alias === undefined ? [] : same('alias', alias, link.alias ?? 'none', false)),
@@ -60,29 +91,10 @@ const COMPARE: Readonly<Record<Setting, Compare>> = {
   ipv6: ({ ipv6 }, seen) => same('ipv6', ipv6, seen.ipv6, true),
   // On another bridge it talks to whom it must not; on none to nobody.
   bridge: ({ bridge }, { link }) => same('master', bridge, link.master ?? 'none', link.master !== undefined),
-  learning: onBridge(({ learning }, { port }) => same('learning', learning, port.learning, !learning)),
-  // A kernel that has no locked ports has locked none by mistake.
-  locked: onBridge(({ locked }, { port }) =>
-    same('locked', locked, port.locked ?? (locked ? undefined : false), locked),
-  ),
-  rootBlock: onBridge(({ rootBlock }, { port }) =>
-    rootBlock === undefined ? [] : same('root_block', rootBlock, port.rootBlock, true),
-  ),
   // Where we do not need it others may.
   quietLinkLocal: onBridge(({ quietLinkLocal }, { bridge }) =>
     quietLinkLocal ? same('no_linklocal_learn', true, bridge?.noLinkLocalLearn, true) : [],
   ),
-  backup: onBridge(({ backup }, { port }) =>
-    backup === undefined ? [] : same('backup_port', backup, port.backup ?? 'none', false),
-  ),
-  maxGroups: onBridge(({ maxGroups }, { maxGroups: found }) =>
-    maxGroups === undefined || found === undefined ? [] : same('mcast_max_groups', maxGroups, found, true),
-  ),
-  hairpin: onBridge(({ hairpin }, { port }) => kept('hairpin', hairpin, port.hairpin)),
-  isolated: onBridge(({ isolated }, { port }) => kept('isolated', isolated, port.isolated)),
-  flood: onBridge(({ flood }, { port }) => kept('flood', flood, port.flood)),
-  mcastFlood: onBridge(({ mcastFlood }, { port }) => kept('mcast_flood', mcastFlood, port.mcastFlood)),
-  bcastFlood: onBridge(({ bcastFlood }, { port }) => kept('bcast_flood', bcastFlood, port.bcastFlood)),
   entries: onBridge(({ entries, bridge, learning }, { link, entries: known }) =>
     entries.flatMap(({ mac }) => {
       // One for each VLAN of a bridge that filters VLANs.

@@ -43,8 +43,10 @@ export interface SeenBridgePort {
 }
 
 /** What `bridge -j -d link show` tells of a port. */
-export interface SeenGroups {
+export interface SeenBridgeLink {
   readonly name: string;
+  /** The same as ip-link(8) tells. Undefined for what is no port of a bridge. */
+  readonly port: SeenBridgePort | undefined;
   /** 0: any number. Undefined: the kernel or the program is too old to tell. */
   readonly maxGroups: number | undefined;
 }
@@ -79,8 +81,8 @@ export function readAddresses(text: string): SeenAddress[] {
 }
 
 /** @throws Failure `input` */
-export function readGroups(text: string): SeenGroups[] {
-  return readJson(text, array(GROUPS), said(BRIDGE_LINKS));
+export function readBridgeLinks(text: string): SeenBridgeLink[] {
+  return readJson(text, array(BRIDGE_LINK), said(BRIDGE_LINKS));
 }
 
 /** @throws Failure `input` */
@@ -132,10 +134,13 @@ const LINK: Reader<SeenLink> = object((get) => {
   };
 });
 
-const GROUPS: Reader<SeenGroups> = object((get) => ({
-  name: get('ifname', string),
-  maxGroups: get('mcast_max_groups', optional(count)),
-}));
+const BRIDGE_LINK: Reader<SeenBridgeLink> = (found) =>
+  object((get) => ({
+    name: get('ifname', string),
+    // A card with a bridge of its own is listed too, by other words.
+    port: get('learning', optional(boolean)) === undefined ? undefined : BRIDGE_PORT(found),
+    maxGroups: get('mcast_max_groups', optional(count)),
+  }))(found);
 
 const ENTRY: Reader<SeenEntry> = object((get) => ({
   mac: get('mac', string),

@@ -10,8 +10,8 @@ import {
   ENTRIES,
   LINKS,
   readAddresses,
+  readBridgeLinks,
   readEntries,
-  readGroups,
   readLinks,
 } from '../../src/port/seen-port.ts';
 import { type PortSetup, type WishedPort, wishPort } from '../../src/port/wished-port.ts';
@@ -30,7 +30,7 @@ async function seen({ ns }: Dom0, ifindex: number): Promise<SeenPort> {
     link,
     bridge: links.find(({ name }) => name === 'br0'),
     entries: readEntries(await ns.check(ENTRIES)),
-    maxGroups: readGroups(await ns.check(BRIDGE_LINKS)).find(({ name }) => name === link.name)?.maxGroups,
+    maxGroups: readBridgeLinks(await ns.check(BRIDGE_LINKS)).find(({ name }) => name === link.name)?.maxGroups,
     addresses: readAddresses(await ns.check(ADDRESSES)),
     ipv6: (await ns.check(['sh', '-c', `cat ${setting} 2>/dev/null || echo 1`])).trim() !== '1',
   };
@@ -147,9 +147,9 @@ test('a port that gets a twin is as a shared one is wished', { skip }, async (t)
   await dom0.start({ domid: 2, ip: '10.0.0.11', mac: MAC });
   assert.deepEqual(await named(dom0, await wished(dom0, { binding: 'shared' })), []);
   assert.deepEqual(await named(dom0, before), [
+    `fdb: ${MAC} none in place of ${MAC} static sticky at vif1.0 (!)`,
     'learning: on in place of off (!)',
     'locked: off in place of on (!)',
-    `fdb: ${MAC} none in place of ${MAC} static sticky at vif1.0 (!)`,
   ]);
 });
 
@@ -166,4 +166,18 @@ test('with ebtables a port that shares its MAC has a bridge that ignores link-lo
   assert.deepEqual(await named(dom0, port), []);
   await dom0.ns.check(['ip', 'link', 'set', 'br0', 'type', 'bridge', 'no_linklocal_learn', '0']);
   assert.deepEqual(await named(dom0, port), ['no_linklocal_learn: off in place of on (!)']);
+});
+
+test('status says what somebody has changed, and what has not been is not said', { skip }, async (t) => {
+  const dom0 = await openDom0(t);
+  await dom0.start({ domid: 1, ip: '10.0.0.11', mac: MAC });
+  await dom0.start({ domid: 2, ip: '10.0.0.12', type: 'vif_ioemu', vifname: 'web0' });
+  const said = async (): Promise<string[]> =>
+    (await dom0.admin(['status'])).stdout.split('\n').filter((line) => line.includes('somebody'));
+  assert.deepEqual(await said(), []);
+  await dom0.ns.check(['sh', '-ec', [slave('locked off'), slave('hairpin on')].join('; ')]);
+  assert.deepEqual(await said(), [
+    '  warning: somebody has changed the port: locked is off in place of on; vif-bridge reapply vif1.0',
+    '  somebody has changed the port: hairpin is on in place of off; vif-bridge reapply vif1.0',
+  ]);
 });

@@ -397,7 +397,7 @@ test('all that differs is named, in one order', () => {
   const found = withOwnEntry(undefined, withPort({ learning: true, isolated: true }, withLink({ mtu: 68, up: false })));
   assert.deepEqual(
     differences(wished(), found).map(({ what }) => what),
-    ['state', 'mtu', 'learning', 'isolated', 'fdb'],
+    ['state', 'mtu', 'fdb', 'learning', 'isolated'],
   );
 });
 

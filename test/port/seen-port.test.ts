@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { readAddresses, readEntries, readGroups, readLinks, type SeenLink } from '../../src/port/seen-port.ts';
+import { readAddresses, readBridgeLinks, readEntries, readLinks, type SeenLink } from '../../src/port/seen-port.ts';
 import { refusal } from '../net/refusal.ts';
 import { recorded, VERSIONS } from './recorded.ts';
 
@@ -173,11 +173,14 @@ for (const [what, read, text, because] of REFUSED) {
   test(`refused: ${what}`, () => assert.equal(refusal(read, text).message, because));
 }
 
-test('the limit of multicast groups is read where it is told (iproute2 6.15 and 6.1)', () => {
-  const of = (more: object): string =>
-    JSON.stringify([{ ifindex: 4, link: 'g1', ifname: 'v1', locked: false, ...more }]);
-  assert.deepEqual(readGroups(of({ mab: false, mcast_n_groups: 1, mcast_max_groups: 65 })), [
-    { name: 'v1', maxGroups: 65 },
+test('what bridge(8) tells of a port is read: the limit of multicast groups, and what ip-link(8) tells too', () => {
+  const port = { learning: true, hairpin: false, root_block: false, flood: true, locked: false };
+  const of = (more: object): string => JSON.stringify([{ ifindex: 4, ifname: 'v1', ...more }]);
+  const [told] = readBridgeLinks(of({ ...port, mab: false, mcast_n_groups: 1, mcast_max_groups: 65 }));
+  assert.deepEqual([told?.name, told?.maxGroups, told?.port?.locked], ['v1', 65, false]);
+  assert.equal(readBridgeLinks(of(port))[0]?.maxGroups, undefined);
+  // A card with a switch of its own (ixgbe, mlx5) is no port.
+  assert.deepEqual(readBridgeLinks(of({ flags: ['UP'], hwmode: 'VEB' })), [
+    { name: 'v1', port: undefined, maxGroups: undefined },
   ]);
-  assert.deepEqual(readGroups(of({})), [{ name: 'v1', maxGroups: undefined }]);
 });

@@ -1,0 +1,67 @@
+import { recordedVif } from '../backends/base.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { asFailure, failureLine } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { flagDifferences } from '../port/differences.ts';
+import { guestGroup } from '../port/guest-group.ts';
+import { BRIDGE_LINKS, readBridgeLinks, type SeenBridgeLink } from '../port/seen-port.ts';
+import { type Binding, type WishedPort, wishPort } from '../port/wished-port.ts';
+import type { VifRecord } from '../state/records.ts';
+import type { Note } from './notes.ts';
+
+type DriftHost = Pick<Host, 'run' | 'readDevice' | 'uplinkOf' | 'log'>;
+
+const TOOL_MS = 5_000;
+
+/**
+ * The flags of ports that somebody else has changed since they were configured: one program for all ports of the host.
+ * What cannot be read is not told.
+ *
+ * @returns what there is to say of a port of ours
+ */
+export async function driftOf(host: DriftHost): Promise<(record: VifRecord, device: Device) => readonly Note[]> {
+  const seen = new Map((await bridgeLinks(host)).map((link) => [link.name, link]));
+  return (record, device) => {
+    const link = seen.get(device.name);
+    if (link?.port === undefined) return [];
+    const wished = wishedOf(host, record, device);
+    if (wished === undefined) return [];
+    return flagDifferences(wished, { ...link.port, maxGroups: link.maxGroups })
+      .filter(({ found }) => found !== 'not told')
+      .map(({ what, wished: was, found, security }) => ({
+        loud: security,
+        text: `somebody has changed the port: ${what} is ${found} in place of ${was}; vif-bridge reapply ${device.name}`,
+      }));
+  };
+}
+
+async function bridgeLinks({ run, log }: DriftHost): Promise<readonly SeenBridgeLink[]> {
+  const [tool, ...args] = BRIDGE_LINKS;
+  try {
+    const { status, stdout } = await run(tool, args, { timeoutMs: TOOL_MS });
+    return status === 0 && stdout.trim() !== '' ? readBridgeLinks(stdout) : [];
+  } catch (error) {
+    log.say('debug', `the flags of ports are not known: ${failureLine(asFailure(error))}`);
+    return [];
+  }
+}
+
+/** As its last run wished it; undefined for a record that makes no sense, which is said elsewhere. */
+function wishedOf(host: DriftHost, record: VifRecord, device: Device): WishedPort | undefined {
+  const alone: Binding = host.readDevice(record.bridge)?.vlanFiltering === true ? 'anchored' : 'pinned';
+  try {
+    return wishPort({
+      device: record.device,
+      name: device.name,
+      group: guestGroup(device.ifindex),
+      bridge: record.bridge,
+      mac: recordedVif(record).mac,
+      mtu: 0,
+      rename: false,
+      binding: record.mode === 'unrestricted' ? 'unpinned' : record.shared ? 'shared' : alone,
+      backup: host.uplinkOf(record.bridge),
+    });
+  } catch {
+    return undefined;
+  }
+}
