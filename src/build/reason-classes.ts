@@ -38,6 +38,7 @@ export const CLASS_OF: Readonly<Record<Reason, ReasonClass>> = {
   'ip-opt': 'IPv4',
   'ip-src': 'IPv4',
   'ip-dst': 'IPv4',
+  'own-address': 'IPv4',
   'icmp-redirect': 'IPv4',
   'icmp-router': 'IPv4',
   'icmp-type': 'IPv4',

@@ -1,4 +1,4 @@
-import { ACCEPT, type BothWays, drop, go } from './stage.ts';
+import { ACCEPT, type BothWays, drop, go, type Step } from './stage.ts';
 import {
   ANY_IPV4,
   ARP_FORM,
@@ -10,6 +10,17 @@ import {
   IPV4_THIS_NETWORK,
   RARP_FORM,
 } from './wire.ts';
+
+/** RFC 5227 §2.1.1: somebody has the address that it asks for. It must hear it, or both would use it. */
+const ANSWER_TO_PROBE = {
+  when: [{ field: 'arp operation', is: 2 }, { field: 'arp daddr ip', is: '0.0.0.0' }, { vif: 'ipv4' }],
+  so: ACCEPT,
+  why: 'the answer to its own probe',
+} as const satisfies Step;
+const CLAIM_OF_OWN = {
+  when: [{ field: 'arp saddr ip', own: 'sole' }],
+  so: drop('own-address'),
+} as const satisfies Step;
 
 /** ARP (RFC 826), and what is left of RARP (RFC 903). */
 export const ARP = {
@@ -92,6 +103,8 @@ export const ARP = {
       steps: [
         { when: [{ field: 'arp form', isNot: ARP_FORM }], so: drop('arp-form') },
         { when: [{ field: 'arp operation', notWithin: ARP_OPERATIONS }], so: drop('arp-op') },
+        ANSWER_TO_PROBE,
+        CLAIM_OF_OWN,
         { when: [{ field: 'arp daddr ip', own: 'ip' }], so: ACCEPT },
         { when: [{ field: 'arp daddr ip', is: '0.0.0.0' }, { vif: 'ipv4' }], so: ACCEPT },
       ],
@@ -106,6 +119,8 @@ export const ARP = {
         { when: [{ field: 'ether daddr', isNot: BROADCAST_MAC }], so: drop('l2l3-mismatch') },
         { when: [{ field: 'arp form', isNot: ARP_FORM }], so: drop('arp-form') },
         { when: [{ field: 'arp operation', notWithin: ARP_OPERATIONS }], so: drop('arp-op') },
+        ANSWER_TO_PROBE,
+        CLAIM_OF_OWN,
         {
           when: [
             { field: 'arp saddr ip', isNot: '0.0.0.0' },

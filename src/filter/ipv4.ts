@@ -166,6 +166,7 @@ export const IPV4 = {
       about: 'Unicast IPv4 in a unicast frame.',
       steps: [
         { when: [{ field: 'ip version-ihl', notWithin: IPV4_HEADERS }], so: drop('ip-form') },
+        { when: [{ field: 'ip saddr', own: 'sole' }], so: drop('own-address'), why: 'nobody else has it' },
         { when: [{ field: 'ip daddr', within: IPV4_MANY }], so: go('ip/to-all') },
         { when: [{ field: 'ip protocol', is: PROTOCOL.udp }], so: go('udp') },
         { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: go('ip/own') },
@@ -203,6 +204,7 @@ export const IPV4 = {
       about: 'Broadcast and multicast: frame and packet must say the same.',
       steps: [
         { when: [{ field: 'ip version-ihl', notWithin: IPV4_HEADERS }], so: drop('ip-form') },
+        { when: [{ field: 'ip saddr', own: 'sole' }], so: drop('own-address'), why: 'nobody else has it' },
         {
           when: [
             { field: 'ether daddr', masked: IPV4_GROUP_MAC },

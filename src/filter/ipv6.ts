@@ -202,6 +202,7 @@ export const IPV6 = {
       about: 'Unicast IPv6 in a unicast frame, to one of its addresses.',
       steps: [
         { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
+        { when: [{ field: 'ip6 saddr', own: 'sole6' }], so: drop('own-address'), why: 'nobody else has it' },
         {
           when: [
             { field: 'ip6 daddr', is: ALL_NODES },
@@ -218,8 +219,28 @@ export const IPV6 = {
           so: drop('dhcp-foreign'),
           why: 'it is no DHCPv6 server; also behind extension headers',
         },
-        { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: go('ip6/whole') },
+        { when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/icmpv6') },
       ],
+      otherwise: go('ip6/own'),
+    },
+    {
+      name: 'ip6/icmpv6',
+      short: 'ip6-ic6',
+      about: 'Behind extension headers too: guests skip them.',
+      steps: [{ when: [{ field: 'icmpv6 type', is: 136 }], so: go('na') }],
+      otherwise: go('ip6/own'),
+    },
+    {
+      name: 'na',
+      about: 'Nobody else advertises its address.',
+      steps: [{ when: [{ field: 'nd target', own: 'sole6' }], so: drop('nd-target') }],
+      otherwise: go('ip6/own'),
+    },
+    {
+      name: 'ip6/own',
+      short: 'ip6-own',
+      about: 'Is the destination one of its addresses?',
+      steps: [{ when: [{ field: 'ip6 daddr', own: 'ip6' }], so: go('ip6/whole') }],
       otherwise: drop('ip6-dst'),
     },
     {
@@ -230,6 +251,38 @@ export const IPV6 = {
         { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
         { when: [{ field: 'ether daddr', notMasked: IPV6_GROUP_MAC }], so: drop('l2l3-mismatch') },
         { when: [{ field: 'ip6 daddr', notMasked: IPV6_GROUP }], so: drop('l2l3-mismatch') },
+        {
+          when: [
+            { field: 'ip6 daddr', is: ALL_NODES },
+            { field: 'icmpv6 type', is: 136 },
+          ],
+          so: go('ip6/known-group'),
+          why: 'may be the answer to its own duplicate address detection (RFC 4861 §7.2.4), which it must hear',
+        },
+        { when: [{ field: 'ip6 saddr', own: 'sole6' }], so: drop('own-address'), why: 'nobody else has it' },
+        { when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/group-icmpv6') },
+      ],
+      otherwise: go('ip6/known-group'),
+    },
+    {
+      name: 'ip6/group-icmpv6',
+      short: 'ip6-gi6',
+      about: 'As to one station.',
+      steps: [{ when: [{ field: 'icmpv6 type', is: 136 }], so: go('na/group') }],
+      otherwise: go('ip6/known-group'),
+    },
+    {
+      name: 'na/group',
+      short: 'na-grp',
+      about: 'As to one station.',
+      steps: [{ when: [{ field: 'nd target', own: 'sole6' }], so: drop('nd-target') }],
+      otherwise: go('ip6/known-group'),
+    },
+    {
+      name: 'ip6/known-group',
+      short: 'ip6-kg',
+      about: 'Solicited-node groups are told apart by their address.',
+      steps: [
         { when: [{ field: 'ip6 daddr', block: SOLICITED_NODES }], so: go('ip6/solicited') },
         {
           switch: 'udp dport',

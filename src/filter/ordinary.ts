@@ -85,7 +85,7 @@ export function ordinaryFacts(direction: Direction, family: Family, transport: T
               { field: 'ip daddr', masked: BROADCAST_BITS },
               { field: 'ip frag-off', notMasked: WHOLE_PACKET },
             ] as const)
-          : []),
+          : ([{ field: 'ip saddr', own: 'sole' }] as const)),
       ],
     };
   }
@@ -115,7 +115,7 @@ export function ordinaryFacts(direction: Direction, family: Family, transport: T
             { field: 'ip6 saddr', block: IPV6_GROUPS },
             { field: 'ip6 daddr', is: '::1' },
           ] as const)
-        : []),
+        : ([{ field: 'ip6 saddr', own: 'sole6' }] as const)),
     ],
   };
 }

@@ -1,4 +1,4 @@
-import { contains, type IpPrefix, makePrefix } from '../net/ip-prefix.ts';
+import { contains, type IpPrefix, isHost, makePrefix } from '../net/ip-prefix.ts';
 import { eui64LinkLocal } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { OwnFlag, OwnValue } from './stage.ts';
@@ -17,10 +17,14 @@ export interface LoadedTerms {
   readonly flags: OwnTerms['flags'];
 }
 
-const NOTHING: OwnTerms['values'] = { mac: [], ip: [], ip6: [], solicited: [], broadcast: [] };
+const NOTHING: OwnTerms['values'] = { mac: [], ip: [], ip6: [], solicited: [], broadcast: [], sole: [], sole6: [] };
 
 /** The addresses are the given ones; a family without an address is closed ("empty" never means "any"). */
-export function restrictedTerms(vif: VifIdentity, broadcasts: readonly string[]): OwnTerms {
+export function restrictedTerms(
+  vif: VifIdentity,
+  broadcasts: readonly string[],
+  shared: readonly IpPrefix[],
+): OwnTerms {
   const ipv4 = vif.addresses.ipv4;
   const linkLocal = makePrefix(eui64LinkLocal(vif.mac), 128);
   const ipv6 =
@@ -34,6 +38,8 @@ export function restrictedTerms(vif: VifIdentity, broadcasts: readonly string[])
       ip6: ipv6.map((prefix) => prefix.text),
       solicited: solicitedNodes(ipv6),
       broadcast: ipv4.length === 0 ? [] : broadcasts,
+      sole: soleAddresses(ipv4, shared),
+      sole6: soleAddresses(ipv6, shared),
     },
     flags: [
       'managed',
@@ -41,6 +47,15 @@ export function restrictedTerms(vif: VifIdentity, broadcasts: readonly string[])
       ...(ipv6.length === 0 ? [] : (['ipv6'] as const)),
     ],
   };
+}
+
+/**
+ * What nobody else has: its single addresses, but for shared ones. A block may hold its neighbours, and its gateway.
+ */
+function soleAddresses(own: readonly IpPrefix[], shared: readonly IpPrefix[]): string[] {
+  return own
+    .filter((address) => isHost(address) && !shared.some((block) => contains(block, address)))
+    .map(({ text }) => text);
 }
 
 /** Any address, but only its own MAC, canonical forms and no control protocols. */

@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
+import type { IpPrefix } from '../net/ip-prefix.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { DENIED_TERMS, macOnlyTerms, OPEN_TERMS, type OwnTerms, restrictedTerms } from './own-terms.ts';
 
@@ -17,6 +18,8 @@ export type FilterSwitch = 'locked' | 'unlocked' | 'disabled';
 export interface FilterPolicy {
   readonly mode: FilterSwitch;
   readonly no_ip: NoIp;
+  /** Addresses that several stations may have; none, if it does not say. */
+  readonly shared?: readonly IpPrefix[];
 }
 
 /** The filter of one vif, complete, as data. The shared stages (stages.ts) ask it for its own terms. */
@@ -35,7 +38,7 @@ export interface FilterPlan {
 export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcasts: readonly string[]): FilterPlan {
   const broadcasts = [...new Set([...vif.addresses.broadcasts, ...subnetBroadcasts])];
   const mode = filterMode(vif, policy);
-  return { device: vif.device, mode, terms: termsFor(vif, mode, broadcasts) };
+  return { device: vif.device, mode, terms: termsFor(vif, mode, broadcasts, policy.shared ?? []) };
 }
 
 /** How far a vif is restricted. */
@@ -52,10 +55,15 @@ export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { mode, n
   }
 }
 
-function termsFor(vif: VifIdentity, mode: FilterMode, broadcasts: readonly string[]): OwnTerms {
+function termsFor(
+  vif: VifIdentity,
+  mode: FilterMode,
+  broadcasts: readonly string[],
+  shared: readonly IpPrefix[],
+): OwnTerms {
   switch (mode) {
     case 'addresses':
-      return restrictedTerms(vif, broadcasts);
+      return restrictedTerms(vif, broadcasts, shared);
     case 'mac-only':
       return macOnlyTerms(vif, broadcasts);
     case 'deny':

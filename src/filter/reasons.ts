@@ -43,6 +43,7 @@ export const REASONS = {
   'ip-opt': { code: 21, from: 'send IPv4 options (source routing, record route)' },
   'ip-src': { code: 22, from: "send from another's IPv4 address" },
   'ip-dst': { code: 23, to: 'IPv4 for others that is sent to its MAC' },
+  'own-address': { code: 39, to: 'what bears one of its own addresses as source, or claims it by ARP' },
   'icmp-redirect': { code: 24, from: 'send ICMP redirects' },
   'icmp-router': { code: 25, from: 'send ICMP router advertisements (RFC 1256)' },
   'icmp-type': { code: 26, from: 'send unusual ICMP types' },
@@ -71,7 +72,11 @@ export const REASONS = {
   'nd-form': { code: 47, from: 'send neighbour discovery that is not in canonical form' },
   'nd-lla': { code: 48, from: 'claim another MAC inside neighbour discovery' },
   // 49 was `nd-router`.
-  'nd-target': { code: 50, from: "advertise or probe another's IPv6 address" },
+  'nd-target': {
+    code: 50,
+    from: "advertise or probe another's IPv6 address",
+    to: 'advertisements of its own addresses by others',
+  },
   'nd-foreign': { code: 51, to: 'neighbour solicitations for others' },
   'icmp6-type': { code: 52, from: 'send unusual ICMPv6 types' },
   'mld-query': { code: 53, from: 'become the MLD querier' },

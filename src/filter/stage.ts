@@ -93,7 +93,8 @@ export type NumberField = { [F in Field]: number extends FieldValues[F] ? F : ne
  * - `mac`: its MAC address; - `broadcast`: the subnet broadcasts it may use and hear.
  */
 export type OwnAddress = 'ip' | 'ip6' | 'solicited';
-export type OwnValue = OwnAddress | 'mac' | 'broadcast';
+/** `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none. */
+export type OwnValue = OwnAddress | 'mac' | 'broadcast' | 'sole' | 'sole6';
 /**
  * What a vif is.
  * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
@@ -105,9 +106,9 @@ export type OwnFlag = 'managed' | 'open' | 'denied' | 'ipv4' | 'ipv6' | 'any';
 type OwnOf<V extends Value> = V extends Mac
   ? 'mac'
   : V extends Ipv4
-    ? 'ip' | 'broadcast'
+    ? 'ip' | 'broadcast' | 'sole'
     : V extends Ipv6
-      ? 'ip6' | 'solicited'
+      ? 'ip6' | 'solicited' | 'sole6'
       : never;
 type RangeOf<V extends Value> = V extends number | Ipv4 | Ipv6 ? readonly [first: V, last: V] : never;
 /** Addresses that begin alike, as `address/length`. */

@@ -1,6 +1,7 @@
 import type { FilterSwitch, NoIp } from '../filter/plan.ts';
 import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { AS_XEN_SAYS, addressChange } from './address-change.ts';
+import { addressSet } from './address-set.ts';
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
@@ -95,6 +96,13 @@ const TABLE = {
     }),
     initial: 'finish',
     help: 'what becomes of checksums that an HVM guest may leave to the kernel',
+  },
+  shared: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: addressSet,
+    initial: [],
+    help: 'addresses that others may have too, as a failover pair has; of all others, that somebody else bears one of its own is kept from a guest',
   },
   unmanaged: {
     of: 'host',

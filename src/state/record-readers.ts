@@ -38,6 +38,8 @@ const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   ip6: true,
   solicited: true,
   broadcast: true,
+  sole: true,
+  sole6: true,
 };
 const OWN_FLAGS: Readonly<Record<OwnFlag, true>> = {
   managed: true,

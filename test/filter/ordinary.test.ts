@@ -181,6 +181,8 @@ const ASKED: Readonly<Record<string, RegExp>> = {
   'never ip frag-off notMasked 16383': /@nh,32,32 & 0x00003fff != 0x00000000 goto/,
   'sure ip saddr own ip': /\. ip saddr @own-ip accept/,
   'sure ip daddr own ip': /\. ip daddr @own-ip accept/,
+  'never ip saddr own sole': /oifgroup \. @nh,96,32 @own-sole goto to-guest\/start/,
+  'never ip6 saddr own sole6': /oifgroup \. @nh,64,128 @own-sole6 goto to-guest\/start/,
   'sure udp length within 8': /@th,32,16 & 0xfff8 != 0x0000/,
   'sure ip6 daddr notMasked ff00::': /@nh,192,8 0xff goto \S+start/,
   'never ip6 daddr block ff00::/8': /@nh,192,8 0xff goto \S+start/,

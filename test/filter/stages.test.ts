@@ -130,7 +130,8 @@ for (const direction of DIRECTIONS) {
       for (const step of stage.steps) {
         if (isSwitch(step)) continue;
         for (const match of step.when) {
-          if (!('own' in match) || match.own === 'mac' || match.own === 'broadcast') continue;
+          if (!('own' in match) || match.own === 'mac' || match.own === 'broadcast' || match.own.startsWith('sole'))
+            continue;
           assert.match(match.field, sides, stage.name);
         }
       }
@@ -142,7 +143,10 @@ for (const direction of DIRECTIONS) {
     for (const stage of stages) {
       for (const step of stage.steps) {
         if (isSwitch(step) || !('drop' in step.so)) continue;
-        for (const match of step.when) assert.ok(!('own' in match) || match.own === 'mac', stage.name);
+        for (const match of step.when) {
+          // One set each.
+          assert.ok(!('own' in match) || ['mac', 'sole', 'sole6'].includes(match.own), stage.name);
+        }
       }
     }
   });

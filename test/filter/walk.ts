@@ -18,7 +18,7 @@ export function gotos(stage: Stage): string[] {
   return outcomesOf(stage).flatMap((outcome) => ('goto' in outcome ? [outcome.goto] : []));
 }
 
-const PROTOCOL_FIELDS: readonly Field[] = ['ip protocol', 'ip6 nexthdr', 'ip6 frag nexthdr'];
+const PROTOCOL_FIELDS: readonly Field[] = ['ip protocol', 'ip6 nexthdr', 'ip6 frag nexthdr', 'ip6 upper-layer'];
 
 /**
  * Follows every way a frame can take from `start`. Each field that is looked at comes with what the steps before have

@@ -12,6 +12,7 @@ import { obstacle, openDom0 } from '../kernel/dom0.ts';
 import { A, frame, groupMac, igmp, ip4, TYPE } from '../kernel/frames.ts';
 import { OWN_ERRORS } from '../kernel/icmp-errors.ts';
 import { LEGITIMATE } from '../kernel/legitimate.ts';
+import { OWN_ADDRESS_OF_OTHERS } from '../kernel/own-address.ts';
 import { TOWARD_GUEST } from '../kernel/toward-guest.ts';
 import { GUEST_A, GUEST_V, judge, type TestFrame, type Verdict } from '../kernel/verdict.ts';
 
@@ -153,7 +154,9 @@ test('without any gap no IPv4 and no IPv6 passes, ARP does', { skip }, async (t)
 });
 
 test('of all attacks only those pass whose reason may be missed by default', { skip }, async (t) => {
-  const attacks = [...ATTACKS, FRAGMENTED_IGMP, ...TOWARD_GUEST].filter((one) => one.expect === 'drop');
+  const attacks = [...ATTACKS, FRAGMENTED_IGMP, ...TOWARD_GUEST, ...OWN_ADDRESS_OF_OTHERS].filter(
+    (one) => one.expect === 'drop',
+  );
   const seen = await verdicts(t, DEFAULT_GAPS, attacks);
   const accepted = reasonsOf(DEFAULT_GAPS, 'accepted');
   const passed = attacks.filter((one) => arrived(one, seen.get(one)));

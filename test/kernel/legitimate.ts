@@ -38,6 +38,7 @@ import {
   V,
 } from './frames.ts';
 import { OWN_ERRORS } from './icmp-errors.ts';
+import { ANSWERS_TO_PROBES } from './own-address.ts';
 import { NO_SIDE_DOORS } from './protocols.ts';
 import { READABLE_TOWARD_GUEST } from './unreadable.ts';
 import type { TestFrame, Who } from './verdict.ts';
@@ -494,6 +495,7 @@ export const LEGITIMATE: readonly TestFrame[] = [
   ...OWN_ERRORS,
   ...NO_SIDE_DOORS,
   ...READABLE_TOWARD_GUEST,
+  ...ANSWERS_TO_PROBES,
   ...HEARD,
   ...CHATTER,
 ];

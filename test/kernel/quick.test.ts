@@ -3,11 +3,11 @@
  * tests send with it gets the same verdict, for the same reason, from the stages alone.
  */
 import test, { type TestContext } from 'node:test';
-import { DIRECTIONS } from '../../src/filter/reasons.ts';
 import { ATTACKS } from './attacks.ts';
 import { CORPUS } from './corpus.ts';
 import { type Dom0, obstacle } from './dom0.ts';
 import { LEGITIMATE } from './legitimate.ts';
+import { leaveShortWay } from './quick.ts';
 import { TOWARD_GUEST } from './toward-guest.ts';
 import { openGuests, testFrames } from './verdict.ts';
 
@@ -20,10 +20,6 @@ else {
 
 async function openWithoutShortWay(t: TestContext): Promise<Dom0> {
   const dom0 = await openGuests(t);
-  const text = DIRECTIONS.map(
-    (direction) =>
-      `flush chain bridge xen-vif ${direction}/quick\nadd rule bridge xen-vif ${direction}/quick goto ${direction}/start\n`,
-  );
-  await dom0.ns.check(['nft', '-f', '-'], { input: text.join('') });
+  await leaveShortWay(dom0);
   return dom0;
 }

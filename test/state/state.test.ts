@@ -201,7 +201,15 @@ test('a record of which one field is of another type is none; a field that is ne
     loaded: [
       {
         ifindex: 7,
-        values: { mac: ['00:16:3e:00:00:01'], ip: ['192.0.2.1'], ip6: ['fe80::/64'], solicited: [], broadcast: [] },
+        values: {
+          mac: ['00:16:3e:00:00:01'],
+          ip: ['192.0.2.1'],
+          ip6: ['fe80::/64'],
+          solicited: [],
+          broadcast: [],
+          sole: [],
+          sole6: [],
+        },
         flags: ['managed', 'ipv4'],
       },
     ],

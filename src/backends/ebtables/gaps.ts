@@ -10,6 +10,8 @@ const EVERYTHING: OwnTerms = {
     ip6: ['2001:db8::10'],
     solicited: ['ff02::1:ff00:10'],
     broadcast: ['192.0.2.255'],
+    sole: ['192.0.2.10'],
+    sole6: ['2001:db8::10'],
   },
   flags: ['managed', 'ipv4', 'ipv6'],
 };

@@ -168,7 +168,8 @@ function valuesOf(match: FieldMatch, field: EbtField, terms: OwnTerms): string[]
   if ('masked' in match) return [maskedText(field, match.masked)];
   if ('notMasked' in match) return [maskedText(field, match.notMasked)];
   if ('block' in match) return [match.block];
-  return terms.values['own' in match ? match.own : match.notOwn].map((value) => valueText(field, value));
+  // A record of another version of this program may lack a kind of value.
+  return (terms.values['own' in match ? match.own : match.notOwn] ?? []).map((value) => valueText(field, value));
 }
 
 function valueText(field: EbtField, value: Value | string): string {

@@ -41,6 +41,7 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
   const notItself = fromGuest
     ? []
     : ['    # Its own frame coming back.', `    ${ownMac(direction, 'ether saddr')} ${leave}`];
+  const fromItself = (match: Match): string[] => (fromGuest ? [] : [`    ${said(match)} ${leave}`]);
   // 3: neither a group nor the port's own address. What nft 1.1 lists of a mask with a gap is another comparison.
   const toStation = fromGuest ? 'meta pkttype other ' : '';
   // 224.0.0.0 and above begin with three bits of one.
@@ -88,6 +89,7 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
     '  # TCP and UDP over IPv4.',
     `  chain ${chain('quick-ip')} {`,
     ...notItself,
+    ...fromItself({ field: 'ip saddr', own: 'sole' }),
     ...(fromGuest
       ? [
           "    # A fragment; to nobody's address, to a group (RFC 1112), or what may be the broadcast of a subnet.",
@@ -102,6 +104,7 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
     '  # TCP and UDP over IPv6, without extension headers.',
     `  chain ${chain('quick-ip6')} {`,
     ...notItself,
+    ...fromItself({ field: 'ip6 saddr', own: 'sole6' }),
     "    # From or to nobody's address, or to a group.",
     ...(fromGuest ? [begins('ip6 saddr', 32, '0x00000000'), begins('ip6 daddr', 32, '0x00000000')] : []),
     `    ${said({ field: 'ip6 daddr', block: IPV6_GROUPS })} ${leave}`,
