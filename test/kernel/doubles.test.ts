@@ -1,4 +1,4 @@
-/** The same address or MAC on two guests of a bridge is said loudly, by whoever comes second, and by `status` of both. */
+/** The same address or MAC on two guests of a bridge is said loudly, by whoever comes second, and by `status`. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type Dom0, type Guest, obstacle, openDom0 } from './dom0.ts';
