@@ -15,7 +15,8 @@ export interface PrefixIndex {
 
 /** Nothing is parsed that need not be: most are single addresses, which are the same if their texts are. */
 export function prefixIndex(all: readonly Owned[]): PrefixIndex {
-  const byText = grouped(all.map((one) => [one.address, one]));
+  const byText = once(() => grouped(all.map((one) => [one.address, one])));
+  let asked = 0;
   const lengths = new Set(all.flatMap(({ address }) => (address.includes('/') ? [address.replace(/^.*\//, '')] : [])));
   const parsed = once(() =>
     all.flatMap((one) => {
@@ -43,15 +44,23 @@ export function prefixIndex(all: readonly Owned[]): PrefixIndex {
         const texts = found.get(owner) ?? [];
         if (!texts.includes(address)) found.set(owner, [...texts, address]);
       };
-      for (const prefix of prefixes) {
-        const around = [...lengths]
-          .map(Number)
-          .filter((length) => length < prefix.length)
-          .map((length) => makePrefix(prefix.bytes, length).text);
-        for (const text of [prefix.text, ...around]) {
-          for (const { owner } of byText.get(text) ?? []) note(owner, prefix.text);
-        }
-        if (!isHost(prefix)) for (const { owner, address } of inside(prefix)) note(owner, address);
+      // Each of these, and all blocks around it.
+      const wanted = grouped(
+        prefixes.flatMap((prefix) => {
+          const around = [...lengths].map(Number).filter((length) => length < prefix.length);
+          const texts = [prefix.text, ...around.map((length) => makePrefix(prefix.bytes, length).text)];
+          return texts.map((text): [string, string] => [text, prefix.text]);
+        }),
+      );
+      asked += 1;
+      // Who asks once need not sort them all.
+      const same =
+        asked === 1
+          ? all.filter(({ address }) => wanted.has(address))
+          : [...wanted.keys()].flatMap((text) => byText().get(text) ?? []);
+      for (const { owner, address } of same) for (const text of wanted.get(address) ?? []) note(owner, text);
+      for (const block of prefixes.filter((prefix) => !isHost(prefix))) {
+        for (const { owner, address } of inside(block)) note(owner, address);
       }
       return found;
     },
