@@ -349,7 +349,7 @@ test('what is noted is known until the next boot', (t) => {
 test('the addresses of vifs are found by one look, and go with them', (t) => {
   const state = fresh(t);
   const given = (device: string, ip: string[], ip6: string[] = []): VifRecord => {
-    const values = { mac: [], ip, ip6, solicited: [], broadcast: [] };
+    const values = { mac: [], ip, ip6, solicited: [], broadcast: [], sole: [], sole6: [] };
     return record(device, { loaded: [{ ifindex: 7, values, flags: [] }] });
   };
   const known = (): string[] =>
