@@ -29,7 +29,7 @@ export async function releaseNft(suite: string): Promise<Nft | string> {
   const root = place(suite);
   if (!existsSync(`${root}/usr/sbin/nft`)) {
     const draft = `${root}.${process.pid}`;
-    const argv = ['debootstrap', '--variant=minbase', '--include=nftables', suite, draft, MIRROR];
+    const argv = ['debootstrap', '--variant=minbase', '--include=nftables,netbase', suite, draft, MIRROR];
     const made = await runProgram(argv, { env: PLAIN_ENV, timeoutMs: DEBOOTSTRAP_MS }).catch(() => undefined);
     if (made === undefined) return 'needs debootstrap';
     if (made.status !== 0) {

@@ -5,6 +5,7 @@ import { INGRESS_TABLE, TABLE } from './base-text.ts';
 
 /** The calls that make nft print all that is ours, as JSON (libnftables-json(5)). */
 export const LIST_TABLE = ['-j', 'list', 'table', ...TABLE.split(' ')] as const;
+export const LIST_DROPS = ['-j', 'list', 'set', ...TABLE.split(' '), 'drops'] as const;
 export const LIST_INGRESS = ['-j', 'list', 'table', ...INGRESS_TABLE.split(' ')] as const;
 
 interface Counter {

@@ -1,9 +1,11 @@
 import { isNotInstalled, LISTING_BYTES, type ToolResult, toolFailure } from '../../effects/exec.ts';
+import { Failure } from '../../errors.ts';
 import type { VifRecord } from '../../state/records.ts';
 import type { KernelRules } from '../backend.ts';
 import { baseOfThisBoot, currentBase, passBase } from '../base.ts';
 import {
   countElements,
+  LIST_DROPS,
   LIST_INGRESS,
   LIST_TABLE,
   parseDrops,
@@ -28,7 +30,10 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
   const [[table, damagedBase], devices] = await Promise.all([listings, ingress]);
-  if (table === undefined) return { damages: new Map(records.map(({ device }) => [device, GONE])), drops: [] };
+  if (table === undefined) return { damages: allDamaged(records, GONE), drops: [] };
+  if (table === 'unreadable') {
+    return { damages: allDamaged(records, UNREADABLE), drops: parseDrops(parseSets(await listDrops(nft))) };
+  }
   const sets = parseSets(table.stdout);
   const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
   const listed = devices?.status === 0 ? devices.stdout : '{}';
@@ -58,14 +63,27 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
 }
 
 const GONE = 'the rules are gone';
+const UNREADABLE = 'this nft cannot list the rules, which another version of it has loaded';
 
-/** Undefined if there is no table. */
-async function listTable({ host, holder }: Nft): Promise<ToolResult | undefined> {
+function allDamaged(records: readonly VifRecord[], damage: string): Map<string, string> {
+  return new Map(records.map(({ device }) => [device, damage]));
+}
+
+/** Of a table that cannot be listed, the counters. */
+async function listDrops({ host }: Nft): Promise<string> {
+  const result = await host.run('nft', LIST_DROPS, ALL);
+  return result.status === 0 ? result.stdout : '{}';
+}
+
+/** Undefined if there is no table. nft 1.0.6 dies of one that 1.1.3 or 1.1.7 has loaded (measured). */
+async function listTable({ host, holder }: Nft): Promise<ToolResult | 'unreadable' | undefined> {
   const result = await host.run('nft', LIST_TABLE, ALL).catch((error: unknown) => {
     // Before the first run on a host that only has ebtables.
     if (currentBase(host, holder) === undefined && isNotInstalled(error)) return undefined;
+    if (error instanceof Failure && /: SIG(?:SEGV|ABRT|BUS)$/.test(error.message)) return 'unreadable';
     throw error;
   });
+  if (result === 'unreadable') return result;
   if (result === undefined || /No such file or directory/.test(result.stderr)) return undefined;
   if (result.status !== 0) throw toolFailure('nft', LIST_TABLE, result);
   return result;
