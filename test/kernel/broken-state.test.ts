@@ -62,7 +62,8 @@ async function loadedFor(dom0: Dom0, backend: string): Promise<string[]> {
   };
   const keys = nftables.flatMap(({ set }) =>
     (set?.elem ?? [])
-      .filter(() => !set?.name.startsWith('drops'))
+      // Of a port, `ports` has a hash of its index.
+      .filter(() => !/^(?:drops|ports)/.test(set?.name ?? ''))
       .map((one) => JSON.stringify(one).match(/\d{10}/)?.[0] ?? ''),
   );
   return [...new Set(keys)];

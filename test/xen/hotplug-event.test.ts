@@ -95,7 +95,14 @@ test('arguments win over the environment, in any order, and unknown ones are tol
   assert.equal(parsed.xenbus, undefined);
   assert.deepEqual(
     { ...parsed.given },
-    { mac: undefined, ip: '192.0.2.1 192.0.2.2', bridge: 'xenbr0', vifname: undefined, mtu: undefined },
+    {
+      mac: undefined,
+      ip: '192.0.2.1 192.0.2.2',
+      bridge: 'xenbr0',
+      vifname: undefined,
+      mtu: undefined,
+      guest: undefined,
+    },
   );
 });
 
