@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
-import { dryRun } from './commands/dry-run.ts';
+import { dryReapply } from './commands/dry-run.ts';
 import { type Answer, checkPolicy, policyKeys, showPolicy } from './commands/policy.ts';
-import { devicesToReapply, eventFor, reapply, reapplyAll, recordNamed } from './commands/reapply.ts';
+import { type Reapplied, reappliedText, throwFailures } from './commands/reapplied.ts';
+import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
 import { portStatus } from './commands/status.ts';
 import { syslog } from './effects/log.ts';
 import { asFailure, FAILED, Failure, printable } from './errors.ts';
@@ -184,20 +185,13 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
         process.stdout.write(printable(await dryReapply(host, device)));
       return;
     }
-    const devices = options.all === true ? await reapplyAll(host) : vifs;
-    if (options.all !== true) for (const device of devices) await reapply(host, device);
-    sayReapplied(devices);
+    sayReapplied(options.all === true ? await reapplyAll(host) : await reapply(host, vifs));
   });
 }
 
-function sayReapplied(devices: readonly string[]): void {
-  process.stdout.write(`re-applied: ${devices.length === 0 ? 'nothing to do' : printable(devices.join(' '))}\n`);
-}
-
-async function dryReapply(host: Host, device: string): Promise<string> {
-  const record = recordNamed(host, device);
-  const event = await eventFor(host, record?.device ?? device, record);
-  return dryRun(host, event);
+function sayReapplied(outcome: Reapplied): void {
+  process.stdout.write(printable(reappliedText(outcome)));
+  throwFailures(outcome);
 }
 
 async function runStatus(

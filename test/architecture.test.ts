@@ -13,7 +13,7 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 
 /** Rooms, the lowest floor first: a folder (with a slash) or a file. Rooms of one floor do not know each other. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['errors.ts', 'once.ts', 'bundle-cache.ts'],
+  ['errors.ts', 'once.ts', 'did-you-mean.ts', 'bundle-cache.ts'],
   ['net/', 'json/', 'effects/'],
   ['xen/'],
   ['filter/', 'port/'],

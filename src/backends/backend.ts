@@ -117,8 +117,12 @@ export interface Backend {
    */
   look(recordsOf: () => readonly VifRecord[]): Promise<KernelRules>;
   limits(plan: FilterPlan): readonly RuleLimit[];
-  /** What `load` would load for this vif on a host that has no other. */
-  loadText(planned: PlannedPort): RuleText;
+  /**
+   * What `load` would load for this vif.
+   *
+   * @param upon `nothing`: on a host that has no other vif; `base`: upon what is there, as far as our state knows it
+   */
+  loadText(planned: PlannedPort, upon: 'nothing' | 'base'): RuleText;
   /** What `remove` would load. */
   removalText(leaving: LeavingPort): RuleText;
 }

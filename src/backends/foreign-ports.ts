@@ -2,6 +2,7 @@ import { readDirectoriesBelow, type XenstoreKeys } from '../effects/xenstore.ts'
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
+import { firstName } from '../port/device-owner.ts';
 import { xenbusOfVif } from '../xen/hotplug-event.ts';
 
 /** A port as a base remembers it. */
@@ -27,8 +28,9 @@ export async function foreignPorts(host: Host, managed: ReadonlySet<number>): Pr
     .filter((device) => device.master !== undefined && !managed.has(device.ifindex));
   if (strangers.length === 0) return [];
   const keysOf = await vifKeys(host);
-  return strangers.flatMap(({ name, ifindex }) => {
-    const vif = parseVifName(name);
+  return strangers.flatMap((device) => {
+    const { name, ifindex } = device;
+    const vif = parseVifName(firstName(device) ?? name);
     const script = vif === undefined ? undefined : keysOf(xenbusOfVif(vif))?.get('script');
     return script === undefined || script === '' || host.isOwnScript(script) ? [] : [{ name, ifindex }];
   });

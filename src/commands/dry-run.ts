@@ -1,16 +1,25 @@
+import type { RuleText } from '../backends/backend.ts';
 import { isLastGone, leavingPort } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
+import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { firstName } from '../port/device-owner.ts';
 import { fdbLines, groupLimitLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { joiningLines, type Wanted } from '../vif/apply.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { isForgotten } from '../vif/forgotten.ts';
 import { noteTaker } from '../vif/notes.ts';
-import { prepareDry } from '../vif/prepare.ts';
+import { type Prepared, prepareDry } from '../vif/prepare.ts';
 import { plannedPort } from '../vif/record.ts';
+import { planOne } from '../vif/renewal.ts';
 import { connectedKeys } from '../vif/report.ts';
 import { sealingText, unsealing } from '../vif/sealed-tap.ts';
+import { entryLines } from '../vif/shared-mac.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import { theirDevice } from './offline.ts';
+import { sourceNote } from './reapplied.ts';
+import { identityNamed } from './reapply.ts';
 
 /**
  * What a run would do, as text a person could have typed: the complete nft or ebtables text, the batches for ip and
@@ -24,7 +33,56 @@ export async function dryRun(given: Host, event: HotplugEvent): Promise<string> 
 async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
   const prepared = await prepareDry(host, event);
   const { setup } = prepared;
-  const rules = host.rules.loadText(plannedPort(host, prepared, undefined));
+  const report = connectedKeys(event, setup.mtu, prepared.keys?.get('hotplug-error'));
+  return (
+    (await applyText(host, prepared, {
+      rules: host.rules.loadText(plannedPort(host, prepared, undefined), 'nothing'),
+      joining: [...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)],
+      entries: fdbLines(setup),
+      comesUp: true,
+    })) + section('xenstore-write', report.map(([path, value]) => `${path} ${JSON.stringify(value)}\n`).join(''))
+  );
+}
+
+/** What a re-apply of one vif would do: no link goes down, nothing is told to Xen. */
+export async function dryReapply(given: Host, name: string): Promise<string> {
+  const host = withKnownRules(given);
+  const renewable = await identityNamed(host, name);
+  const source = renewable.event.xenbus === undefined ? `# note: ${sourceNote([name])}\n` : '';
+  try {
+    return source + (await renewalText(host, planOne(host, renewable)));
+  } catch (error) {
+    const failure = asFailure(error);
+    if (failure.code !== 'missing') throw failure;
+    const online = await dryOnline(host, renewable.event);
+    return `${source}# note: it would fail: ${failureLine(failure)}; this is what online would do:\n${online}`;
+  }
+}
+
+async function renewalText(host: Managed, { prepared, present, before }: Wanted): Promise<string> {
+  const forgotten = before === undefined && isForgotten(host, prepared.vif.device, present);
+  const note = forgotten ? `# note: ${UNKNOWN}\n` : '';
+  const text = await applyText(host, prepared, {
+    rules: host.rules.loadText(plannedPort(host, prepared, before), 'base'),
+    joining: joiningLines({ prepared, present }, { takesDown: false }),
+    entries: entryLines(host, prepared, before, present.ifindex),
+    comesUp: prepared.setup.rename || !present.up,
+  });
+  return note + text;
+}
+
+/** The steps of vif/apply.ts. */
+async function applyText(
+  host: Managed,
+  prepared: Prepared,
+  steps: {
+    readonly rules: RuleText;
+    readonly joining: readonly BatchLine[];
+    readonly entries: readonly BatchLine[];
+    readonly comesUp: boolean;
+  },
+): Promise<string> {
+  const { setup } = prepared;
   const limits = batch(groupLimitLines(setup));
   const sealing = sealingText(host, prepared.vif);
   const notes = [
@@ -32,7 +90,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
     ...(host.readDevice(prepared.bridge) === undefined
       ? [`${prepared.bridge} is not here, its subnets and its MTU are unknown`]
       : []),
-    ...rules.notes,
+    ...steps.rules.notes,
     ...(sealing.length > 0 ? [`the port will be a new device, with a group of its own: the tap goes behind it`] : []),
   ];
   return [
@@ -46,35 +104,36 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
       `net.ipv6.conf.${(setup.rename ? setup.device : setup.name).replaceAll('.', '/')}.disable_ipv6=1`,
     ),
     section('ip -batch -', batch(setup.rename ? prepareLines(setup) : [])),
-    section(rules.title, rules.text),
-    section('ip -batch -', batch([...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)])),
+    section(steps.rules.title, steps.rules.text),
+    section('ip -batch -', batch(steps.joining)),
     section('bridge -batch -', limits === '' ? '' : `# not before kernel 6.3, which has no such limit\n${limits}`),
-    section('bridge -batch -', batch(fdbLines(setup))),
-    section('ip -batch -', batch(upLines(setup.name))),
-    section(
-      'xenstore-write',
-      connectedKeys(event, setup.mtu, prepared.keys?.get('hotplug-error'))
-        .map(([path, value]) => `${path} ${JSON.stringify(value)}\n`)
-        .join(''),
-    ),
+    section('bridge -batch -', batch(steps.entries)),
+    section('ip -batch -', batch(steps.comesUp ? upLines(setup.name) : [])),
   ].join('');
 }
 
 async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const record = host.state.readVif(event.device);
-  const name = record?.name ?? event.device;
+  const theirs = await theirDevice(host, event, record);
+  const stranger = theirs === undefined && record === undefined ? host.readDevice(event.device) : undefined;
+  const name = theirs?.name ?? record?.name ?? event.device;
   const leaving =
     record === undefined ? { device: event.device, loaded: [], hadIngress: false } : leavingPort(host, record);
   const { title, text } = host.rules.removalText(leaving);
-  const unknown = isForgotten(host, event.device, host.readDevice(event.device))
-    ? '# what is loaded for it is not known: all rules are made anew without it\n'
-    : '# nothing of this vif is loaded\n';
+  const unknown = isForgotten(host, event.device, theirs) ? `# ${UNKNOWN}\n` : '# nothing of this vif is loaded\n';
   const rules = record === undefined ? unknown : text;
-  const lines = [...leaveLines(name), ...(event.type === 'tap' ? unsealing(host, event.device) : [])];
+  const lines = [
+    ...(stranger === undefined ? leaveLines(name) : []),
+    ...(event.type === 'tap' ? unsealing(host, event.device) : []),
+  ];
   const last = record !== undefined && isLastGone(host, event.device);
   const note = last ? '# note: it is the last one of ours, so all that is left of our rules goes with it\n' : '';
-  return note + section('ip -batch -', batch(lines)) + section(title, rules);
+  const left =
+    stranger && `# note: ${event.device} is the port of another vif, ${firstName(stranger)}: it is left alone\n`;
+  return note + (left ?? '') + section('ip -batch -', batch(lines)) + section(title, rules);
 }
+
+const UNKNOWN = 'what is loaded for it is not known: all rules are made anew';
 
 function section(title: string, body: string): string {
   return body === '' ? '' : `### ${title}\n${body.endsWith('\n') ? body : `${body}\n`}\n`;

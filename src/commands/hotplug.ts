@@ -31,19 +31,27 @@ export async function hotplug(hosts: HotplugHosts, event: HotplugEvent): Promise
   switch (event.command) {
     case 'online':
     case 'add':
-      try {
-        await online(hosts.working(), event);
-      } catch (error) {
-        const failure = asFailure(error);
-        await reportFailure(hosts, event, failure);
-        throw failure;
-      }
-      return;
+      return join(hosts, event);
     case 'offline':
     case 'remove':
       return leave(hosts, event);
     default:
       return event.command satisfies never;
+  }
+}
+
+async function join(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
+  let begun = false;
+  const begin = (): void => {
+    begun = true;
+  };
+  try {
+    await online(hosts.working(), event, begin);
+  } catch (error) {
+    const failure = asFailure(error);
+    // By hand, what was refused has changed nothing: a slip must not cut off a guest that runs.
+    await reportFailure(hosts, event, failure, begun || event.xenbus !== undefined);
+    throw failure;
   }
 }
 
@@ -66,10 +74,15 @@ function workingOrDefaults(hosts: HotplugHosts): Host {
   }
 }
 
-async function reportFailure(hosts: HotplugHosts, event: HotplugEvent, failure: Failure): Promise<void> {
+async function reportFailure(
+  hosts: HotplugHosts,
+  event: HotplugEvent,
+  failure: Failure,
+  closes: boolean,
+): Promise<void> {
   const closing = hosts.reporting(CLOSE_MS);
   closing.log.say('err', `${event.command} ${event.device}: ${failureLine(failure)}`);
-  await closeLink(closing, event);
+  if (closes) await closeLink(closing, event);
   if (event.xenbus === undefined) return;
   // With time of its own: an `ip` that hangs must not keep Xen from being told.
   const host = hosts.reporting(REPORT_MS);

@@ -84,7 +84,7 @@ function rulesAhead(host: Host): void {
  * The interface this run is about, if it is still there. A late offline of an old domain must not touch the
  * interface of a new one that has its name by now (`vifname=`, reboot).
  */
-async function theirDevice(
+export async function theirDevice(
   host: Host,
   event: HotplugEvent,
   record: VifRecord | undefined,

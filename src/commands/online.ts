@@ -3,6 +3,7 @@ import { batchAhead } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
 import { directoryAhead } from '../effects/xenstore.ts';
 import type { Host } from '../host.ts';
+import { chooseBridge } from '../port/bridge.ts';
 import { prepareLines } from '../port/port-setup.ts';
 import { apply, type Manner } from '../vif/apply.ts';
 import { waitForPort } from '../vif/device.ts';
@@ -16,18 +17,26 @@ import type { HotplugEvent } from '../xen/hotplug-event.ts';
  * `online` of a vif, `add` of a tap: rules first, then the port, up last, then tell Xen.
  *
  * Everything that can be refused is refused before anything is changed. The caller closes the link if this throws.
+ *
+ * @param begin is called before the first change
  */
-export async function online(given: Host, event: HotplugEvent): Promise<void> {
+export async function online(given: Host, event: HotplugEvent, begin: () => void): Promise<void> {
   const host = await withRules(given);
   await using _vif = await lockVif(host, event.device);
   readAhead(host, event);
   const who = await identify(host, event);
   if (overtaken(host, event.device)) return;
   await using _name = await lockName(host, who.vif);
+  if (who.vif.type === 'tap') {
+    // It may be sealed, which takes it off its bridge.
+    chooseBridge(who.vif.bridge, host.readDevice, host.deviceNames);
+    begin();
+  }
   const present = await waitForPort(host, who.vif);
   const prepared = prepareIdentified(host, event, present, who);
   const before = host.state.readVif(event.device);
   const record = recordOf(host, prepared, present, before);
+  begin();
   const failures = await apply(host, [{ prepared, present, before, record }], inSteps(host, prepared));
   for (const failure of failures.values()) throw failure;
   await reportConnected(host, prepared);

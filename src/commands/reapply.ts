@@ -2,21 +2,22 @@ import { lockBase } from '../backends/base.ts';
 import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
-import type { Failures } from '../effects/together.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { EMULATED, parseVifName } from '../net/vif-name.ts';
+import { firstName } from '../port/device-owner.ts';
 import { isInOurService } from '../port/guest-group.ts';
-import { liveVifs, readOnce } from '../state/present-devices.ts';
+import { deviceFinder, liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { firstName } from '../vif/device-owner.ts';
+import { knowBase } from '../vif/forgotten.ts';
 import { collectLeftOvers } from '../vif/left-over.ts';
 import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
 import { type Renewable, renew } from '../vif/renewal.ts';
 import { type Source, sourceOfAll, sourceOfOne } from '../vif/source.ts';
 import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
+import { noneReapplied, type Reapplied } from './reapplied.ts';
 
 /** A vif, and what the state has of it. */
 interface Known {
@@ -32,54 +33,77 @@ interface Candidate extends Known {
 }
 
 /**
- * The same interface again, without a gap: from xenstore, or from the saved state where xenstore has gone. Also takes
- * over a guest that stock started. Bad input changes nothing: what was loaded stays.
+ * The same interfaces again, without a gap: from xenstore, or from the saved state where xenstore has gone. Also takes
+ * over guests that stock started. Bad input changes nothing: what was loaded stays. One that fails keeps no other one
+ * from it.
  */
-export async function reapply(given: Host, device: string): Promise<void> {
-  const name = parseInterfaceName(device, 'the command line');
+export async function reapply(given: Host, names: readonly string[]): Promise<Reapplied> {
+  const parsed = names.map((name) => parseInterfaceName(name, 'the command line'));
   const host = await withRules(given);
-  // What it stands on: a rule of its own in a chain that nobody comes to any more would repair nothing.
+  const outcome = noneReapplied();
+  await knowBase(host);
+  // What they stand on: a rule of its own in a chain that nobody comes to any more would repair nothing.
   await holding(await lockBase(host), () => host.rules.repair());
-  await reapplyAlone(host, candidateNamed(host, name), () => true);
+  for (const name of parsed) {
+    const candidate = candidateNamed(host, name);
+    try {
+      await reapplyAlone(host, candidate, () => true, outcome);
+    } catch (error) {
+      outcome.failures.set(candidate.device, asFailure(error));
+    }
+  }
+  return outcome;
 }
 
 /** @param isWanted asked under the lock */
-async function reapplyAlone(host: Managed, candidate: Candidate, isWanted: () => boolean): Promise<void> {
-  await using _vif = await lockVif(host, candidate.device);
-  if (!isWanted()) return;
+async function reapplyAlone(
+  host: Managed,
+  candidate: Candidate,
+  isWanted: () => boolean,
+  outcome: Reapplied,
+): Promise<void> {
+  const { device } = candidate;
+  await using _vif = await lockVif(host, device);
+  if (!isWanted()) return void outcome.gone.push(device);
   // It lists all devices first, while xenstore is read.
   if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
   const renewable = await recognise(candidate, sourceOfOne(host));
-  if (hasMovedOn(host, candidate)) return;
+  if (hasMovedOn(host, candidate)) return void outcome.left.push(device);
   await using _name = await lockName(host, renewable.who.vif);
   for (const failure of (await renew(host, [renewable])).values()) throw failure;
+  noteDone(outcome, renewable);
+}
+
+function noteDone({ done, fromState }: Reapplied, { event }: Renewable): void {
+  done.push(event.device);
+  if (event.xenbus === undefined) fromState.push(event.device);
 }
 
 /**
  * Every vif of this host that is configured or that Xen knows. What all share is repaired first, then all are renewed
- * together, as many at a time as suits the backend. A vif that a run of Xen's is at work on is left to it and
- * re-applied alone at the end.
+ * together, as many at a time as suits the backend. A vif that a run of Xen's is at work on, or that did not go, is
+ * tried alone at the end, when that run has ended: by then it may have gone, which is no failure.
  *
  * @param whose `ours`: only vifs that a run of ours has configured, so that units and timers take nobody over
- * @returns the vifs that were re-applied
- * @throws Failure `tool` naming the vifs that failed, after all were tried
  */
-export async function reapplyAll(given: Host, whose: 'all' | 'ours' = 'all'): Promise<string[]> {
+export async function reapplyAll(given: Host, whose: 'all' | 'ours' = 'all'): Promise<Reapplied> {
   if (!given.showsThisNetwork()) {
     throw new Failure('missing', '/sys shows the devices of another network than the one of this run', {
       hint: 'in a network namespace run it by ip netns exec; in a container mount /sys anew',
     });
   }
   const host = await withRules(given);
+  const outcome = noneReapplied();
   // A repair of what all share starts from the saved state: who is at work now may not be in it.
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
   const candidates = candidatesOf(host, whose);
-  await collectLeftOvers(host, new Set(candidates.map(({ device }) => device)));
+  await collectLeftOvers(host, new Set(candidatesOf(host, 'all').map(({ device }) => device)));
   if (candidates.length === 0) {
     await host.rules.leaveAfterLast();
-    return [];
+    return outcome;
   }
+  await knowBase(host);
   const repaired = lockBase(host).then((lock) => holding(lock, () => host.rules.repair()));
   const [, source] = await Promise.all([
     repaired,
@@ -88,61 +112,83 @@ export async function reapplyAll(given: Host, whose: 'all' | 'ours' = 'all'): Pr
       candidates.flatMap((one) => pathOf(one) ?? []),
     ),
   ]);
-  const failures: Failures = new Map();
-  const alone: string[] = [];
+  const again = new Set<string>();
   const { atOnce } = host.rules;
   for (let from = 0; from < candidates.length; from += atOnce) {
     const some = candidates.slice(from, from + atOnce);
     await holding(await takeAllLock(host), async () => {
-      const { busy, failed } = await renewIdle(host, some, source);
-      alone.push(...busy);
-      for (const [device, failure] of failed) failures.set(device, failure);
+      for (const device of await renewIdle(host, some, source, outcome)) again.add(device);
     });
   }
-  const all = candidates.map(({ device }) => device);
-  const late = atWork.filter((device) => !all.includes(device) && host.state.readVif(device) !== undefined);
-  for (const device of new Set([...alone, ...late])) {
-    try {
-      const candidate = candidateNamed(host, device);
-      await reapplyAlone(host, candidate, () => isInService(host, candidate));
-    } catch (error) {
-      failures.set(device, asFailure(error));
-    }
+  for (const device of atWork) {
+    const isNew = candidates.every((candidate) => candidate.device !== device);
+    if (isNew && host.state.readVif(device) !== undefined) again.add(device);
   }
-  for (const [device, failure] of failures) host.log.say('err', `reapply ${device}: ${failureLine(failure)}`);
-  if (failures.size > 0) {
-    throw new Failure('tool', `${failures.size} vifs could not be re-applied: ${[...failures.keys()].join(' ')}`, {
-      hint: 'the log says why; what was loaded for them is unchanged',
-    });
+  for (const device of again) await reapplyAgain(host, device, outcome);
+  if (outcome.gone.length > 0) {
+    await collectLeftOvers(host, new Set(candidatesOf(host, 'all').map(({ device }) => device)));
   }
-  return [...all, ...late];
+  for (const [device, failure] of outcome.failures) {
+    host.log.say('err', `reapply ${device}: ${failureLine(failure)}`);
+  }
+  return outcome;
 }
 
-/** Renews those that no run is at work on. The caller keeps every run from beginning. */
+/** One that another run was at work on, or that failed among others. */
+async function reapplyAgain(host: Managed, device: string, outcome: Reapplied): Promise<void> {
+  const candidate = candidateNamed(host, device);
+  try {
+    await reapplyAlone(host, candidate, () => isThere(host, candidate), outcome);
+    outcome.failures.delete(device);
+  } catch (error) {
+    const failure = asFailure(error);
+    outcome.failures.delete(device);
+    if (!isThere(host, candidateNamed(host, device))) outcome.gone.push(device);
+    else if (failure.code === 'timeout' && host.locks.isClaimed(device)) outcome.left.push(device);
+    else outcome.failures.set(device, failure);
+  }
+}
+
+/**
+ * Renews those that no run is at work on. The caller keeps every run from beginning.
+ *
+ * @returns who is to be tried again
+ */
 async function renewIdle(
   host: Managed,
   candidates: readonly Candidate[],
   source: Source,
-): Promise<{ busy: string[]; failed: Failures }> {
+  outcome: Reapplied,
+): Promise<string[]> {
   const claimed = new Set(host.locks.claimed());
-  const failed: Failures = new Map();
-  const busy: string[] = [];
+  const again: string[] = [];
   const idle: Renewable[] = [];
+  const failed = (device: string, failure: Failure): void => {
+    outcome.failures.set(device, failure);
+    // Nobody's run can mend that.
+    if (failure.code !== 'input') again.push(device);
+  };
   for (const candidate of candidates) {
     const { device } = candidate;
-    if (!isInService(host, candidate)) continue;
+    if (!isInService(host, candidate)) {
+      outcome.gone.push(device);
+      continue;
+    }
     try {
       const renewable = await recognise(candidate, source);
       // A run has been there since its keys were read: they may be old.
       const stale = (host.state.readVif(device)?.ticket ?? 0) > (candidate.record?.ticket ?? 0);
-      if (stale || isBusy(claimed, renewable.who.vif)) busy.push(device);
-      else if (!hasMovedOn(host, candidate)) idle.push(renewable);
+      if (stale || isBusy(claimed, renewable.who.vif)) again.push(device);
+      else if (hasMovedOn(host, candidate)) outcome.left.push(device);
+      else idle.push(renewable);
     } catch (error) {
-      failed.set(device, asFailure(error));
+      failed(device, asFailure(error));
     }
   }
-  for (const [device, failure] of await renew(host, idle)) failed.set(device, failure);
-  return { busy, failed };
+  const failures = await renew(host, idle);
+  for (const [device, failure] of failures) failed(device, failure);
+  for (const renewable of idle) if (!failures.has(renewable.event.device)) noteDone(outcome, renewable);
+  return again;
 }
 
 /**
@@ -162,6 +208,12 @@ function hasMovedOn(host: Host, { device, record }: Candidate): boolean {
 function isInService(host: Host, { name, record }: Candidate): boolean {
   const present = host.readDevice(name);
   return record !== undefined || present?.master !== undefined;
+}
+
+/** The same, and its device is there. */
+function isThere(host: Host, candidate: Candidate): boolean {
+  const { record } = candidate;
+  return record === undefined ? isInService(host, candidate) : deviceFinder(host)(record) !== undefined;
 }
 
 /** Managed vifs that are alive, and vifs that carry a guest without us (started by stock). */
@@ -201,11 +253,6 @@ export function recordNamed(host: Host, name: string): VifRecord | undefined {
   return all.find(present) ?? all.find((one) => one.name === name);
 }
 
-/** The event that an `online` of this vif would have been. */
-export async function eventFor(host: Host, device: string, record: VifRecord | undefined): Promise<HotplugEvent> {
-  return (await recognise({ device, record }, sourceOfOne(host))).event;
-}
-
 /** Who a vif is now, as a re-apply would take it. */
 export async function identityNamed(host: Host, name: string): Promise<Renewable> {
   return recognise(candidateNamed(host, name), sourceOfOne(host));
@@ -235,7 +282,8 @@ async function recognise({ device, record }: Known, source: Source): Promise<Ren
 
 /** Where Xen has its keys, if it is a vif of Xen's. */
 function pathOf({ device, record }: Known): string | undefined {
-  if (record !== undefined) return record.xenbus;
+  if (record?.xenbus !== undefined) return record.xenbus;
+  // Also of one that was configured by hand: if Xen knows it, it is what Xen says.
   const vif = parseVifName(device);
   return vif && xenbusOfVif(vif);
 }

@@ -1,6 +1,6 @@
 import { parse } from 'ini';
+import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
-import { didYouMean } from './did-you-mean.ts';
 import { isHostKey, isVifKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Settings } from './keys.ts';
 import { DEFAULT_POLICY, type HostPolicy, type Policy, type Section } from './policy.ts';
 import { FORMS, readSectionName, SECTION_FORMS, type SectionName, sectionText } from './section-name.ts';

@@ -1,9 +1,9 @@
+import { didYouMean } from '../did-you-mean.ts';
 import { asFailure, Failure, shown } from '../errors.ts';
 import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
 import { type MacAddress, parseMac } from '../net/mac-address.ts';
 import { EMULATED } from '../net/vif-name.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { didYouMean } from './did-you-mean.ts';
 import { SECTION_KINDS, type SectionKind } from './keys.ts';
 
 /** Whom a section is about, as its head says it: `[defaults]`, `[bridge xenbr0]`, `[guest web*]`. */

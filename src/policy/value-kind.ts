@@ -1,5 +1,5 @@
+import { didYouMean } from '../did-you-mean.ts';
 import { shown } from '../errors.ts';
-import { didYouMean } from './did-you-mean.ts';
 
 /** One word that may be written as a value, or as a part of one. */
 export interface ValueWord {

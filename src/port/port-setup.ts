@@ -21,6 +21,19 @@ export function prepareLines(port: WishedPort): BatchLine[] {
   ];
 }
 
+/**
+ * The same for a port in service, without taking its link down, and without its name. A netback device takes no MAC
+ * while it is up (net/ethernet/eth.c: eth_prepare_mac_addr_change); nothing is said of what is so already.
+ */
+export function restoreLines(port: WishedPort, now: { readonly mac: string; readonly mtu: number }): BatchLine[] {
+  const same = [
+    ...(now.mac === port.address ? [` address `] : []),
+    ...(now.mtu === port.mtu ? [` mtu `] : []),
+    ` dev ${port.name} down`,
+  ];
+  return prepareLines({ ...port, rename: false }).filter(({ text }) => !same.some((part) => text.includes(part)));
+}
+
 /** Joins the bridge and hardens the port, still down. */
 export function joinLines(port: WishedPort): BatchLine[] {
   const { name } = port;
@@ -90,6 +103,7 @@ export function unpinLines(name: string): {
     link: [
       { text: bridgeSlave(name, 'learning', BINDINGS.shared.learning) },
       { text: bridgeSlave(name, 'locked', BINDINGS.shared.locked), optional: 'the bridge has no locked ports' },
+      { text: `link set dev ${name} type bridge_slave nobackup_port`, optional: 'it may have no backup port' },
     ],
     fdb: (mac) => [{ text: `fdb del ${mac} dev ${name} master`, optional: 'there was no pinned entry' }],
   };

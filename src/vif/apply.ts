@@ -3,7 +3,7 @@ import type { BatchLine } from '../effects/batch.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type Failures, runTogether } from '../effects/together.ts';
 import { asFailure } from '../errors.ts';
-import { joinLines, prepareLines, upLines } from '../port/port-setup.ts';
+import { joinLines, prepareLines, restoreLines, upLines } from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { doubleFinder } from './doubles.ts';
@@ -67,10 +67,7 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
   const rules = host.rules.load(working().map(({ prepared, before }) => plannedPort(host, prepared, before)));
   manner.whileLoading?.();
   note(await rules);
-  await batch('ip', ({ prepared: { setup } }) => [
-    ...(manner.takesDown && !setup.rename ? prepareLines(setup) : []),
-    ...joinLines(setup),
-  ]);
+  await batch('ip', (vif) => joiningLines(vif, manner));
   const joined = working().map(({ prepared: { setup }, present: { ifindex } }) => ({ setup, ifindex }));
   await limitGroups(host, joined, manner.takesDown);
   const left = new Map<Wanted, readonly BatchLine[]>();
@@ -90,6 +87,15 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
     }
   }
   return failures;
+}
+
+/** What makes a port of a device that has its name. */
+export function joiningLines(
+  { prepared: { setup }, present }: Pick<Wanted, 'prepared' | 'present'>,
+  { takesDown }: Pick<Manner, 'takesDown'>,
+): BatchLine[] {
+  const preparing = takesDown ? prepareLines(setup) : restoreLines(setup, present);
+  return [...(setup.rename ? [] : preparing), ...joinLines(setup)];
 }
 
 /** Twins that came meanwhile, the state as it is now, and what the log is to say. */

@@ -2,11 +2,11 @@ import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
+import { firstName, isPortOf } from '../port/device-owner.ts';
 import { tapSeal } from '../port/tap-seal.ts';
 import type { FindDevice } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
-import { firstName, isPortOf } from './device-owner.ts';
 import { sealTap } from './sealed-tap.ts';
 
 /** The kernel announces a vif before it creates it (Linux 5.6 and later: xen-netback/xenbus.c, netback_probe). */

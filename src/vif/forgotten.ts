@@ -6,11 +6,11 @@ import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseDeviceName, parseInterfaceName } from '../net/interface-name.ts';
 import { parseVifName } from '../net/vif-name.ts';
+import { firstName } from '../port/device-owner.ts';
 import { isInOurService } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
-import { firstName } from './device-owner.ts';
 import { identified, prepareIdentified } from './prepare.ts';
 import { recordOf } from './record.ts';
 import { type Source, sourceOfAll } from './source.ts';
@@ -62,6 +62,11 @@ export async function knowAll(host: Managed, vifs: readonly Known[]): Promise<vo
   );
   if (forgotten) await makeAllAnew(host, own);
   else if (host.rules.base() === undefined) await rememberForgotten(host, own);
+}
+
+/** Before what all share is repaired: where nothing is known of it, it is made anew with everybody who is known. */
+export async function knowBase(host: Managed): Promise<void> {
+  if (host.rules.base() === undefined) await rememberForgotten(host, new Set());
 }
 
 /** A vif that is to be configured, and what an earlier run has left of it. */

@@ -46,19 +46,33 @@ function planAll(given: Managed, vifs: readonly Renewable[], failures: Failures)
   return vifs.flatMap(({ event, who }): Wanted[] => {
     const { device } = event;
     try {
-      const before = host.state.readVif(device);
-      const present = presentDevice(host, find, who.vif, before);
-      const vif = { ...who.vif, name: nameInService(who.vif, present) };
-      const hasTwin = (macs.get(vif.mac) ?? 0) > 1 || twins(host, vif, find).length > 0;
-      const prepared = prepareIdentified(host, event, present, { ...who, vif }, hasTwin);
-      // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an
-      // offline may have been started before this, and be waiting.
-      const ticket = before?.bootId === host.bootId() ? before.ticket : 0;
-      const record = recordOf({ ...host, ticket }, prepared, present, before);
-      return [{ prepared, present, before, record }];
+      return [planOne(host, { event, who }, find, (macs.get(who.vif.mac) ?? 0) > 1)];
     } catch (error) {
       failures.set(device, asFailure(error));
       return [];
     }
   });
+}
+
+/**
+ * What one is to become.
+ *
+ * @param hasTwin another one, which is renewed too, has its MAC
+ * @throws Failure `missing` if it is not there, `input`
+ */
+export function planOne(host: Managed, { event, who }: Renewable, find = deviceFinder(host), hasTwin = false): Wanted {
+  const before = host.state.readVif(event.device);
+  const present = presentDevice(host, find, who.vif, before);
+  const vif = { ...who.vif, name: nameInService(who.vif, present) };
+  const prepared = prepareIdentified(
+    host,
+    event,
+    present,
+    { ...who, vif },
+    hasTwin || twins(host, vif, find).length > 0,
+  );
+  // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an offline
+  // may have been started before this, and be waiting.
+  const record = recordOf({ ...host, ticket: before?.ticket ?? 0 }, prepared, present, before);
+  return { prepared, present, before, record };
 }

@@ -85,11 +85,22 @@ export function wasPinned(host: Host, before: VifRecord | undefined, ifindex: nu
  */
 export async function enterMac(
   host: Host,
-  { setup, vif }: Prepared,
+  prepared: Prepared,
   before: VifRecord | undefined,
   ifindex: number,
 ): Promise<BatchLine[]> {
-  if (setup.binding === 'shared' && wasPinned(host, before, ifindex)) return unpinLines(setup.name).fdb(vif.mac);
+  const { setup } = prepared;
   if (isPinned(setup.binding) && (await host.rtnetlink?.(fdbRequest(ifindex, setup.mac))) === true) return [];
-  return fdbLines(setup);
+  return entryLines(host, prepared, before, ifindex);
+}
+
+/** The same for `bridge` alone. */
+export function entryLines(
+  host: Host,
+  { setup, vif }: Prepared,
+  before: VifRecord | undefined,
+  ifindex: number,
+): BatchLine[] {
+  const unpins = setup.binding === 'shared' && wasPinned(host, before, ifindex);
+  return unpins ? unpinLines(setup.name).fdb(vif.mac) : fdbLines(setup);
 }

@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
 import { type InterfaceName, parseDeviceName } from '../net/interface-name.ts';
 import { parseVifName, type VifName } from '../net/vif-name.ts';
@@ -70,6 +71,8 @@ export function parseHotplugEvent(
     guest: named.get('guest'),
   };
   const xenbus = xenbusOf(get('XENBUS_PATH'), device, type, given);
+  // libxl and wrappers have passed more than the script knows (contract §1.2); a person has mistyped.
+  if (xenbus === undefined) refuseUnknown([...named.keys()]);
   return { command, type, device, xenbus, given };
 }
 
@@ -81,11 +84,26 @@ export function isAssignment(arg: string): boolean {
 function namedArguments(args: readonly string[]): Map<string, string> {
   const named = new Map<string, string>();
   for (const arg of args) {
-    const match = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(arg);
-    // Not an error: libxl and wrappers have passed more than the script knows.
+    const match = /^([^=]*)=(.*)$/s.exec(arg);
     if (match?.[1] !== undefined && match[2] !== undefined) named.set(match[1], match[2]);
   }
   return named;
+}
+
+/** What a person may say. */
+const KEYS = ['vif', 'INTERFACE', 'type_if', 'mac', 'ip', 'bridge', 'vifname', 'mtu', 'guest'] as const;
+/** What Xen says besides, in its environment: whoever repeats one of its runs may. */
+const SILENT_KEYS = ['XENBUS_PATH', 'XENBUS_TYPE', 'XENBUS_BASE_PATH', 'script', 'netdev', 'gatewaydev', 'mode'];
+
+/** @throws Failure `input`: without an `ip=` that was mistyped a guest may use any address */
+function refuseUnknown(named: readonly string[]): void {
+  const unknown = named.find((key) => ![...KEYS, ...SILENT_KEYS].includes(key));
+  if (unknown === undefined) return;
+  const meant = didYouMean(unknown, KEYS);
+  throw new Failure('input', `there is no key ${shown(unknown)}`, {
+    at: 'the command line',
+    hint: meant === undefined ? `the keys are ${KEYS.join(', ')}` : `did you mean ${meant}=?`,
+  });
 }
 
 function parseType(text: string | undefined): PortType {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { didYouMean } from '../../src/policy/did-you-mean.ts';
+import { didYouMean } from '../../src/did-you-mean.ts';
 
 const KNOWN = ['backend', 'no_ip', 'unmanaged', 'lock', 'ebtables_gaps', 'ip-form', 'ip6-form'];
 

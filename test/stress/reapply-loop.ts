@@ -3,6 +3,7 @@
  *
  * Arguments: how often, and vifs, or `--all`. It prints how many it did.
  */
+import { throwFailures } from '../../src/commands/reapplied.ts';
 import { reapply, reapplyAll } from '../../src/commands/reapply.ts';
 import { syslog } from '../../src/effects/log.ts';
 import { readPolicy } from '../../src/policy/read-policy.ts';
@@ -20,8 +21,7 @@ const host = systemHost({
 let done = 0;
 try {
   for (; done < Number(times); done += 1) {
-    if (vifs[0] === '--all') await reapplyAll(host);
-    else for (const vif of vifs) await reapply(host, vif);
+    throwFailures(await (vifs[0] === '--all' ? reapplyAll(host) : reapply(host, vifs)));
   }
 } finally {
   await log.deliver(host.run);

@@ -87,9 +87,18 @@ test('what is missing or empty in the environment is refused with its name', () 
   assert.equal(refusal(() => parseHotplugEvent('add', ['type_if=tap'], LIBXL), '').message, 'INTERFACE is not set');
 });
 
-test('arguments win over the environment, in any order, and unknown ones are tolerated', () => {
+test('keys that do not exist are tolerated from Xen, and refused from a person', () => {
+  const unknown = ['frobnicate=yes', 'a-b=c', '=x'];
+  assert.equal(event('online', unknown, LIBXL).device, 'vif1.0');
+  const hand = { vif: 'vif1.0' };
+  for (const one of unknown) assert.throws(() => parseHotplugEvent('online', [one], hand), { code: 'input' });
+  assert.equal(refusal(() => parseHotplugEvent('online', ['Ip=1'], hand), '').hint, 'did you mean ip=?');
+  assert.equal(event('online', ['script=x', 'netdev=', 'ip=192.0.2.1'], hand).given.ip, '192.0.2.1');
+});
+
+test('arguments win over the environment, in any order', () => {
   const env = { vif: 'vif9.9', ip: '198.51.100.1', bridge: 'other', mac: '00:16:3e:00:00:09' };
-  const args = ['ip=192.0.2.1 192.0.2.2', 'vif=vif1.0', 'frobnicate=yes', 'a-b=c', '=x', 'mac=', 'bridge=xenbr0'];
+  const args = ['ip=192.0.2.1 192.0.2.2', 'vif=vif1.0', 'mac=', 'bridge=xenbr0'];
   const parsed = event('online', args, env);
   assert.equal(parsed.device, 'vif1.0');
   assert.equal(parsed.xenbus, undefined);

@@ -54,7 +54,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     base: () => currentBase(host, ebt.holder),
     look: (recordsOf) => look(ebt, recordsOf()),
     limits: (plan) => limitsOfPlan(plan, host.policy),
-    loadText: (planned) => loadText(ebt, planned),
+    loadText: (planned, upon) => loadText(ebt, planned, upon),
     removalText: (leaving) => removalText(ebt, leaving),
   };
 }
@@ -238,10 +238,19 @@ function exemptNames({ host }: Ebt, exempt: BaseRecord['exempt'], ports: readonl
     .map(({ name }) => name);
 }
 
-function loadText(ebt: Ebt, planned: PlannedPort): RuleText {
+function loadText(ebt: Ebt, planned: PlannedPort, upon: 'nothing' | 'base'): RuleText {
   const chains = compiled(ebt, planned);
+  const ports = upon === 'base' ? ebtPorts(ebt.host.state).all() : [];
+  const { device } = planned.port;
+  const names = new Set(chains.map(({ name }) => name));
+  const before = ports.find((port) => port.device === device)?.chains ?? [];
+  const others = ports.filter((port) => port.device !== device);
   const limits = limitsOfPlan(planned.plan, ebt.host.policy).map((limit) => `# ${limit.text}\n`);
-  return textOf(ebt, [portOf(planned, chains)], { chains, stale: [], limits });
+  return textOf(ebt, [...others, portOf(planned, chains)], {
+    chains,
+    stale: before.filter((name) => !names.has(name)),
+    limits,
+  });
 }
 
 function removalText(ebt: Ebt, leaving: LeavingPort): RuleText {
@@ -262,7 +271,15 @@ function textOf(
 ): RuleText {
   const jumps = currentBase(host, holder) === undefined ? 0 : 1;
   const load = renderLoad(
-    { ports, exempt: [], policy: host.policy, neighbours: [], chains, stale, jumps: () => jumps },
+    {
+      ports,
+      exempt: [],
+      policy: host.policy,
+      neighbours: jumps === 0 ? [] : neighbours(host, ports),
+      chains,
+      stale,
+      jumps: () => jumps,
+    },
     tools.variant,
   );
   return { title: `${tools.restore} --noflush`, text: limits.join('') + load, notes: [] };

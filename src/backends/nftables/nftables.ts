@@ -42,7 +42,7 @@ export function nftables(host: Host, former: Former): Backend {
     base: () => currentBase(host, nft.holder),
     look: (recordsOf) => look(nft, recordsOf),
     limits: () => [],
-    loadText: (planned) => loadText(nft, planned),
+    loadText: (planned, upon) => loadText(nft, planned, upon),
     removalText: (leaving) => ({ title: TITLE, text: leaveText(leaving, knownSentinel(nft)), notes: [] }),
   };
 }
@@ -100,8 +100,10 @@ async function removeTables(host: Host): Promise<void> {
 
 const TITLE = `nft ${NFT.join(' ')}`;
 
-function loadText(nft: Nft, planned: PlannedPort): RuleText {
+function loadText(nft: Nft, planned: PlannedPort, upon: 'nothing' | 'base'): RuleText {
   const { name, ifindex } = planned.port;
+  const known = upon === 'base' ? currentBase(nft.host, nft.holder) : undefined;
+  if (known !== undefined) return { title: TITLE, text: portText(planned, known.sentinel), notes: [] };
   const base = baseText({
     sentinel: knownSentinel(nft),
     policy: nft.host.policy,
