@@ -7,20 +7,21 @@ import { indexOfGroup } from '../port/guest-group.ts';
  * pattern is left out.
  *
  * @param ours what is left out too
- * @param bridges only ports of these; unless told, of any
+ * @param bridges ports of these come first
  */
 export function neighbours(
   host: Pick<Host, 'deviceNames' | 'readDevice'>,
   ours: readonly { readonly name: string }[],
-  bridges?: ReadonlySet<string>,
+  bridges: ReadonlySet<string> = new Set(),
 ): string[] {
   const names = new Set(ours.map(({ name }) => name));
-  const wanted = (master: string): boolean => bridges?.has(master) ?? host.readDevice(master)?.isBridge === true;
+  const place = (master: string | undefined): number => (master !== undefined && bridges.has(master) ? 0 : 1);
   return host
     .deviceNames()
     .filter((name) => /^[\w.-]+$/.test(name) && !isGuestPort(name) && !names.has(name))
     .flatMap((name) => host.readDevice(name) ?? [])
-    .filter(({ master, group = 0 }) => master !== undefined && wanted(master) && indexOfGroup(group) === undefined)
-    .sort((a, b) => a.ifindex - b.ifindex)
+    .filter(({ master, group }) => master !== undefined && indexOfGroup(group) === undefined)
+    .filter(({ master = '' }) => host.readDevice(master)?.isBridge === true)
+    .sort((a, b) => place(a.master) - place(b.master) || a.ifindex - b.ifindex)
     .map(({ name }) => name);
 }
