@@ -1,6 +1,7 @@
 import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
+import { POST_HOOKS, postHooks } from '../effects/post-hooks.ts';
 import { directoryAhead } from '../effects/xenstore.ts';
 import type { Host } from '../host.ts';
 import { chooseBridge } from '../port/bridge.ts';
@@ -39,6 +40,8 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   begin();
   const failures = await apply(host, [{ prepared, present, before, record }], inSteps(host, prepared));
   for (const failure of failures.values()) throw failure;
+  const hooks = postHooks();
+  if (hooks.length > 0) host.log.say('warning', `hooks of ${POST_HOOKS} are not run: ${hooks.join(' ')}`);
   await reportConnected(host, prepared);
 }
 

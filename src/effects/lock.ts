@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { Failure } from '../errors.ts';
+import { Failure, oneLine } from '../errors.ts';
 import type { RunTool } from './exec.ts';
 
 /** A held lock. */
@@ -82,6 +82,12 @@ export function flockLocks(
       const seconds = Math.max(0.1, waitMs / 1000).toFixed(1);
       const result = await run('flock', [how, '-w', seconds, '3'], { fds: [fd], timeoutMs: waitMs + 1000 });
       if (result.status === 0) return fd;
+      // Where the time is up util-linux' says nothing. That of BusyBox knows no -w.
+      if (result.stderr.trim() !== '') {
+        throw new Failure('tool', `flock cannot lock ${name}: ${oneLine(result.stderr, 100)}`, {
+          hint: 'flock of util-linux is needed (BusyBox has no -w), or lock = lockfile in the policy',
+        });
+      }
       const by = isAbsolute(name) ? 'another program' : holder(file);
       throw new Failure('timeout', `${name} is locked by ${by} for more than ${seconds} s`, {
         at: file,

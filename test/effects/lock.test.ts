@@ -214,3 +214,12 @@ test('a holder that has said nothing, or rubbish, is still named', (t) => {
     assert.equal(holder(join(path, 'a.lock')), shown);
   }
 });
+
+test('a flock that knows no -w is named, and not taken for somebody who has the lock', async (t) => {
+  const busybox = async () => ({ status: 1, stdout: '', stderr: 'flock: unrecognized option: w\nBusyBox v1.36.1' });
+  await assert.rejects(flockLocks(folder(t), 'online vif1.0', busybox, new Set()).take('vif1.0', 200), {
+    code: 'tool',
+    message: /unrecognized option: w/,
+    hint: /util-linux/,
+  });
+});
