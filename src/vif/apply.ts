@@ -102,7 +102,9 @@ export function joiningLines(
 async function finish(host: Managed, { prepared, present, record }: Wanted, notes: readonly Note[]): Promise<void> {
   await shareWithTwins(host, prepared);
   // Read again: a parallel run of a twin may have marked this port as shared.
-  const now = host.state.readVif(record.device) ?? record;
-  writeRecord(host, { ...now, ...inService(prepared, present.ifindex, now) }, now);
+  const known = host.state.readVif(record.device);
+  const now = known ?? record;
+  // Also if somebody has removed it meanwhile.
+  writeRecord(host, { ...now, ...inService(prepared, present.ifindex, now) }, known);
   noteApplied(host, prepared, notes);
 }
