@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { listedHash } from '../../src/backends/nftables/index-hash.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import type { Xenstored } from '../lab/xenstored.ts';
@@ -50,11 +51,19 @@ export async function takePicture(subject: Subject): Promise<HostPicture> {
   return sortLines(withPortNames(general, links), subject.vifs);
 }
 
-/** The rules know a port by its interface group, which holds the index of the device: here it has the device's name. */
+/**
+ * The rules know a port by its interface group, which holds the index of the device, and by a hash of that index: here it
+ * has the device's name.
+ */
 function withPortNames(lines: readonly string[], links: string): string[] {
   const rows = JSON.parse(links) as { ifname: string; ifindex: number }[];
-  const names = new Map(rows.map((row) => [String(guestGroup(row.ifindex)), row.ifname]));
-  return lines.map((line) => line.replace(/\b\d{10}\b/g, (number) => names.get(number) ?? number));
+  const names = new Map(
+    rows.flatMap(({ ifname, ifindex }) => [
+      [String(guestGroup(ifindex)), ifname],
+      [String(listedHash(ifindex)), ifname],
+    ]),
+  );
+  return lines.map((line) => line.replace(/\b\d{7,10}\b/g, (number) => names.get(number) ?? number));
 }
 
 /** Differences between two lists of lines, doubles included: `- ` is missing, `+ ` is too much. */
@@ -220,12 +229,12 @@ function linkLines(json: string): string[] {
 }
 
 /**
- * One line per value of each state file. Locks are never removed; notes of offlines, and drafts of killed runs, go with
- * time.
+ * One line per value of each state file. Locks are never removed; notes of offlines and of what the log has said, and
+ * drafts of killed runs, go with time. The rules for the host's own file are those that are in the picture anyway.
  */
 function stateLines(directory: string): string[] {
   return files(directory, '')
-    .filter((file) => !/^(lock|offline|draft)\//.test(file))
+    .filter((file) => !/^(lock|offline|draft|noted)\/|\.nft$/.test(file))
     .flatMap((file) => {
       const text = readFileSync(join(directory, file), 'utf8');
       const values = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
