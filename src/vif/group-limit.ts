@@ -39,7 +39,8 @@ export async function limitGroups(host: LimitHost, ports: readonly LimitedPort[]
     }
   } catch (error) {
     // A word that it does not know ends it (iproute2, bridge/link.c: brlink_modify).
-    missing(host, `bridge of iproute2 6.3 or later is needed: ${failureLine(asFailure(error))}`);
+    const said = failureLine(asFailure(error)).replace(/: Usage:.*$/, '');
+    missing(host, `bridge of iproute2 6.3 or later is needed (${said})`);
   }
 }
 
