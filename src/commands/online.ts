@@ -8,6 +8,7 @@ import { chooseBridge } from '../port/bridge.ts';
 import { prepareLines } from '../port/port-setup.ts';
 import { apply, type Manner } from '../vif/apply.ts';
 import { waitForPort } from '../vif/device.ts';
+import { lookOnceMore } from '../vif/last-look.ts';
 import { lockName, lockVif, overtaken } from '../vif/lock.ts';
 import { identify, type Prepared, prepareIdentified } from '../vif/prepare.ts';
 import { recordOf } from '../vif/record.ts';
@@ -40,6 +41,7 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   begin();
   const failures = await apply(host, [{ prepared, present, before, record }], inSteps(host, prepared));
   for (const failure of failures.values()) throw failure;
+  lookOnceMore(host, prepared.setup, present.ifindex);
   const hooks = postHooks();
   if (hooks.length > 0) host.log.say('warning', `hooks of ${POST_HOOKS} are not run: ${hooks.join(' ')}`);
   await reportConnected(host, prepared);

@@ -57,7 +57,7 @@ export function device(name: string, more: Partial<Device> = {}): Device {
 export function fakeHost(options: FakeOptions): FakeHost {
   const effects: string[] = [];
   const log: { severity: Severity; text: string }[] = [];
-  const devices = options.devices ?? [];
+  let devices = options.devices ?? [];
   const say: Log['say'] = (severity, text) => void log.push({ severity, text });
   const host: Host = {
     run: async (tool, args, toolOptions = {}) => {
@@ -65,7 +65,9 @@ export function fakeHost(options: FakeOptions): FakeHost {
       if (known === undefined) throw new Error(`unexpected: ${tool} ${args.join(' ')}`);
       const input = args.includes('-batch') ? (toolOptions.input ?? '').trimEnd().split('\n') : [args.join(' ')];
       effects.push(...input.map((line) => `${tool} ${line}`));
-      return { status: 0, stdout: '', stderr: '', ...known(args, toolOptions) };
+      const result = { status: 0, stdout: '', stderr: '', ...known(args, toolOptions) };
+      if (tool === 'ip' && result.status === 0) devices = input.reduce(changed, devices);
+      return result;
     },
     ahead: () => {},
     close: () => {},
@@ -97,6 +99,20 @@ export function fakeHost(options: FakeOptions): FakeHost {
     now: () => '2026-01-01T00:00:00.000Z',
   };
   return { host, effects, log };
+}
+
+/** What a line for `ip -batch` makes of the devices, as far as the program looks at it again. */
+function changed(devices: readonly Device[], line: string): readonly Device[] {
+  const [, name, what = '', value = ''] = /^link set dev (\S+) (\S+)(?: (\S+))?$/.exec(line) ?? [];
+  const changes: Readonly<Record<string, Partial<Device>>> = {
+    up: { up: true },
+    down: { up: false },
+    name: { name: value },
+    group: { group: Number(value) },
+    master: { master: value },
+    nomaster: { master: undefined },
+  };
+  return devices.map((one) => (one.name === name ? { ...one, ...changes[what] } : one));
 }
 
 function kernelThat(answers: 'takes' | 'refuses', effects: string[]): Rtnetlink {
