@@ -3,9 +3,9 @@ import type { Host } from '../host.ts';
 import type { WishedPort } from '../port/wished-port.ts';
 
 /**
- * The last look before Xen is told that the guest is connected: between the steps of a run somebody may have renamed the
- * port, taken it off its bridge, put it down, or made the bridge anew (networkd, ifupdown, an admin). Of what /sys tells,
- * so it costs no process; what filters does not depend on it.
+ * The last look before Xen is told that the guest is connected: between the steps of a run somebody may have renamed
+ * the port, taken it off its bridge, put it down, or made the bridge anew (networkd, ifupdown, an admin). It costs no
+ * process, and what filters does not depend on it.
  *
  * @throws Failure `missing` naming what is not as it was made
  */

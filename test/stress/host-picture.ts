@@ -52,8 +52,8 @@ export async function takePicture(subject: Subject): Promise<HostPicture> {
 }
 
 /**
- * The rules know a port by its interface group, which holds the index of the device, and by a hash of that index: here it
- * has the device's name.
+ * The rules know a port by its interface group, which holds the index of the device, and by a hash of that index: here
+ * it has the device's name.
  */
 function withPortNames(lines: readonly string[], links: string): string[] {
   const rows = JSON.parse(links) as { ifname: string; ifindex: number }[];
