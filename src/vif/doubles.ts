@@ -1,5 +1,6 @@
 import { isSameGuest } from '../effects/same-guest.ts';
 import type { Host } from '../host.ts';
+import { isHost } from '../net/ip-prefix.ts';
 import { type PrefixIndex, prefixIndex } from '../net/prefix-index.ts';
 import { parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
@@ -27,7 +28,12 @@ export function doubleFinder(host: DoubleHost): (subject: Subject) => Promise<re
   };
   return async ({ vif, plan, bridge }) => {
     if (plan.mode !== 'addresses' && plan.mode !== 'mac-only') return [];
-    const own = plan.mode === 'addresses' ? [...vif.addresses.ipv4, ...vif.addresses.ipv6] : [];
+    const sole = new Set([...plan.terms.values.sole, ...plan.terms.values.sole6]);
+    // What `shared` of the policy names is meant.
+    const own =
+      plan.mode === 'addresses'
+        ? [...vif.addresses.ipv4, ...vif.addresses.ipv6].filter((one) => !isHost(one) || sole.has(one.text))
+        : [];
     const shared = own.length === 0 ? new Map<string, string[]>() : index().overlapping(own);
     for (const device of host.state.devicesWithMac(vif.mac)) {
       shared.set(device, [vif.mac, ...(shared.get(device) ?? [])]);
@@ -41,11 +47,17 @@ export function doubleFinder(host: DoubleHost): (subject: Subject) => Promise<re
       if (await isOneGuest(vif.device, record, vif.mac, isSame)) continue;
       notes.push({
         loud: true,
-        text: `${what.join(' ')} is also given to ${present.name} on ${bridge}, another guest`,
+        text: `${what.join(' ')} is also given to ${present.name} on ${bridge}, another guest${wayOut(what)}`,
       });
     }
     return notes;
   };
+}
+
+/** Guests with one address do not hear each other from it. */
+function wayOut(what: readonly string[]): string {
+  const addresses = what.filter((one) => !/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(one));
+  return addresses.length === 0 ? '' : `; if that is meant: shared = ${addresses.join(' ')} in the policy of both`;
 }
 
 /** Where xenstore does not say, two with one MAC are taken for one: only what is sure is worth an alarm. */

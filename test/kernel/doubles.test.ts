@@ -1,5 +1,7 @@
 /** The same address or MAC on two guests of a bridge is said loudly, by whoever comes second, and by `status`. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { type Dom0, type Guest, obstacle, openDom0 } from './dom0.ts';
 import { A, V } from './frames.ts';
@@ -32,7 +34,7 @@ const CASES: readonly Case[] = [
     first: BOTH,
     second: { mac: V.mac, ip: '10.0.0.11 fd00::2' },
     said: [
-      /^10\.0\.0\.11 is also given to vif2\.0 on br0, another guest$/,
+      /^10\.0\.0\.11 is also given to vif2\.0 on br0, another guest; if that is meant: shared = 10\.0\.0\.11 in the policy of both$/,
       /^10\.0\.0\.11 is also given to vif1\.0 on br0/,
     ],
   },
@@ -119,6 +121,18 @@ async function told(dom0: Dom0, log: readonly string[], one: string, two: string
   const dry = await dom0.admin(['reapply', '--dry-run', one]);
   assert.match(wordsAfter(dry.stdout, '# warning: ').join('\n'), ofOne);
 }
+
+test('an address that the policy of both shares is meant; of one, the other one is told', { skip }, async (t) => {
+  const dom0 = await openDom0(t, { policy: '[mac 00:16:3e:00:00:01]\nshared = 10.0.0.11\n' });
+  await dom0.start({ domid: 1, ...BOTH });
+  await dom0.start({ domid: 2, mac: V.mac, ip: '10.0.0.2 10.0.0.11' });
+  const said = async (): Promise<string[]> =>
+    (await dom0.admin(['status'])).stdout.split('\n').filter((line) => DOUBLE.test(line));
+  assert.equal((await said()).length, 1);
+  writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '[bridge br0]\nshared = 10.0.0.11\n');
+  assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+  assert.deepEqual(await said(), []);
+});
 
 test('both ports of an HVM guest, another bridge, and a guest that has gone', { skip }, async (t) => {
   const dom0 = await openDom0(t);
