@@ -150,6 +150,7 @@ test('a port that gets a twin is as a shared one is wished', { skip }, async (t)
     `fdb: ${MAC} none in place of ${MAC} static sticky at vif1.0 (!)`,
     'learning: on in place of off (!)',
     'locked: off in place of on (!)',
+    'backup_port: none in place of up0',
   ]);
 });
 
