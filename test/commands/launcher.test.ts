@@ -21,8 +21,8 @@ import { type RunResult, runProgram } from '../lab/subprocess.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../xen-scripts/vif-bridge', import.meta.url));
 const SYSTEM = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-/** A PATH in which the launcher finds this Node, wherever it is. */
-const NODE_PATH = dirname(process.execPath);
+/** A PATH in which the launcher finds this Node, wherever it is, and the tests find their shells. */
+const NODE_PATH = `${dirname(process.execPath)}:/usr/bin:/bin`;
 
 /** What the stand-in for the program saw. */
 interface Seen {
