@@ -1,9 +1,9 @@
 import { readDirectoriesBelow, type XenstoreKeys } from '../effects/xenstore.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { isGuestPort, parseVifName } from '../net/vif-name.ts';
+import { isGuestPort } from '../net/vif-name.ts';
 import { firstName } from '../port/device-owner.ts';
-import { xenbusOfVif } from '../xen/hotplug-event.ts';
+import { xenbusOfDevice } from '../xen/hotplug-event.ts';
 
 /** A port as a base remembers it. */
 export interface NamedPort {
@@ -30,8 +30,8 @@ export async function foreignPorts(host: Host, managed: ReadonlySet<number>): Pr
   const keysOf = await vifKeys(host);
   return strangers.flatMap((device) => {
     const { name, ifindex } = device;
-    const vif = parseVifName(firstName(device) ?? name);
-    const script = vif === undefined ? undefined : keysOf(xenbusOfVif(vif))?.get('script');
+    const path = xenbusOfDevice(firstName(device) ?? name);
+    const script = path === undefined ? undefined : keysOf(path)?.get('script');
     return script === undefined || script === '' || host.isOwnScript(script) ? [] : [{ name, ifindex }];
   });
 }

@@ -8,15 +8,15 @@ import { parseInterfaceName } from '../net/interface-name.ts';
 import { EMULATED, parseVifName } from '../net/vif-name.ts';
 import { firstName } from '../port/device-owner.ts';
 import { isInOurService } from '../port/guest-group.ts';
-import { deviceFinder, liveVifs, readOnce } from '../state/present-devices.ts';
+import { deviceFinder, readOnce, recordedVifs } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { knowBase } from '../vif/forgotten.ts';
+import { knowBase, unrecordedPorts } from '../vif/forgotten.ts';
 import { collectLeftOvers } from '../vif/left-over.ts';
 import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
 import { type Renewable, renew } from '../vif/renewal.ts';
 import { type Source, sourceOfAll, sourceOfOne } from '../vif/source.ts';
-import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
+import { type HotplugEvent, parseXenbusPath, xenbusOfDevice } from '../xen/hotplug-event.ts';
 import { noneReapplied, type Reapplied } from './reapplied.ts';
 
 /** A vif, and what the state has of it. */
@@ -30,6 +30,11 @@ interface Known {
 interface Candidate extends Known {
   /** The name that its device has now. */
   readonly name: string;
+}
+
+interface FoundCandidate extends Candidate {
+  /** A run of ours has configured it. */
+  readonly isOurs: boolean;
 }
 
 /**
@@ -97,8 +102,8 @@ export async function reapplyAll(given: Host, whose: 'all' | 'ours' = 'all'): Pr
   // A repair of what all share starts from the saved state: who is at work now may not be in it.
   const atWork = host.locks.claimed();
   // Records first: a run that is there after this look is known by its ticket, and its keys are read again.
-  const candidates = candidatesOf(host, whose);
-  await collectLeftOvers(host, new Set(candidatesOf(host, 'all').map(({ device }) => device)));
+  const found = await collectFrom(host);
+  const candidates = whose === 'all' ? found : found.filter(({ isOurs }) => isOurs);
   if (candidates.length === 0) {
     await host.rules.leaveAfterLast();
     return outcome;
@@ -125,13 +130,18 @@ export async function reapplyAll(given: Host, whose: 'all' | 'ours' = 'all'): Pr
     if (isNew && host.state.readVif(device) !== undefined) again.add(device);
   }
   for (const device of again) await reapplyAgain(host, device, outcome);
-  if (outcome.gone.length > 0) {
-    await collectLeftOvers(host, new Set(candidatesOf(host, 'all').map(({ device }) => device)));
-  }
+  if (outcome.gone.length > 0) await collectFrom(host);
   for (const [device, failure] of outcome.failures) {
     host.log.say('err', `reapply ${device}: ${failureLine(failure)}`);
   }
   return outcome;
+}
+
+/** Collects what is left of vifs that are gone. @returns those that are there */
+async function collectFrom(host: Managed): Promise<readonly FoundCandidate[]> {
+  const { candidates, vanished } = candidatesOf(host);
+  await collectLeftOvers(host, vanished, new Set(candidates.map(({ device }) => device)));
+  return candidates;
 }
 
 /** One that another run was at work on, or that failed among others. */
@@ -206,8 +216,7 @@ function hasMovedOn(host: Host, { device, record }: Candidate): boolean {
  * Asked under the lock, because an online writes the record first, and an offline leaves the bridge first.
  */
 function isInService(host: Host, { name, record }: Candidate): boolean {
-  const present = host.readDevice(name);
-  return record !== undefined || present?.master !== undefined;
+  return record !== undefined || host.readDevice(name)?.master !== undefined;
 }
 
 /** The same, and its device is there. */
@@ -218,23 +227,23 @@ function isThere(host: Host, candidate: Candidate): boolean {
 
 /** Managed vifs that are alive, and vifs that carry a guest without us (started by stock). */
 export function devicesToReapply(host: Host): string[] {
-  return candidatesOf(host, 'all').map(({ device }) => device);
+  return candidatesOf(host).candidates.map(({ device }) => device);
 }
 
-function candidatesOf(given: Host, whose: 'all' | 'ours'): Candidate[] {
+function candidatesOf(given: Host): { readonly candidates: readonly FoundCandidate[]; readonly vanished: string[] } {
   const host = readOnce(given);
-  const live = liveVifs(host);
-  const managed = new Set(live.map(({ device }) => device.ifindex));
-  const others = host
-    .deviceNames()
-    .flatMap((name) => host.readDevice(name) ?? [])
-    .filter((device) => !managed.has(device.ifindex))
-    .filter((device) => (whose === 'all' ? device.master !== undefined : isInOurService(device)))
-    .flatMap((device) => {
-      const first = firstName(device);
-      return first === undefined ? [] : [{ device: first, name: device.name, record: undefined }];
-    });
-  return [...live.map(({ record, device: { name } }) => ({ device: record.device, name, record })), ...others];
+  const { live, vanished } = recordedVifs(host);
+  const others = unrecordedPorts(host, new Set(live.map(({ device }) => device.ifindex)));
+  const candidates = [
+    ...live.map(({ record, device: { name } }) => ({ device: record.device, name, record, isOurs: true })),
+    ...others.map(({ first, device }) => ({
+      device: first,
+      name: device.name,
+      record: undefined,
+      isOurs: isInOurService(device),
+    })),
+  ];
+  return { candidates, vanished: vanished.map(({ device }) => device) };
 }
 
 function candidateNamed(host: Host, name: string): Candidate {
@@ -284,6 +293,5 @@ async function recognise({ device, record }: Known, source: Source): Promise<Ren
 function pathOf({ device, record }: Known): string | undefined {
   if (record?.xenbus !== undefined) return record.xenbus;
   // Also of one that was configured by hand: if Xen knows it, it is what Xen says.
-  const vif = parseVifName(device);
-  return vif && xenbusOfVif(vif);
+  return xenbusOfDevice(device);
 }

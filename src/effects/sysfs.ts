@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { once } from '../once.ts';
 
 /** What the kernel shows of one network device under /sys/class/net. */
 export interface Device {
@@ -147,10 +148,11 @@ export function netTable(name: NetTable): string {
   return readText(`/proc/net/${name}`) ?? '';
 }
 
-/** Identifies this boot of the host: interface indices and domain ids start anew with the next. */
-export function bootId(): string {
-  return readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '';
-}
+/**
+ * Identifies this boot of the host: interface indices and domain ids start anew with the next. Read once: each record of
+ * the state asks for it, and no run outlives a boot.
+ */
+export const bootId = once((): string => readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '');
 
 function readText(path: string): string | undefined {
   try {

@@ -24,9 +24,15 @@ export function prepareLines(port: WishedPort): BatchLine[] {
 /**
  * The same for a port in service, without taking its link down, and without its name. A netback device takes no MAC
  * while it is up (net/ethernet/eth.c: eth_prepare_mac_addr_change); nothing is said of what is so already.
+ *
+ * @param now.addressed false if it is known to have no address
  */
-export function restoreLines(port: WishedPort, now: { readonly mac: string; readonly mtu: number }): BatchLine[] {
+export function restoreLines(
+  port: WishedPort,
+  now: { readonly mac: string; readonly mtu: number; readonly addressed: boolean },
+): BatchLine[] {
   const same = [
+    ...(now.addressed ? [] : ['address flush ']),
     ...(now.mac === port.address ? [` address `] : []),
     ...(now.mtu === port.mtu ? [` mtu `] : []),
     ` dev ${port.name} down`,

@@ -42,15 +42,31 @@ function indexed(view: DeviceView, name: string): [number, string][] {
   return device === undefined ? [] : [[device.ifindex, name]];
 }
 
-/** Records of vifs that are there, each with its device. */
-export function liveVifs(
-  host: DeviceView & { readonly state: Pick<State, 'allVifs'> },
-): { record: VifRecord; device: Device }[] {
+/** A record of a vif that is there, with its device. */
+export interface LiveVif {
+  readonly record: VifRecord;
+  readonly device: Device;
+}
+
+/** Records of vifs, by whether they are there. */
+export function recordedVifs(host: DeviceView & { readonly state: Pick<State, 'allVifs'> }): {
+  readonly live: readonly LiveVif[];
+  readonly vanished: readonly VifRecord[];
+} {
   const find = deviceFinder(host);
-  return host.state.allVifs().flatMap((record) => {
+  const live: LiveVif[] = [];
+  const vanished: VifRecord[] = [];
+  for (const record of host.state.allVifs()) {
     const device = find(record);
-    return device === undefined ? [] : [{ record, device }];
-  });
+    if (device === undefined) vanished.push(record);
+    else live.push({ record, device });
+  }
+  return { live, vanished };
+}
+
+/** Records of vifs that are there, each with its device. */
+export function liveVifs(host: DeviceView & { readonly state: Pick<State, 'allVifs'> }): readonly LiveVif[] {
+  return recordedVifs(host).live;
 }
 
 /** Records of vifs that are there, with the name each has now. */
@@ -88,6 +104,5 @@ export function readOnce<T extends DeviceView & Bridges>(host: T): T {
       tables.set(name, text);
       return text;
     },
-    bootId: once(host.bootId),
   };
 }

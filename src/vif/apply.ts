@@ -27,6 +27,8 @@ export interface Wanted {
 export interface Manner {
   /** Every link goes down first; else only one that has to, to be renamed. */
   readonly takesDown: boolean;
+  /** The devices that have addresses; unless told, any may have some. */
+  readonly addressed?: ReadonlySet<string>;
   /** For speed alone: begun while the rules are loaded, and while the port comes up. */
   readonly whileLoading?: () => void;
   readonly whileComingUp?: () => void;
@@ -92,9 +94,11 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
 /** What makes a port of a device that has its name. */
 export function joiningLines(
   { prepared: { setup }, present }: Pick<Wanted, 'prepared' | 'present'>,
-  { takesDown }: Pick<Manner, 'takesDown'>,
+  { takesDown, addressed }: Pick<Manner, 'takesDown' | 'addressed'>,
 ): BatchLine[] {
-  const preparing = takesDown ? prepareLines(setup) : restoreLines(setup, present);
+  const preparing = takesDown
+    ? prepareLines(setup)
+    : restoreLines(setup, { ...present, addressed: addressed?.has(present.name) !== false });
   return [...(setup.rename ? [] : preparing), ...joinLines(setup)];
 }
 

@@ -8,9 +8,9 @@ import { parseDeviceName, parseInterfaceName } from '../net/interface-name.ts';
 import { parseVifName } from '../net/vif-name.ts';
 import { firstName } from '../port/device-owner.ts';
 import { isInOurService } from '../port/guest-group.ts';
-import { liveVifs, readOnce } from '../state/present-devices.ts';
+import { type DeviceView, liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
+import { type HotplugEvent, parseXenbusPath, xenbusOfDevice, xenbusOfVif } from '../xen/hotplug-event.ts';
 import { identified, prepareIdentified } from './prepare.ts';
 import { recordOf } from './record.ts';
 import { type Source, sourceOfAll } from './source.ts';
@@ -29,18 +29,33 @@ export function isForgotten(host: Pick<Host, 'state'>, device: string, present: 
   return (present !== undefined && isInOurService(present)) || host.state.useless().unreadable.includes(device);
 }
 
-/** The ports of ours that no record knows, by the name that each had first. */
-export function forgottenPorts(given: Host): { readonly first: string; readonly device: Device }[] {
-  const host = readOnce(given);
-  const known = new Set(liveVifs(host).map(({ device }) => device.ifindex));
+/** A port of a guest, by the name that it had first. */
+export interface UnrecordedPort {
+  readonly first: string;
+  readonly device: Device;
+}
+
+/**
+ * Ports of guests on a bridge, without those that are known.
+ *
+ * @param known their interface indices
+ */
+export function unrecordedPorts(host: DeviceView, known: ReadonlySet<number>): UnrecordedPort[] {
   return host
     .deviceNames()
     .flatMap((name) => host.readDevice(name) ?? [])
-    .filter((device) => isInOurService(device) && !known.has(device.ifindex))
+    .filter((device) => device.master !== undefined && !known.has(device.ifindex))
     .flatMap((device) => {
       const first = firstName(device);
       return first === undefined ? [] : [{ first, device }];
     });
+}
+
+/** The ports of ours that no record knows. */
+function forgottenPorts(given: Host): UnrecordedPort[] {
+  const host = readOnce(given);
+  const known = new Set(liveVifs(host).map(({ device }) => device.ifindex));
+  return unrecordedPorts(host, known).filter(({ device }) => isInOurService(device));
 }
 
 /**
@@ -83,7 +98,7 @@ export async function rememberForgotten(host: Managed, own: ReadonlySet<string>)
   if (forgotten.length === 0) return;
   const source = await sourceOfAll(
     host,
-    forgotten.flatMap(({ first }) => pathOf(first) ?? []),
+    forgotten.flatMap(({ first }) => xenbusOfDevice(first) ?? []),
   );
   for (const { first, device } of forgotten) {
     try {
@@ -107,9 +122,4 @@ async function rememberOne(host: Managed, first: string, present: Device, source
   // Before all runs: one of Xen's that is waiting decides.
   host.state.writeVif(recordOf({ ...host, ticket: 0 }, prepared, present, undefined));
   host.log.say('warning', `${present.name}: the state had lost it; it is known again from xenstore`);
-}
-
-function pathOf(first: string): string | undefined {
-  const vif = parseVifName(first);
-  return vif && xenbusOfVif(vif);
 }

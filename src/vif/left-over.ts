@@ -9,11 +9,14 @@ import { lockVif } from './lock.ts';
  * Takes away what is left of vifs that are gone: a domain that died while Xen's runs could not work, a device that
  * somebody deleted, a record that nobody can read.
  *
+ * @param vanished vifs that have a record and no device
  * @param inService vifs that are there
  */
-export async function collectLeftOvers(host: Managed, inService: ReadonlySet<string>): Promise<void> {
-  const find = deviceFinder(host);
-  const vanished = host.state.allVifs().flatMap((record) => (find(record) === undefined ? [record.device] : []));
+export async function collectLeftOvers(
+  host: Managed,
+  vanished: readonly string[],
+  inService: ReadonlySet<string>,
+): Promise<void> {
   const { unreadable, outlived } = host.state.useless();
   for (const device of new Set([...vanished, ...unreadable, ...outlived])) {
     if (inService.has(device)) continue;

@@ -1,6 +1,8 @@
 import type { Managed } from '../backends/choice.ts';
+import { LISTING_BYTES } from '../effects/exec.ts';
 import type { Failures } from '../effects/together.ts';
-import { asFailure } from '../errors.ts';
+import { asFailure, failureLine } from '../errors.ts';
+import { ADDRESSES, readAddresses } from '../port/seen-port.ts';
 import { deviceFinder, readOnce } from '../state/present-devices.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { apply, type Wanted } from './apply.ts';
@@ -34,8 +36,25 @@ export async function renew(host: Managed, vifs: readonly Renewable[]): Promise<
   }
   const sealed = vifs.filter(({ event }) => !failures.has(event.device));
   const wanted = planAll(host, sealed, failures);
-  return new Map([...failures, ...(await apply(host, wanted, { takesDown: false }))]);
+  const addressed = wanted.length > FEW ? await addressedDevices(host) : undefined;
+  return new Map([...failures, ...(await apply(host, wanted, { takesDown: false, ...addressed }))]);
 }
+
+/** To take the addresses of one off costs `ip` a look at those of all: for more it is told who has some. */
+const FEW = 32;
+
+async function addressedDevices(host: Managed): Promise<{ readonly addressed: ReadonlySet<string> } | undefined> {
+  const [tool, ...args] = ADDRESSES;
+  try {
+    const { status, stdout } = await host.run(tool, args, { timeoutMs: LOOK_MS, mostBytes: LISTING_BYTES });
+    return status === 0 ? { addressed: new Set(readAddresses(stdout).map(({ device }) => device)) } : undefined;
+  } catch (error) {
+    host.log.say('debug', `who has addresses is not known: ${failureLine(asFailure(error))}`);
+    return undefined;
+  }
+}
+
+const LOOK_MS = 10_000;
 
 /** What each is to become. Nothing is changed yet; who has bad input is left as it was. */
 function planAll(given: Managed, vifs: readonly Renewable[], failures: Failures): Wanted[] {

@@ -134,6 +134,12 @@ function xenbusOf(
   return xenbus;
 }
 
+/** The same for a device, by the name it had first; undefined if none of Xen's is called so. */
+export function xenbusOfDevice(first: string): string | undefined {
+  const vif = parseVifName(first);
+  return vif && xenbusOfVif(vif);
+}
+
 /** Where Xen has the keys of a vif, relative to the own domain. */
 export function xenbusOfVif({ domid, devid }: Pick<VifName, 'domid' | 'devid'>): string {
   return `backend/vif/${domid}/${devid}`;
