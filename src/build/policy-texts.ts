@@ -1,6 +1,6 @@
 /**
  * What people read of the policy file, made of the table of its keys (src/policy/keys.ts), so that it says what the
- * program does: the README's table, the sample file and the manual page.
+ * program does: the table of docs/policy.md, the sample file and the manual page.
  *
  *   tsx src/build/policy-texts.ts      writes the last two; readme-tables.ts writes the first
  */
@@ -57,7 +57,7 @@ function keyText<K extends KeyName>(key: K): KeyText {
 
 const KEY_TEXTS = KEY_NAMES.map((key) => keyText(key));
 
-/** The table of README.md, Markdown. */
+/** The table of docs/policy.md, Markdown. */
 export function policyTable(): string {
   const rows = KEY_TEXTS.map(({ key, help, initial, defaults, words, several, possible }) => {
     if (words.length === 0) return `\`${key}\` | **${initial}**; or ${possible} | ${help}`;

@@ -149,8 +149,8 @@ export function netTable(name: NetTable): string {
 }
 
 /**
- * Identifies this boot of the host: interface indices and domain ids start anew with the next. Read once: each record of
- * the state asks for it, and no run outlives a boot.
+ * Identifies this boot of the host: interface indices and domain ids start anew with the next. Read once: each
+ * record of the state asks for it, and no run outlives a boot.
  */
 export const bootId = once((): string => readText('/proc/sys/kernel/random/boot_id')?.trim() ?? '');
 

@@ -41,8 +41,8 @@ export interface VifKey<T> extends AnyKey<T> {
 export type PolicyKey<T> = HostKey<T> | VifKey<T>;
 
 /**
- * Every key of the policy file. Parser, errors, defaults, the README's table, the sample file and the manual page are
- * made of this (src/build/policy-texts.ts), and so is the name of the rules that all vifs share.
+ * Every key of the policy file. Parser, errors, defaults, the table of docs/policy.md, the sample file and the manual
+ * page are made of this (src/build/policy-texts.ts), and so is the name of the rules that all vifs share.
  */
 const TABLE = {
   backend: {

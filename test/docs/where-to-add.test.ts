@@ -283,15 +283,14 @@ test('what follows by itself does', async (t) => {
     assert.match(wrong.stderr, /\bmany, few\b/);
   });
 
-  await t.test('a key: README, sample and manual page have it, and it is in the name of the shared rules', () => {
+  await t.test('a key: the table, sample and manual page have it, and it is in the name of the shared rules', () => {
     const printed = evaluate(
       copy,
       `import { withTables } from './src/build/readme-tables.ts';
       import { manualPage, sampleFile } from './src/build/policy-texts.ts';
       import { sharedName } from './src/policy/shared-rules.ts';
       import { DEFAULT_POLICY } from './src/policy/policy.ts';
-      const marks = ['classes', 'policy', 'speed'].map((mark) => \`<!-- \${mark} --><!-- /\${mark} -->\`);
-      console.log(withTables('README.md', marks.join('')), sampleFile(), manualPage());
+      console.log(withTables('docs/policy.md', '<!-- policy --><!-- /policy -->'), sampleFile(), manualPage());
       console.log(sharedName('nftables', DEFAULT_POLICY));`,
     );
     assert.match(printed, /^`arp_questions` \| \*\*many\*\*, few \| how often a guest may ask by ARP/m);
