@@ -1,6 +1,6 @@
 import type { Lock } from '../effects/lock.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
-import { buildPlan } from '../filter/plan.ts';
+import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
 import { withAddresses } from '../policy/address-change.ts';
@@ -87,21 +87,25 @@ export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
   return parseIdentity({ device: parseDeviceName(device, 'state'), type }, values, 'state');
 }
 
-/** Who a record is about, with what the policy makes of it now. @throws Failure `input` if that makes no sense */
-export function underPolicy(
-  host: Pick<Host, 'policy'>,
-  record: VifRecord,
-): { readonly vif: VifIdentity; readonly policy: VifPolicy } {
-  const vif = recordedVif(record);
-  const policy = resolvePolicy(host.policy, { ...vif, bridge: record.bridge });
-  return { vif: withAddresses(vif, policy), policy };
+/** Who a record is about, and what the policy makes of it now. */
+export interface UnderPolicy {
+  readonly vif: VifIdentity;
+  readonly policy: VifPolicy;
+  readonly plan: FilterPlan;
+}
+
+/** @throws Failure `input` for a record that makes no sense */
+export function underPolicy(host: Pick<Host, 'policy'>, record: VifRecord): UnderPolicy {
+  const recorded = recordedVif(record);
+  const policy = resolvePolicy(host.policy, { ...recorded, bridge: record.bridge });
+  const vif = withAddresses(recorded, policy);
+  return { vif, policy, plan: buildPlan(vif, policy, record.subnetBroadcasts) };
 }
 
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
 export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifRecord): PlannedPort | undefined {
   try {
-    const { vif, policy } = underPolicy(host, record);
-    const plan = buildPlan(vif, policy, record.subnetBroadcasts);
+    const { plan } = underPolicy(host, record);
     const { device, name, bridge, ifindex, ingress } = record;
     const port = { device, name, bridge, ifindex, ingress };
     return { port, plan, loaded: [], hadIngress: false };

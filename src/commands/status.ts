@@ -1,11 +1,10 @@
 import type { DropCount } from '../backends/backend.ts';
-import { recordedPort, recordedVif, underPolicy } from '../backends/base.ts';
+import { type UnderPolicy, underPolicy } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import { readGuestNames } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
-import { buildPlan, type FilterSwitch } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
@@ -42,9 +41,16 @@ export interface PortStatus {
   readonly since: string | undefined;
 }
 
+/** A port that is there, with what is known of it. */
+interface SeenPort {
+  readonly device: Device;
+  readonly record: VifRecord | undefined;
+  /** Undefined where there is no record, or it makes no sense, which is said elsewhere. */
+  readonly known: UnderPolicy | undefined;
+}
+
 /**
- * All ports of guests, or one: read from state and kernel, with one listing of one set of the kernel's tables (that
- * costs the same at any number of rules).
+ * All ports of guests, or one: read from state and kernel, with one listing of each of the kernel's tables.
  *
  * @throws Failure `missing` for a port that does not exist
  */
@@ -60,16 +66,10 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     ports.flatMap(({ device, record }) => parseVifName(record?.device ?? device.name)?.domid ?? []),
   );
   const exempt = new Set((host.rules.base()?.exempt ?? []).map((port) => port.ifindex));
-  const wrong = await unsealedTaps(
-    host,
-    ports.flatMap(({ device, record }) => tapOf(host, device, record)),
-  );
-  const notes = await notesByDevice(
-    host,
-    ports.flatMap(({ record }) => record ?? []),
-  );
+  const wrong = await unsealedTaps(host, ports.flatMap(tapOf));
+  const notes = await notesByDevice(host, ports);
   const drift = await drifting;
-  return ports.map(({ device, record }) => {
+  return ports.map(({ device, record, known }) => {
     const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
     const seal = record === undefined ? undefined : wrong.get(record.device);
@@ -83,14 +83,14 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       up: device.up,
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
-      addresses: record === undefined ? [] : recordAddresses(host, record),
+      addresses: addressesOf(known),
       mode: record?.mode,
       warnings: [
-        ...(lost === undefined ? warningsOf(host, device, rules, record) : [damaged(device, lost)]),
+        ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
       ],
       notes: [
-        ...(record === undefined || lost !== undefined ? [] : drift(record, device)),
+        ...(record === undefined || known === undefined || lost !== undefined ? [] : drift(record, known.vif, device)),
         ...(notes.get(record?.device ?? '') ?? []),
       ],
       drops: drops.get(device.ifindex) ?? [],
@@ -109,7 +109,7 @@ function seenPorts(
   wanted: string | undefined,
 ): {
   readonly records: readonly VifRecord[];
-  readonly ports: readonly { readonly device: Device; readonly record: VifRecord | undefined }[];
+  readonly ports: readonly SeenPort[];
   readonly changed: ReadonlyMap<string, string | undefined>;
 } {
   const live = liveVifs(host);
@@ -122,22 +122,25 @@ function seenPorts(
   const ports = names
     .flatMap((name) => host.readDevice(name) ?? [])
     .map((device) => ({ device, record: byIndex.get(device.ifindex) }))
-    .filter(({ device, record }) => wanted === undefined || wanted === device.name || wanted === record?.device);
+    .filter(({ device, record }) => wanted === undefined || wanted === device.name || wanted === record?.device)
+    .map(({ device, record }) => ({ device, record, known: record && knownOf(host, record) }));
   if (wanted !== undefined && ports.length === 0) {
     throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
   }
   return { records, ports, changed };
 }
 
-/** None where the record makes no sense: that is said elsewhere. */
-function tapOf({ log }: Host, { name }: Device, record: VifRecord | undefined): TapPort[] {
-  if (record?.type !== 'tap') return [];
+function knownOf(host: Host, record: VifRecord): UnderPolicy | undefined {
   try {
-    return [{ vif: recordedVif(record), name }];
+    return underPolicy(host, record);
   } catch (error) {
-    log.say('debug', `${name}: ${failureLine(asFailure(error))}`);
-    return [];
+    host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
+    return undefined;
   }
+}
+
+function tapOf({ device: { name }, known }: SeenPort): TapPort[] {
+  return known?.vif.type === 'tap' ? [{ vif: known.vif, name }] : [];
 }
 
 function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops'][number][]> {
@@ -157,56 +160,40 @@ function damaged({ name }: Device, what: string): string {
   return `damaged: ${what}; repair with: vif-bridge reapply ${name}`;
 }
 
-function warningsOf(
-  host: Managed,
-  { name, group = 0 }: Device,
-  state: PortStatus['state'],
-  record: VifRecord | undefined,
-): string[] {
-  const takeOver = `take it over with: vif-bridge reapply ${name}`;
+function warningsOf(host: Managed, state: PortStatus['state'], { device, record, known }: SeenPort): string[] {
+  const takeOver = `take it over with: vif-bridge reapply ${device.name}`;
   if (state === 'exempt') return [`unfiltered: Xen started it with another script; ${takeOver}`];
   if (state === 'unmanaged') {
-    if (indexOfGroup(group) !== undefined) return ['closed: its configuration failed, or it has been offline'];
+    if (indexOfGroup(device.group) !== undefined) return ['closed: its configuration failed, or it has been offline'];
     return [
       host.policy.unmanaged === 'open'
         ? `unfiltered: no run of this program has configured it (unmanaged = open); ${takeOver}`
         : `closed: no run of this program has configured it (unmanaged = closed); ${takeOver}`,
     ];
   }
-  if (record === undefined) return [];
-  const mode = modeUnderPolicy(host, record);
-  if (record.mode === 'unrestricted') {
-    return [`not filtered: ${mode === 'unlocked' ? 'mode = unlocked' : 'no ip= and no_ip = unrestricted'}`];
+  if (record?.mode === 'unrestricted') {
+    return [
+      `not filtered: ${known?.policy.mode === 'unlocked' ? 'mode = unlocked' : 'no ip= and no_ip = unrestricted'}`,
+    ];
   }
-  if (mode === 'disabled') return ['cut off: mode = disabled'];
-  const plan = recordedPort(host, record)?.plan;
-  if (plan === undefined) return [];
-  const unseen = host.rules.limits(plan).filter((limit) => limit.accepted);
+  if (known === undefined) return [];
+  if (known.policy.mode === 'disabled') return ['cut off: mode = disabled'];
+  const unseen = host.rules.limits(known.plan).filter((limit) => limit.accepted);
   return [
-    ...(record.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
-    ...(record.mode === 'addresses' && hasBlocks(plan.terms) ? ['every address of its blocks'] : []),
+    ...(record?.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
+    ...(record?.mode === 'addresses' && hasBlocks(known.plan.terms) ? ['every address of its blocks'] : []),
     ...unseen.map((limit) => limit.text),
   ];
 }
 
-/** Undefined where the record makes no sense, which is said elsewhere. */
-function modeUnderPolicy(host: Host, record: VifRecord): FilterSwitch | undefined {
-  try {
-    return underPolicy(host, record).policy.mode;
-  } catch {
-    return undefined;
-  }
-}
-
-/** None where a record makes no sense, which is said elsewhere. */
-async function notesByDevice(host: Managed, records: readonly VifRecord[]): Promise<Map<string, readonly Note[]>> {
+async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise<Map<string, readonly Note[]>> {
   const notesOf = noteTaker(host);
   const doublesOf = doubleFinder(host);
   const notes = new Map<string, readonly Note[]>();
-  for (const record of records) {
+  for (const { record, known } of ports) {
+    if (record === undefined || known === undefined) continue;
+    const subject = { ...known, bridge: record.bridge };
     try {
-      const { vif, policy } = underPolicy(host, record);
-      const subject = { vif, plan: buildPlan(vif, policy, record.subnetBroadcasts), bridge: record.bridge };
       notes.set(record.device, [...(await doublesOf(subject)), ...notesOf(subject)]);
     } catch (error) {
       host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
@@ -215,13 +202,10 @@ async function notesByDevice(host: Managed, records: readonly VifRecord[]): Prom
   return notes;
 }
 
-function recordAddresses(host: Host, record: VifRecord): string[] {
-  try {
-    const { addresses } = underPolicy(host, record).vif;
-    return [...addresses.ipv4, ...addresses.ipv6].map((prefix) => prefix.text);
-  } catch {
-    return [];
-  }
+function addressesOf(known: UnderPolicy | undefined): string[] {
+  if (known === undefined) return [];
+  const { ipv4, ipv6 } = known.vif.addresses;
+  return [...ipv4, ...ipv6].map((prefix) => prefix.text);
 }
 
 /** Names of guests; without xenstore there are none. */

@@ -1,12 +1,13 @@
-import { recordedVif } from '../backends/base.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import type { MacAddress } from '../net/mac-address.ts';
 import { flagDifferences } from '../port/differences.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import { BRIDGE_LINKS, readBridgeLinks, type SeenBridgeLink } from '../port/seen-port.ts';
 import { type Binding, type WishedPort, wishPort } from '../port/wished-port.ts';
 import type { VifRecord } from '../state/records.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { Note } from './notes.ts';
 
 type DriftHost = Pick<Host, 'run' | 'readDevice' | 'uplinkOf' | 'log'>;
@@ -19,13 +20,14 @@ const TOOL_MS = 5_000;
  *
  * @returns what there is to say of a port of ours
  */
-export async function driftOf(host: DriftHost): Promise<(record: VifRecord, device: Device) => readonly Note[]> {
+export async function driftOf(
+  host: DriftHost,
+): Promise<(record: VifRecord, vif: Pick<VifIdentity, 'mac'>, device: Device) => readonly Note[]> {
   const seen = new Map((await bridgeLinks(host)).map((link) => [link.name, link]));
-  return (record, device) => {
+  return (record, { mac }, device) => {
     const link = seen.get(device.name);
     if (link?.port === undefined) return [];
-    const wished = wishedOf(host, record, device);
-    if (wished === undefined) return [];
+    const wished = wishedOf(host, record, mac, device);
     return flagDifferences(wished, { ...link.port, maxGroups: link.maxGroups })
       .filter(({ found }) => found !== 'not told')
       .map(({ what, wished: was, found, security }) => ({
@@ -46,22 +48,18 @@ async function bridgeLinks({ run, log }: DriftHost): Promise<readonly SeenBridge
   }
 }
 
-/** As its last run wished it; undefined for a record that makes no sense, which is said elsewhere. */
-function wishedOf(host: DriftHost, record: VifRecord, device: Device): WishedPort | undefined {
+/** As its last run wished it. */
+function wishedOf(host: DriftHost, record: VifRecord, mac: MacAddress, device: Device): WishedPort {
   const alone: Binding = host.readDevice(record.bridge)?.vlanFiltering === true ? 'anchored' : 'pinned';
-  try {
-    return wishPort({
-      device: record.device,
-      name: device.name,
-      group: guestGroup(device.ifindex),
-      bridge: record.bridge,
-      mac: recordedVif(record).mac,
-      mtu: 0,
-      rename: false,
-      binding: record.mode === 'unrestricted' ? 'unpinned' : record.shared ? 'shared' : alone,
-      backup: host.uplinkOf(record.bridge),
-    });
-  } catch {
-    return undefined;
-  }
+  return wishPort({
+    device: record.device,
+    name: device.name,
+    group: guestGroup(device.ifindex),
+    bridge: record.bridge,
+    mac,
+    mtu: 0,
+    rename: false,
+    binding: record.mode === 'unrestricted' ? 'unpinned' : record.shared ? 'shared' : alone,
+    backup: host.uplinkOf(record.bridge),
+  });
 }
