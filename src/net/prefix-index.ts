@@ -16,7 +16,6 @@ export interface PrefixIndex {
 /** Nothing is parsed that need not be: most are single addresses, which are the same if their texts are. */
 export function prefixIndex(all: readonly Owned[]): PrefixIndex {
   const byText = once(() => grouped(all.map((one) => [one.address, one])));
-  let asked = 0;
   const lengths = new Set(all.flatMap(({ address }) => (address.includes('/') ? [address.replace(/^.*\//, '')] : [])));
   const parsed = once(() =>
     all.flatMap((one) => {
@@ -52,12 +51,7 @@ export function prefixIndex(all: readonly Owned[]): PrefixIndex {
           return texts.map((text): [string, string] => [text, prefix.text]);
         }),
       );
-      asked += 1;
-      // Who asks once need not sort them all.
-      const same =
-        asked === 1
-          ? all.filter(({ address }) => wanted.has(address))
-          : [...wanted.keys()].flatMap((text) => byText().get(text) ?? []);
+      const same = [...wanted.keys()].flatMap((text) => byText().get(text) ?? []);
       for (const { owner, address } of same) for (const text of wanted.get(address) ?? []) note(owner, text);
       for (const block of prefixes.filter((prefix) => !isHost(prefix))) {
         for (const { owner, address } of inside(block)) note(owner, address);

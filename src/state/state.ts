@@ -4,13 +4,12 @@ import { Failure, failureLine } from '../errors.ts';
 import { type Reader, readJson } from '../json/reader.ts';
 import { makePrefix } from '../net/ip-prefix.ts';
 import { eui64LinkLocal, parseMac } from '../net/mac-address.ts';
-import type { Owned } from '../net/prefix-index.ts';
+import { addressIndex, type OwnedAddress } from './address-index.ts';
 import {
   isAnything,
   isFile,
   isFolder,
   list,
-  makeFolder,
   placeOf,
   readText,
   remove,
@@ -37,8 +36,12 @@ export interface State {
   removeVif(record: { device: string; mac: string | undefined }): void;
   /** Devices that were configured with this MAC, from an index: reading it costs the same at any number of vifs. */
   devicesWithMac(mac: string): string[];
-  /** The addresses that vifs were given, and to which, from an index as well. */
-  addresses(): Owned[];
+  /**
+   * The addresses that vifs were given, and to which, from an index as well.
+   *
+   * @param near only who has one of these single addresses, and all blocks; unless told, all
+   */
+  addresses(near?: readonly string[]): OwnedAddress[];
   readBase(): BaseRecord | undefined;
   writeBase(base: BaseRecord): void;
   /** The ticket of the last offline of a device; 0 if there was none lately. See VifRecord.ticket. */
@@ -66,8 +69,8 @@ export function openState(directory: string, host: { bootId: () => string; log: 
   const vifs = join(directory, 'vif');
   const macs = join(directory, 'mac');
   const vifFile = (device: string): string => join(vifs, `${device}${RECORD}`);
-  const ips = join(directory, 'ip');
   const macFolder = (mac: string): string => join(macs, mac.replaceAll(':', ''));
+  const addresses = addressIndex(place);
   const baseFile = join(directory, 'base.json');
   const offlineFile = (device: string): string => join(directory, 'offline', device);
   const write = (file: string, text: string): void => writeText(place, file, text);
@@ -101,14 +104,16 @@ export function openState(directory: string, host: { bootId: () => string; log: 
   };
 
   const indexAddresses = (record: VifRecord): void => {
-    const isThere = isFolder(ips);
+    const isThere = addresses.isThere();
     const before = isThere ? state.readVif(record.device) : undefined;
     const others = isThere ? [] : state.allVifs().filter(({ device }) => device !== record.device);
-    if (!isThere) makeFolder(place, ips);
-    const names = new Set([...others, record].flatMap(namesInIndex));
-    for (const name of names) if (!isFile(join(ips, name))) write(join(ips, name), '');
-    const old = before === undefined ? [] : namesInIndex(before);
-    for (const name of old) if (!names.has(name)) remove(place, join(ips, name));
+    if (!isThere) addresses.make();
+    for (const one of others.flatMap(addressesOf)) addresses.add(one);
+    const now = addressesOf(record);
+    for (const one of now) addresses.add(one);
+    const kept = new Set(now.map(({ address }) => address));
+    for (const one of before === undefined ? [] : addressesOf(before))
+      if (!kept.has(one.address)) addresses.remove(one);
   };
 
   const state: State = {
@@ -138,8 +143,8 @@ export function openState(directory: string, host: { bootId: () => string; log: 
         removeEmpty(macFolder(mac));
       }
       const record = state.readVif(device);
-      const names = record === undefined ? list(ips).filter((name) => ownerIn(name) === device) : namesInIndex(record);
-      for (const name of names) remove(place, join(ips, name));
+      const own = record === undefined ? addresses.all().filter(({ owner }) => owner === device) : addressesOf(record);
+      for (const one of own) addresses.remove(one);
       remove(place, vifFile(device));
     },
     devicesWithMac(mac) {
@@ -147,11 +152,12 @@ export function openState(directory: string, host: { bootId: () => string; log: 
       if (known.length > 0 || isIndexed(mac)) return known;
       return state.allVifs().flatMap(({ values, device }) => (values.mac === mac ? [device] : []));
     },
-    addresses: () =>
-      (isFolder(ips) ? list(ips) : state.allVifs().flatMap(namesInIndex)).map((name) => ({
-        owner: ownerIn(name),
-        address: addressIn(name),
-      })),
+    addresses: (near) =>
+      addresses.isThere()
+        ? near === undefined
+          ? addresses.all()
+          : addresses.around(near)
+        : state.allVifs().flatMap(addressesOf),
     readBase: () => ofThisBoot(json(baseFile, BASE_RECORD)),
     writeBase: (base) => write(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
     readOffline(device) {
@@ -169,22 +175,11 @@ export function openState(directory: string, host: { bootId: () => string; log: 
   return state;
 }
 
-/** One file for each address of a vif, `192.0.2.10~vif1.0`: found by one look at the folder. */
-function namesInIndex({ device, values, loaded }: VifRecord): string[] {
+/** What a vif has in the index. */
+function addressesOf({ device, values, loaded }: VifRecord): OwnedAddress[] {
   const made = values.mac === undefined ? undefined : linkLocalOf(values.mac);
   const all = loaded.flatMap((terms) => [...(terms.values.ip ?? []), ...(terms.values.ip6 ?? [])]);
-  return [...new Set(all)]
-    .filter((address) => address !== made)
-    .map((address) => `${address.replace('/', '_')}~${device}`);
-}
-
-/** Found without an expression: there may be thousands. */
-function addressIn(name: string): string {
-  return name.slice(0, name.indexOf('~')).replace('_', '/');
-}
-
-function ownerIn(name: string): string {
-  return name.slice(name.indexOf('~') + 1);
+  return [...new Set(all)].filter((address) => address !== made).map((address) => ({ owner: device, address }));
 }
 
 /** The address that is made of the MAC is nobody else's as long as the MAC is. */

@@ -1,6 +1,6 @@
 import { isSameGuest } from '../effects/same-guest.ts';
 import type { Host } from '../host.ts';
-import { isHost } from '../net/ip-prefix.ts';
+import { type IpPrefix, isHost } from '../net/ip-prefix.ts';
 import { type PrefixIndex, prefixIndex } from '../net/prefix-index.ts';
 import { parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
@@ -18,7 +18,13 @@ type DoubleHost = Pick<Host, 'state' | 'readDevice' | 'deviceNames' | 'bootId' |
  */
 export function doubleFinder(host: DoubleHost): (subject: Subject) => Promise<readonly Note[]> {
   const find = deviceFinder(host);
-  const index = once((): PrefixIndex => prefixIndex(host.state.addresses()));
+  const whole = once((): PrefixIndex => prefixIndex(host.state.addresses()));
+  let asked = 0;
+  /** Who asks once need not know all. */
+  const indexFor = (own: readonly IpPrefix[]): PrefixIndex => {
+    asked += 1;
+    return asked === 1 && own.every(isHost) ? prefixIndex(host.state.addresses(own.map(({ text }) => text))) : whole();
+  };
   const known = new Map<string, Promise<boolean | undefined>>();
   const isSame = (one: number, other: number): Promise<boolean | undefined> => {
     const key = [one, other].sort((a, b) => a - b).join(' ');
@@ -34,7 +40,7 @@ export function doubleFinder(host: DoubleHost): (subject: Subject) => Promise<re
       plan.mode === 'addresses'
         ? [...vif.addresses.ipv4, ...vif.addresses.ipv6].filter((one) => !isHost(one) || sole.has(one.text))
         : [];
-    const shared = own.length === 0 ? new Map<string, string[]>() : index().overlapping(own);
+    const shared = own.length === 0 ? new Map<string, string[]>() : indexFor(own).overlapping(own);
     for (const device of host.state.devicesWithMac(vif.mac)) {
       shared.set(device, [vif.mac, ...(shared.get(device) ?? [])]);
     }

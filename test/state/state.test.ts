@@ -370,8 +370,10 @@ test('the addresses of vifs are found by one look, and go with them', (t) => {
     'vif2.0 192.0.2.16/28',
   ];
   assert.deepEqual(known(), all);
+  const near = state.addresses(['192.0.2.10', '192.0.2.99']).map(({ owner, address }) => `${owner} ${address}`);
+  assert.deepEqual(near.sort(), [...all.slice(0, 2), ...all.slice(3)], 'who has it, and all blocks');
   // A state of an earlier version has no such index: it is made with the next record.
-  rmSync(join(state.directory, 'ip'), { recursive: true });
+  rmSync(join(state.directory, 'address'), { recursive: true });
   assert.deepEqual(known(), all);
   state.writeVif(given('vif2.0', ['192.0.2.11']));
   assert.deepEqual(known(), [...all.slice(0, 3), 'vif2.0 192.0.2.11']);
