@@ -1,4 +1,4 @@
-import type { Lock } from '../effects/lock.ts';
+import { holding, type Lock } from '../effects/lock.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
@@ -115,6 +115,13 @@ export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifReco
   }
 }
 
+/** What `status` says of every vif where nothing of ours is loaded. */
+export const RULES_GONE = 'the rules are gone';
+
+export function allDamaged(records: readonly VifRecord[], damage: string): Map<string, string> {
+  return new Map(records.map(({ device }) => [device, damage]));
+}
+
 /** The first half of the sentinel: which version of the base it is. The second half is drawn by chance. */
 export function sentinelPrefix(holder: Holder): string {
   return `base/${holder.digest()}-`;
@@ -152,6 +159,19 @@ export function isLastGone(
     .deviceNames()
     .flatMap((name) => host.readDevice(name) ?? [])
     .some((device) => isInOurService(device) && device.ifindex !== left);
+}
+
+/** Takes away what all share, under the lock of the base, if no vif of ours is there any more. */
+export async function ifLastGone(
+  host: Parameters<typeof isLastGone>[0] & Pick<Host, 'takeLock'>,
+  holder: Holder,
+  take: (base: BaseRecord) => Promise<void>,
+): Promise<void> {
+  if (!isLastGone(host)) return;
+  await holding(await lockBase(host), async () => {
+    const base = currentBase(host, holder);
+    if (base !== undefined && isLastGone(host)) await take(base);
+  });
 }
 
 /**

@@ -1,4 +1,3 @@
-import { asFailure } from '../errors.ts';
 import type { RunTool } from './exec.ts';
 
 const READ_MS = 6_000;
@@ -12,8 +11,7 @@ export async function isSameGuest(run: RunTool, one: number, other: number): Pro
     try {
       const result = await run('xenstore-read', [path], { timeoutMs: READ_MS, lockless: true });
       return result.status === 0 ? result.stdout.trim() : undefined;
-    } catch (error) {
-      asFailure(error);
+    } catch {
       return undefined;
     }
   };

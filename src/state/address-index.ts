@@ -8,8 +8,8 @@ export interface OwnedAddress {
 }
 
 /**
- * Whose which address is, in files without a text: `address/single/192.0.2.10/vif1.0`, and `address/block/192.0.2.0_28~vif1.0`,
- * as few have blocks. To ask for one address costs the same at any number of vifs.
+ * Whose which address is, in files without a text: `address/single/192.0.2.10/vif1.0`, and, as few have blocks,
+ * `address/block/192.0.2.0_28~vif1.0`. To ask for one address costs the same at any number of vifs.
  */
 export interface AddressIndex {
   /** False where it must be made first: a state of an earlier version has none. */

@@ -8,7 +8,7 @@ import type { VifRecord } from '../state/records.ts';
  */
 export function portDamage(record: VifRecord, device: Device): string | undefined {
   if (device.name !== record.name) return `it was renamed: it was ${record.name}`;
-  if (device.group !== undefined && device.group !== guestGroup(device.ifindex)) {
+  if (device.group !== guestGroup(device.ifindex)) {
     return `somebody has put it into the interface group ${device.group}`;
   }
   if (device.master !== record.bridge) return `it is on ${device.master ?? 'no bridge'}, and was on ${record.bridge}`;

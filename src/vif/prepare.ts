@@ -76,8 +76,7 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined, 
   const values: IdentityValues = {
     mac: keys.get('mac'),
     ip: keys.get('ip'),
-    // xend may leave the bridge to the script's arguments; it says where to join, not what to let
-    // through.
+    // xend may leave the bridge to the script's arguments; it says where to join, not what to let through.
     bridge: keys.get('bridge') ?? event.given.bridge,
     vifname: keys.get('vifname'),
     mtu: keys.get('mtu'),

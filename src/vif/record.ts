@@ -89,9 +89,10 @@ function describe(prepared: Prepared): string {
   const addresses = [...vif.addresses.ipv4, ...vif.addresses.ipv6].map((prefix) => prefix.text).join(' ');
   const what: Record<typeof plan.mode, string> = {
     addresses,
-    'mac-only': 'any address (no ip= is set)',
-    deny: 'nothing (no ip= is set)',
-    unrestricted: 'everything, unfiltered (no ip= is set)',
+    'mac-only': 'any address',
+    deny: 'nothing',
+    unrestricted: 'everything, unfiltered',
   };
-  return `${vif.mac} may use ${what[plan.mode]}, ${setup.binding}`;
+  const why = plan.mode === 'addresses' || addresses !== '' ? '' : ' (no ip= is set)';
+  return `${vif.mac} may use ${what[plan.mode]}${why}, ${setup.binding}`;
 }

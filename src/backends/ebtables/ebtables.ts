@@ -1,4 +1,3 @@
-import { holding } from '../../effects/lock.ts';
 import { type Failures, together } from '../../effects/together.ts';
 import { asFailure, failureLine } from '../../errors.ts';
 import type { Host } from '../../host.ts';
@@ -6,16 +5,7 @@ import { once } from '../../once.ts';
 import { liveRecords } from '../../state/present-devices.ts';
 import type { BaseRecord, EbtTools } from '../../state/records.ts';
 import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
-import {
-  currentBase,
-  isLastGone,
-  leaveFormer,
-  leftBase,
-  lockBase,
-  newBase,
-  recordedPort,
-  reportBase,
-} from '../base.ts';
+import { currentBase, ifLastGone, leaveFormer, leftBase, newBase, recordedPort, reportBase } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { neighbours } from '../neighbours.ts';
 import { chainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
@@ -103,10 +93,7 @@ async function removeAll(host: Host, tools: EbtTools): Promise<void> {
 
 /** A run that comes meanwhile has written its record, or waits for the lock and finds no base. */
 async function leaveAfterLast({ host, tools, holder }: Ebt): Promise<void> {
-  if (!isLastGone(host)) return;
-  await holding(await lockBase(host), async () => {
-    const base = currentBase(host, holder);
-    if (base === undefined || !isLastGone(host)) return;
+  await ifLastGone(host, holder, async (base) => {
     await removeAll(host, tools);
     host.state.writeBase(leftBase(base));
   });

@@ -1,6 +1,6 @@
 import type { VifRecord } from '../../state/records.ts';
 import type { DropCount, KernelRules } from '../backend.ts';
-import { currentBase, recordedPort } from '../base.ts';
+import { allDamaged, currentBase, RULES_GONE, recordedPort } from '../base.ts';
 import { chainsOf } from './chains.ts';
 import { chainDrops, countJumps, type EbtListing, isWhole, linkLocalDrops } from './listing.ts';
 import { ebtPorts } from './ports.ts';
@@ -9,16 +9,12 @@ import { EBT_HOOKS, type EbtPort, portJumps } from './text.ts';
 
 /** What the rules have counted, and whose are gone, by two listings. What a rule counts for follows from the plan. */
 export async function look({ host, tools, holder }: Ebt, records: readonly VifRecord[]): Promise<KernelRules> {
-  const all = (text: string): KernelRules => ({
-    damages: new Map(records.map(({ device }) => [device, text])),
-    drops: [],
-  });
-  if (currentBase(host, holder) === undefined) return all('the rules are gone');
+  const gone: KernelRules = { damages: allDamaged(records, RULES_GONE), drops: [] };
+  if (currentBase(host, holder) === undefined) return gone;
   const nat = await listing(host, tools, 'nat');
   const filter = await listing(host, tools, 'filter');
   const hooks = Object.values(EBT_HOOKS);
-  if (hooks.some((hook) => countJumps(hook.table === 'nat' ? nat : filter, hook) === 0))
-    return all('the rules are gone');
+  if (hooks.some((hook) => countJumps(hook.table === 'nat' ? nat : filter, hook) === 0)) return gone;
   const ports = new Map(
     ebtPorts(host.state)
       .all()

@@ -2,7 +2,7 @@ import { isNotInstalled, LISTING_BYTES, type ToolResult, toolFailure } from '../
 import { Failure } from '../../errors.ts';
 import type { VifRecord } from '../../state/records.ts';
 import type { KernelRules } from '../backend.ts';
-import { baseOfThisBoot, currentBase, passBase } from '../base.ts';
+import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
 import {
   countElements,
   LIST_DROPS,
@@ -30,7 +30,7 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
   const [[table, damagedBase], devices] = await Promise.all([listings, ingress]);
-  if (table === undefined) return { damages: allDamaged(records, GONE), drops: [] };
+  if (table === undefined) return { damages: allDamaged(records, RULES_GONE), drops: [] };
   if (table === 'unreadable') {
     return { damages: allDamaged(records, UNREADABLE), drops: parseDrops(parseSets(await listDrops(nft))) };
   }
@@ -62,12 +62,7 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   };
 }
 
-const GONE = 'the rules are gone';
 const UNREADABLE = 'this nft cannot list the rules, which another version of it has loaded';
-
-function allDamaged(records: readonly VifRecord[], damage: string): Map<string, string> {
-  return new Map(records.map(({ device }) => [device, damage]));
-}
 
 /** Of a table that cannot be listed, the counters. */
 async function listDrops({ host }: Nft): Promise<string> {

@@ -1,10 +1,9 @@
 import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
-import { holding } from '../../effects/lock.ts';
 import { type Failures, together } from '../../effects/together.ts';
 import type { Host } from '../../host.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { Backend, Former, PlannedPort, RuleText } from '../backend.ts';
-import { currentBase, isLastGone, leftBase, lockBase, sentinelPrefix } from '../base.ts';
+import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
@@ -72,10 +71,7 @@ async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures
  */
 async function leaveAfterLast(nft: Nft): Promise<void> {
   const { host, holder } = nft;
-  if (!isLastGone(host)) return;
-  await holding(await lockBase(host), async () => {
-    const base = currentBase(host, holder);
-    if (base === undefined || !isLastGone(host)) return;
+  await ifLastGone(host, holder, async (base) => {
     host.state.writeBase(leftBase(base));
     await removeSentinel(host, base.sentinel);
     if (isLastGone(host)) await removeTables(host);
@@ -100,7 +96,8 @@ async function removeTables(host: Host): Promise<void> {
 
 const TITLE = `nft ${NFT.join(' ')}`;
 
-function loadText(nft: Nft, planned: PlannedPort, upon: 'nothing' | 'base'): RuleText {
+function loadText(nft: Nft, port: PlannedPort, upon: 'nothing' | 'base'): RuleText {
+  const planned = withItsChain(nft.host, port);
   const { name, ifindex } = planned.port;
   const known = upon === 'base' ? currentBase(nft.host, nft.holder) : undefined;
   if (known !== undefined) return { title: TITLE, text: portText(planned, known.sentinel), notes: [] };
@@ -113,7 +110,7 @@ function loadText(nft: Nft, planned: PlannedPort, upon: 'nothing' | 'base'): Rul
   const group = `${name} is not here: its group will be ${guestGroup(ifindex)} and its interface index`;
   return {
     title: TITLE,
-    text: `${base}\n${portText(withItsChain(nft.host, planned), undefined)}`,
+    text: `${base}\n${portText(planned, undefined)}`,
     notes: ifindex === undefined ? [group] : [],
   };
 }
