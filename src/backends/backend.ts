@@ -77,6 +77,8 @@ export interface Backend {
    * told to learn nothing from them.
    */
   dropsAtDevice(bridge: Device | undefined): boolean;
+  /** So many MACs one vif can have. */
+  readonly mostMacs: number;
   /** So many vifs at once are renewed best. */
   readonly atOnce: number;
 

@@ -4,7 +4,7 @@ import { jsonText } from '../json/writer.ts';
 import type { PortStatus } from './status.ts';
 
 /** What has another name in JSON: programs of others read it. */
-const PUBLIC_NAMES: Readonly<Record<string, string>> = { warnings: 'open' } satisfies {
+const PUBLIC_NAMES: Readonly<Record<string, string>> = { warnings: 'open', extraMacs: 'extra_macs' } satisfies {
   readonly [K in keyof PortStatus]?: string;
 };
 
@@ -32,6 +32,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       return [
         `${chalk.bold(port.name)}${device}  ${colour(port.state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
+        ...(port.extraMacs === '' ? [] : [`  and the MACs ${port.extraMacs}`]),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
         ...port.notes.map(({ loud, text }) => `  ${loud ? chalk.red(`warning: ${text}`) : text}`),
         ...[...port.drops]

@@ -6,6 +6,7 @@ import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
+import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
@@ -31,6 +32,8 @@ export interface PortStatus {
   readonly up: boolean;
   readonly guest: { readonly domid: number; readonly name: string | undefined } | undefined;
   readonly mac: string | undefined;
+  /** What it may use besides, as the policy writes it; empty if there is none. */
+  readonly extraMacs: string;
   readonly addresses: readonly string[];
   readonly mode: VifRecord['mode'] | undefined;
   /** What is not restricted, in words; empty if all is. */
@@ -83,6 +86,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       up: device.up,
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
+      extraMacs: known === undefined ? '' : macListText(known.plan.macs.slice(1)),
       addresses: addressesOf(known),
       mode: record?.mode,
       warnings: [

@@ -15,7 +15,11 @@ function byProtocol<const Ip extends string, const Ip6 extends string, const Arp
 ) {
   return [
     {
-      when: [{ field: 'ether saddr', own: 'mac' }],
+      // Of a MAC that moves between guests (VRRP), who has it not now must hear who has it.
+      when: [
+        { field: 'ether saddr', own: 'mac' },
+        { field: 'ether saddr', notOwn: 'extra' },
+      ],
       so: drop('hairpin'),
       why: 'its own frame coming back (hairpin mode, the other port of an HVM NIC), or a forged one',
     },

@@ -1,5 +1,5 @@
 import { contains, type IpPrefix, isHost, makePrefix } from '../net/ip-prefix.ts';
-import { eui64LinkLocal } from '../net/mac-address.ts';
+import { eui64LinkLocal, type MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { OwnFlag, OwnValue } from './stage.ts';
 
@@ -17,29 +17,47 @@ export interface LoadedTerms {
   readonly flags: OwnTerms['flags'];
 }
 
-const NOTHING: OwnTerms['values'] = { mac: [], ip: [], ip6: [], solicited: [], broadcast: [], sole: [], sole6: [] };
+const NOTHING: OwnTerms['values'] = {
+  mac: [],
+  extra: [],
+  ip: [],
+  ip6: [],
+  solicited: [],
+  broadcast: [],
+  sole: [],
+  sole6: [],
+};
 
-/** The addresses are the given ones; a family without an address is closed ("empty" never means "any"). */
+/**
+ * The addresses are the given ones; a family without an address is closed ("empty" never means "any"). IPv6 brings the
+ * link-local address of each MAC.
+ *
+ * @param macs all that it may use, its own first
+ */
 export function restrictedTerms(
   vif: VifIdentity,
+  macs: readonly MacAddress[],
   broadcasts: readonly string[],
   shared: readonly IpPrefix[],
 ): OwnTerms {
   const ipv4 = vif.addresses.ipv4;
-  const linkLocal = makePrefix(eui64LinkLocal(vif.mac), 128);
-  const ipv6 =
-    vif.addresses.ipv6.length === 0
-      ? []
-      : [...vif.addresses.ipv6.filter((prefix) => prefix.text !== linkLocal.text), linkLocal];
+  const made = vif.addresses.ipv6.length === 0 ? [] : macs.map((mac) => makePrefix(eui64LinkLocal(mac), 128));
+  const isMade = new Set(made.map(({ text }) => text));
+  const ipv6 = [...vif.addresses.ipv6.filter(({ text }) => !isMade.has(text)), ...made];
+  // Another guest may have one of these MACs too, and then the address that is made of it.
+  const ofMore = new Set(made.slice(1).map(({ text }) => text));
   return {
     values: {
-      mac: [vif.mac],
+      ...macTerms(macs),
       ip: ipv4.map((prefix) => prefix.text),
       ip6: ipv6.map((prefix) => prefix.text),
       solicited: solicitedNodes(ipv6),
       broadcast: ipv4.length === 0 ? [] : broadcasts,
       sole: soleAddresses(ipv4, shared),
-      sole6: soleAddresses(ipv6, shared),
+      sole6: soleAddresses(
+        ipv6.filter(({ text }) => !ofMore.has(text)),
+        shared,
+      ),
     },
     flags: [
       'managed',
@@ -47,6 +65,10 @@ export function restrictedTerms(
       ...(ipv6.length === 0 ? [] : (['ipv6'] as const)),
     ],
   };
+}
+
+function macTerms([own, ...more]: readonly MacAddress[]): Pick<OwnTerms['values'], 'mac' | 'extra'> {
+  return { mac: own === undefined ? [] : [own, ...more], extra: more };
 }
 
 /**
@@ -59,9 +81,9 @@ function soleAddresses(own: readonly IpPrefix[], shared: readonly IpPrefix[]): s
 }
 
 /** Any address, but only its own MAC, canonical forms and no control protocols. */
-export function macOnlyTerms(vif: VifIdentity, broadcasts: readonly string[]): OwnTerms {
+export function macOnlyTerms(macs: readonly MacAddress[], broadcasts: readonly string[]): OwnTerms {
   return {
-    values: { ...NOTHING, mac: [vif.mac], broadcast: broadcasts },
+    values: { ...NOTHING, ...macTerms(macs), broadcast: broadcasts },
     flags: ['managed', 'ipv4', 'ipv6', 'any'],
   };
 }

@@ -1,7 +1,9 @@
 import { Failure } from '../errors.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import type { IpPrefix } from '../net/ip-prefix.ts';
+import type { MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
+import { type MacPolicy, ownMacs } from './own-macs.ts';
 import { DENIED_TERMS, macOnlyTerms, OPEN_TERMS, type OwnTerms, restrictedTerms } from './own-terms.ts';
 
 /** What a vif without `ip=` may do: `no_ip` of the policy. */
@@ -15,7 +17,7 @@ export type FilterMode = 'addresses' | NoIp;
 export type FilterSwitch = 'locked' | 'unlocked' | 'disabled';
 
 /** What the filter needs of a vif's policy. */
-export interface FilterPolicy {
+export interface FilterPolicy extends MacPolicy {
   readonly mode: FilterSwitch;
   readonly no_ip: NoIp;
   /** Addresses that several stations may have; none, if it does not say. */
@@ -27,6 +29,8 @@ export interface FilterPlan {
   /** Names the vif's chains. */
   readonly device: InterfaceName;
   readonly mode: FilterMode;
+  /** The MACs it is known by, its own first. */
+  readonly macs: readonly MacAddress[];
   readonly terms: OwnTerms;
 }
 
@@ -38,7 +42,9 @@ export interface FilterPlan {
 export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcasts: readonly string[]): FilterPlan {
   const broadcasts = [...new Set([...vif.addresses.broadcasts, ...subnetBroadcasts])];
   const mode = filterMode(vif, policy);
-  return { device: vif.device, mode, terms: termsFor(vif, mode, broadcasts, policy.shared ?? []) };
+  // Who may not speak speaks from no other one either.
+  const macs = mode === 'deny' ? [vif.mac] : ownMacs(vif, policy);
+  return { device: vif.device, mode, macs, terms: termsFor(vif, mode, macs, broadcasts, policy.shared ?? []) };
 }
 
 /** How far a vif is restricted. */
@@ -58,14 +64,15 @@ export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { mode, n
 function termsFor(
   vif: VifIdentity,
   mode: FilterMode,
+  macs: readonly MacAddress[],
   broadcasts: readonly string[],
   shared: readonly IpPrefix[],
 ): OwnTerms {
   switch (mode) {
     case 'addresses':
-      return restrictedTerms(vif, broadcasts, shared);
+      return restrictedTerms(vif, macs, broadcasts, shared);
     case 'mac-only':
-      return macOnlyTerms(vif, broadcasts);
+      return macOnlyTerms(macs, broadcasts);
     case 'deny':
       return DENIED_TERMS;
     case 'unrestricted':

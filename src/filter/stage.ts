@@ -90,11 +90,13 @@ export type NumberField = { [F in Field]: number extends FieldValues[F] ? F : ne
  * What belongs to the vif whose frame it is.
  * - `ip`, `ip6`: its addresses and blocks of addresses; - `solicited`: the solicited-node groups of its IPv6 addresses.
  *   A vif with the flag `any` has every address there is;
- * - `mac`: its MAC address; - `broadcast`: the subnet broadcasts it may use and hear.
+ * - `mac`: its MAC addresses; - `extra`: those of them that it was not born with, and that others may have too;
+ * - `broadcast`: the subnet broadcasts it may use and hear.
  */
 export type OwnAddress = 'ip' | 'ip6' | 'solicited';
+export type OwnMac = 'mac' | 'extra';
 /** `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none. */
-export type OwnValue = OwnAddress | 'mac' | 'broadcast' | 'sole' | 'sole6';
+export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6';
 /**
  * What a vif is.
  * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
@@ -104,7 +106,7 @@ export type OwnFlag = 'managed' | 'open' | 'denied' | 'ipv4' | 'ipv6' | 'any';
 
 /** What of a vif a value can be compared with. */
 type OwnOf<V extends Value> = V extends Mac
-  ? 'mac'
+  ? OwnMac
   : V extends Ipv4
     ? 'ip' | 'broadcast' | 'sole'
     : V extends Ipv6
@@ -125,7 +127,7 @@ export type Test<V extends Value = Value> =
   | { readonly notMasked: Masked<V> }
   | { readonly block: BlockOf<V> }
   | { readonly own: OwnOf<V> }
-  | { readonly notOwn: OwnOf<V> & 'mac' };
+  | { readonly notOwn: OwnOf<V> & OwnMac };
 
 /** A condition on a field: only values of its kind compile. */
 export type FieldMatch =

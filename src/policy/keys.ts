@@ -2,6 +2,7 @@ import type { FilterSwitch, NoIp } from '../filter/plan.ts';
 import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
+import { macSet } from './mac-set.ts';
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
@@ -74,6 +75,13 @@ const TABLE = {
     kind: addressChange,
     initial: AS_XEN_SAYS,
     help: 'addresses in place of those that Xen tells; `ip += ...`: besides them',
+  },
+  extra_macs: {
+    of: 'vif',
+    sections: ['guest', 'mac', 'vif'],
+    kind: macSet,
+    initial: [],
+    help: 'MAC addresses that it may use besides its own; `FIRST+COUNT`: so many that follow each other',
   },
   no_ip: {
     of: 'vif',

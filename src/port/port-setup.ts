@@ -1,5 +1,4 @@
 import type { BatchLine } from '../effects/batch.ts';
-import type { MacAddress } from '../net/mac-address.ts';
 import { BINDINGS, type WishedPort } from './wished-port.ts';
 
 /** Before the port joins: link down, name, address, MTU. Stock: setup_virtual_bridge_port, set_mtu. */
@@ -103,7 +102,7 @@ export function groupLimitLines({ name, maxGroups }: Pick<WishedPort, 'name' | '
 /** Makes a pinned port that already works share its MAC with another one. */
 export function unpinLines(name: string): {
   readonly link: BatchLine[];
-  readonly fdb: (mac: MacAddress) => BatchLine[];
+  readonly fdb: (macs: readonly string[]) => BatchLine[];
 } {
   return {
     link: [
@@ -111,7 +110,8 @@ export function unpinLines(name: string): {
       { text: bridgeSlave(name, 'locked', BINDINGS.shared.locked), optional: 'the bridge has no locked ports' },
       { text: `link set dev ${name} type bridge_slave nobackup_port`, optional: 'it may have no backup port' },
     ],
-    fdb: (mac) => [{ text: `fdb del ${mac} dev ${name} master`, optional: 'there was no pinned entry' }],
+    fdb: (macs) =>
+      macs.map((mac) => ({ text: `fdb del ${mac} dev ${name} master`, optional: 'there was no pinned entry' })),
   };
 }
 

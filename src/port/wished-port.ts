@@ -1,7 +1,7 @@
 import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
 
 /**
- * - `pinned`: one port, one MAC: the bridge learns nothing from it and knows its owner for ever;
+ * - `pinned`: nobody else has a MAC of it: the bridge learns nothing from it and knows the owner of each for ever;
  * - `anchored`: the same on a bridge that filters VLANs. It holds an entry for each VLAN and takes none for a VLAN that
  *   the port is not in (net/bridge/br_fdb.c: br_fdb_add), and nobody tells us of one that comes later. There the bridge
  *   learns: a locked port would drop all frames of the guest (measured, kernel 6.1);
@@ -18,7 +18,8 @@ export interface PortSetup {
   /** Interface group: see guest-group.ts. */
   readonly group: number;
   readonly bridge: string;
-  readonly mac: MacAddress;
+  /** Of the guest, its own first. */
+  readonly macs: readonly MacAddress[];
   /** Bytes; 0 leaves it alone. */
   readonly mtu: number;
   /** True to rename the device; false if it already has its final name. */
@@ -109,7 +110,7 @@ export const BINDINGS: Readonly<Record<Binding, Pick<BridgePort, 'learning' | 'l
     unpinned: { learning: true, locked: false, rootBlock: undefined, maxGroups: undefined },
   };
 
-/** True where the bridge holds an entry for the MAC. */
+/** True where the bridge holds an entry for each MAC. */
 export function isPinned(binding: Binding): boolean {
   return binding === 'pinned' || binding === 'anchored';
 }
@@ -121,7 +122,7 @@ export function learnsUnseen(binding: Binding): boolean {
 
 /** The wished state that follows from a decision: every default and every constant is named here and nowhere else. */
 export function wishPort(setup: PortSetup): WishedPort {
-  const { device, name, mac, binding } = setup;
+  const { device, name, macs, binding } = setup;
   return {
     ...setup,
     ...KERNEL_DEFAULTS,
@@ -136,7 +137,7 @@ export function wishPort(setup: PortSetup): WishedPort {
     addrgenmode: 'none',
     ipv6: false,
     // A shared MAC has none: the bridge learns it.
-    entries: isPinned(binding) ? [{ mac, sticky: true }] : [],
-    stations: binding === 'unpinned' ? 'anybody' : [mac],
+    entries: isPinned(binding) ? macs.map((mac) => ({ mac, sticky: true })) : [],
+    stations: binding === 'unpinned' ? 'anybody' : macs,
   };
 }

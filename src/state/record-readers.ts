@@ -34,6 +34,7 @@ const addresses: Reader<readonly string[]> = (found) => optional(array(address))
 
 const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   mac: true,
+  extra: true,
   ip: true,
   ip6: true,
   solicited: true,

@@ -41,6 +41,12 @@ export interface VifRecord {
   readonly since: string;
 }
 
+/** All MAC addresses that a vif may have in the kernel, its own first: as text that was read as one. */
+export function macsOf({ values, loaded }: Pick<VifRecord, 'values' | 'loaded'>): string[] {
+  const own = values.mac === undefined ? [] : [values.mac];
+  return [...new Set([...own, ...loaded.flatMap((terms) => terms.values.mac ?? [])])];
+}
+
 /** Ties the kernel's table to this directory: see backends/nftables/base-text.ts, sentinel. */
 export interface BaseRecord {
   readonly schema: 1;

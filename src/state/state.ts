@@ -18,7 +18,7 @@ import {
   writeText,
 } from './files.ts';
 import { BASE_RECORD, vifRecord } from './record-readers.ts';
-import type { BaseRecord, VifRecord } from './records.ts';
+import { type BaseRecord, macsOf, type VifRecord } from './records.ts';
 
 /**
  * The state directory. It describes the kernel's tables, so nothing in it counts in another boot than its own: on a
@@ -34,7 +34,10 @@ export interface State {
   devices(): string[];
   writeVif(record: VifRecord): void;
   removeVif(record: { device: string; mac: string | undefined }): void;
-  /** Devices that were configured with this MAC, from an index: reading it costs the same at any number of vifs. */
+  /**
+   * Devices that were configured with this MAC, as their own or as one more, from an index: reading it costs the same
+   * at any number of vifs.
+   */
   devicesWithMac(mac: string): string[];
   /**
    * The addresses that vifs were given, and to which, from an index as well.
@@ -98,14 +101,19 @@ export function openState(directory: string, host: { bootId: () => string; log: 
   const isIndexed = (mac: string): boolean =>
     isFolder(macs) && (isFolder(macFolder(mac)) || !isAnything(macFolder(mac)));
   const index = (record: VifRecord): void => {
-    if (record.values.mac === undefined) return;
-    const file = join(macFolder(record.values.mac), record.device);
-    if (!isFile(file)) write(file, '');
+    for (const mac of macsOf(record)) {
+      const file = join(macFolder(mac), record.device);
+      if (!isFile(file)) write(file, '');
+    }
   };
 
-  const indexAddresses = (record: VifRecord): void => {
+  const forget = (mac: string, device: string): void => {
+    remove(place, join(macFolder(mac), device));
+    removeEmpty(macFolder(mac));
+  };
+
+  const indexAddresses = (record: VifRecord, before: VifRecord | undefined): void => {
     const isThere = addresses.isThere();
-    const before = isThere ? state.readVif(record.device) : undefined;
     const others = isThere ? [] : state.allVifs().filter(({ device }) => device !== record.device);
     if (!isThere) addresses.make();
     for (const one of others.flatMap(addressesOf)) addresses.add(one);
@@ -130,19 +138,19 @@ export function openState(directory: string, host: { bootId: () => string; log: 
     devices: () => list(vifs).flatMap((file) => (file.endsWith(RECORD) ? [file.slice(0, -RECORD.length)] : [])),
     allVifs: () => state.devices().flatMap((device) => state.readVif(device) ?? []),
     writeVif(record) {
-      const { mac } = record.values;
+      const macs = macsOf(record);
       // Who is not in the index is nobody's twin, so it is whole or not there.
-      const others = mac === undefined || isIndexed(mac) ? [] : state.allVifs();
+      const others = macs.every(isIndexed) ? [] : state.allVifs();
+      const before = state.readVif(record.device);
       for (const one of [...others, record]) index(one);
-      indexAddresses(record);
+      for (const mac of before === undefined ? [] : macsOf(before)) if (!macs.includes(mac)) forget(mac, record.device);
+      indexAddresses(record, before);
       write(vifFile(record.device), `${JSON.stringify(record, undefined, 1)}\n`);
     },
     removeVif({ device, mac }) {
-      if (mac !== undefined) {
-        remove(place, join(macFolder(mac), device));
-        removeEmpty(macFolder(mac));
-      }
       const record = state.readVif(device);
+      const all = [...(mac === undefined ? [] : [mac]), ...(record === undefined ? [] : macsOf(record))];
+      for (const one of new Set(all)) forget(one, device);
       const own = record === undefined ? addresses.all().filter(({ owner }) => owner === device) : addressesOf(record);
       for (const one of own) addresses.remove(one);
       remove(place, vifFile(device));
@@ -150,7 +158,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
     devicesWithMac(mac) {
       const known = list(macFolder(mac));
       if (known.length > 0 || isIndexed(mac)) return known;
-      return state.allVifs().flatMap(({ values, device }) => (values.mac === mac ? [device] : []));
+      return state.allVifs().flatMap((record) => (macsOf(record).includes(mac) ? [record.device] : []));
     },
     addresses: (near) =>
       addresses.isThere()
@@ -176,10 +184,11 @@ export function openState(directory: string, host: { bootId: () => string; log: 
 }
 
 /** What a vif has in the index. */
-function addressesOf({ device, values, loaded }: VifRecord): OwnedAddress[] {
-  const made = values.mac === undefined ? undefined : linkLocalOf(values.mac);
+function addressesOf(record: VifRecord): OwnedAddress[] {
+  const { device, loaded } = record;
+  const made = new Set(macsOf(record).map(linkLocalOf));
   const all = loaded.flatMap((terms) => [...(terms.values.ip ?? []), ...(terms.values.ip6 ?? [])]);
-  return [...new Set(all)].filter((address) => address !== made).map((address) => ({ owner: device, address }));
+  return [...new Set(all)].filter((address) => !made.has(address)).map((address) => ({ owner: device, address }));
 }
 
 /** The address that is made of the MAC is nobody else's as long as the MAC is. */

@@ -41,8 +41,12 @@ export function doubleFinder(host: DoubleHost): (subject: Subject) => Promise<re
         ? [...vif.addresses.ipv4, ...vif.addresses.ipv6].filter((one) => !isHost(one) || sole.has(one.text))
         : [];
     const shared = own.length === 0 ? new Map<string, string[]>() : indexFor(own).overlapping(own);
-    for (const device of host.state.devicesWithMac(vif.mac)) {
-      shared.set(device, [vif.mac, ...(shared.get(device) ?? [])]);
+    for (const mac of [...plan.macs].reverse()) {
+      for (const device of host.state.devicesWithMac(mac)) {
+        // A MAC that both have besides their own is meant to move between them.
+        if (mac !== vif.mac && host.state.readVif(device)?.values.mac !== mac) continue;
+        shared.set(device, [mac, ...(shared.get(device) ?? [])]);
+      }
     }
     const notes: Note[] = [];
     for (const [device, what] of shared) {

@@ -38,7 +38,7 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
 /** Addresses that somebody else has who is no guest. */
 function claims({ vif, plan, bridge }: Subject, { host, gateways, gatewayMacs }: Neighbourhood): Note[] {
   const macs = gatewayMacs
-    .filter(({ mac }) => mac === vif.mac)
+    .filter(({ mac }) => plan.macs.some((own) => own === mac))
     .map(({ mac, address }) => ({ loud: true, text: `${mac} is the MAC of the gateway ${address} of this host` }));
   if (plan.mode !== 'addresses') return macs;
   const own = [...vif.addresses.ipv4, ...vif.addresses.ipv6];

@@ -56,7 +56,8 @@ function wishedOf(host: DriftHost, record: VifRecord, mac: MacAddress, device: D
     name: device.name,
     group: guestGroup(device.ifindex),
     bridge: record.bridge,
-    mac,
+    // Flags are the same for any.
+    macs: [mac],
     mtu: 0,
     rename: false,
     binding: record.mode === 'unrestricted' ? 'unpinned' : record.shared ? 'shared' : alone,

@@ -6,6 +6,7 @@ import { readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { Failure } from '../errors.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
+import type { MacAddress } from '../net/mac-address.ts';
 import { withAddresses } from '../policy/address-change.ts';
 import type { VifPolicy } from '../policy/policy.ts';
 import { asksForGuests, resolvePolicy } from '../policy/resolve-policy.ts';
@@ -13,7 +14,7 @@ import { bridgeBroadcasts, bridgeIfAny, chooseBridge } from '../port/bridge.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import { learnsUnseen, type WishedPort, wishPort } from '../port/wished-port.ts';
 import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/records.ts';
+import { macsOf, type VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { type IdentityValues, parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 
@@ -111,23 +112,32 @@ export function plan(
     readonly bridge: Device | undefined;
     readonly device: Device | undefined;
     readonly subnetBroadcasts: readonly string[];
-    readonly hasTwin: boolean;
+    /** Another port has one of these MACs. */
+    readonly hasTwin: (macs: readonly MacAddress[]) => boolean;
     readonly policy: VifPolicy;
-    readonly dropsAtDevice: Managed['rules']['dropsAtDevice'];
+    readonly rules: Pick<Managed['rules'], 'name' | 'dropsAtDevice' | 'mostMacs'>;
     readonly uplink: string | undefined;
   },
 ): Prepared {
   const vif = withAddresses(who.vif, facts.policy);
   const bridge = facts.bridge?.name ?? vif.bridge ?? 'xenbr0';
-  if (facts.bridge?.mac === vif.mac) {
-    throw new Failure('input', `${vif.mac} is the MAC address of the bridge ${bridge}`, {
-      at: 'mac',
+  const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
+  const ofBridge = filter.macs.find((mac) => mac === facts.bridge?.mac);
+  if (ofBridge !== undefined) {
+    throw new Failure('input', `${ofBridge} is the MAC address of the bridge ${bridge}`, {
+      at: ofBridge === vif.mac ? 'mac' : 'extra_macs of the policy',
       hint: 'give the guest an address of its own',
     });
   }
-  const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
+  if (filter.macs.length > facts.rules.mostMacs) {
+    throw new Failure('input', `${filter.macs.length} MAC addresses are too many for ${facts.rules.name}`, {
+      at: 'extra_macs of the policy',
+      hint: `it takes ${facts.rules.mostMacs} at most: it has no sets, and compares one by one; nftables takes more`,
+    });
+  }
   const alone = facts.bridge?.vlanFiltering === true ? 'anchored' : 'pinned';
-  const binding = filter.mode === 'unrestricted' ? 'unpinned' : vif.hvm || facts.hasTwin ? 'shared' : alone;
+  const binding =
+    filter.mode === 'unrestricted' ? 'unpinned' : vif.hvm || facts.hasTwin(filter.macs) ? 'shared' : alone;
   const ingress = learnsUnseen(binding) || (binding === 'pinned' && facts.bridge?.stp === true);
   return {
     ...who,
@@ -141,11 +151,11 @@ export function plan(
       name: vif.name,
       group: guestGroup(facts.device?.ifindex),
       bridge,
-      mac: vif.mac,
+      macs: filter.macs,
       mtu: vif.mtu ?? facts.bridge?.mtu ?? 0,
       rename: vif.name !== vif.device && facts.device?.name !== vif.name,
       binding,
-      quietLinkLocal: ingress && !facts.dropsAtDevice(facts.bridge),
+      quietLinkLocal: ingress && !facts.rules.dropsAtDevice(facts.bridge),
       backup: facts.uplink,
     }),
     port: {
@@ -161,14 +171,14 @@ export function plan(
 /**
  * The whole way for a command that changes something: everything must be there.
  *
- * @param hasTwin another port has the same MAC
+ * @param hasTwin another port has one of its MACs
  */
 export function prepareIdentified(
   host: Pick<Managed, 'readDevice' | 'deviceNames' | 'uplinkOf' | 'netTable' | 'policy' | 'rules' | 'state' | 'bootId'>,
   event: HotplugEvent,
   device: Device,
   who: Identified,
-  hasTwin: boolean = twins(host, who.vif).length > 0,
+  hasTwin: (macs: readonly MacAddress[]) => boolean = (macs) => twins(host, who.vif, macs).length > 0,
 ): Prepared {
   const bridge = chooseBridge(who.vif.bridge, host.readDevice, host.deviceNames);
   return plan(who, event, {
@@ -177,7 +187,7 @@ export function prepareIdentified(
     subnetBroadcasts: bridgeBroadcasts(host.netTable('route'), bridge.name),
     hasTwin,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }),
-    dropsAtDevice: (on) => host.rules.dropsAtDevice(on),
+    rules: host.rules,
     uplink: host.uplinkOf(bridge.name),
   });
 }
@@ -190,24 +200,27 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
     bridge,
     device: host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device),
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.netTable('route'), bridge.name),
-    hasTwin: twins(host, who.vif).length > 0,
+    hasTwin: (macs) => twins(host, who.vif, macs).length > 0,
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }),
-    dropsAtDevice: (on) => host.rules.dropsAtDevice(on),
+    rules: host.rules,
     uplink: bridge && host.uplinkOf(bridge.name),
   });
 }
 
-/** Other live ports of ours with the same MAC: an HVM NIC's other half, a stub domain's, a localhost migration's. */
+/**
+ * Other live ports of ours with one of these MACs: an HVM NIC's other half, a stub domain's, a localhost migration's; or
+ * another guest's, to which a MAC may move.
+ */
 export function twins(
   host: Pick<Host, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
-  vif: VifIdentity,
+  { device: own }: Pick<VifIdentity, 'device'>,
+  macs: readonly string[],
   find: FindDevice = deviceFinder(host),
 ): VifRecord[] {
-  return host.state
-    .devicesWithMac(vif.mac)
-    .filter((device) => device !== vif.device)
+  return [...new Set(macs.flatMap((mac) => host.state.devicesWithMac(mac)))]
+    .filter((device) => device !== own)
     .flatMap((device) => host.state.readVif(device) ?? [])
-    .filter(({ values }) => values.mac === vif.mac)
+    .filter((record) => macsOf(record).some((mac) => macs.includes(mac)))
     .flatMap((record) => {
       const device = find(record);
       return device === undefined ? [] : [{ ...record, name: device.name }];

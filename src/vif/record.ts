@@ -4,6 +4,7 @@ import type { Managed } from '../backends/choice.ts';
 import type { Device } from '../effects/sysfs.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
+import { macListText } from '../net/mac-list.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { Note } from './notes.ts';
 import { definedValues, type Prepared } from './prepare.ts';
@@ -94,5 +95,5 @@ function describe(prepared: Prepared): string {
     unrestricted: 'everything, unfiltered',
   };
   const why = plan.mode === 'addresses' || addresses !== '' ? '' : ' (no ip= is set)';
-  return `${vif.mac} may use ${what[plan.mode]}${why}, ${setup.binding}`;
+  return `${macListText(plan.macs)} may use ${what[plan.mode]}${why}, ${setup.binding}`;
 }

@@ -88,7 +88,7 @@ export function planOne(host: Managed, { event, who }: Renewable, find = deviceF
     event,
     present,
     { ...who, vif },
-    hasTwin || twins(host, vif, find).length > 0,
+    (macs) => hasTwin || twins(host, vif, macs, find).length > 0,
   );
   // It stands where the run stands that it repeats (see reapply.ts); where there is none, before all runs: an offline
   // may have been started before this, and be waiting.

@@ -6,8 +6,7 @@ import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
 import { isPinned } from '../port/wished-port.ts';
 import { deviceFinder } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/records.ts';
-import type { VifIdentity } from '../xen/vif-identity.ts';
+import { macsOf, type VifRecord } from '../state/records.ts';
 import { type Prepared, twins } from './prepare.ts';
 
 /**
@@ -17,33 +16,31 @@ import { type Prepared, twins } from './prepare.ts';
  */
 export async function shareWithTwins(host: Managed, prepared: Prepared): Promise<void> {
   if (prepared.setup.binding === 'unpinned') return;
-  const all = twins(host, prepared.vif);
+  const { macs } = prepared.plan;
+  const all = twins(host, prepared.vif, macs);
   // It was planned for a port that is alone.
   if (all.length > 0 && isPinned(prepared.setup.binding))
-    await unpin(
-      host,
-      { device: prepared.vif.device, name: prepared.setup.name, bridge: prepared.bridge },
-      prepared.vif,
-    );
+    await unpin(host, { device: prepared.vif.device, name: prepared.setup.name, bridge: prepared.bridge }, macs);
   for (const twin of all) {
+    const both = macsOf(twin).filter((mac) => macs.some((own) => own === mac));
     host.log.say(
       'info',
-      `${prepared.vif.name} and ${twin.name} share the MAC ${prepared.vif.mac}: the bridge learns which one is in use`,
+      `${prepared.vif.name} and ${twin.name} share the MAC ${both.join(' ')}: the bridge learns which one is in use`,
     );
-    if (!twin.shared && twin.mode !== 'unrestricted') await unpinTwin(host, twin, prepared.vif);
+    if (!twin.shared && twin.mode !== 'unrestricted') await unpinTwin(host, twin);
   }
 }
 
-async function unpinTwin(host: Managed, twin: VifRecord, vif: VifIdentity): Promise<void> {
+async function unpinTwin(host: Managed, twin: VifRecord): Promise<void> {
   try {
-    await unpin(host, twin, vif);
+    await unpin(host, twin, macsOf(twin));
   } catch (error) {
     if (asFailure(error).code !== 'tool') throw error;
     const present = deviceFinder(host)(twin);
     // It is leaving; or it is on no bridge yet: its own run has not come so far, and looks for twins at its end.
     if (present?.master === undefined) return;
     // It has joined or got its name meanwhile.
-    await unpin(host, { ...twin, name: present.name }, vif);
+    await unpin(host, { ...twin, name: present.name }, macsOf(twin));
   }
 }
 
@@ -51,13 +48,13 @@ async function unpinTwin(host: Managed, twin: VifRecord, vif: VifIdentity): Prom
 async function unpin(
   host: Managed,
   { device, name, bridge }: Pick<VifRecord, 'device' | 'name' | 'bridge'>,
-  { mac }: VifIdentity,
+  macs: readonly string[],
 ): Promise<void> {
   const lines = unpinLines(name);
   amend(host, device, { ingress: true });
   await host.rules.dropLinkLocal({ device, name, bridge });
   await runBatch(host.run, 'ip', lines.link);
-  await runBatch(host.run, 'bridge', lines.fdb(mac));
+  await runBatch(host.run, 'bridge', lines.fdb(macs));
   amend(host, device, { shared: true });
 }
 
@@ -78,8 +75,8 @@ export function wasPinned(host: Host, before: VifRecord | undefined, ifindex: nu
 }
 
 /**
- * The forwarding entry as it is to be: made, or taken away from a port that was alone with its MAC until now. Where the
- * kernel takes it from this run itself (rtnetlink.ts), it is made by this.
+ * The forwarding entries as they are to be: made, or taken away from a port that was alone with a MAC until now, or has
+ * it no more. Where the kernel takes them from this run itself (rtnetlink.ts), they are made by this.
  *
  * @returns what is left for `bridge` to do
  */
@@ -89,18 +86,32 @@ export async function enterMac(
   before: VifRecord | undefined,
   ifindex: number,
 ): Promise<BatchLine[]> {
-  const { setup } = prepared;
-  if (isPinned(setup.binding) && (await host.rtnetlink?.(fdbRequest(ifindex, setup.mac))) === true) return [];
-  return entryLines(host, prepared, before, ifindex);
+  const { entries, name } = prepared.setup;
+  for (const { mac } of entries) {
+    if ((await host.rtnetlink?.(fdbRequest(ifindex, mac))) !== true) return entryLines(host, prepared, before, ifindex);
+  }
+  return unpinLines(name).fdb(formerEntries(host, prepared, before, ifindex));
 }
 
 /** The same for `bridge` alone. */
 export function entryLines(
   host: Host,
-  { setup, vif }: Prepared,
+  prepared: Prepared,
   before: VifRecord | undefined,
   ifindex: number,
 ): BatchLine[] {
-  const unpins = setup.binding === 'shared' && wasPinned(host, before, ifindex);
-  return unpins ? unpinLines(setup.name).fdb(vif.mac) : fdbLines(setup);
+  const { setup } = prepared;
+  return [...unpinLines(setup.name).fdb(formerEntries(host, prepared, before, ifindex)), ...fdbLines(setup)];
+}
+
+/** The MACs whose entries an earlier run made, and that are to have none. */
+function formerEntries(
+  host: Host,
+  { setup }: Prepared,
+  before: VifRecord | undefined,
+  ifindex: number,
+): readonly string[] {
+  if (before === undefined || setup.binding === 'unpinned' || !wasPinned(host, before, ifindex)) return [];
+  const held = { values: before.values, loaded: before.loaded.filter((terms) => terms.ifindex === ifindex) };
+  return macsOf(held).filter((mac) => !setup.entries.some((entry) => entry.mac === mac));
 }

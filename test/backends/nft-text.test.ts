@@ -15,6 +15,7 @@ import { planFor } from '../filter/vif.ts';
 
 const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
   mac: [],
+  extra: [],
   ip: [],
   ip6: [],
   sole: [],

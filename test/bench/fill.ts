@@ -103,7 +103,7 @@ function record(host: Host, one: Guest): WishedPort {
     name: one.vif,
     group: guestGroup(ifindex),
     bridge: one.bridge,
-    mac: vif.mac,
+    macs: [vif.mac],
     mtu: 0,
     rename: false,
     binding: 'pinned',

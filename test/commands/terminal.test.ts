@@ -42,6 +42,7 @@ test('status, of names and values that xenstore and state hold', () => {
     up: true,
     guest: { domid: 1, name: EVIL },
     mac: EVIL,
+    extraMacs: EVIL,
     addresses: [EVIL],
     mode: 'addresses',
     warnings: [EVIL],

@@ -45,6 +45,7 @@ export function nothing(): Backend {
   return {
     name: 'nothing',
     dropsAtDevice: () => false,
+    mostMacs: 1,
     atOnce: 1,
     load: never,
     remove: never,

@@ -45,7 +45,7 @@ async function wished(dom0: Dom0, more: Partial<PortSetup> = {}): Promise<{ port
     name,
     group: guestGroup(ifindex),
     bridge: 'br0',
-    mac: parseMac(MAC, 'the test'),
+    macs: [parseMac(MAC, 'the test')],
     mtu: 1500,
     rename: false,
     binding: 'pinned',

@@ -36,7 +36,7 @@ function wished(more: Partial<PortSetup> = {}): WishedPort {
     name: 'vif1.0',
     group: guestGroup(4),
     bridge: 'br0',
-    mac: parseMac('00:16:3e:00:00:01', 'the test'),
+    macs: [parseMac('00:16:3e:00:00:01', 'the test')],
     mtu: 1400,
     rename: false,
     binding: 'pinned',
@@ -48,7 +48,7 @@ const SHARED = {
   device: 'vif2.0',
   name: 'web0',
   group: guestGroup(5),
-  mac: parseMac('00:16:3e:00:00:02', 'the test'),
+  macs: [parseMac('00:16:3e:00:00:02', 'the test')],
   binding: 'shared',
   quietLinkLocal: true,
 } as const;
@@ -377,7 +377,7 @@ const AS_WISHED: readonly (readonly [what: string, wished: WishedPort, seen: See
   [
     'a guest that has not talked for a while',
     wished(SHARED),
-    withEntry({ mac: SHARED.mac, state: 'stale' }, seen('web0')),
+    withEntry({ mac: SHARED.macs[0], state: 'stale' }, seen('web0')),
   ],
   ['an entry of the device itself, which no bridge asks', wished(), withEntry({ bridge: undefined, flags: ['self'] })],
   ['the MAC of another guest at another port', wished(), withEntry({ port: 'up0' })],

@@ -19,7 +19,7 @@ const SETUP: PortSetup = {
   name: 'vif1.0',
   group: 1073741831,
   bridge: 'xenbr0',
-  mac: MAC,
+  macs: [MAC],
   mtu: 0,
   rename: false,
   binding: 'pinned',
@@ -114,6 +114,9 @@ test('only a pinned port has a forwarding entry, and must have it', () => {
   const lines = fdbLines(wishPort(SETUP));
   assert.deepEqual(lines, [{ text: 'fdb replace 00:16:3e:00:00:01 dev vif1.0 master static sticky' }]);
   assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'anchored' })), lines);
+  const two = wishPort({ ...SETUP, macs: [MAC, parseMac('02:bf:0a:00:00:05', 'the test')] });
+  assert.deepEqual(texts(fdbLines(two)).slice(1), ['fdb replace 02:bf:0a:00:00:05 dev vif1.0 master static sticky']);
+  assert.deepEqual(two.stations, two.macs);
   assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'shared' })), []);
   assert.deepEqual(fdbLines(wishPort({ ...SETUP, binding: 'unpinned' })), []);
 });
@@ -127,8 +130,8 @@ test('a port that becomes shared gets what a shared port joins with', () => {
   );
   assert.ok(texts(link.slice(0, 2)).every((text) => shared.includes(text)));
   assert.deepEqual(needed(link), ['link set dev vif1.0 type bridge_slave learning on']);
-  assert.deepEqual(texts(fdb(MAC)), ['fdb del 00:16:3e:00:00:01 dev vif1.0 master']);
-  assert.deepEqual(needed(fdb(MAC)), []);
+  assert.deepEqual(texts(fdb([MAC])), ['fdb del 00:16:3e:00:00:01 dev vif1.0 master']);
+  assert.deepEqual(needed(fdb([MAC])), []);
 });
 
 test('up must succeed; leaving takes whatever it finds', () => {

@@ -203,6 +203,7 @@ test('a record of which one field is of another type is none; a field that is ne
         ifindex: 7,
         values: {
           mac: ['00:16:3e:00:00:01'],
+          extra: [],
           ip: ['192.0.2.1'],
           ip6: ['fe80::/64'],
           solicited: [],
@@ -346,10 +347,39 @@ test('what is noted is known until the next boot', (t) => {
   assert.equal(open(state.directory, 'next').isNoted('this'), false);
 });
 
+test('a vif is found by each of its MACs, as long as it may have it', (t) => {
+  const state = fresh(t);
+  const own = '00:16:3e:00:00:01';
+  const other = '02:bf:0a:00:00:05';
+  const having = (device: string, mac: string, all: string[]): VifRecord => {
+    const values = {
+      mac: all,
+      extra: all.slice(1),
+      ip: [],
+      ip6: [],
+      solicited: [],
+      broadcast: [],
+      sole: [],
+      sole6: [],
+    };
+    return record(device, { values: { mac }, loaded: [{ ifindex: 7, values, flags: [] }] });
+  };
+  state.writeVif(having('vif1.0', own, [own, other]));
+  state.writeVif(having('vif2.0', other, [other]));
+  assert.deepEqual([state.devicesWithMac(own), state.devicesWithMac(other)], [['vif1.0'], ['vif1.0', 'vif2.0']]);
+  rmSync(join(state.directory, 'mac'), { recursive: true });
+  assert.deepEqual(state.devicesWithMac(other), ['vif1.0', 'vif2.0']);
+  state.writeVif(having('vif1.0', own, [own]));
+  assert.deepEqual([state.devicesWithMac(own), state.devicesWithMac(other)], [['vif1.0'], ['vif2.0']]);
+  state.writeVif(having('vif1.0', own, [own, other]));
+  state.removeVif({ device: 'vif1.0', mac: own });
+  assert.deepEqual([state.devicesWithMac(own), state.devicesWithMac(other)], [[], ['vif2.0']]);
+});
+
 test('the addresses of vifs are found by one look, and go with them', (t) => {
   const state = fresh(t);
   const given = (device: string, ip: string[], ip6: string[] = []): VifRecord => {
-    const values = { mac: [], ip, ip6, solicited: [], broadcast: [], sole: [], sole6: [] };
+    const values = { mac: [], extra: [], ip, ip6, solicited: [], broadcast: [], sole: [], sole6: [] };
     return record(device, { loaded: [{ ifindex: 7, values, flags: [] }] });
   };
   const known = (): string[] =>

@@ -43,7 +43,7 @@ export function rulesDigest(policy: RulePolicy): string {
 function sampleRules(policy: RulePolicy): string {
   const device = parseDeviceName('vif', 'sample');
   const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01' }, 'sample');
-  const plan = { device, mode: 'mac-only', terms: macOnlyTerms(vif, ['192.0.2.255']) } as const;
+  const plan = { device, mode: 'mac-only', macs: [vif.mac], terms: macOnlyTerms([vif.mac], ['192.0.2.255']) } as const;
   const load: EbtLoad = {
     ports: [{ device, name: device, open: false, chains: [], macs: plan.terms.values.mac }],
     exempt: [],

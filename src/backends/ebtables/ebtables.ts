@@ -16,6 +16,9 @@ import type { EbtChain } from './stages.ts';
 import { type Ebt, isRefusal, listing, restore, retried, withForeignLock, withTables } from './tables.ts';
 import { type EbtHook, type EbtPort, MOVED_CHAIN, renderChains, renderLoad } from './text.ts';
 
+/** A rule for each of them, and for each pair of them where two fields must be own (RARP). */
+const MOST_EBTABLES_MACS = 17;
+
 /** So many vifs' chains are loaded at once when everything is made anew. */
 const PORTION = 25;
 
@@ -30,6 +33,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
   return {
     name: 'ebtables',
     dropsAtDevice: () => false,
+    mostMacs: MOST_EBTABLES_MACS,
     // A load of many makes everything anew, however many they are.
     atOnce: Number.POSITIVE_INFINITY,
     load: (planned) => load(ebt, planned),

@@ -6,6 +6,7 @@ import { type Compiled, compileStages, type Shortfall } from './stages.ts';
 const EVERYTHING: OwnTerms = {
   values: {
     mac: ['00:16:3e:00:00:01'],
+    extra: [],
     ip: ['192.0.2.10'],
     ip6: ['2001:db8::10'],
     solicited: ['ff02::1:ff00:10'],

@@ -1,6 +1,7 @@
 import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
 import { type Failures, together } from '../../effects/together.ts';
 import type { Host } from '../../host.ts';
+import { MOST_MACS } from '../../net/mac-list.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { Backend, Former, PlannedPort, RuleText } from '../backend.ts';
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
@@ -22,6 +23,7 @@ export function nftables(host: Host, former: Former): Backend {
   return {
     name: 'nftables',
     dropsAtDevice,
+    mostMacs: MOST_MACS + 1,
     // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
     atOnce: 1000,
     load: (planned) => load(nft, planned),

@@ -1,6 +1,7 @@
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import type { Field, OwnAddress, OwnFlag, OwnValue } from '../../filter/stage.ts';
+import type { Field, OwnAddress, OwnFlag, OwnMac, OwnValue } from '../../filter/stage.ts';
+import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import { addressHex, nftBare, nftName } from './fields.ts';
 import { INDEX_HASH, indexHash } from './index-hash.ts';
@@ -57,6 +58,27 @@ function ownSet(
 const isBlock = (address: string): boolean => address.includes('/');
 const hosts = (addresses: readonly string[] = []): string[] => addresses.filter((address) => !isBlock(address));
 const blocks = (addresses: readonly string[] = []): string[] => addresses.filter(isBlock);
+/**
+ * Pairs of MAC and address that a vif may have in one set: what asks for both together is quick, and for a guest of
+ * many MACs it would be very many. Beyond, its addresses stand where blocks do, and the MAC is asked for alone.
+ */
+const MOST_PAIRS = 1024;
+
+function inPairs(macs: readonly string[] = [], addresses: readonly string[] = []): boolean {
+  return macs.length * hosts(addresses).length <= MOST_PAIRS;
+}
+
+/** What is looked up as blocks: none of them may overlap another one. */
+function intervals(macs: readonly string[] = [], addresses: readonly string[] = []): string[] {
+  if (inPairs(macs, addresses)) return blocks(addresses);
+  const wide = blocks(addresses).flatMap((block) => parsePrefix(block) ?? []);
+  const isInside = (address: string): boolean => {
+    const prefix = parsePrefix(address);
+    return prefix !== undefined && wide.some((block) => contains(block, prefix));
+  };
+  return [...blocks(addresses), ...hosts(addresses).filter((address) => !isInside(address))];
+}
+
 // A record of another version of this program may lack a kind of value.
 const each = (values: readonly string[] = []): readonly string[] => values;
 
@@ -73,6 +95,7 @@ const ADDRESSES = 131_072;
  */
 const SETS = {
   mac: ownSet('own-mac', `type devgroup . ether_addr; size ${PORTS}`, ({ mac }) => each(mac)),
+  extra: ownSet('own-extra-mac', 'type devgroup . ether_addr', ({ extra }) => each(extra)),
   macRaw: ownSet(
     'own-mac-raw',
     'typeof iifgroup . @th,288,48',
@@ -83,12 +106,22 @@ const SETS = {
     withMac(mac, hosts(ip)),
   ),
   ipRaw: ownSet('own-ip-raw', 'typeof iifgroup . @nh,96,32', ({ ip }) => hosts(ip), bits),
-  ipBlock: ownSet('own-ip-block', 'typeof iifgroup . @nh,96,32; flags interval', ({ ip }) => blocks(ip), range),
+  ipBlock: ownSet(
+    'own-ip-block',
+    'typeof iifgroup . @nh,96,32; flags interval',
+    ({ mac, ip }) => intervals(mac, ip),
+    range,
+  ),
   ip6: ownSet('own-ip6', `type devgroup . ether_addr . ipv6_addr; size ${ADDRESSES}`, ({ mac, ip6 }) =>
     withMac(mac, hosts(ip6)),
   ),
   ip6Raw: ownSet('own-ip6-raw', 'typeof iifgroup . @nh,64,128', ({ ip6 }) => hosts(ip6), bits),
-  ip6Block: ownSet('own-ip6-block', 'typeof iifgroup . @nh,64,128; flags interval', ({ ip6 }) => blocks(ip6), range),
+  ip6Block: ownSet(
+    'own-ip6-block',
+    'typeof iifgroup . @nh,64,128; flags interval',
+    ({ mac, ip6 }) => intervals(mac, ip6),
+    range,
+  ),
   solicited: ownSet('own-solicited', 'type devgroup . ipv6_addr', ({ solicited }) => hosts(solicited)),
   solicitedBlock: ownSet(
     'own-solicited-block',
@@ -135,7 +168,7 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
  * An address is one of those assigned, or in a block, or the vif may use any.
  */
 export function ownAlternatives(direction: Direction, field: Field, own: OwnValue): string[] {
-  if (own === 'mac') return [ownMac(direction, field)];
+  if (own === 'mac' || own === 'extra') return [ownMac(direction, field, own)];
   if (own === 'broadcast') return [`${PORT[direction]} . ${nftName(field)} @${SETS.broadcast.name}`];
   if (own === 'sole' || own === 'sole6') return [`${PORT[direction]} . ${nftBare(field)} @${SETS[own].name}`];
   const { single, block, any } = ownAddress(direction, field, own);
@@ -143,8 +176,8 @@ export function ownAlternatives(direction: Direction, field: Field, own: OwnValu
 }
 
 /** "It is an own MAC." */
-export function ownMac(direction: Direction, field: Field): string {
-  return `${PORT[direction]} . ${nftName(field)} @${macSet(field)}`;
+export function ownMac(direction: Direction, field: Field, own: OwnMac = 'mac'): string {
+  return `${PORT[direction]} . ${nftName(field)} @${macSet(field, own)}`;
 }
 
 /** The alternatives of an address one by one. Only `single` asks for the MAC that stands beside it. */
@@ -173,11 +206,12 @@ function singleKey(field: Field, own: OwnAddress): string {
 }
 
 /** "It is not an own MAC." */
-export function notOwnMac(direction: Direction, field: Field): string {
-  return `${PORT[direction]} . ${nftName(field)} != @${macSet(field)}`;
+export function notOwnMac(direction: Direction, field: Field, own: OwnMac): string {
+  return `${PORT[direction]} . ${nftName(field)} != @${macSet(field, own)}`;
 }
 
-function macSet(field: Field): string {
+function macSet(field: Field, own: OwnMac): string {
+  if (own === 'extra') return SETS.extra.name;
   return nftName(field).startsWith('@') ? SETS.macRaw.name : SETS.mac.name;
 }
 
@@ -200,7 +234,8 @@ export function sizesOf(terms: OwnTerms): ReadonlyMap<string, number> {
   ]);
 }
 
-function withMac(macs: readonly string[] = [], addresses: readonly string[]): string[] {
+function withMac(macs: readonly string[] = [], addresses: readonly string[] = []): string[] {
+  if (!inPairs(macs, addresses)) return [];
   return macs.flatMap((mac) => addresses.map((address) => `${mac} . ${address}`));
 }
 
@@ -208,10 +243,11 @@ function bits(address: string): string {
   return `0x${addressHex(address)}`;
 }
 
-/** First and last address of a block, as numbers. */
+/** First and last address of a block, as numbers; or one address. */
 function range(block: string): string {
-  const [address = '', length = ''] = block.split('/');
+  const [address = '', length] = block.split('/');
   const first = addressHex(address);
+  if (length === undefined) return `0x${first}`;
   const hostBits = BigInt(first.length * 4 - Number(length));
   const last = BigInt(`0x${first}`) | ((1n << hostBits) - 1n);
   return `0x${first}-0x${last.toString(16).padStart(first.length, '0')}`;

@@ -99,7 +99,7 @@ export function renderOutcome(direction: Direction, outcome: Outcome<StageName>)
 export function renderMatch(direction: Direction, match: Match): string[] {
   if ('vif' in match) return [`${PORT[direction]} @${match.vif}`];
   if ('own' in match) return ownAlternatives(direction, match.field, match.own);
-  if ('notOwn' in match) return [notOwnMac(direction, match.field)];
+  if ('notOwn' in match) return [notOwnMac(direction, match.field, match.notOwn)];
   if ('block' in match) return [nftBlock(match.field, match.block)];
   const text = nftBare(match.field);
   const value = (one: Value): string => nftValue(match.field, one);

@@ -1,0 +1,28 @@
+import { asFailure } from '../errors.ts';
+import type { MacAddress } from '../net/mac-address.ts';
+import { macListText, parseMacList } from '../net/mac-list.ts';
+import type { ValueKind } from './value-kind.ts';
+
+const NONE = 'none';
+
+/** MAC addresses of stations, one by one or as runs. */
+export const macSet: ValueKind<readonly MacAddress[]> = {
+  possible: `MAC addresses: 02:bf:0a:00:00:05, or FIRST+COUNT as 02:42:ac:11:00:00+16; or ${NONE}`,
+  words: [],
+  several: true,
+  all: undefined,
+  read(text) {
+    if (text === NONE) return { value: [] };
+    try {
+      const macs = parseMacList(text, 'the policy file');
+      return macs.length > 0 ? { value: macs } : { wrong: [{ what: 'names no MAC address', meant: NONE }] };
+    } catch (thrown) {
+      const { message, hint } = asFailure(thrown);
+      return {
+        wrong: [{ what: `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`, meant: undefined }],
+      };
+    }
+  },
+  write: (value) => (value.length === 0 ? NONE : macListText(value)),
+  add: (value, more) => [...new Set([...value, ...more])],
+};
