@@ -76,13 +76,6 @@ const TABLE = {
     initial: AS_XEN_SAYS,
     help: 'addresses in place of those that Xen tells; `ip += ...`: besides them',
   },
-  extra_macs: {
-    of: 'vif',
-    sections: ['guest', 'mac', 'vif'],
-    kind: macSet,
-    initial: [],
-    help: 'MAC addresses that it may use besides its own; `FIRST+COUNT`: so many that follow each other',
-  },
   no_ip: {
     of: 'vif',
     sections: SECTION_KINDS,
@@ -111,6 +104,13 @@ const TABLE = {
     kind: addressSet,
     initial: [],
     help: 'addresses that others may have too, as a failover pair has; of all others, that somebody else bears one of its own is kept from a guest',
+  },
+  extra_macs: {
+    of: 'vif',
+    sections: ['guest', 'mac', 'vif'],
+    kind: macSet,
+    initial: [],
+    help: 'MAC addresses that it may use besides its own; `FIRST+COUNT`: so many that follow each other',
   },
   unmanaged: {
     of: 'host',

@@ -208,8 +208,8 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
 }
 
 /**
- * Other live ports of ours with one of these MACs: an HVM NIC's other half, a stub domain's, a localhost migration's; or
- * another guest's, to which a MAC may move.
+ * Other live ports of ours with one of these MACs: an HVM NIC's other half, a stub domain's, a localhost migration's;
+ * or another guest's, to which a MAC may move.
  */
 export function twins(
   host: Pick<Host, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,

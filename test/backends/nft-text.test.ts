@@ -76,6 +76,7 @@ test('every drop chain drops also where its counter cannot be made', () => {
 test('a value that is compared with an own one has a set of its kind', () => {
   const kinds: Readonly<Record<string, RegExp>> = {
     'own-mac': /(ether)/,
+    'own-extra-mac': /^ether saddr$/,
     'own-mac-raw': /^@th,\d+,48$|^@nh,\d+,48$/,
     'own-ip': / (ip|arp) saddr| ip daddr| arp saddr ip/,
     'own-ip-raw': /^@[nt]h,\d+,32$/,

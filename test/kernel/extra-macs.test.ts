@@ -1,6 +1,6 @@
 /**
- * MACs that a guest may use besides its own: what they open, that nothing else opens by them, and one that moves between
- * two guests (VRRP, NLB).
+ * MACs that a guest may use besides its own: what they open, that nothing else opens by them, and one that moves
+ * between two guests (VRRP, NLB).
  */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
