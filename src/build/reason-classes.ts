@@ -70,4 +70,10 @@ export const CLASS_OF: Readonly<Record<Reason, ReasonClass>> = {
   'mld-form': 'IPv6',
   'dhcp6-server': 'DHCP, DHCPv6',
   'dhcp6-form': 'DHCP, DHCPv6',
+  'limit-arp': 'ARP',
+  'limit-broadcast': 'IPv4',
+  'limit-multicast': 'IPv4',
+  'limit-dhcp': 'DHCP, DHCPv6',
+  'limit-nd': 'IPv6',
+  'limit-igmp': 'Control protocols',
 };

@@ -25,6 +25,7 @@ export const DHCP = {
       short: 'dhcp-ad',
       about: "Not in another's name: ciaddr is empty or own; from 0.0.0.0 only to all.",
       steps: [
+        { when: [{ over: 'dhcp' }], so: drop('limit-dhcp') },
         {
           when: [
             { field: 'ip saddr', is: '0.0.0.0' },
@@ -78,8 +79,15 @@ export const DHCP6 = {
       about:
         'Client messages only: solicit, request, confirm, renew, rebind, release, decline, information-request, inform.',
       // 36: a host tells which address it made for itself (RFC 9686), from that address.
-      steps: [{ switch: 'dhcp6 type', cases: [{ values: [1, 3, 4, 5, 6, 8, 9, 11, 36], so: go('ip6/plain') }] }],
+      steps: [{ switch: 'dhcp6 type', cases: [{ values: [1, 3, 4, 5, 6, 8, 9, 11, 36], so: go('dhcp6/limit') }] }],
       otherwise: drop('dhcp6-form'),
+    },
+    {
+      name: 'dhcp6/limit',
+      short: 'dhcp6-l',
+      about: 'As for IPv4.',
+      steps: [{ when: [{ over: 'dhcp' }], so: drop('limit-dhcp') }],
+      otherwise: go('ip6/plain'),
     },
   ],
 } as const satisfies BothWays;

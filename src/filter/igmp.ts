@@ -25,6 +25,7 @@ export const IGMP = {
       short: 'igmp-rp',
       about: 'Also from 0.0.0.0, before it has an address: a report claims none.',
       steps: [
+        { when: [{ over: 'igmp' }], so: drop('limit-igmp') },
         {
           when: [{ field: 'ip saddr', is: '0.0.0.0' }, { field: 'ip daddr', block: IPV4_GROUPS }, { vif: 'ipv4' }],
           so: ACCEPT,

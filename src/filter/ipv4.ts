@@ -69,6 +69,13 @@ export const IPV4 = {
       short: 'ip-grp',
       about: 'Broadcast and multicast: frame and packet must say the same (Hole 196).',
       steps: [
+        // No stages of their own: nftables follows no more than 16 chains (NFT_JUMP_STACK_SIZE).
+        {
+          when: [{ field: 'ether daddr', masked: IPV4_GROUP_MAC }, { over: 'multicast' }],
+          so: drop('limit-multicast'),
+          why: 'its source is asked about later: who forges one wastes what is its own',
+        },
+        { when: [{ field: 'ether daddr', is: BROADCAST_MAC }, { over: 'broadcast' }], so: drop('limit-broadcast') },
         {
           when: [
             { field: 'ether daddr', masked: IPV4_GROUP_MAC },

@@ -38,6 +38,7 @@ export const IPV6 = {
       short: 'ip6-grp',
       about: 'Multicast frame, multicast packet.',
       steps: [
+        { when: [{ over: 'multicast' }], so: drop('limit-multicast') },
         {
           when: [
             { field: 'ether daddr', masked: IPV6_GROUP_MAC },

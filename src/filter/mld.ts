@@ -25,6 +25,7 @@ export const MLD = {
       short: 'mld-rep',
       about: 'From any link-local address: a report claims none, and Windows and NetworkManager make theirs at random.',
       steps: [
+        { when: [{ over: 'igmp' }], so: drop('limit-igmp') },
         {
           when: [{ field: 'ip6 hoplimit', is: 1 }, { field: 'ip6 saddr', block: LINK_LOCALS }, { vif: 'ipv6' }],
           so: ACCEPT,
@@ -42,7 +43,10 @@ export const MLD = {
       name: 'mld/done',
       short: 'mld-don',
       about: 'Only from an own address: one that is lost makes a group end later, one in another name ends it early.',
-      steps: [{ when: [{ field: 'ip6 hoplimit', is: 1 }], so: go('ip6/own'), why: 'RFC 2710 §3' }],
+      steps: [
+        { when: [{ over: 'igmp' }], so: drop('limit-igmp') },
+        { when: [{ field: 'ip6 hoplimit', is: 1 }], so: go('ip6/own'), why: 'RFC 2710 §3' },
+      ],
       otherwise: drop('mld-form'),
     },
   ],

@@ -15,7 +15,7 @@ export const ND = {
       about: 'Router solicitation: no option, or exactly the own link-layer address.',
       steps: [
         ...ND_FORM,
-        { when: [{ field: 'ip6 length', is: 8 }], so: go('ip6/own') },
+        { when: [{ field: 'ip6 length', is: 8 }], so: go('nd/limit') },
         {
           when: [
             { field: 'ip6 length', is: 16 },
@@ -23,7 +23,7 @@ export const ND = {
             { field: 'rs option', is: 0x0101 },
             { field: 'rs lladdr', own: 'mac' },
           ],
-          so: go('ip6/own'),
+          so: go('nd/limit'),
           why: 'RFC 4861 §4.1',
         },
       ],
@@ -35,14 +35,14 @@ export const ND = {
       steps: [
         ...ND_FORM,
         { when: [{ field: 'ip6 saddr', is: '::' }], so: go('ns/dad') },
-        { when: [{ field: 'ip6 length', is: 24 }], so: go('ip6/own') },
+        { when: [{ field: 'ip6 length', is: 24 }], so: go('nd/limit') },
         {
           when: [
             { field: 'ip6 length', is: 32 },
             { field: 'nd option', is: 0x0101 },
             { field: 'nd lladdr', own: 'mac' },
           ],
-          so: go('ip6/own'),
+          so: go('nd/limit'),
           why: 'RFC 4861 §4.3',
         },
       ],
@@ -63,7 +63,7 @@ export const ND = {
             { field: 'ip6 length', is: 24 },
             { field: 'nd target', own: 'ip6' },
           ],
-          so: go('ip6/own'),
+          so: go('nd/limit'),
         },
         {
           when: [
@@ -71,7 +71,7 @@ export const ND = {
             { field: 'nd option', is: 0x0e01 },
             { field: 'nd target', own: 'ip6' },
           ],
-          so: go('ip6/own'),
+          so: go('nd/limit'),
         },
       ],
       otherwise: drop('nd-target'),
@@ -100,9 +100,16 @@ export const ND = {
       about: 'Target first, then the source address like any packet.',
       steps: [
         { when: [{ field: 'ip6 saddr', is: '::' }], so: drop('ip6-src') },
-        { when: [{ field: 'nd target', own: 'ip6' }], so: go('ip6/own') },
+        { when: [{ field: 'nd target', own: 'ip6' }], so: go('nd/limit') },
       ],
       otherwise: drop('nd-target'),
+    },
+    {
+      name: 'nd/limit',
+      short: 'nd-lim',
+      about: 'All but the source address was asked.',
+      steps: [{ when: [{ over: 'nd' }], so: drop('limit-nd') }],
+      otherwise: go('ip6/own'),
     },
   ],
   toGroup: [

@@ -198,7 +198,7 @@ const HEADERS: Readonly<Record<string, number>> = {
 function answer(match: Match, facts: Facts): boolean | undefined {
   if (facts.sure.some((fact) => sameMatch(fact, match))) return true;
   if (facts.never.some((fact) => sameMatch(fact, match))) return false;
-  if ('vif' in match) return undefined;
+  if ('vif' in match || 'over' in match) return undefined;
   const protocol = facts.values['ip protocol'] ?? facts.values['ip6 nexthdr'];
   const header = HEADERS[match.field.split(' ')[0] ?? ''];
   if (protocol !== undefined && header !== undefined && header !== protocol) return false;
@@ -219,6 +219,7 @@ function inRange(value: number, [first, last]: readonly [unknown, unknown]): boo
 }
 
 function sameMatch(a: Match, b: Match): boolean {
+  if ('over' in a || 'over' in b) return 'over' in a && 'over' in b && a.over === b.over;
   if ('vif' in a || 'vif' in b) return 'vif' in a && 'vif' in b && a.vif === b.vif;
   return a.field === b.field && sameTest(a, b);
 }

@@ -1,6 +1,7 @@
 import { contains, type IpPrefix, isHost, makePrefix } from '../net/ip-prefix.ts';
 import { eui64LinkLocal, type MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
+import type { FrameLimits } from './frame-limits.ts';
 import type { OwnFlag, OwnValue } from './stage.ts';
 
 /** All that the filter knows of one vif; the shared stages ask for it by these names. */
@@ -8,6 +9,8 @@ export interface OwnTerms {
   /** Canonical text; an address of `ip`, `ip6` and `solicited` carries `/length` if it is a block. */
   readonly values: Readonly<Record<OwnValue, readonly string[]>>;
   readonly flags: readonly OwnFlag[];
+  /** How much it may send; what an earlier version loaded has none. */
+  readonly limits?: FrameLimits;
 }
 
 /** What a vif may have in the kernel's shared sets under one interface index. */
@@ -15,6 +18,7 @@ export interface LoadedTerms {
   readonly ifindex: number;
   readonly values: OwnTerms['values'];
   readonly flags: OwnTerms['flags'];
+  readonly limits?: FrameLimits;
 }
 
 const NOTHING: OwnTerms['values'] = {

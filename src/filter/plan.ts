@@ -3,6 +3,7 @@ import type { InterfaceName } from '../net/interface-name.ts';
 import type { IpPrefix } from '../net/ip-prefix.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
+import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
 import { type MacPolicy, ownMacs } from './own-macs.ts';
 import { DENIED_TERMS, macOnlyTerms, OPEN_TERMS, type OwnTerms, restrictedTerms } from './own-terms.ts';
 
@@ -17,7 +18,7 @@ export type FilterMode = 'addresses' | NoIp;
 export type FilterSwitch = 'locked' | 'unlocked' | 'disabled';
 
 /** What the filter needs of a vif's policy. */
-export interface FilterPolicy extends MacPolicy {
+export interface FilterPolicy extends MacPolicy, Readonly<Partial<Record<LimitKey, FrameLimit | 'off'>>> {
   readonly mode: FilterSwitch;
   readonly no_ip: NoIp;
   /** Addresses that several stations may have; none, if it does not say. */
@@ -44,7 +45,20 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   const mode = filterMode(vif, policy);
   // Who may not speak speaks from no other one either.
   const macs = mode === 'deny' ? [vif.mac] : ownMacs(vif, policy);
-  return { device: vif.device, mode, macs, terms: termsFor(vif, mode, macs, broadcasts, policy.shared ?? []) };
+  const terms = termsFor(vif, mode, macs, broadcasts, policy.shared ?? []);
+  // Who may send nothing, or anything, is not asked how often.
+  const limited = mode === 'addresses' || mode === 'mac-only';
+  return { device: vif.device, mode, macs, terms: limited ? { ...terms, limits: limitsOf(policy) } : terms };
+}
+
+/** A policy that says nothing of a kind does not limit it. */
+function limitsOf(policy: FilterPolicy): FrameLimits {
+  const limits: { -readonly [K in keyof FrameLimits]: FrameLimits[K] } = {};
+  for (const kind of LIMIT_KINDS) {
+    const limit = policy[limitKey(kind)];
+    if (limit !== undefined && limit !== 'off') limits[kind] = limit;
+  }
+  return limits;
 }
 
 /** How far a vif is restricted. */

@@ -83,6 +83,12 @@ export const REASONS = {
   'mld-form': { code: 54, from: 'send MLD that is not in canonical form' },
   'dhcp6-server': { code: 55, from: 'answer DHCPv6 clients, from whatever port' },
   'dhcp6-form': { code: 56, from: 'send DHCPv6 relay or server messages' },
+  'limit-arp': { code: 70, from: 'send more ARP than `limit_arp` allows' },
+  'limit-broadcast': { code: 71, from: 'send more IPv4 packets to all than `limit_broadcast` allows' },
+  'limit-multicast': { code: 72, from: 'send more IP packets to groups than `limit_multicast` allows' },
+  'limit-dhcp': { code: 73, from: 'send more DHCP or DHCPv6 than `limit_dhcp` allows' },
+  'limit-nd': { code: 74, from: 'send more neighbour discovery than `limit_nd` allows' },
+  'limit-igmp': { code: 75, from: 'send more reports of IGMP and MLD than `limit_igmp` allows' },
 } as const satisfies Record<string, ReasonEntry>;
 
 export type Reason = keyof typeof REASONS;

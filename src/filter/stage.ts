@@ -5,6 +5,7 @@
  * A stage tries its steps in order and ends in `otherwise`, so no frame can leave it undecided: whatever no step took
  * (also a frame that is too short for a field to be read) is dropped, or handed to the one stage that is named there.
  */
+import type { LimitKind } from './frame-limits.ts';
 import type { Reason } from './reasons.ts';
 import type {
   ARP_FORM,
@@ -134,7 +135,11 @@ export type FieldMatch =
   | ({ readonly field: NumberField } & Test<number>)
   | { [F in Exclude<Field, NumberField>]: { readonly field: F } & Test<FieldValues[F]> }[Exclude<Field, NumberField>];
 /** One condition. */
-export type Match = FieldMatch | { readonly vif: OwnFlag };
+export type Match =
+  | FieldMatch
+  | { readonly vif: OwnFlag }
+  /** It sends more of this kind than it may; asking counts the frame. */
+  | { readonly over: LimitKind };
 
 export type Outcome<Name extends string = string> =
   | { readonly drop: Reason }

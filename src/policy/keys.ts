@@ -1,7 +1,9 @@
+import { DEFAULT_LIMITS } from '../filter/frame-limits.ts';
 import type { FilterSwitch, NoIp } from '../filter/plan.ts';
 import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
+import { frameLimit } from './frame-limit.ts';
 import { macSet } from './mac-set.ts';
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
@@ -111,6 +113,48 @@ const TABLE = {
     kind: macSet,
     initial: [],
     help: 'MAC addresses that it may use besides its own; `FIRST+COUNT`: so many that follow each other',
+  },
+  limit_arp: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: frameLimit,
+    initial: DEFAULT_LIMITS.arp,
+    help: 'how much ARP of a guest passes',
+  },
+  limit_nd: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: frameLimit,
+    initial: DEFAULT_LIMITS.nd,
+    help: 'how much neighbour discovery (IPv6) of a guest passes',
+  },
+  limit_broadcast: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: frameLimit,
+    initial: DEFAULT_LIMITS.broadcast,
+    help: 'how many IPv4 packets to all of a guest pass',
+  },
+  limit_multicast: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: frameLimit,
+    initial: DEFAULT_LIMITS.multicast,
+    help: 'how many IP packets to groups of a guest pass; off, as it may send video',
+  },
+  limit_dhcp: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: frameLimit,
+    initial: DEFAULT_LIMITS.dhcp,
+    help: 'how much DHCP and DHCPv6 of a guest passes',
+  },
+  limit_igmp: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: frameLimit,
+    initial: DEFAULT_LIMITS.igmp,
+    help: 'how many reports of IGMP and MLD of a guest pass',
   },
   unmanaged: {
     of: 'host',

@@ -1,3 +1,4 @@
+import { type FrameLimit, type FrameLimits, LIMIT_KINDS } from '../filter/frame-limits.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { NO_IP_CHOICES } from '../filter/plan.ts';
 import type { OwnFlag, OwnValue } from '../filter/stage.ts';
@@ -51,6 +52,13 @@ const OWN_FLAGS: Readonly<Record<OwnFlag, true>> = {
   any: true,
 };
 
+const LIMIT: Reader<FrameLimit> = object((get) => ({ rate: get('rate', count), burst: get('burst', count) }));
+const LIMITS: Reader<FrameLimits> = object((get) =>
+  Object.fromEntries(
+    LIMIT_KINDS.map((kind) => [kind, get(kind, optional(LIMIT))] as const).filter(([, limit]) => limit !== undefined),
+  ),
+);
+
 const LOADED: Reader<LoadedTerms> = object((get) => ({
   ifindex: get('ifindex', count),
   values: get(
@@ -58,6 +66,7 @@ const LOADED: Reader<LoadedTerms> = object((get) => ({
     object((own) => byKey(OWN_VALUES, (key) => own(key, addresses))),
   ),
   flags: get('flags', array(oneOf(...keysOf(OWN_FLAGS)))),
+  ...present({ limits: get('limits', optional(LIMITS)) }),
 }));
 
 function byKey<K extends string, T>(keys: Readonly<Record<K, true>>, value: (key: K) => T): Record<K, T> {

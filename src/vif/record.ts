@@ -49,8 +49,8 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
 }
 
 function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
-  const { values, flags } = prepared.plan.terms;
-  return { ifindex, values, flags };
+  const { values, flags, limits } = prepared.plan.terms;
+  return { ifindex, values, flags, ...(limits === undefined ? {} : { limits }) };
 }
 
 /** What the record says at the end of a run, which the state `now` may know better: a twin may have marked the port. */

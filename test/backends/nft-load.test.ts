@@ -17,7 +17,7 @@ import { buildPlan, NO_IP_CHOICES, type NoIp } from '../../src/filter/plan.ts';
 import { counterCode } from '../../src/filter/reasons.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { IdentityValues } from '../../src/xen/vif-identity.ts';
-import { vifWith } from '../filter/vif.ts';
+import { ALL_LIMITED, vifWith } from '../filter/vif.ts';
 import { createNamespace, type Namespace, namespaceObstacle } from '../lab/namespace.ts';
 
 const obstacle =
@@ -44,7 +44,9 @@ function planned(
   ifindex: number | undefined,
   more: { noIp?: NoIp; ingress?: boolean } = {},
 ): PlannedPort {
-  const plan = buildPlan(vifWith(values), { mode: 'locked', no_ip: more.noIp ?? 'mac-only' }, ['10.255.255.255']);
+  const plan = buildPlan(vifWith(values), { ...ALL_LIMITED, mode: 'locked', no_ip: more.noIp ?? 'mac-only' }, [
+    '10.255.255.255',
+  ]);
   return {
     port: { device: 'vif1.0', name: 'vif1.0', bridge: 'br0', ifindex, ingress: more.ingress ?? false },
     plan,

@@ -7,6 +7,7 @@ import { INDEX_HASH } from '../../src/backends/nftables/index-hash.ts';
 import { FLAG_SETS, OWN_SETS, PORTS_SET } from '../../src/backends/nftables/own.ts';
 import { renderMatch } from '../../src/backends/nftables/stages.ts';
 import { baseText, leaveText, portText } from '../../src/backends/nftables/text.ts';
+import { LIMIT_KINDS } from '../../src/filter/frame-limits.ts';
 import type { OwnTerms } from '../../src/filter/own-terms.ts';
 import type { NoIp } from '../../src/filter/plan.ts';
 import type { Match } from '../../src/filter/stage.ts';
@@ -97,10 +98,13 @@ test('a value that is compared with an own one has a set of its kind', () => {
     assert.match(key, kinds[set] ?? /never/, `${key} in ${set}`);
     seen.add(set);
   }
-  assert.deepEqual([...seen, PORTS_SET].sort(), OWN_SETS.map(({ name }) => name).sort());
+  // What asks for the port alone.
+  const alone = [PORTS_SET, ...LIMIT_KINDS.map((kind) => `limit-${kind}`)];
+  assert.deepEqual([...seen, ...alone].sort(), OWN_SETS.map(({ name }) => name).sort());
 });
 
 const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [
+  [{ over: 'arp' }, 'iifgroup @limit-arp'],
   [{ field: 'ether saddr', notOwn: 'mac' }, 'iifgroup . ether saddr != @own-mac'],
   [{ field: 'dhcp chaddr', own: 'mac' }, 'iifgroup . @th,288,48 @own-mac-raw'],
   [

@@ -34,7 +34,7 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
 
 test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an address, MLD reports, and what is sent from ::', () => {
   assert.deepEqual(placesOf('from-guest', ACCEPT), [
-    ...['stranger', 'arp', 'arp/whole', 'rarp', 'igmp/report'],
+    ...['stranger', 'arp/limit', 'igmp/report'],
     ...['dhcp/address', 'dhcp/address', 'ip6/own', 'mld/report'],
   ]);
   assert.deepEqual(placesOf('to-guest', ACCEPT), [
@@ -48,6 +48,7 @@ const INFRASTRUCTURE: readonly string[] = [
     'arp',
     'arp/whole',
     'arp/group',
+    'arp/limit',
     'rarp',
     'igmp',
     'igmp/report',
@@ -59,8 +60,9 @@ const INFRASTRUCTURE: readonly string[] = [
     'ns/dad',
     'na',
     'na/target',
+    'nd/limit',
   ],
-  ...['dhcp', 'dhcp/address', 'dhcp6'],
+  ...['dhcp', 'dhcp/address', 'dhcp6', 'dhcp6/limit'],
 ];
 const NOTHING_KNOWN: Facts = { values: {}, sure: [], never: [] };
 
@@ -79,11 +81,8 @@ test('what else arrives where rules per guest begin, and must be let through fir
     'dhcp/address -> ip/own',
     'mld/report -> ip6/own',
     'mld/done -> ip6/own',
-    'rs -> ip6/own',
-    'ns -> ip6/own',
-    'ns/dad -> ip6/own',
-    'na/target -> ip6/own',
-    'dhcp6 -> ip6/plain',
+    'nd/limit -> ip6/own',
+    'dhcp6/limit -> ip6/plain',
   ]);
   assert.deepEqual(arrives('to-guest'), ['dhcp/address -> ip/own', 'na -> ip6/own']);
 });

@@ -47,7 +47,7 @@ export function walk(stages: readonly Stage[]): { looks: Look[]; visited: Set<st
       }
       let known = entry;
       for (const match of step.when) {
-        if ('vif' in match) continue;
+        if (!('field' in match)) continue;
         looks.push({ stage: name, field: match.field, known });
         known = learnMatch(known, match);
       }

@@ -5,7 +5,7 @@ import { baseText, portText } from '../../src/backends/nftables/text.ts';
 import { buildPlan, type NoIp } from '../../src/filter/plan.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { IdentityValues } from '../../src/xen/vif-identity.ts';
-import { vifWith } from '../filter/vif.ts';
+import { ALL_LIMITED, vifWith } from '../filter/vif.ts';
 import { createNamespace, type Namespace } from '../lab/namespace.ts';
 import type { Nft } from '../lab/nft-release.ts';
 import { CORPUS } from './corpus.ts';
@@ -30,10 +30,11 @@ const macOf = (at: number): string => `00:16:3e:00:01:${10 + at}`;
 function everything(indexOf: (device: string) => number): string {
   const ports = KINDS.map(([values, noIp], at) => {
     const device = DEVICES[at] ?? '';
-    const plan = buildPlan(vifWith({ mac: macOf(at), ...values }, device), { mode: 'locked', no_ip: noIp }, [
-      '10.0.0.255',
-      '192.0.2.15',
-    ]);
+    const plan = buildPlan(
+      vifWith({ mac: macOf(at), ...values }, device),
+      { ...ALL_LIMITED, mode: 'locked', no_ip: noIp },
+      ['10.0.0.255', '192.0.2.15'],
+    );
     const port = { device, name: device, bridge: 'br0', ifindex: indexOf(device), ingress: noIp === 'mac-only' };
     return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
   });
@@ -118,7 +119,9 @@ async function reloaded(t: TestContext, before: Nft, after: Nft, a: Guest, v: Gu
     [a, v].map(async ({ domid, mac, ip }) => {
       const device = `vif${domid}.0`;
       const ifindex = Number(await ns.check(['cat', `/sys/class/net/${device}/ifindex`]));
-      const plan = buildPlan(vifWith({ mac, ip }, device), { mode: 'locked', no_ip: 'mac-only' }, ['10.0.0.255']);
+      const plan = buildPlan(vifWith({ mac, ip }, device), { ...ALL_LIMITED, mode: 'locked', no_ip: 'mac-only' }, [
+        '10.0.0.255',
+      ]);
       const port = { device, name: device, bridge: 'br0', ifindex, ingress: false };
       return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
     }),

@@ -26,8 +26,8 @@ test('what a policy says of vifs cannot be read from it without a vif', () => {
   for (const key of KEY_NAMES) assert.equal(Object.hasOwn(policy, key), KEYS[key].of === 'host', key);
 });
 
-const CHOICES = KEY_NAMES.filter((key) => !KEYS[key].kind.several);
-/** `ip` is tested in address-change.test.ts. */
+const CHOICES = KEY_NAMES.filter((key) => KEYS[key].kind.all !== undefined);
+/** What is no word is tested beside its kind: address-change.test.ts, frame-limit.test.ts. */
 const LISTS = KEY_NAMES.filter((key) => KEYS[key].kind.words.length > 0 && KEYS[key].kind.several);
 const wordsOf = (key: (typeof KEY_NAMES)[number]): string[] => KEYS[key].kind.words.map(({ word }) => word);
 

@@ -254,6 +254,8 @@ const OPTION_ORDER = [
   '--arp-ip-src',
   '--arp-mac-dst',
   '--arp-ip-dst',
+  '--limit',
+  '--limit-burst',
 ] as const;
 
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = {

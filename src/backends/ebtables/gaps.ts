@@ -2,6 +2,8 @@ import type { OwnTerms } from '../../filter/own-terms.ts';
 import { ALL_REASONS, DEFAULT_GAPS, DIRECTIONS, type Direction, type Reason } from '../../filter/reasons.ts';
 import { type Compiled, compileStages, type Shortfall } from './stages.ts';
 
+const ONE = { rate: 1, burst: 1 };
+
 /** A vif that has everything a vif can have, so that every stage is reached. */
 const EVERYTHING: OwnTerms = {
   values: {
@@ -15,6 +17,7 @@ const EVERYTHING: OwnTerms = {
     sole6: ['2001:db8::10'],
   },
   flags: ['managed', 'ipv4', 'ipv6'],
+  limits: { arp: ONE, broadcast: ONE, multicast: ONE, dhcp: ONE, nd: ONE, igmp: ONE },
 };
 
 /** Answers for a policy: may all of these reasons be missed? */

@@ -24,6 +24,8 @@ export type Spelled =
       readonly misses?: readonly Reason[];
       /** Instead, where what is missed may not be missed. */
       readonly strictly?: readonly Options[];
+      /** To ask is to count: only frames that match all else may be asked about. */
+      readonly counts?: true;
     }
   /** There are no words for it: what would have to be seen. */
   | { readonly unseen: string; readonly negative: boolean };
@@ -43,6 +45,13 @@ const WILDCARDS: readonly string[] = ['0:65535', '0:255', '0.0.0.0/0.0.0.0', '00
  */
 export function spell(match: Match, protocol: Protocol | undefined, terms: OwnTerms): Spelled {
   if ('vif' in match) return terms.flags.includes(match.vif) ? ALWAYS : NEVER;
+  if ('over' in match) {
+    const limit = terms.limits?.[match.over];
+    // ebt_limit matches what is within its limit.
+    return limit === undefined
+      ? NEVER
+      : { counts: true, unless: [{ '--limit': `${limit.rate}/s`, '--limit-burst': String(limit.burst) }] };
+  }
   if ('own' in match && isAddress(match.own) && terms.flags.includes('any')) return ALWAYS;
   const field = ebtField(match.field);
   const negative = 'isNot' in match || 'notWithin' in match || 'notMasked' in match || 'notOwn' in match;

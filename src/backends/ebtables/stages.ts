@@ -251,7 +251,7 @@ class Compiler {
     const unless: Options[] = [];
     for (const one of spelled) {
       if ('unless' in one) {
-        unless.push(...one.unless);
+        if (one.counts !== true) unless.push(...one.unless);
         continue;
       }
       const [only] = one.when;
@@ -262,6 +262,8 @@ class Compiler {
       }
       alternatives = combined(alternatives, one.when);
     }
+    for (const one of spelled)
+      if ('unless' in one && one.counts === true) unless.push(...combined(alternatives, one.unless));
     const rules = alternatives.flatMap((options) => this.outcomeRules(options, step.so, protocol, step.why));
     return { unless, rules };
   }
@@ -391,7 +393,7 @@ function protocolOf(etherType: number): Protocol | undefined {
 }
 
 function unseenText(when: readonly Match[]): string {
-  const fields = when.flatMap((match) => ('vif' in match ? [] : [ebtField(match.field)]));
+  const fields = when.flatMap((match) => ('field' in match ? [ebtField(match.field)] : []));
   return fields
     .map((field) => ('unseen' in field ? field.unseen : (field.sees ?? '')))
     .filter((text) => text !== '')

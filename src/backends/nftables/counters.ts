@@ -12,10 +12,10 @@ interface Counter {
   readonly packets?: number;
   readonly bytes?: number;
 }
-/** A value alone, or beside others in a key, or with a counter around it. */
+/** A value alone, or beside others in a key, or with a counter or a limit around it. */
 interface ElementJson {
   readonly concat?: readonly unknown[];
-  readonly elem?: { readonly val?: { readonly concat?: readonly unknown[] }; readonly counter?: Counter };
+  readonly elem?: { readonly val?: number | { readonly concat?: readonly unknown[] }; readonly counter?: Counter };
 }
 interface ListingJson {
   readonly nftables?: readonly {
@@ -51,7 +51,7 @@ export function countElements(sets: ListedSets): ReadonlyMap<string, number> {
   for (const [set, elements] of sets) {
     if (set.startsWith('drops')) continue;
     for (const element of elements) {
-      const first = isElement(element) ? element.concat?.[0] : element;
+      const first = isElement(element) ? (element.concat?.[0] ?? element.elem?.val) : element;
       const key = `${set} ${String(first)}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
@@ -65,7 +65,7 @@ function isElement(element: unknown): element is ElementJson {
 
 function parseCounts(elements: readonly unknown[], indexOf: (port: string) => number | undefined): DropCount[] {
   return elements.filter(isElement).flatMap(({ elem }): DropCount[] => {
-    const [port, code] = elem?.val?.concat ?? [];
+    const [port, code] = typeof elem?.val === 'object' ? (elem.val.concat ?? []) : [];
     const ifindex = indexOf(String(port));
     const what = reasonOfCode(Number(code));
     if (ifindex === undefined || what === undefined) return [];

@@ -1,3 +1,4 @@
+import { LIMIT_KINDS, type LimitKind } from '../../filter/frame-limits.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction } from '../../filter/reasons.ts';
 import type { Field, OwnAddress, OwnFlag, OwnMac, OwnValue } from '../../filter/stage.ts';
@@ -143,8 +144,34 @@ const SETS = {
 /** Where a port of ours is found by its interface index. */
 export const PORTS_SET = SETS.ports.name;
 
+/**
+ * The limit of each port is part of its element, and looking there counts (kernel 5.7, nft_set_elem_update_expr): any
+ * guest may have another one, and no frame of one guest makes an element for it. What the set itself says only holds
+ * for elements that say nothing, which none of ours is. A re-apply adds an element that is there, and so gives nobody
+ * a new burst.
+ */
+const LIMIT_SETS: readonly OwnSet[] = LIMIT_KINDS.map((kind) => ({
+  name: limitSet(kind),
+  type: 'type devgroup; limit rate over 1/second burst 5 packets',
+  elements: (port, { limits }) => {
+    const limit = limits?.[kind];
+    return limit === undefined ? [] : [`${port} limit rate over ${limit.rate}/second burst ${limit.burst} packets`];
+  },
+  size: ({ limits }) => (limits?.[kind] === undefined ? 0 : 1),
+}));
+
+/** Where the limits of one kind are. */
+function limitSet(kind: LimitKind): string {
+  return `limit-${kind}`;
+}
+
+/** "It sends more of these than it may." */
+export function overLimit(direction: Direction, kind: LimitKind): string {
+  return `${PORT[direction]} @${limitSet(kind)}`;
+}
+
 /** All sets but those of flags, in the order in which they are declared. */
-export const OWN_SETS: readonly OwnSet[] = Object.values(SETS);
+export const OWN_SETS: readonly OwnSet[] = [...Object.values(SETS), ...LIMIT_SETS];
 
 /** Where blocks of each kind are looked up. */
 const BLOCK_SET: Readonly<Record<OwnAddress, string>> = {

@@ -10,7 +10,7 @@ import {
 } from '../../filter/stage.ts';
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
-import { NAME, notOwnMac, ownAlternatives, PORT } from './own.ts';
+import { NAME, notOwnMac, overLimit, ownAlternatives, PORT } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -98,6 +98,7 @@ export function renderOutcome(direction: Direction, outcome: Outcome<StageName>)
 /** One condition in nft's words; it holds if one of the alternatives does. */
 export function renderMatch(direction: Direction, match: Match): string[] {
   if ('vif' in match) return [`${PORT[direction]} @${match.vif}`];
+  if ('over' in match) return [overLimit(direction, match.over)];
   if ('own' in match) return ownAlternatives(direction, match.field, match.own);
   if ('notOwn' in match) return [notOwnMac(direction, match.field, match.notOwn)];
   if ('block' in match) return [nftBlock(match.field, match.block)];

@@ -80,8 +80,8 @@ export function ingressText(device: string, name: string): string {
 }
 
 /** Nothing can be stale then; the ordinary case of a re-apply. */
-function isSame(old: LoadedTerms, { values, flags }: OwnTerms): boolean {
-  return JSON.stringify([old.values, old.flags]) === JSON.stringify([values, flags]);
+function isSame(old: LoadedTerms, { values, flags, limits }: OwnTerms): boolean {
+  return JSON.stringify([old.values, old.flags, old.limits]) === JSON.stringify([values, flags, limits]);
 }
 
 /** Fails the whole transaction if the table is not the one our state belongs to. */
