@@ -98,8 +98,7 @@ test('a vif that left has left nothing, whatever kind it was', { skip }, async (
       const port = planned({ ip }, index('vif1.0'), { noIp, ingress: true });
       await load(ns, portText(port, SENTINEL));
       await load(ns, `add element bridge xen-vif drops { ${guestGroup(index('vif1.0'))} . 0x00000016 }`);
-      const { values, flags } = port.plan.terms;
-      const loaded = [{ ifindex: index('vif1.0'), values, flags }];
+      const loaded = [{ ifindex: index('vif1.0'), ...port.plan.terms }];
       await load(ns, leaveText({ device: 'vif1.0', loaded, hadIngress: true }, SENTINEL));
       assert.equal(await listed(ns), before);
     }
@@ -123,7 +122,7 @@ test('a vif that becomes another one keeps nothing of what it was', { skip }, as
       const now = planned(after, ifindex, { noIp: afterNoIp });
       await load(ns, BASE, portText(now, undefined));
       const wanted = await listed(ns);
-      const loaded = [{ ifindex, values: old.plan.terms.values, flags: old.plan.terms.flags }];
+      const loaded = [{ ifindex, ...old.plan.terms }];
       await load(ns, BASE, portText(old, undefined));
       await load(ns, portText({ ...now, loaded, hadIngress: true }, SENTINEL));
       assert.equal(await listed(ns), wanted, `${JSON.stringify(before)} -> ${JSON.stringify(after)}`);
@@ -138,7 +137,7 @@ test('a vif of which two states may be loaded leaves, though their blocks overla
   const before = await listed(ns);
   const states = ['192.0.2.0/24 2001:db8::/64', '192.0.2.0/25 2001:db8::/80', '192.0.2.128/25'];
   const ports = states.map((ip) => planned({ ip }, ifindex));
-  const loaded = ports.map(({ plan }) => ({ ifindex, values: plan.terms.values, flags: plan.terms.flags }));
+  const loaded = ports.map(({ plan }) => ({ ifindex, ...plan.terms }));
   const [first] = ports;
   assert.ok(first);
   await load(ns, portText(first, SENTINEL));
