@@ -179,8 +179,7 @@ test('nft takes whatever addresses the parser accepts', { skip }, async (t) => {
   for (const list of lists) {
     const port = planned({ ip: list.join(' ') }, ifindex);
     await load(ns, portText({ ...port, loaded }, SENTINEL));
-    const { values, flags } = port.plan.terms;
-    loaded = [{ ifindex, values, flags }];
+    loaded = [{ ifindex, ...port.plan.terms }];
   }
 });
 
