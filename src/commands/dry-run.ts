@@ -64,7 +64,7 @@ async function renewalText(host: Managed, { prepared, present, before }: Wanted)
   const note = forgotten ? `# note: ${UNKNOWN}\n` : '';
   const text = await applyText(host, prepared, {
     rules: host.rules.loadText(plannedPort(host, prepared, before), 'base'),
-    joining: joiningLines({ prepared, present }, { takesDown: false }),
+    joining: joiningLines(host, { prepared, present, before }, { takesDown: false }),
     entries: entryLines(host, prepared, before, present.ifindex),
     comesUp: prepared.setup.rename || !present.up,
   });

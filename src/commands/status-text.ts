@@ -26,11 +26,13 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
   if (ports.length === 0) return 'no vif ports on this host\n';
   return printableIn(ports)
     .map((port) => {
-      const colour = port.state === 'managed' ? chalk.green : chalk.red;
+      const colour = port.state === 'managed' && !port.observed ? chalk.green : chalk.red;
+      const state = port.observed ? `${port.state}, only observed` : port.state;
+      const dropped = port.observed ? 'would have been dropped' : 'dropped';
       const guest = port.guest === undefined ? '' : `  guest ${port.guest.name ?? '?'} (${port.guest.domid})`;
       const device = port.device === port.name ? '' : ` (${port.device})`;
       return [
-        `${chalk.bold(port.name)}${device}  ${colour(port.state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
+        `${chalk.bold(port.name)}${device}  ${colour(state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
         ...(port.extraMacs === '' ? [] : [`  and the MACs ${port.extraMacs}`]),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
@@ -39,7 +41,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
           .sort((a, b) => b.packets - a.packets)
           .map(
             (drop) =>
-              `  dropped ${drop.direction.padEnd(10)} ${drop.reason.padEnd(14)} ${String(drop.packets).padStart(10)} frames`,
+              `  ${dropped} ${drop.direction.padEnd(10)} ${drop.reason.padEnd(14)} ${String(drop.packets).padStart(10)} frames`,
           ),
         '',
       ].join('\n');

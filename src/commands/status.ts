@@ -36,6 +36,8 @@ export interface PortStatus {
   readonly extraMacs: string;
   readonly addresses: readonly string[];
   readonly mode: VifRecord['mode'] | undefined;
+  /** Nothing is filtered: `drops` are frames that would have been dropped (`mode = observe`). */
+  readonly observed: boolean;
   /** What is not restricted, in words; empty if all is. */
   readonly warnings: readonly string[];
   /** What its admin should know: who else has an address of it, which family is closed. */
@@ -89,6 +91,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       extraMacs: known === undefined ? '' : macListText(known.plan.macs.slice(1)),
       addresses: addressesOf(known),
       mode: record?.mode,
+      observed: record?.observed === true,
       warnings: [
         ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
@@ -184,11 +187,14 @@ function warningsOf(host: Managed, state: PortStatus['state'], { device, record,
   if (known.policy.mode === 'disabled') return ['cut off: mode = disabled'];
   const unseen = host.rules.limits(known.plan).filter((limit) => limit.accepted);
   return [
+    ...(record?.observed === true ? [OBSERVED] : []),
     ...(record?.mode === 'mac-only' ? ['any IP address: no ip= and no_ip = mac-only'] : []),
     ...(record?.mode === 'addresses' && hasBlocks(known.plan.terms) ? ['every address of its blocks'] : []),
     ...unseen.map((limit) => limit.text),
   ];
 }
+
+const OBSERVED = 'not filtered: mode = observe; what is counted would have been dropped with mode = locked';
 
 async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise<Map<string, readonly Note[]>> {
   const notesOf = noteTaker(host);

@@ -98,6 +98,15 @@ export const DENIED_TERMS: OwnTerms = { values: NOTHING, flags: ['managed', 'den
 /** Not filtered. */
 export const OPEN_TERMS: OwnTerms = { values: NOTHING, flags: ['managed', 'open'] };
 
+/** The same terms, and what they forbid is counted, not kept from it. Who is not filtered is not observed either. */
+export function observedTerms(terms: OwnTerms): OwnTerms {
+  return terms.flags.includes('open') ? terms : { ...terms, flags: [...terms.flags, 'observe'] };
+}
+
+export function isObserved({ flags }: Pick<OwnTerms, 'flags'>): boolean {
+  return flags.includes('observe');
+}
+
 /** True if it has more addresses than can be written one by one. */
 export function hasBlocks({ values }: OwnTerms): boolean {
   return [...values.ip, ...values.ip6].some((address) => address.includes('/'));

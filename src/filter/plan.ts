@@ -5,7 +5,15 @@ import type { MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
 import { type MacPolicy, ownMacs } from './own-macs.ts';
-import { DENIED_TERMS, macOnlyTerms, OPEN_TERMS, type OwnTerms, restrictedTerms } from './own-terms.ts';
+import {
+  DENIED_TERMS,
+  isObserved,
+  macOnlyTerms,
+  OPEN_TERMS,
+  type OwnTerms,
+  observedTerms,
+  restrictedTerms,
+} from './own-terms.ts';
 
 /** What a vif without `ip=` may do: `no_ip` of the policy. */
 export const NO_IP_CHOICES = ['mac-only', 'deny', 'unrestricted'] as const;
@@ -14,8 +22,8 @@ export type NoIp = (typeof NO_IP_CHOICES)[number];
 /** How far a vif is restricted; shown by `status`. */
 export type FilterMode = 'addresses' | NoIp;
 
-/** `mode` of the policy: whether the addresses of a vif decide at all. */
-export type FilterSwitch = 'locked' | 'unlocked' | 'disabled';
+/** `mode` of the policy: whether the addresses of a vif decide at all, and whether what they say is done. */
+export type FilterSwitch = 'locked' | 'observe' | 'unlocked' | 'disabled';
 
 /** What the filter needs of a vif's policy. */
 export interface FilterPolicy extends MacPolicy, Readonly<Partial<Record<LimitKey, FrameLimit | 'off'>>> {
@@ -48,7 +56,8 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   const terms = termsFor(vif, mode, macs, broadcasts, policy.shared ?? []);
   // Who may send nothing, or anything, is not asked how often.
   const limited = mode === 'addresses' || mode === 'mac-only';
-  return { device: vif.device, mode, macs, terms: limited ? { ...terms, limits: limitsOf(policy) } : terms };
+  const all = limited ? { ...terms, limits: limitsOf(policy) } : terms;
+  return { device: vif.device, mode, macs, terms: policy.mode === 'observe' ? observedTerms(all) : all };
 }
 
 /** A policy that says nothing of a kind does not limit it. */
@@ -65,6 +74,7 @@ function limitsOf(policy: FilterPolicy): FrameLimits {
 export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { mode, no_ip }: FilterPolicy): FilterMode {
   switch (mode) {
     case 'locked':
+    case 'observe':
       return ipv4.length + ipv6.length > 0 ? 'addresses' : no_ip;
     case 'unlocked':
       return 'unrestricted';
@@ -73,6 +83,11 @@ export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { mode, n
     default:
       return mode satisfies never;
   }
+}
+
+/** Whether nothing at all is kept from it: such a vif is left as it would be without this program. */
+export function isUnbound({ mode, terms }: Pick<FilterPlan, 'mode' | 'terms'>): boolean {
+  return mode === 'unrestricted' || isObserved(terms);
 }
 
 function termsFor(

@@ -101,9 +101,10 @@ export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6';
 /**
  * What a vif is.
  * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
+ * - `observe`: what is dropped is counted, and then let go on. No stage asks for it: drops do;
  * - `ipv4`, `ipv6`: it has this family at all; - `any`: it has no addresses assigned and may use every one.
  */
-export type OwnFlag = 'managed' | 'open' | 'denied' | 'ipv4' | 'ipv6' | 'any';
+export type OwnFlag = 'managed' | 'open' | 'denied' | 'observe' | 'ipv4' | 'ipv6' | 'any';
 
 /** What of a vif a value can be compared with. */
 type OwnOf<V extends Value> = V extends Mac

@@ -27,6 +27,8 @@ export const IPV4_GROUP_MAC = ['ff:ff:ff:80:00:00', '01:00:5e:00:00:00'] as cons
 /** IPv6 multicast on Ethernet: 33:33 and 32 bits of the group (RFC 2464 §7). */
 export const IPV6_GROUP_MAC = ['ff:ff:00:00:00:00', '33:33:00:00:00:00'] as const satisfies Masked<Mac>;
 /** The groups a bridge must not forward, 01:80:c2:00:00:00 to :0f (IEEE 802.1D table 7-10). */
+/** To the bridges themselves (IEEE 802.1D): with STP on no hook of the bridge family sees these frames. */
+export const STP_MAC = '01:80:c2:00:00:00' satisfies Mac;
 export const LINK_LOCAL_MAC = ['ff:ff:ff:ff:ff:f0', '01:80:c2:00:00:00'] as const satisfies Masked<Mac>;
 
 // ---- ARP and RARP ----------------------------------------------------------------------------------------------

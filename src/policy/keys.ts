@@ -65,6 +65,7 @@ const TABLE = {
     sections: SECTION_KINDS,
     kind: choice<FilterSwitch>({
       locked: 'what its addresses allow',
+      observe: 'everything: nothing is filtered, and what `locked` would drop is counted by its reason',
       unlocked: 'everything, unfiltered',
       disabled: 'nothing: it is cut off',
     }),

@@ -115,6 +115,22 @@ export function unpinLines(name: string): {
   };
 }
 
+/**
+ * Of a port in service that was filtered and is not any more, or the other way round. What it learned while nobody
+ * looked must not keep the frames of others.
+ */
+export function changeLines(name: string, to: 'bound' | 'unbound'): BatchLine[] {
+  if (to === 'bound') {
+    return [
+      { text: `link set dev ${name} type bridge_slave fdb_flush`, optional: 'the bridge may know others behind it' },
+    ];
+  }
+  return [
+    { text: bridgeSlave(name, 'root_block', false), optional: 'it cannot become root of the spanning tree' },
+    { text: `link set dev ${name} type bridge_slave nobackup_port`, optional: 'it may have no backup port' },
+  ];
+}
+
 export function upLines(name: string): BatchLine[] {
   return [{ text: `link set dev ${name} up` }];
 }

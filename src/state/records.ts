@@ -27,6 +27,8 @@ export interface VifRecord {
   /** XENBUS_PATH; undefined for a vif configured by hand. */
   readonly xenbus: string | undefined;
   readonly mode: FilterMode;
+  /** What that forbids is only counted (`mode = observe`). */
+  readonly observed?: boolean;
   readonly subnetBroadcasts: readonly string[];
   /** MAC shared with another port: learning instead of a pinned FDB entry. */
   readonly shared: boolean;
@@ -45,6 +47,11 @@ export interface VifRecord {
 export function macsOf({ values, loaded }: Pick<VifRecord, 'values' | 'loaded'>): string[] {
   const own = values.mac === undefined ? [] : [values.mac];
   return [...new Set([...own, ...loaded.flatMap((terms) => terms.values.mac ?? [])])];
+}
+
+/** Whether nothing was kept from the vif: its port was left as it would be without this program. */
+export function isUnbound({ mode, observed }: Pick<VifRecord, 'mode' | 'observed'>): boolean {
+  return mode === 'unrestricted' || observed === true;
 }
 
 /** Ties the kernel's table to this directory: see backends/nftables/base-text.ts, sentinel. */

@@ -3,16 +3,16 @@ import type { BatchLine } from '../effects/batch.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type Failures, runTogether } from '../effects/together.ts';
 import { asFailure } from '../errors.ts';
-import { joinLines, prepareLines, restoreLines, upLines } from '../port/port-setup.ts';
+import { changeLines, joinLines, prepareLines, restoreLines, upLines } from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { doubleFinder } from './doubles.ts';
 import { knowAll } from './forgotten.ts';
-import { limitGroups } from './group-limit.ts';
+import { type LimitedPort, limitGroups } from './group-limit.ts';
 import { type Note, noteTaker } from './notes.ts';
 import type { Prepared } from './prepare.ts';
 import { inService, noteApplied, plannedPort, writeRecord } from './record.ts';
-import { enterMac, shareWithTwins } from './shared-mac.ts';
+import { changeOf, enterMac, shareWithTwins } from './shared-mac.ts';
 
 /** A vif that is to be made what is planned for it. */
 export interface Wanted {
@@ -69,8 +69,8 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
   const rules = host.rules.load(working().map(({ prepared, before }) => plannedPort(host, prepared, before)));
   manner.whileLoading?.();
   note(await rules);
-  await batch('ip', (vif) => joiningLines(vif, manner));
-  const joined = working().map(({ prepared: { setup }, present: { ifindex } }) => ({ setup, ifindex }));
+  await batch('ip', (vif) => joiningLines(host, vif, manner));
+  const joined = working().map((vif) => ({ setup: limitsOf(host, vif), ifindex: vif.present.ifindex }));
   await limitGroups(host, joined, manner.takesDown);
   const left = new Map<Wanted, readonly BatchLine[]>();
   for (const vif of working()) left.set(vif, await enterMac(host, vif.prepared, vif.before, vif.present.ifindex));
@@ -93,13 +93,26 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
 
 /** What makes a port of a device that has its name. */
 export function joiningLines(
-  { prepared: { setup }, present }: Pick<Wanted, 'prepared' | 'present'>,
+  host: Pick<Managed, 'bootId'>,
+  { prepared, present, before }: Pick<Wanted, 'prepared' | 'present' | 'before'>,
   { takesDown, addressed }: Pick<Manner, 'takesDown' | 'addressed'>,
 ): BatchLine[] {
+  const { setup } = prepared;
+  const change = changeOf(host, prepared, before, present.ifindex);
   const preparing = takesDown
     ? prepareLines(setup)
     : restoreLines(setup, { ...present, addressed: addressed?.has(present.name) !== false });
-  return [...(setup.rename ? [] : preparing), ...joinLines(setup)];
+  return [
+    ...(setup.rename ? [] : preparing),
+    ...joinLines(setup),
+    ...(change === undefined ? [] : changeLines(setup.name, change)),
+  ];
+}
+
+/** A limit that an earlier run has set is lifted from a port that is not filtered any more. */
+function limitsOf(host: Pick<Managed, 'bootId'>, { prepared, before, present }: Wanted): LimitedPort['setup'] {
+  const { setup } = prepared;
+  return changeOf(host, prepared, before, present.ifindex) === 'unbound' ? { ...setup, maxGroups: 0 } : setup;
 }
 
 /** Twins that came meanwhile, the state as it is now, and what the log is to say. */

@@ -1,6 +1,6 @@
 import type { Device } from '../effects/sysfs.ts';
 import { guestGroup } from '../port/guest-group.ts';
-import type { VifRecord } from '../state/records.ts';
+import { isUnbound, type VifRecord } from '../state/records.ts';
 
 /**
  * What somebody else has done to a port of ours since it was configured, for people; undefined if nothing. From what
@@ -13,7 +13,7 @@ export function portDamage(record: VifRecord, device: Device): string | undefine
   }
   if (device.master !== record.bridge) return `it is on ${device.master ?? 'no bridge'}, and was on ${record.bridge}`;
   // `ingress`: also of a port that learns because its bridge filters VLANs.
-  const learns = record.shared || record.ingress || record.mode === 'unrestricted';
+  const learns = record.shared || record.ingress || isUnbound(record);
   // A port that leaves its bridge and joins it again has the kernel's defaults: no lock, no entry of its own either.
   if (device.learning === true && !learns) return 'its bridge port has lost its settings: somebody has joined it anew';
   return undefined;

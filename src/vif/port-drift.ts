@@ -6,7 +6,7 @@ import { flagDifferences } from '../port/differences.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import { BRIDGE_LINKS, readBridgeLinks, type SeenBridgeLink } from '../port/seen-port.ts';
 import { type Binding, type WishedPort, wishPort } from '../port/wished-port.ts';
-import type { VifRecord } from '../state/records.ts';
+import { isUnbound, type VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { Note } from './notes.ts';
 
@@ -60,7 +60,7 @@ function wishedOf(host: DriftHost, record: VifRecord, mac: MacAddress, device: D
     macs: [mac],
     mtu: 0,
     rename: false,
-    binding: record.mode === 'unrestricted' ? 'unpinned' : record.shared ? 'shared' : alone,
+    binding: isUnbound(record) ? 'unpinned' : record.shared ? 'shared' : alone,
     backup: host.uplinkOf(record.bridge),
   });
 }

@@ -4,7 +4,8 @@ import { readGuestName } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { Failure } from '../errors.ts';
-import { buildPlan, type FilterPlan } from '../filter/plan.ts';
+import { isObserved } from '../filter/own-terms.ts';
+import { buildPlan, type FilterPlan, isUnbound } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import { withAddresses } from '../policy/address-change.ts';
@@ -136,9 +137,12 @@ export function plan(
     });
   }
   const alone = facts.bridge?.vlanFiltering === true ? 'anchored' : 'pinned';
-  const binding =
-    filter.mode === 'unrestricted' ? 'unpinned' : vif.hvm || facts.hasTwin(filter.macs) ? 'shared' : alone;
-  const ingress = learnsUnseen(binding) || (binding === 'pinned' && facts.bridge?.stp === true);
+  const binding = isUnbound(filter) ? 'unpinned' : vif.hvm || facts.hasTwin(filter.macs) ? 'shared' : alone;
+  const stp = facts.bridge?.stp === true;
+  // Of who is observed frames of STP are counted there, where that can be.
+  const ingress = isObserved(filter.terms)
+    ? stp && facts.rules.dropsAtDevice(facts.bridge)
+    : learnsUnseen(binding) || (binding === 'pinned' && stp);
   return {
     ...who,
     vif,

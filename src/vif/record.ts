@@ -2,7 +2,7 @@ import type { PlannedPort } from '../backends/backend.ts';
 import { loadedBefore } from '../backends/base.ts';
 import type { Managed } from '../backends/choice.ts';
 import type { Device } from '../effects/sysfs.ts';
-import type { LoadedTerms } from '../filter/own-terms.ts';
+import { isObserved, type LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
 import type { VifRecord } from '../state/records.ts';
@@ -37,6 +37,7 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
     values: definedValues({ ...prepared.values, mac: vif.mac }),
     xenbus: event.xenbus?.path ?? event.savedPath,
     mode: prepared.plan.mode,
+    ...(isObserved(prepared.plan.terms) ? { observed: true } : {}),
     subnetBroadcasts: prepared.subnetBroadcasts,
     // Until its forwarding entry is gone it counts as pinned.
     shared: prepared.setup.binding === 'shared' && !wasPinned(host, before, device.ifindex),
@@ -95,5 +96,6 @@ function describe(prepared: Prepared): string {
     unrestricted: 'everything, unfiltered',
   };
   const why = plan.mode === 'addresses' || addresses !== '' ? '' : ' (no ip= is set)';
-  return `${macListText(plan.macs)} may use ${what[plan.mode]}${why}, ${setup.binding}`;
+  const observed = isObserved(plan.terms) ? 'nothing is filtered, only counted: as if ' : '';
+  return `${observed}${macListText(plan.macs)} may use ${what[plan.mode]}${why}, ${setup.binding}`;
 }

@@ -6,7 +6,7 @@ import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
 import { isPinned } from '../port/wished-port.ts';
 import { deviceFinder } from '../state/present-devices.ts';
-import { macsOf, type VifRecord } from '../state/records.ts';
+import { isUnbound, macsOf, type VifRecord } from '../state/records.ts';
 import { type Prepared, twins } from './prepare.ts';
 
 /**
@@ -27,7 +27,7 @@ export async function shareWithTwins(host: Managed, prepared: Prepared): Promise
       'info',
       `${prepared.vif.name} and ${twin.name} share the MAC ${both.join(' ')}: the bridge learns which one is in use`,
     );
-    if (!twin.shared && twin.mode !== 'unrestricted') await unpinTwin(host, twin);
+    if (!twin.shared && !isUnbound(twin)) await unpinTwin(host, twin);
   }
 }
 
@@ -63,13 +63,25 @@ function amend(host: Host, device: string, change: Partial<VifRecord>): void {
   if (record !== undefined) host.state.writeVif({ ...record, ...change });
 }
 
+/** What has become of a port in service since its last run: it was filtered then and is not now, or the other way. */
+export function changeOf(
+  host: Pick<Host, 'bootId'>,
+  { setup }: Pick<Prepared, 'setup'>,
+  before: VifRecord | undefined,
+  ifindex: number,
+): 'bound' | 'unbound' | undefined {
+  if (before === undefined || before.bootId !== host.bootId() || before.ifindex !== ifindex) return undefined;
+  const unbound = setup.binding === 'unpinned';
+  return isUnbound(before) === unbound ? undefined : unbound ? 'unbound' : 'bound';
+}
+
 /** True for a port that has a forwarding entry of its own from an earlier run. */
-export function wasPinned(host: Host, before: VifRecord | undefined, ifindex: number): boolean {
+export function wasPinned(host: Pick<Host, 'bootId'>, before: VifRecord | undefined, ifindex: number): boolean {
   return (
     before !== undefined &&
     before.bootId === host.bootId() &&
     before.ifindex === ifindex &&
-    before.mode !== 'unrestricted' &&
+    !isUnbound(before) &&
     !before.shared
   );
 }
@@ -95,7 +107,7 @@ export async function enterMac(
 
 /** The same for `bridge` alone. */
 export function entryLines(
-  host: Host,
+  host: Pick<Host, 'bootId'>,
   prepared: Prepared,
   before: VifRecord | undefined,
   ifindex: number,
@@ -106,12 +118,12 @@ export function entryLines(
 
 /** The MACs whose entries an earlier run made, and that are to have none. */
 function formerEntries(
-  host: Host,
+  host: Pick<Host, 'bootId'>,
   { setup }: Prepared,
   before: VifRecord | undefined,
   ifindex: number,
 ): readonly string[] {
-  if (before === undefined || setup.binding === 'unpinned' || !wasPinned(host, before, ifindex)) return [];
+  if (before === undefined || !wasPinned(host, before, ifindex)) return [];
   const held = { values: before.values, loaded: before.loaded.filter((terms) => terms.ifindex === ifindex) };
   return macsOf(held).filter((mac) => !setup.entries.some((entry) => entry.mac === mac));
 }

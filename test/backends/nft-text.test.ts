@@ -66,10 +66,13 @@ test('every chain of the base ends in a verdict for every frame, but those that 
 });
 
 test('every drop chain drops also where its counter cannot be made', () => {
-  const drops = [...BASE.matchAll(/chain (\S+\/drop-\S+) \{\n(.*)\n(.*)\n/g)];
+  const drops = [...BASE.matchAll(/chain (\S+\/drop-\S+) \{\n(.*)\n(?:(.*) @observe accept\n)?(.*)\n {2}\}/g)];
   assert.ok(drops.length > 60);
-  for (const [, name, count = '', drop = ''] of drops) {
+  for (const [, name = '', count = '', observed = '', drop = ''] of drops) {
     assert.match(count, /^ {4}(add @drops|update @drops-unmanaged) \{ [io]if(group|name) \. 0x[0-9a-f]{8} \}$/, name);
+    // Nobody is observed who was never configured.
+    const whose = name.endsWith('drop-unmanaged') ? '' : `    ${name.startsWith('from-guest') ? 'iif' : 'oif'}group`;
+    assert.equal(observed, whose, name);
     assert.match(drop, /^ {4}drop comment "[a-z0-9-]+"$/, name);
   }
 });

@@ -45,6 +45,7 @@ test('status, of names and values that xenstore and state hold', () => {
     extraMacs: EVIL,
     addresses: [EVIL],
     mode: 'addresses',
+    observed: false,
     warnings: [EVIL],
     notes: [
       { loud: true, text: EVIL },

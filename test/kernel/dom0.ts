@@ -47,6 +47,7 @@ export interface Port {
   readonly mac?: string;
   readonly addresses: readonly string[];
   readonly mode?: string;
+  readonly observed: boolean;
   readonly open: readonly string[];
   readonly drops: readonly {
     readonly direction: 'from-guest' | 'to-guest';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { baseText, portText } from '../../src/backends/nftables/text.ts';
-import { buildPlan, type NoIp } from '../../src/filter/plan.ts';
+import { buildPlan, type FilterSwitch, type NoIp } from '../../src/filter/plan.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { IdentityValues } from '../../src/xen/vif-identity.ts';
 import { ALL_LIMITED, vifWith } from '../filter/vif.ts';
@@ -16,11 +16,13 @@ import { GUEST_A, GUEST_V, openGuests, testFrames } from './verdict.ts';
 /**
  * Two of each kind, so that every set has at least two elements: nft 1.0.6 crashes over some sets with more than one.
  */
-const KINDS: readonly (readonly [IdentityValues, NoIp])[] = [
+const KINDS: readonly (readonly [IdentityValues, NoIp, FilterSwitch?])[] = [
   [{ ip: '192.0.2.1 192.0.2.2 2001:db8::1 2001:db8::2' }, 'deny'],
   [{ ip: '198.51.100.1 2001:db8:1::1' }, 'deny'],
   [{ ip: '198.51.100.0/24 203.0.113.64/28 2001:db8:2::/64 2001:db8:3::/112' }, 'deny'],
   [{ ip: '192.0.2.64/28 192.0.2.9 2001:db8:4::/96 2001:db8::9' }, 'deny'],
+  [{ ip: '192.0.2.21' }, 'deny', 'observe'],
+  [{ ip: '192.0.2.22' }, 'deny', 'observe'],
   ...(['mac-only', 'deny', 'unrestricted'] as const).flatMap((noIp) => [[{}, noIp] as const, [{}, noIp] as const]),
 ];
 const DEVICES = KINDS.map((_, at) => `vif${at + 1}.0`);
@@ -28,13 +30,12 @@ const macOf = (at: number): string => `00:16:3e:00:01:${10 + at}`;
 
 /** Rules of every kind, and what the kernel has counted and exempted meanwhile. */
 function everything(indexOf: (device: string) => number): string {
-  const ports = KINDS.map(([values, noIp], at) => {
+  const ports = KINDS.map(([values, noIp, mode = 'locked'], at) => {
     const device = DEVICES[at] ?? '';
-    const plan = buildPlan(
-      vifWith({ mac: macOf(at), ...values }, device),
-      { ...ALL_LIMITED, mode: 'locked', no_ip: noIp },
-      ['10.0.0.255', '192.0.2.15'],
-    );
+    const plan = buildPlan(vifWith({ mac: macOf(at), ...values }, device), { ...ALL_LIMITED, mode, no_ip: noIp }, [
+      '10.0.0.255',
+      '192.0.2.15',
+    ]);
     const port = { device, name: device, bridge: 'br0', ifindex: indexOf(device), ingress: noIp === 'mac-only' };
     return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
   });

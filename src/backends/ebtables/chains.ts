@@ -1,12 +1,13 @@
-import { macOnlyTerms } from '../../filter/own-terms.ts';
+import { isObserved, macOnlyTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
+import type { Direction } from '../../filter/reasons.ts';
 import { parseDeviceName } from '../../net/interface-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { parseIdentity } from '../../xen/vif-identity.ts';
 import type { RuleLimit } from '../backend.ts';
 import { sharedDigest } from '../shared-digest.ts';
 import { acceptsGaps, limitsOf, limitText } from './gaps.ts';
-import { type Compiled, compileStages } from './stages.ts';
+import { type Compiled, compileStages, type EbtChain } from './stages.ts';
 import { type EbtLoad, renderLoad } from './text.ts';
 
 /** What of the policy is in the rules. */
@@ -18,9 +19,19 @@ export function chainsOf(
   policy: RulePolicy,
 ): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled } {
   const accepts = acceptsGaps(policy.ebtables_gaps);
+  const compile = (direction: Direction): Compiled => {
+    const compiled = compileStages(plan.device, direction, plan.terms, accepts);
+    return isObserved(plan.terms) ? { ...compiled, chains: compiled.chains.map(observed) } : compiled;
+  };
+  return { 'from-guest': compile('from-guest'), 'to-guest': compile('to-guest') };
+}
+
+/** The same rules with the same counters, and no frame ends in them. */
+function observed(chain: EbtChain): EbtChain {
   return {
-    'from-guest': compileStages(plan.device, 'from-guest', plan.terms, accepts),
-    'to-guest': compileStages(plan.device, 'to-guest', plan.terms, accepts),
+    ...chain,
+    policy: chain.policy === 'DROP' ? 'ACCEPT' : chain.policy,
+    rules: chain.rules.map((rule) => (rule.target === 'DROP' ? { ...rule, target: 'ACCEPT' } : rule)),
   };
 }
 

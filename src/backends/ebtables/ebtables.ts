@@ -1,5 +1,6 @@
 import { type Failures, together } from '../../effects/together.ts';
 import { asFailure, failureLine } from '../../errors.ts';
+import { isObserved } from '../../filter/own-terms.ts';
 import type { Host } from '../../host.ts';
 import { once } from '../../once.ts';
 import { liveRecords } from '../../state/present-devices.ts';
@@ -214,6 +215,7 @@ function portOf({ port, plan }: PlannedPort, chains: readonly EbtChain[]): EbtPo
     device: port.device,
     name: port.name,
     open: plan.terms.flags.includes('open'),
+    ...(isObserved(plan.terms) ? { observed: true } : {}),
     chains: chains.map((chain) => chain.name),
     macs: plan.terms.values.mac,
   };

@@ -1,7 +1,7 @@
 import type { Direction } from '../../filter/reasons.ts';
 import type { DropCount } from '../backend.ts';
 import type { EbtChain } from './stages.ts';
-import { closedPorts, EBT_HOOKS, type EbtHook, type EbtPort, PORT_CHAINS } from './text.ts';
+import { closedPorts, EBT_HOOKS, type EbtHook, type EbtPort, linkLocalRule, PORT_CHAINS } from './text.ts';
 
 /** One chain as `ebtables -L --Lc` prints it: its rules in order. */
 export type EbtListing = ReadonlyMap<string, readonly ListedRule[]>;
@@ -81,7 +81,7 @@ export function linkLocalDrops(listing: EbtListing, port: EbtPort): Omit<DropCou
     ] as const
   ).flatMap(([direction, chain, by]) => {
     const sums = new Map<string, { packets: number; bytes: number }>();
-    const rule = listing.get(chain)?.find((one) => one.text === `${by} ${port.name} -j DROP`);
+    const rule = listing.get(chain)?.find((one) => one.text === linkLocalRule(by, port));
     add(sums, 'link-local', rule);
     return [...sums].map(([reason, sum]) => ({ direction, reason, ...sum }));
   });

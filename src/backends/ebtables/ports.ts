@@ -26,6 +26,7 @@ const PORT: Reader<EbtPort> = object((get) => ({
   device: get('device', string),
   name: get('name', string),
   open: get('open', boolean),
+  observed: get('observed', optional(boolean)),
   chains: get('chains', array(string)),
   macs: get('macs', optional(array(string))),
 }));

@@ -43,7 +43,7 @@ export interface EbtRule {
 export interface EbtChain {
   readonly name: string;
   /** What becomes of a frame that no rule takes. */
-  readonly policy: 'DROP' | 'RETURN';
+  readonly policy: 'DROP' | 'RETURN' | 'ACCEPT';
   readonly about: string;
   readonly rules: readonly EbtRule[];
 }

@@ -12,6 +12,8 @@ export interface EbtPort {
   readonly name: string;
   /** Not filtered at all (`no_ip = unrestricted`): link-local frames too. */
   readonly open: boolean;
+  /** Counted, and not filtered: link-local frames too. */
+  readonly observed?: boolean | undefined;
   readonly chains: readonly string[];
   /** Its own MACs; a record of an earlier version has none. */
   readonly macs?: readonly string[] | undefined;
@@ -144,7 +146,13 @@ function hookRules(chain: string, ports: string, by: '-i' | '-o', load: EbtLoad)
  * an uplink is not looked at. Most MACs begin alike, so others' frames see one rule.
  */
 function movedRules(chain: string, load: EbtLoad): string[] {
-  const macs = [...new Set(closedPorts(load.ports).flatMap((port) => port.macs ?? []))];
+  const macs = [
+    ...new Set(
+      closedPorts(load.ports)
+        .filter((port) => port.observed !== true)
+        .flatMap((port) => port.macs ?? []),
+    ),
+  ];
   const makers = [...new Set(macs.map((mac) => mac.slice(0, MAKER.length)))];
   if (macs.length === 0) return [];
   return [
@@ -183,9 +191,14 @@ function linkLocalRules(chain: string, by: '-i' | '-o', load: EbtLoad): string[]
   return [
     `-A ${chain} -d ! ${LINK_LOCAL} -j RETURN`,
     ...open.map((name) => `-A ${chain} ${by} ${name} -j RETURN`),
-    ...closedPorts(load.ports).map(({ name }) => `-A ${chain} ${by} ${name} -j DROP`),
+    ...closedPorts(load.ports).map((port) => `-A ${chain} ${linkLocalRule(by, port)}`),
     ...(load.policy.unmanaged === 'open' ? [] : [`-A ${chain} ${by} ${GUEST_PORTS.ebtables} -j DROP`]),
   ];
+}
+
+/** What becomes of frames to link-local groups at one port; they are counted in any case. */
+export function linkLocalRule(by: '-i' | '-o', { name, observed }: Pick<EbtPort, 'name' | 'observed'>): string {
+  return `${by} ${name} -j ${observed === true ? 'RETURN' : 'DROP'}`;
 }
 
 /** The vifs that have a counter of their own in the link-local chains, in the order of their rules. */
@@ -203,7 +216,7 @@ function declarer(variant: EbtTools['variant']): Declare {
 }
 
 function declareAll(chains: readonly EbtChain[], declare: Declare): string[] {
-  return (['DROP', 'RETURN'] as const).flatMap((policy) =>
+  return (['DROP', 'ACCEPT', 'RETURN'] as const).flatMap((policy) =>
     declare(
       chains.filter((chain) => chain.policy === policy).map((chain) => chain.name),
       policy,

@@ -1,5 +1,5 @@
 import { ALL_REASONS, DIRECTIONS } from '../../filter/reasons.ts';
-import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { LINK_LOCAL_MAC, STP_MAC } from '../../filter/wire.ts';
 import { EXEMPT_SET, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { indexHash } from './index-hash.ts';
 import { type Elements, FLAG_SETS, type PortKey } from './own.ts';
@@ -7,12 +7,21 @@ import { counterKey } from './stages.ts';
 
 /** Takes ports out of the sets of flags and counters: whatever they were, whatever was counted. */
 export function renderForget(keys: readonly PortKey[]): string[] {
-  const counters = keys.flatMap((key) =>
+  return removeElements(
+    new Map([...FLAG_SETS.map((flag): [string, readonly PortKey[]] => [flag, keys]), ...counters(keys)]),
+  );
+}
+
+/** Takes what was counted of ports, alone. */
+export function renderForgetCounters(keys: readonly PortKey[]): string[] {
+  return removeElements(counters(keys));
+}
+
+function counters(keys: readonly PortKey[]): Elements {
+  const all = keys.flatMap((key) =>
     DIRECTIONS.flatMap((direction) => ALL_REASONS.map((reason) => `${key} . ${counterKey(direction, reason)}`)),
   );
-  return removeElements(
-    new Map([...FLAG_SETS.map((flag): [string, readonly PortKey[]] => [flag, keys]), ['drops', counters]]),
-  );
+  return new Map([['drops', all]]);
 }
 
 /** Marks ports that nobody has configured as exempt from filtering, by interface index. */
@@ -23,13 +32,19 @@ export function renderExempt(indices: readonly number[]): string[] {
 /**
  * The chain at the device itself that drops frames to link-local groups: needed where the bridge takes them before any
  * bridge hook sees them (STP on), or learns from them (a port with learning on).
+ *
+ * @param observed nothing is dropped: frames of STP are counted, which no other hook sees where STP is on (all others
+ *   come to the hook `input`)
  */
-export function renderIngress(device: string, name: string): string[] {
+export function renderIngress(device: string, name: string, observed = false): string[] {
+  const rule = observed
+    ? `ether daddr ${STP_MAC} counter accept comment "link-local"`
+    : `ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} counter drop comment "link-local"`;
   return [
     `add table ${INGRESS_TABLE}`,
     `add chain ${INGRESS_TABLE} ${device} { type filter hook ingress device "${name}" priority 0; policy accept; }`,
     `flush chain ${INGRESS_TABLE} ${device}`,
-    `add rule ${INGRESS_TABLE} ${device} ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} counter drop comment "link-local"`,
+    `add rule ${INGRESS_TABLE} ${device} ${rule}`,
   ];
 }
 

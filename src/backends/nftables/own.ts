@@ -29,7 +29,15 @@ export const PORT: Readonly<Record<Direction, string>> = { 'from-guest': 'iifgro
 export const NAME: Readonly<Record<Direction, string>> = { 'from-guest': 'iifname', 'to-guest': 'oifname' };
 
 /** Ports by what they are. */
-export const FLAG_SETS = ['managed', 'open', 'denied', 'ipv4', 'ipv6', 'any'] as const satisfies readonly OwnFlag[];
+export const FLAG_SETS = [
+  'managed',
+  'open',
+  'denied',
+  'observe',
+  'ipv4',
+  'ipv6',
+  'any',
+] as const satisfies readonly OwnFlag[];
 
 /** A set, and the key that finds a vif's elements in it. */
 interface OwnSet {

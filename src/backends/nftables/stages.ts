@@ -59,7 +59,8 @@ export function counterKey(direction: Direction, reason: Reason): string {
 
 /**
  * Count, then drop: two rules, so that a counter that cannot be made never lets a frame go on. Ports that nobody has
- * configured have no group of their own; they are counted by name.
+ * configured have no group of their own; they are counted by name. Who is only observed is asked for between the two:
+ * frames that pass never come here.
  */
 export function renderDropChain(direction: Direction, reason: Reason): string[] {
   const code = counterKey(direction, reason);
@@ -67,7 +68,14 @@ export function renderDropChain(direction: Direction, reason: Reason): string[] 
     reason === 'unmanaged'
       ? `update @drops-unmanaged { ${NAME[direction]} . ${code} }`
       : `add @drops { ${PORT[direction]} . ${code} }`;
-  return [`  chain ${dropChain(direction, reason)} {`, `    ${count}`, `    drop comment "${reason}"`, '  }'];
+  const observed = reason === 'unmanaged' ? [] : [`    ${renderMatch(direction, { vif: 'observe' }).join(' ')} accept`];
+  return [
+    `  chain ${dropChain(direction, reason)} {`,
+    `    ${count}`,
+    ...observed,
+    `    drop comment "${reason}"`,
+    '  }',
+  ];
 }
 
 /** A rule for every combination of alternatives. */

@@ -1,4 +1,4 @@
-import type { LoadedTerms, OwnTerms } from '../../filter/own-terms.ts';
+import { isObserved, type LoadedTerms, type OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
 import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
@@ -7,6 +7,7 @@ import {
   removeElements,
   renderExempt,
   renderForget,
+  renderForgetCounters,
   renderIngress,
   renderIngressRemoval,
 } from './elements.ts';
@@ -58,8 +59,12 @@ export function portText({ port, plan, loaded, hadIngress }: PlannedPort, sentin
     ...loaded
       .filter((old) => old.ifindex === port.ifindex && !isSame(old, plan.terms))
       .flatMap((old) => removeElements(without(elementsOf(key, old), now))),
+    // What would have been dropped is not what was.
+    ...(loaded.some((old) => old.ifindex === port.ifindex && isObserved(old) !== isObserved(plan.terms))
+      ? renderForgetCounters([key])
+      : []),
     ...addElements(now),
-    ...(port.ingress ? renderIngress(plan.device, port.name) : []),
+    ...(port.ingress ? renderIngress(plan.device, port.name, isObserved(plan.terms)) : []),
     ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
   ]);
 }
@@ -92,7 +97,8 @@ function guard(sentinel: string | undefined): string[] {
 /** Blocks are numbers in the rules: here they stand as people write them. */
 function describe(port: FilterPort, { mode, terms }: FilterPlan): string {
   const addresses = mode === 'addresses' ? [...terms.values.ip, ...terms.values.ip6] : [mode];
-  return [...(port.name === port.device ? [] : [`${port.device},`]), ...addresses].join(' ');
+  const observed = isObserved(terms) ? ['(observed only)'] : [];
+  return [...(port.name === port.device ? [] : [`${port.device},`]), ...addresses, ...observed].join(' ');
 }
 
 /** Takes out what may be there under interface indices that are not this vif's any more. */
