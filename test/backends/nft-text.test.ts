@@ -4,7 +4,7 @@ import type { PlannedPort } from '../../src/backends/backend.ts';
 import { baseDigest, renderBase } from '../../src/backends/nftables/base-text.ts';
 import { nftBlock, nftValue } from '../../src/backends/nftables/fields.ts';
 import { INDEX_HASH } from '../../src/backends/nftables/index-hash.ts';
-import { FLAG_SETS, OWN_SETS, PORTS_SET } from '../../src/backends/nftables/own.ts';
+import { FLAG_SETS, OWN_NAMES, PORTS_SET } from '../../src/backends/nftables/own.ts';
 import { renderMatch } from '../../src/backends/nftables/stages.ts';
 import { baseText, leaveText, portText } from '../../src/backends/nftables/text.ts';
 import { LIMIT_KINDS } from '../../src/filter/frame-limits.ts';
@@ -43,9 +43,9 @@ function port(values: IdentityValues, noIp: NoIp = 'mac-only', more: Partial<Pla
 test('every chain and set that the base names is in it', () => {
   const chains = names('chain');
   for (const [, target] of BASE.matchAll(/\b(?:goto|jump) ([^\s,}]+)/g)) assert.ok(chains.has(target ?? ''), target);
-  const sets = names('set');
+  const sets = new Set([...names('set'), ...names('map')]);
   for (const [, set] of BASE.matchAll(/@([a-z][a-z0-9-]*)(?=[\s}])/g)) assert.ok(sets.has(set ?? ''), set);
-  for (const set of [...FLAG_SETS, ...OWN_SETS.map(({ name }) => name)]) assert.ok(sets.has(set));
+  for (const { name } of OWN_NAMES) assert.ok(sets.has(name));
 });
 
 test('every chain of the base ends in a verdict for every frame, but those that a hook or nothing calls', () => {
@@ -96,14 +96,14 @@ test('a value that is compared with an own one has a set of its kind', () => {
   };
   const seen = new Set<string>();
   for (const [, key = '', set = ''] of BASE.matchAll(
-    /[io]ifgroup \. ((?:[@\w,]+(?: [a-z0-9]+)* \. )*[@\w,]+(?: (?!!)[a-z0-9]+)*) (?:!= )?@([a-z0-9-]+)/g,
+    /[io]ifgroup \. ((?:[@\w,]+(?: [a-z0-9]+)* \. )*[@\w,]+(?: (?!!|vmap)[a-z0-9]+)*) (?:!= |vmap )?@([a-z0-9-]+)/g,
   )) {
     assert.match(key, kinds[set] ?? /never/, `${key} in ${set}`);
     seen.add(set);
   }
   // What asks for the port alone.
-  const alone = [PORTS_SET, ...LIMIT_KINDS.map((kind) => `limit-${kind}`)];
-  assert.deepEqual([...seen, ...alone].sort(), OWN_SETS.map(({ name }) => name).sort());
+  const alone = [PORTS_SET, ...FLAG_SETS, ...LIMIT_KINDS.map((kind) => `limit-${kind}`)];
+  assert.deepEqual([...seen, ...alone].sort(), OWN_NAMES.map(({ name }) => name).sort());
 });
 
 const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [
@@ -185,8 +185,12 @@ test('nothing but an own address lets a frame pass the short way', () => {
   const quick = [...CHAINS].filter(([name]) => name.includes('/quick'));
   assert.equal(quick.length, 10);
   for (const [name, body] of quick) {
-    for (const rule of lines(body).filter((line) => line.endsWith(' accept'))) {
-      assert.match(rule, /@own-mac [io]ifgroup |\. ether [sd]addr \. ip6? [sd]addr @own-ip6? accept$/, name);
+    for (const rule of lines(body).filter((line) => / (accept|vmap @\S+)$/.test(line))) {
+      assert.match(
+        rule,
+        /@own-mac [io]ifgroup (\. @nh,\d+,\d+ )?vmap @(any|own-ip6?-block)$|\. ether [sd]addr \. ip6? [sd]addr vmap @own-ip6?$/,
+        name,
+      );
     }
     assert.doesNotMatch(body, /drop/, `${name}: what is dropped, and why, is said by the stages`);
   }
@@ -203,7 +207,9 @@ test('every chain of the base is reached from a hook, but the sentinel', () => {
 test('a vif is marked with what it is, and with nothing else', () => {
   const flags = (values: IdentityValues, noIp?: NoIp): string[] =>
     FLAG_SETS.filter((flag) =>
-      portText(port(values, noIp), undefined).includes(`add element bridge xen-vif ${flag} { 1073741831 }`),
+      new RegExp(`add element bridge xen-vif ${flag} \\{ 1073741831( : accept)? \\}`).test(
+        portText(port(values, noIp), undefined),
+      ),
     );
   assert.deepEqual(flags({ ip: '192.0.2.1' }), ['managed', 'ipv4']);
   assert.deepEqual(flags({ ip: '2001:db8::/64' }), ['managed', 'ipv6']);
@@ -222,12 +228,12 @@ test('what an earlier run loaded and the plan no longer has is deleted, what it 
   const text = portText(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   const deleted = lines(text).filter((line) => line.startsWith('delete '));
   assert.deepEqual(deleted, [
-    'delete element bridge xen-vif ipv6 { 1073741831 }',
+    'delete element bridge xen-vif ipv6 { 1073741831 : accept }',
     'delete element bridge xen-vif own-mac { 1073741831 . 00:16:3e:00:00:99 }',
     'delete element bridge xen-vif own-mac-raw { 1073741831 . 0x00163e000099 }',
-    'delete element bridge xen-vif own-ip { 1073741831 . 00:16:3e:00:00:99 . 192.0.2.1, 1073741831 . 00:16:3e:00:00:99 . 192.0.2.9 }',
+    'delete element bridge xen-vif own-ip { 1073741831 . 00:16:3e:00:00:99 . 192.0.2.1 : accept, 1073741831 . 00:16:3e:00:00:99 . 192.0.2.9 : accept }',
     'delete element bridge xen-vif own-ip-raw { 1073741831 . 0xc0000209 }',
-    'delete element bridge xen-vif own-ip-block { 1073741831 . 0xc6336400-0xc633640f }',
+    'delete element bridge xen-vif own-ip-block { 1073741831 . 0xc6336400-0xc633640f : accept }',
   ]);
 });
 
@@ -239,7 +245,7 @@ test('a vif of an earlier interface index is taken out of every set under the gr
   };
   const text = portText(port({ ip: '192.0.2.1' }, 'deny', { loaded: [old] }), undefined);
   for (const set of ['managed', 'ipv4']) {
-    assert.match(text, new RegExp(`^delete element bridge xen-vif ${set} \\{ 1073741829 \\}$`, 'm'));
+    assert.match(text, new RegExp(`^delete element bridge xen-vif ${set} \\{ 1073741829( : accept)? \\}$`, 'm'));
   }
   assert.match(text, /^delete element bridge xen-vif own-mac \{ 1073741829 \. 00:16:3e:00:00:01 \}$/m);
   assert.match(text, /^delete element bridge xen-vif own-broadcast \{ 1073741829 \. 192\.0\.2\.255 \}$/m);

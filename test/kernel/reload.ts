@@ -86,12 +86,15 @@ export function testReload(nft: Nft): void {
       ns,
       everything((device) => 100 + DEVICES.indexOf(device)),
     );
-    const sets = [...(await list(nft, ns)).matchAll(/^\tset (\S+) \{$/gm)].map(([, name = '']) => name);
+    const sets = [...(await list(nft, ns)).matchAll(/^\t(set|map) (\S+) \{$/gm)];
     assert.ok(sets.length >= 20);
-    for (const set of sets) {
-      const listed = await nft.run(ns, ['-j', 'list', 'set', 'bridge', 'xen-vif', set]);
-      const { nftables } = JSON.parse(listed) as { nftables: { set?: { elem?: unknown[] } }[] };
-      assert.ok((nftables.find((one) => one.set !== undefined)?.set?.elem?.length ?? 0) >= 2, set);
+    for (const [, kind = '', set = ''] of sets) {
+      const listed = await nft.run(ns, ['-j', 'list', kind, 'bridge', 'xen-vif', set]);
+      const { nftables } = JSON.parse(listed) as {
+        nftables: { set?: { elem?: unknown[] }; map?: { elem?: unknown[] } }[];
+      };
+      const found = nftables.find((one) => one.set !== undefined || one.map !== undefined);
+      assert.ok(((found?.set ?? found?.map)?.elem?.length ?? 0) >= 2, set);
     }
   });
 

@@ -7,7 +7,7 @@ import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
 import { INDEX_HASH } from './index-hash.ts';
-import { FLAG_SETS, NAME, OWN_SETS, PORT, PORTS_SET } from './own.ts';
+import { declareOwn, NAME, PORT, PORTS_SET } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
 
@@ -43,8 +43,7 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
-    ...FLAG_SETS.map((flag) => `  set ${flag} { type devgroup; }`),
-    ...OWN_SETS.map(({ name, type }) => `  set ${name} { ${type}; }`),
+    ...declareOwn().map((line) => `  ${line}`),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,

@@ -17,9 +17,20 @@ interface ElementJson {
   readonly concat?: readonly unknown[];
   readonly elem?: { readonly val?: number | { readonly concat?: readonly unknown[] }; readonly counter?: Counter };
 }
+type Key = ElementJson | number | string;
+interface ListedSet {
+  readonly name?: string;
+  readonly elem?: readonly Key[];
+}
+/** Each key with its verdict. */
+interface ListedMap {
+  readonly name?: string;
+  readonly elem?: readonly (readonly [Key, unknown])[];
+}
 interface ListingJson {
   readonly nftables?: readonly {
-    readonly set?: { readonly name?: string; readonly elem?: readonly (ElementJson | number | string)[] };
+    readonly set?: ListedSet;
+    readonly map?: ListedMap;
     readonly rule?: { readonly chain?: string; readonly expr?: readonly { readonly counter?: Counter }[] };
   }[];
 }
@@ -28,7 +39,12 @@ interface ListingJson {
 export type ListedSets = ReadonlyMap<string, readonly unknown[]>;
 
 export function parseSets(json: string): ListedSets {
-  return new Map(entries(json).flatMap(({ set }) => (set?.name === undefined ? [] : [[set.name, set.elem ?? []]])));
+  return new Map(
+    entries(json).flatMap(({ set, map }): [string, readonly unknown[]][] => [
+      ...(set?.name === undefined ? [] : [[set.name, set.elem ?? []] as [string, readonly unknown[]]]),
+      ...(map?.name === undefined ? [] : [[map.name, map.elem?.map(([key]) => key) ?? []] as [string, unknown[]]]),
+    ]),
+  );
 }
 
 /** Reads the set `drops`, in which a port is its interface group. */

@@ -38,10 +38,17 @@ export const FLAG_SETS = [
   'ipv6',
   'any',
 ] as const satisfies readonly OwnFlag[];
+/** Those that are the last question about frames which may pass. */
+const VERDICT_FLAGS: readonly OwnFlag[] = ['ipv4', 'ipv6', 'any'];
 
 /** A set, and the key that finds a vif's elements in it. */
 interface OwnSet {
   readonly name: string;
+  /**
+   * It is a map, and has what becomes of a frame that is found in it: `accept`, or the rules of the guest. A map is asked
+   * like a set where that does not matter, and costs what a set costs (measured).
+   */
+  readonly verdict: boolean;
   /** As nft declares it. Intervals are a type of set of their own (net/netfilter/nft_set_pipapo.c). */
   readonly type: string;
   /** What it holds of a vif. */
@@ -55,14 +62,24 @@ function ownSet(
   type: string,
   values: (values: OwnTerms['values']) => readonly string[],
   write: (value: string) => string = (value) => value,
+  verdict = false,
 ): OwnSet {
   return {
     name,
     type,
-    elements: (port, terms) => values(terms.values).map((value) => `${port} . ${write(value)}`),
+    verdict,
+    elements: (port, terms) =>
+      values(terms.values).map((value) => `${port} . ${write(value)}${verdict ? ` : ${VERDICT}` : ''}`),
     size: (terms) => new Set(values(terms.values)).size,
   };
 }
+
+/** The same whose elements say what becomes of a frame. */
+function verdictMap(...[name, type, values, write]: Parameters<typeof ownSet>): OwnSet {
+  return ownSet(name, type, values, write, true);
+}
+
+const VERDICT = 'accept';
 
 const isBlock = (address: string): boolean => address.includes('/');
 const hosts = (addresses: readonly string[] = []): string[] => addresses.filter((address) => !isBlock(address));
@@ -111,21 +128,21 @@ const SETS = {
     ({ mac }) => each(mac),
     (mac) => `0x${mac.replaceAll(':', '')}`,
   ),
-  ip: ownSet('own-ip', `type devgroup . ether_addr . ipv4_addr; size ${ADDRESSES}`, ({ mac, ip }) =>
+  ip: verdictMap('own-ip', `type devgroup . ether_addr . ipv4_addr; size ${ADDRESSES}`, ({ mac, ip }) =>
     withMac(mac, hosts(ip)),
   ),
   ipRaw: ownSet('own-ip-raw', 'typeof iifgroup . @nh,96,32', ({ ip }) => hosts(ip), bits),
-  ipBlock: ownSet(
+  ipBlock: verdictMap(
     'own-ip-block',
     'typeof iifgroup . @nh,96,32; flags interval',
     ({ mac, ip }) => intervals(mac, ip),
     range,
   ),
-  ip6: ownSet('own-ip6', `type devgroup . ether_addr . ipv6_addr; size ${ADDRESSES}`, ({ mac, ip6 }) =>
+  ip6: verdictMap('own-ip6', `type devgroup . ether_addr . ipv6_addr; size ${ADDRESSES}`, ({ mac, ip6 }) =>
     withMac(mac, hosts(ip6)),
   ),
   ip6Raw: ownSet('own-ip6-raw', 'typeof iifgroup . @nh,64,128', ({ ip6 }) => hosts(ip6), bits),
-  ip6Block: ownSet(
+  ip6Block: verdictMap(
     'own-ip6-block',
     'typeof iifgroup . @nh,64,128; flags interval',
     ({ mac, ip6 }) => intervals(mac, ip6),
@@ -144,6 +161,7 @@ const SETS = {
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
+    verdict: false,
     elements: (port) => [indexHash(indexOfGroup(Number(port)) ?? 0)],
     size: () => 1,
   },
@@ -160,6 +178,7 @@ export const PORTS_SET = SETS.ports.name;
  */
 const LIMIT_SETS: readonly OwnSet[] = LIMIT_KINDS.map((kind) => ({
   name: limitSet(kind),
+  verdict: false,
   type: 'type devgroup; limit rate over 1/second burst 5 packets',
   elements: (port, { limits }) => {
     const limit = limits?.[kind];
@@ -179,7 +198,41 @@ export function overLimit(direction: Direction, kind: LimitKind): string {
 }
 
 /** All sets but those of flags, in the order in which they are declared. */
-export const OWN_SETS: readonly OwnSet[] = [...Object.values(SETS), ...LIMIT_SETS];
+const OWN_SETS: readonly OwnSet[] = [...Object.values(SETS), ...LIMIT_SETS];
+
+/** Every set and map of what vifs own. */
+export const OWN_NAMES: readonly { readonly name: string; readonly verdict: boolean }[] = [
+  ...FLAG_SETS.map((name) => ({ name, verdict: VERDICT_FLAGS.includes(name) })),
+  ...OWN_SETS,
+];
+
+/** All of them as nft declares them. */
+export function declareOwn(): string[] {
+  return [
+    ...FLAG_SETS.map((name) => declare({ name, type: 'type devgroup', verdict: VERDICT_FLAGS.includes(name) })),
+    ...OWN_SETS.map(declare),
+  ];
+}
+
+function declare({ name, type, verdict }: Pick<OwnSet, 'name' | 'type' | 'verdict'>): string {
+  const [key = '', ...more] = type.split('; ');
+  const body = [verdict ? `${key} : verdict` : key, ...more].join('; ');
+  return `${verdict ? 'map' : 'set'} ${name} { ${body}; }`;
+}
+
+/**
+ * A rule that lets through what is found in its last set: by the verdict that stands there, if it is a map.
+ *
+ * @param rule that ends in `@set`
+ */
+export function permitted(rule: string): string {
+  const [, before, name = ''] = /^(.*) @(\S+)$/.exec(rule.trim()) ?? [];
+  return before !== undefined && isVerdictMap(name) ? `${before} vmap @${name}` : `${rule.trim()} accept`;
+}
+
+function isVerdictMap(name: string): boolean {
+  return OWN_NAMES.some((one) => one.name === name && one.verdict);
+}
 
 /** Where blocks of each kind are looked up. */
 const BLOCK_SET: Readonly<Record<OwnAddress, string>> = {
@@ -256,7 +309,7 @@ export type Elements = ReadonlyMap<string, readonly string[]>;
 /** All elements that these terms put into the shared sets. */
 export function elementsOf(port: PortKey, terms: OwnTerms): Elements {
   return new Map([
-    ...FLAG_SETS.map((flag): [string, string[]] => [flag, terms.flags.includes(flag) ? [port] : []]),
+    ...FLAG_SETS.map((flag): [string, string[]] => [flag, terms.flags.includes(flag) ? [flagElement(flag, port)] : []]),
     ...OWN_SETS.map((set): [string, string[]] => [set.name, set.elements(port, terms)]),
   ]);
 }
@@ -267,6 +320,11 @@ export function sizesOf(terms: OwnTerms): ReadonlyMap<string, number> {
     ...FLAG_SETS.map((flag): [string, number] => [flag, terms.flags.includes(flag) ? 1 : 0]),
     ...OWN_SETS.map((set): [string, number] => [set.name, set.size(terms)]),
   ]);
+}
+
+/** A port in a set of flags. */
+export function flagElement(flag: (typeof FLAG_SETS)[number], port: PortKey): string {
+  return VERDICT_FLAGS.includes(flag) ? `${port} : ${VERDICT}` : port;
 }
 
 function withMac(macs: readonly string[] = [], addresses: readonly string[] = []): string[] {

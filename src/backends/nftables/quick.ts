@@ -1,6 +1,6 @@
 import { type Family, judgedPorts } from '../../filter/ordinary.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import { type Field, type Match, type NumberField, PERMITTED, type Stage } from '../../filter/stage.ts';
+import type { Field, Match, NumberField, Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
 import {
   BROADCAST_BITS,
@@ -13,8 +13,8 @@ import {
   WHOLE_PACKET,
 } from '../../filter/wire.ts';
 import { nftInWord, nftLeading, nftQuick } from './fields.ts';
-import { ownAddress, ownMac } from './own.ts';
-import { type OtherChain, renderMatch, renderOutcome, stageChain } from './stages.ts';
+import { ownAddress, ownMac, permitted } from './own.ts';
+import { type OtherChain, renderMatch, stageChain } from './stages.ts';
 
 /**
  * A short way for ordinary traffic: TCP and UDP from and to one station, with the own addresses. It only ever accepts,
@@ -35,7 +35,6 @@ import { type OtherChain, renderMatch, renderOutcome, stageChain } from './stage
 export function renderQuick(direction: Direction, stages: readonly Stage[] = STAGES[direction]): string[] {
   const chain = (name: OtherChain): string => stageChain(direction, name);
   const leave = `goto ${stageChain(direction, 'start')}`;
-  const permitted = renderOutcome(direction, PERMITTED);
   const said = (match: Match): string => renderMatch(direction, match).join(' ');
   const fromGuest = direction === 'from-guest';
   const notItself = fromGuest
@@ -60,8 +59,8 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
     const { single } = ownSide(direction, family);
     const more = chain(`quick-${family}-more`);
     return [
-      `    ${tcp} ${single} ${permitted}`,
-      `    ${udp} ${single} ${permitted}`,
+      `    ${permitted(`${tcp} ${single}`)}`,
+      `    ${permitted(`${udp} ${single}`)}`,
       `    ${tcp} goto ${more}`,
       `    ${udp} goto ${more}`,
       `    ${leave}`,
@@ -70,7 +69,7 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
   /** Who may use any address, or has blocks of them: the MAC is asked for alone. */
   const more = (family: Family): string[] => {
     const { mac, any, block } = ownSide(direction, family);
-    return [`    ${mac} ${any} ${permitted}`, `    ${mac} ${block} ${permitted}`, `    ${leave}`];
+    return [`    ${permitted(`${mac} ${any}`)}`, `    ${permitted(`${mac} ${block}`)}`, `    ${leave}`];
   };
   return [
     '  # Who may use any address, or has blocks of them.',

@@ -10,7 +10,7 @@ import {
 } from '../../filter/stage.ts';
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
-import { NAME, notOwnMac, overLimit, ownAlternatives, PORT } from './own.ts';
+import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permitted } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -85,7 +85,7 @@ function renderStep(direction: Direction, step: Step<StageName>): string[] {
     (begun, match) => begun.flatMap((rule) => renderMatch(direction, match).map((one) => `${rule}${one} `)),
     [''],
   );
-  return rules.map((rule) => `${rule}${outcome}`);
+  return rules.map((rule) => ('permitted' in step.so ? permitted(rule) : `${rule}${outcome}`));
 }
 
 function renderSwitch(direction: Direction, step: Switch<StageName>): string {
@@ -95,7 +95,7 @@ function renderSwitch(direction: Direction, step: Switch<StageName>): string {
   return `${nftBare(step.switch)} vmap { ${cases.join(', ')} }`;
 }
 
-/** An outcome as a verdict; the one place where `PERMITTED` becomes one. */
+/** An outcome as a verdict. */
 export function renderOutcome(direction: Direction, outcome: Outcome<StageName>): string {
   if ('drop' in outcome) return `goto ${dropChain(direction, outcome.drop)}`;
   if ('goto' in outcome) return `goto ${stageChain(direction, outcome.goto)}`;

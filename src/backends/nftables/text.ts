@@ -11,7 +11,7 @@ import {
   renderIngress,
   renderIngressRemoval,
 } from './elements.ts';
-import { type Elements, elementsOf, FLAG_SETS, keyOf, OWN_SETS } from './own.ts';
+import { type Elements, elementsOf, keyOf, OWN_NAMES } from './own.ts';
 
 /** What the shared part of the rules needs. */
 export interface BaseOptions {
@@ -29,16 +29,15 @@ export interface BaseOptions {
  * `portText`s behind it say, in the same transaction.
  */
 export function baseText({ sentinel, policy, exempt, neighbours, fresh }: BaseOptions): string {
-  const sets = [...FLAG_SETS, ...OWN_SETS.map((set) => set.name), ...(policy.unmanaged === 'open' ? [] : [EXEMPT_SET])];
+  const sets = [
+    ...OWN_NAMES.map(({ name, verdict }) => `${verdict ? 'map' : 'set'} ${TABLE} ${name}`),
+    ...(policy.unmanaged === 'open' ? [] : [`set ${TABLE} ${EXEMPT_SET}`]),
+  ];
   return text([
     '# The part that all vifs share.',
     ...(fresh
       ? [`add table ${TABLE}`, `delete table ${TABLE}`, `add table ${INGRESS_TABLE}`, `delete table ${INGRESS_TABLE}`]
-      : [
-          `flush chain ${TABLE} ${sentinel}`,
-          `flush table ${TABLE}`,
-          ...sets.map((set) => `flush set ${TABLE} ${set}`),
-        ]),
+      : [`flush chain ${TABLE} ${sentinel}`, `flush table ${TABLE}`, ...sets.map((set) => `flush ${set}`)]),
     renderBase(sentinel, policy, neighbours),
     ...renderExempt(exempt),
   ]);
