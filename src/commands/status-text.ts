@@ -35,6 +35,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
         `${chalk.bold(port.name)}${device}  ${colour(state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
         ...(port.extraMacs === '' ? [] : [`  and the MACs ${port.extraMacs}`]),
+        ...(port.routes.length === 0 ? [] : [`  and routes for ${port.routes.join(' ')}`]),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
         ...port.notes.map(({ loud, text }) => `  ${loud ? chalk.red(`warning: ${text}`) : text}`),
         ...[...port.drops]

@@ -35,6 +35,8 @@ export interface PortStatus {
   /** What it may use besides, as the policy writes it; empty if there is none. */
   readonly extraMacs: string;
   readonly addresses: readonly string[];
+  /** What it may send from and receive for besides. */
+  readonly routes: readonly string[];
   readonly mode: VifRecord['mode'] | undefined;
   /** Nothing is filtered: `drops` are frames that would have been dropped (`mode = observe`). */
   readonly observed: boolean;
@@ -89,6 +91,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
       extraMacs: known === undefined ? '' : macListText(known.plan.macs.slice(1)),
+      routes: known === undefined ? [] : [...known.plan.terms.values.route, ...known.plan.terms.values.route6],
       addresses: addressesOf(known),
       mode: record?.mode,
       observed: record?.observed === true,

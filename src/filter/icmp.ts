@@ -43,7 +43,10 @@ export const ICMP = {
       name: 'icmp/error',
       short: 'icmp-er',
       about: 'From an own address, as all.',
-      steps: [{ when: [{ field: 'ip saddr', own: 'ip' }], so: go('icmp/quote') }],
+      steps: [
+        { when: [{ field: 'ip saddr', own: 'ip' }], so: go('icmp/quote') },
+        { when: [{ field: 'ip saddr', own: 'route' }], so: go('icmp/quote') },
+      ],
       otherwise: drop('ip-src'),
     },
     {
@@ -79,6 +82,7 @@ export const ICMP = {
           ],
           so: go('ip/own'),
         },
+        { when: [{ field: 'icmp quoted daddr', own: 'route' }], so: go('ip/own') },
       ],
       otherwise: drop('icmp-quote'),
     },
@@ -116,7 +120,10 @@ export const ICMPV6 = {
       name: 'icmpv6/error',
       short: 'icmp6er',
       about: 'As in ICMP.',
-      steps: [{ when: [{ field: 'ip6 saddr', own: 'ip6' }], so: go('icmpv6/quote') }],
+      steps: [
+        { when: [{ field: 'ip6 saddr', own: 'ip6' }], so: go('icmpv6/quote') },
+        { when: [{ field: 'ip6 saddr', own: 'route6' }], so: go('icmpv6/quote') },
+      ],
       otherwise: drop('ip6-src'),
     },
     {
@@ -150,6 +157,7 @@ export const ICMPV6 = {
           ],
           so: go('ip6/plain'),
         },
+        { when: [{ field: 'icmpv6 quoted daddr', own: 'route6' }], so: go('ip6/plain') },
       ],
       otherwise: drop('icmp-quote'),
     },

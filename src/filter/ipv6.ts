@@ -4,6 +4,7 @@ import {
   ALL_NODES,
   ANY_PORT,
   ANY_PROTOCOL,
+  DISCOVERY,
   FIRST_FRAGMENT6,
   GRE_LIMIT,
   GROUP_BIT,
@@ -142,6 +143,12 @@ export const IPV6 = {
           why: "nobody's, of any address too",
         },
         { when: [{ field: 'ip6 saddr', own: 'ip6' }], so: PERMITTED },
+        {
+          when: [{ field: 'icmpv6 type', within: DISCOVERY }],
+          so: drop('ip6-src'),
+          why: 'RFC 4861 §7.2.3: who solicits is known by its source address: what it routes for would be its own',
+        },
+        { when: [{ field: 'ip6 saddr', own: 'route6' }], so: PERMITTED, why: 'what it routes for (routes)' },
       ],
       otherwise: drop('ip6-src'),
     },
@@ -241,7 +248,10 @@ export const IPV6 = {
       name: 'ip6/own',
       short: 'ip6-own',
       about: 'Is the destination one of its addresses?',
-      steps: [{ when: [{ field: 'ip6 daddr', own: 'ip6' }], so: go('ip6/whole') }],
+      steps: [
+        { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: go('ip6/whole') },
+        { when: [{ field: 'ip6 daddr', own: 'route6' }], so: go('ip6/whole'), why: 'what it routes for (routes)' },
+      ],
       otherwise: drop('ip6-dst'),
     },
     {

@@ -30,6 +30,8 @@ const NOTHING: OwnTerms['values'] = {
   broadcast: [],
   sole: [],
   sole6: [],
+  route: [],
+  route6: [],
 };
 
 /**
@@ -43,6 +45,7 @@ export function restrictedTerms(
   macs: readonly MacAddress[],
   broadcasts: readonly string[],
   shared: readonly IpPrefix[],
+  routes: readonly IpPrefix[],
 ): OwnTerms {
   const ipv4 = vif.addresses.ipv4;
   const made = vif.addresses.ipv6.length === 0 ? [] : macs.map((mac) => makePrefix(eui64LinkLocal(mac), 128));
@@ -62,6 +65,9 @@ export function restrictedTerms(
         ipv6.filter(({ text }) => !ofMore.has(text)),
         shared,
       ),
+      // Of a family that is closed there is nothing to route.
+      route: ipv4.length === 0 ? [] : routes.flatMap(({ family, text }) => (family === 4 ? [text] : [])),
+      route6: ipv6.length === 0 ? [] : routes.flatMap(({ family, text }) => (family === 6 ? [text] : [])),
     },
     flags: [
       'managed',

@@ -31,6 +31,8 @@ export interface FilterPolicy extends MacPolicy, Readonly<Partial<Record<LimitKe
   readonly no_ip: NoIp;
   /** Addresses that several stations may have; none, if it does not say. */
   readonly shared?: readonly IpPrefix[];
+  /** What a vif may send from and receive for besides; none, if it does not say. */
+  readonly routes?: readonly IpPrefix[];
 }
 
 /** The filter of one vif, complete, as data. The shared stages (stages.ts) ask it for its own terms. */
@@ -53,7 +55,7 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   const mode = filterMode(vif, policy);
   // Who may not speak speaks from no other one either.
   const macs = mode === 'deny' ? [vif.mac] : ownMacs(vif, policy);
-  const terms = termsFor(vif, mode, macs, broadcasts, policy.shared ?? []);
+  const terms = termsFor(vif, mode, macs, broadcasts, policy);
   // Who may send nothing, or anything, is not asked how often.
   const limited = mode === 'addresses' || mode === 'mac-only';
   const all = limited ? { ...terms, limits: limitsOf(policy) } : terms;
@@ -95,11 +97,11 @@ function termsFor(
   mode: FilterMode,
   macs: readonly MacAddress[],
   broadcasts: readonly string[],
-  shared: readonly IpPrefix[],
+  { shared = [], routes = [] }: FilterPolicy,
 ): OwnTerms {
   switch (mode) {
     case 'addresses':
-      return restrictedTerms(vif, macs, broadcasts, shared);
+      return restrictedTerms(vif, macs, broadcasts, shared, routes);
     case 'mac-only':
       return macOnlyTerms(macs, broadcasts);
     case 'deny':

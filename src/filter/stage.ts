@@ -96,8 +96,11 @@ export type NumberField = { [F in Field]: number extends FieldValues[F] ? F : ne
  */
 export type OwnAddress = 'ip' | 'ip6' | 'solicited';
 export type OwnMac = 'mac' | 'extra';
-/** `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none. */
-export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6';
+/**
+ * - `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none;
+ * - `route`, `route6`: what it sends from and receives for and is not: nobody finds these behind its MAC by asking.
+ */
+export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'route' | 'route6';
 /**
  * What a vif is.
  * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
@@ -110,9 +113,9 @@ export type OwnFlag = 'managed' | 'open' | 'denied' | 'observe' | 'ipv4' | 'ipv6
 type OwnOf<V extends Value> = V extends Mac
   ? OwnMac
   : V extends Ipv4
-    ? 'ip' | 'broadcast' | 'sole'
+    ? 'ip' | 'broadcast' | 'sole' | 'route'
     : V extends Ipv6
-      ? 'ip6' | 'solicited' | 'sole6'
+      ? 'ip6' | 'solicited' | 'sole6' | 'route6'
       : never;
 type RangeOf<V extends Value> = V extends number | Ipv4 | Ipv6 ? readonly [first: V, last: V] : never;
 /** Addresses that begin alike, as `address/length`. */

@@ -105,6 +105,8 @@ export const IPV6_STATIONS = ['::', 'feff:ffff:ffff:ffff:ffff:ffff:ffff::'] as c
 /** The link-local addresses that hosts make for themselves (RFC 4291 §2.5.6). */
 export const LINK_LOCALS = 'fe80::/64';
 export const ALL_NODES = 'ff02::1' satisfies Ipv6;
+/** Types of MLD and neighbour discovery, and what lies between them (RFC 2710, RFC 4861, RFC 3810). */
+export const DISCOVERY = [130, 143] as const;
 /** Solicited-node groups (RFC 4291 §2.7.1). */
 export const SOLICITED_NODES = 'ff02::1:ff00:0/104';
 /** The same as a mask. */

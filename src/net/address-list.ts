@@ -50,9 +50,13 @@ export function parseAddressList(text: string, at: string): AddressList {
   };
 }
 
-/** The prefixes of one family, without those that another one already holds. */
+/** The prefixes of one family. */
 function distinct(assigned: readonly AssignedAddress[], family: 4 | 6): IpPrefix[] {
-  const all = assigned.map((one) => one.prefix).filter((prefix) => prefix.family === family);
+  return distinctPrefixes(assigned.map((one) => one.prefix).filter((prefix) => prefix.family === family));
+}
+
+/** Without those that another one already holds. */
+export function distinctPrefixes(all: readonly IpPrefix[]): IpPrefix[] {
   const different = [...new Map(all.map((prefix) => [prefix.text, prefix])).values()];
   const blocks = different.filter((prefix) => !isHost(prefix));
   return different.filter((prefix) => !blocks.some((block) => block.length < prefix.length && contains(block, prefix)));

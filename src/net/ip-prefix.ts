@@ -175,7 +175,7 @@ function blockNote(block: IpPrefix): string | undefined {
 }
 
 /** True if some address is in both. */
-function overlaps(one: IpPrefix, other: IpPrefix): boolean {
+export function overlaps(one: IpPrefix, other: IpPrefix): boolean {
   return contains(one, other) || contains(other, one);
 }
 
@@ -185,7 +185,7 @@ function maskByte(length: number, index: number): number {
 }
 
 /** RFC 4291 section 2.5.6. */
-const LINK_LOCAL = makePrefix(Uint8Array.from([0xfe, 0x80, ...Array<number>(14).fill(0)]), 10);
+export const LINK_LOCAL = makePrefix(Uint8Array.from([0xfe, 0x80, ...Array<number>(14).fill(0)]), 10);
 
 /** Blocks that are never a guest's own: IANA special-purpose registries (RFC 6890) and RFC 4291. */
 const NEVER_OWN: readonly { readonly bytes: Uint8Array; readonly length: number; readonly why: string }[] = [

@@ -5,6 +5,7 @@ import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
 import { frameLimit } from './frame-limit.ts';
 import { macSet } from './mac-set.ts';
+import { routeSet } from './route-set.ts';
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
@@ -107,6 +108,13 @@ const TABLE = {
     kind: addressSet,
     initial: [],
     help: 'addresses that others may have too, as a failover pair has; of all others, that somebody else bears one of its own is kept from a guest',
+  },
+  routes: {
+    of: 'vif',
+    sections: ['guest', 'mac', 'vif'],
+    kind: routeSet,
+    initial: [],
+    help: 'blocks that are behind it: it sends from them and receives for them, and answers no ARP or ND for them',
   },
   extra_macs: {
     of: 'vif',

@@ -42,6 +42,8 @@ const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   broadcast: true,
   sole: true,
   sole6: true,
+  route: true,
+  route6: true,
 };
 const OWN_FLAGS: Readonly<Record<OwnFlag, true>> = {
   managed: true,

@@ -187,7 +187,10 @@ export function openState(directory: string, host: { bootId: () => string; log: 
 function addressesOf(record: VifRecord): OwnedAddress[] {
   const { device, loaded } = record;
   const made = new Set(macsOf(record).map(linkLocalOf));
-  const all = loaded.flatMap((terms) => [...(terms.values.ip ?? []), ...(terms.values.ip6 ?? [])]);
+  const all = loaded.flatMap(({ values: { ip = [], ip6 = [], route = [], route6 = [] } }) => [
+    ...[...ip, ...ip6],
+    ...[...route, ...route6],
+  ]);
   return [...new Set(all)].filter((address) => !made.has(address)).map((address) => ({ owner: device, address }));
 }
 

@@ -1,6 +1,6 @@
 import type { FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
-import { contains, type IpPrefix, isHost } from '../net/ip-prefix.ts';
+import { contains, type IpPrefix, isHost, overlaps, parsePrefix } from '../net/ip-prefix.ts';
 import { type Neighbourhood, neighbourhood } from '../port/neighbourhood.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 
@@ -31,7 +31,12 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
     if (host.readDevice(subject.bridge) === undefined) return closedFamilies(subject);
     const around = known.get(subject.bridge) ?? neighbourhood(host.netTable, subject.bridge);
     known.set(subject.bridge, around);
-    return [...claims(subject, around), ...closedFamilies(subject), ...noBroadcast(subject, around)];
+    return [
+      ...claims(subject, around),
+      ...closedFamilies(subject),
+      ...noBroadcast(subject, around),
+      ...routesHere(subject, around),
+    ];
   };
 }
 
@@ -72,6 +77,19 @@ function closedFamilies({ plan: { mode, terms } }: Subject): Note[] {
     .map((family) => ({
       loud: false,
       text: `${family === 'ipv4' ? 'IPv4' : 'IPv6'}: closed, no address of it in ip=`,
+    }));
+}
+
+/** What is on the bridge itself is found by ARP or ND, which the guest may not answer for it. */
+function routesHere({ plan: { terms }, bridge }: Subject, { subnets }: Neighbourhood): Note[] {
+  return [...terms.values.route, ...terms.values.route6]
+    .flatMap((text) => parsePrefix(text) ?? [])
+    .flatMap((route) => subnets.filter((subnet) => overlaps(route, subnet)).map((subnet) => ({ route, subnet })))
+    .map(({ route, subnet }) => ({
+      loud: false,
+      text:
+        `${route.text} of routes is in ${subnet.text} of ${bridge}: who is there asks for it by ARP or ND, which the ` +
+        'guest may not answer; write it into ip, if it is to',
     }));
 }
 

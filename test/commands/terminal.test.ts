@@ -44,6 +44,7 @@ test('status, of names and values that xenstore and state hold', () => {
     mac: EVIL,
     extraMacs: EVIL,
     addresses: [EVIL],
+    routes: [EVIL],
     mode: 'addresses',
     observed: false,
     warnings: [EVIL],

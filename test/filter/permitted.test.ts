@@ -21,8 +21,9 @@ function placesOf(direction: Direction, outcome: Outcome): string[] {
 }
 
 test('who it is decides about ordinary traffic: the last questions, and what is sent to all', () => {
-  assert.deepEqual(placesOf('from-guest', PERMITTED), ['ip/own', 'ip6/own']);
+  assert.deepEqual(placesOf('from-guest', PERMITTED), [...['ip/own', 'ip/own', 'ip6/own', 'ip6/own']]);
   assert.deepEqual(placesOf('to-guest', PERMITTED), [
+    'ip/own',
     'ip/own',
     'ip/group-own',
     'ip6',

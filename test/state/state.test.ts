@@ -210,6 +210,8 @@ test('a record of which one field is of another type is none; a field that is ne
           broadcast: [],
           sole: [],
           sole6: [],
+          route: [],
+          route6: [],
         },
         flags: ['managed', 'ipv4'],
       },
@@ -361,6 +363,8 @@ test('a vif is found by each of its MACs, as long as it may have it', (t) => {
       broadcast: [],
       sole: [],
       sole6: [],
+      route: [],
+      route6: [],
     };
     return record(device, { values: { mac }, loaded: [{ ifindex: 7, values, flags: [] }] });
   };
@@ -379,7 +383,18 @@ test('a vif is found by each of its MACs, as long as it may have it', (t) => {
 test('the addresses of vifs are found by one look, and go with them', (t) => {
   const state = fresh(t);
   const given = (device: string, ip: string[], ip6: string[] = []): VifRecord => {
-    const values = { mac: [], extra: [], ip, ip6, solicited: [], broadcast: [], sole: [], sole6: [] };
+    const values = {
+      mac: [],
+      extra: [],
+      ip,
+      ip6,
+      solicited: [],
+      broadcast: [],
+      sole: [],
+      sole6: [],
+      route: [],
+      route6: [],
+    };
     return record(device, { loaded: [{ ifindex: 7, values, flags: [] }] });
   };
   const known = (): string[] =>

@@ -15,6 +15,8 @@ const EVERYTHING: OwnTerms = {
     broadcast: ['192.0.2.255'],
     sole: ['192.0.2.10'],
     sole6: ['2001:db8::10'],
+    route: ['198.51.100.0/28'],
+    route6: ['2001:db8:1::/56'],
   },
   flags: ['managed', 'ipv4', 'ipv6'],
   limits: { arp: ONE, broadcast: ONE, multicast: ONE, dhcp: ONE, nd: ONE, igmp: ONE },

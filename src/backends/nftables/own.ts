@@ -158,6 +158,8 @@ const SETS = {
   broadcast: ownSet('own-broadcast', 'type devgroup . ipv4_addr', ({ broadcast }) => each(broadcast)),
   sole: ownSet('own-sole', `typeof iifgroup . @nh,96,32; size ${ADDRESSES}`, ({ sole }) => each(sole), bits),
   sole6: ownSet('own-sole6', `typeof iifgroup . @nh,64,128; size ${ADDRESSES}`, ({ sole6 }) => each(sole6), bits),
+  route: ownSet('own-route', 'typeof iifgroup . @nh,96,32; flags interval', ({ route }) => each(route), range),
+  route6: ownSet('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
@@ -258,7 +260,8 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
 export function ownAlternatives(direction: Direction, field: Field, own: OwnValue): string[] {
   if (own === 'mac' || own === 'extra') return [ownMac(direction, field, own)];
   if (own === 'broadcast') return [`${PORT[direction]} . ${nftName(field)} @${SETS.broadcast.name}`];
-  if (own === 'sole' || own === 'sole6') return [`${PORT[direction]} . ${nftBare(field)} @${SETS[own].name}`];
+  if (own === 'sole' || own === 'sole6' || own === 'route' || own === 'route6')
+    return [`${PORT[direction]} . ${nftBare(field)} @${SETS[own].name}`];
   const { single, block, any } = ownAddress(direction, field, own);
   return [single, block, any];
 }
