@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { baseText, portText } from '../../src/backends/nftables/text.ts';
 import { buildPlan, type FilterSwitch, type NoIp } from '../../src/filter/plan.ts';
+import { parseAddressList } from '../../src/net/address-list.ts';
+import { parseMacList } from '../../src/net/mac-list.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { IdentityValues } from '../../src/xen/vif-identity.ts';
 import { ALL_LIMITED, vifWith } from '../filter/vif.ts';
@@ -28,14 +30,21 @@ const KINDS: readonly (readonly [IdentityValues, NoIp, FilterSwitch?])[] = [
 const DEVICES = KINDS.map((_, at) => `vif${at + 1}.0`);
 const macOf = (at: number): string => `00:16:3e:00:01:${10 + at}`;
 
+const blocks = parseAddressList('198.18.0.0/24 198.18.1.7 2001:db8:5::/64 2001:db8:6::7', 'test');
+const MORE = {
+  extra_macs: parseMacList('02:42:ac:11:00:00+2', 'test'),
+  routes: [...blocks.ipv4, ...blocks.ipv6],
+};
+
 /** Rules of every kind, and what the kernel has counted and exempted meanwhile. */
 function everything(indexOf: (device: string) => number): string {
   const ports = KINDS.map(([values, noIp, mode = 'locked'], at) => {
     const device = DEVICES[at] ?? '';
-    const plan = buildPlan(vifWith({ mac: macOf(at), ...values }, device), { ...ALL_LIMITED, mode, no_ip: noIp }, [
-      '10.0.0.255',
-      '192.0.2.15',
-    ]);
+    const plan = buildPlan(
+      vifWith({ mac: macOf(at), ...values }, device),
+      { ...ALL_LIMITED, ...MORE, mode, no_ip: noIp },
+      ['10.0.0.255', '192.0.2.15'],
+    );
     const port = { device, name: device, bridge: 'br0', ifindex: indexOf(device), ingress: noIp === 'mac-only' };
     return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
   });

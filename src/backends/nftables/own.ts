@@ -158,8 +158,8 @@ const SETS = {
   broadcast: ownSet('own-broadcast', 'type devgroup . ipv4_addr', ({ broadcast }) => each(broadcast)),
   sole: ownSet('own-sole', `typeof iifgroup . @nh,96,32; size ${ADDRESSES}`, ({ sole }) => each(sole), bits),
   sole6: ownSet('own-sole6', `typeof iifgroup . @nh,64,128; size ${ADDRESSES}`, ({ sole6 }) => each(sole6), bits),
-  route: ownSet('own-route', 'typeof iifgroup . @nh,96,32; flags interval', ({ route }) => each(route), range),
-  route6: ownSet('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
+  route: verdictMap('own-route', 'typeof iifgroup . @nh,96,32; flags interval', ({ route }) => each(route), range),
+  route6: verdictMap('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
