@@ -5,6 +5,7 @@
  *   tsx src/build/policy-texts.ts      writes the last two; readme-tables.ts writes the first
  */
 import { writeFileSync } from 'node:fs';
+import { OPT_INS, optInForm } from '../filter/opt-ins.ts';
 import { KEY_NAMES, KEYS, type KeyName, SECTION_KINDS, type SectionKind } from '../policy/keys.ts';
 import { DEFAULT_POLICY_FILE } from '../policy/read-policy.ts';
 import { FORMS } from '../policy/section-name.ts';
@@ -69,6 +70,15 @@ export function policyTable(): string {
     return `\`${key}\` | ${values} | ${[help, ...meanings].join('; ')}`;
   });
   return ['Key | Values (default first) | Meaning', '--- | --- | ---', ...rows].join('\n');
+}
+
+/** The words of `allow`, Markdown. */
+export function optInTable(): string {
+  const rows = OPT_INS.map((entry) => {
+    const opens = entry.opens.map((reason) => `\`${reason}\``).join(' ');
+    return `\`${optInForm(entry)}\` | ${entry.meaning} | ${opens}`;
+  });
+  return ['Word | What it may do | Dropped otherwise as', '--- | --- | ---', ...rows].join('\n');
 }
 
 /** The sample file: it says what holds without it, and what else it could say. */

@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { reasonSupport } from '../backends/ebtables/gaps.ts';
 import { ALL_REASONS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
-import { policyTable } from './policy-texts.ts';
+import { optInTable, policyTable } from './policy-texts.ts';
 import { CLASS_OF, REASON_CLASSES } from './reason-classes.ts';
 
 /** The project's folder, with a slash at its end. */
@@ -18,7 +18,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, () => string>>>> =
   'README.md': { classes: classTable, speed: speedTable },
   'docs/filter.md': { reasons: reasonTable },
   'docs/performance.md': { bench: benchTable },
-  'docs/policy.md': { policy: policyTable },
+  'docs/policy.md': { allow: optInTable, policy: policyTable },
 };
 
 export const PAGES: readonly string[] = Object.keys(TABLES);

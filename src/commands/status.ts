@@ -5,6 +5,7 @@ import { readGuestNames } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
+import type { FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
@@ -40,6 +41,8 @@ export interface PortStatus {
   readonly mode: VifRecord['mode'] | undefined;
   /** Nothing is filtered: `drops` are frames that would have been dropped (`mode = observe`). */
   readonly observed: boolean;
+  /** What it may do besides, as its rules are loaded: the words of `allow`. */
+  readonly allow: readonly string[];
   /** What is not restricted, in words; empty if all is. */
   readonly warnings: readonly string[];
   /** What its admin should know: who else has an address of it, which family is closed. */
@@ -95,6 +98,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       addresses: addressesOf(known),
       mode: record?.mode,
       observed: record?.observed === true,
+      allow: record?.allow ?? [],
       warnings: [
         ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
@@ -207,12 +211,23 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
     if (record === undefined || known === undefined) continue;
     const subject = { ...known, bridge: record.bridge };
     try {
-      notes.set(record.device, [...(await doublesOf(subject)), ...notesOf(subject)]);
+      notes.set(record.device, [
+        ...(await doublesOf(subject)),
+        ...notesOf(subject),
+        ...otherOptIns(record, subject.plan),
+      ]);
     } catch (error) {
       host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
     }
   }
   return notes;
+}
+
+/** The policy has changed since, or the program: what it may do is still what was loaded. */
+function otherOptIns({ name, allow = [] }: VifRecord, plan: FilterPlan): Note[] {
+  if (allow.join(' ') === plan.allow.join(' ')) return [];
+  const text = `its rules allow besides: ${allow.join(' ') || 'nothing'}; the policy has changed since: vif-bridge reapply ${name}`;
+  return [{ loud: true, text }];
 }
 
 function addressesOf(known: UnderPolicy | undefined): string[] {

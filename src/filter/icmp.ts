@@ -110,7 +110,7 @@ export const ICMPV6 = {
             { values: [130], so: drop('mld-query') },
             { values: [131, 132, 143], so: drop('mld-form') },
             { values: [151, 152, 153], so: drop('mrd') },
-            { values: [155], so: drop('routing') }, // RPL (RFC 6550)
+            { values: [155], so: go('ip6/routing') }, // RPL (RFC 6550)
           ],
         },
       ],

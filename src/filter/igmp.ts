@@ -12,9 +12,9 @@ export const IGMP = {
           switch: 'igmp type',
           cases: [
             { values: [0x12, 0x16, 0x17, 0x22], so: go('igmp/report') },
-            { values: [0x11], so: drop('igmp-query') },
-            { values: [0x13, 0x14], so: drop('routing') }, // DVMRP, PIMv1
-            { values: [0x30, 0x31, 0x32], so: drop('mrd') }, // RFC 4286
+            { values: [0x11], so: go('igmp/query') },
+            { values: [0x13, 0x14], so: go('ip/routing') }, // DVMRP, PIMv1
+            { values: [0x30, 0x31, 0x32], so: go('igmp/mrd') }, // RFC 4286
           ],
         },
       ],
@@ -33,6 +33,20 @@ export const IGMP = {
         },
       ],
       otherwise: go('ip/own'),
+    },
+    {
+      name: 'igmp/query',
+      short: 'igmp-qu',
+      about: 'Only who may be the querier.',
+      steps: [{ when: [{ vif: 'igmp-querier' }], so: go('ip/own') }],
+      otherwise: drop('igmp-query'),
+    },
+    {
+      name: 'igmp/mrd',
+      short: 'igmp-mr',
+      about: 'As a query: it draws the groups of the segment too.',
+      steps: [{ when: [{ vif: 'igmp-querier' }], so: go('ip/own') }],
+      otherwise: drop('mrd'),
     },
   ],
 } as const satisfies BothWays;

@@ -1,4 +1,4 @@
-import { CONTROL_PROTOCOLS } from './control-protocols.ts';
+import { controlProtocols } from './control-protocols.ts';
 import { type BothWays, drop, go, PERMITTED } from './stage.ts';
 import {
   ANY_PROTOCOL,
@@ -116,7 +116,7 @@ export const IPV4 = {
             { values: [PROTOCOL.icmp], so: go('icmp') },
             { values: [PROTOCOL.igmp], so: go('igmp') },
             { values: [...ORDINARY, PROTOCOL.ah], so: go('ip/own') },
-            ...CONTROL_PROTOCOLS,
+            ...controlProtocols('ip'),
           ],
         },
         { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: drop('ip-protocol') },
@@ -147,7 +147,7 @@ export const IPV4 = {
           cases: [
             { values: [PROTOCOL.icmp, PROTOCOL.udp, ...ORDINARY, PROTOCOL.ah], so: go('ip/own') },
             { values: [PROTOCOL.igmp], so: drop('igmp-type') },
-            ...CONTROL_PROTOCOLS,
+            ...controlProtocols('ip'),
           ],
         },
         { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: drop('ip-protocol') },

@@ -1,4 +1,4 @@
-import { CONTROL_PROTOCOLS } from './control-protocols.ts';
+import { controlProtocols } from './control-protocols.ts';
 import { ACCEPT, type BothWays, drop, go, PERMITTED } from './stage.ts';
 import {
   ALL_NODES,
@@ -67,7 +67,7 @@ export const IPV6 = {
             { values: [PROTOCOL.hopopts], so: go('ip6/hopopts') },
             { values: [PROTOCOL.ah], so: go('ip6/ah') },
             { values: [PROTOCOL.dstopts], so: go('ip6/dstopts') },
-            ...CONTROL_PROTOCOLS,
+            ...controlProtocols('ip6'),
           ],
         },
       ],
@@ -81,7 +81,7 @@ export const IPV6 = {
       steps: [
         {
           switch: 'ip6 ah nexthdr',
-          cases: [{ values: [PROTOCOL.udp, ...ORDINARY], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
+          cases: [{ values: [PROTOCOL.udp, ...ORDINARY], so: go('ip6/plain') }, ...controlProtocols('ip6')],
         },
       ],
       otherwise: go('ip6/extension'),
@@ -167,7 +167,7 @@ export const IPV6 = {
             { values: ORDINARY, so: go('ip6/plain') },
             { values: [PROTOCOL.udp], so: go('udp6') },
             { values: [PROTOCOL.icmpv6], so: go('ip6/fragmented-icmpv6') },
-            ...CONTROL_PROTOCOLS,
+            ...controlProtocols('ip6'),
           ],
         },
       ],
@@ -180,7 +180,10 @@ export const IPV6 = {
       steps: [
         {
           switch: 'ip6 frag nexthdr',
-          cases: [{ values: [PROTOCOL.udp, PROTOCOL.icmpv6, ...ORDINARY], so: go('ip6/plain') }, ...CONTROL_PROTOCOLS],
+          cases: [
+            { values: [PROTOCOL.udp, PROTOCOL.icmpv6, ...ORDINARY], so: go('ip6/plain') },
+            ...controlProtocols('ip6'),
+          ],
         },
       ],
       otherwise: go('ip6/extension'),

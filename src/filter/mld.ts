@@ -13,8 +13,8 @@ export const MLD = {
           cases: [
             { values: [131, 143], so: go('mld/report') },
             { values: [132], so: go('mld/done') },
-            { values: [130], so: drop('mld-query') },
-            { values: [151, 152, 153], so: drop('mrd') }, // RFC 4286
+            { values: [130], so: go('mld/query') },
+            { values: [151, 152, 153], so: go('mld/mrd') }, // RFC 4286
           ],
         },
       ],
@@ -48,6 +48,21 @@ export const MLD = {
         { when: [{ field: 'ip6 hoplimit', is: 1 }], so: go('ip6/own'), why: 'RFC 2710 §3' },
       ],
       otherwise: drop('mld-form'),
+    },
+    {
+      name: 'mld/query',
+      short: 'mld-qry',
+      about:
+        'Only who may be the querier, from an own address and with a hop limit of 1, as MLD done (RFC 3810 §5.1.14).',
+      steps: [{ when: [{ vif: 'igmp-querier' }], so: go('mld/done') }],
+      otherwise: drop('mld-query'),
+    },
+    {
+      name: 'mld/mrd',
+      short: 'mld-mrd',
+      about: 'As a query.',
+      steps: [{ when: [{ vif: 'igmp-querier' }], so: go('mld/done') }],
+      otherwise: drop('mrd'),
     },
   ],
 } as const satisfies BothWays;

@@ -2,6 +2,7 @@ import { contains, type IpPrefix, isHost, makePrefix } from '../net/ip-prefix.ts
 import { eui64LinkLocal, type MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { FrameLimits } from './frame-limits.ts';
+import { type OptIn, optInTerms } from './opt-ins.ts';
 import type { OwnFlag, OwnValue } from './stage.ts';
 
 /** All that the filter knows of one vif; the shared stages ask for it by these names. */
@@ -32,6 +33,7 @@ const NOTHING: OwnTerms['values'] = {
   sole6: [],
   route: [],
   route6: [],
+  ethertype: [],
 };
 
 /**
@@ -55,6 +57,7 @@ export function restrictedTerms(
   const ofMore = new Set(made.slice(1).map(({ text }) => text));
   return {
     values: {
+      ...NOTHING,
       ...macTerms(macs),
       ip: ipv4.map((prefix) => prefix.text),
       ip6: ipv6.map((prefix) => prefix.text),
@@ -96,6 +99,12 @@ export function macOnlyTerms(macs: readonly MacAddress[], broadcasts: readonly s
     values: { ...NOTHING, ...macTerms(macs), broadcast: broadcasts },
     flags: ['managed', 'ipv4', 'ipv6', 'any'],
   };
+}
+
+/** The same, and what the policy allows it besides. */
+export function withOptIns({ values, flags }: OwnTerms, optIns: readonly OptIn[]): OwnTerms {
+  const more = optInTerms(optIns);
+  return { values: { ...values, ...more.lists }, flags: [...flags, ...more.flags] };
 }
 
 /** Nothing at all, in neither direction. */

@@ -4,6 +4,7 @@ import type { IpPrefix } from '../net/ip-prefix.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
+import type { OptIn } from './opt-ins.ts';
 import { type MacPolicy, ownMacs } from './own-macs.ts';
 import {
   DENIED_TERMS,
@@ -13,6 +14,7 @@ import {
   type OwnTerms,
   observedTerms,
   restrictedTerms,
+  withOptIns,
 } from './own-terms.ts';
 
 /** What a vif without `ip=` may do: `no_ip` of the policy. */
@@ -33,6 +35,8 @@ export interface FilterPolicy extends MacPolicy, Readonly<Partial<Record<LimitKe
   readonly shared?: readonly IpPrefix[];
   /** What a vif may send from and receive for besides; none, if it does not say. */
   readonly routes?: readonly IpPrefix[];
+  /** What it may do besides; nothing, if it does not say. */
+  readonly allow?: readonly OptIn[];
 }
 
 /** The filter of one vif, complete, as data. The shared stages (stages.ts) ask it for its own terms. */
@@ -43,6 +47,8 @@ export interface FilterPlan {
   /** The MACs it is known by, its own first. */
   readonly macs: readonly MacAddress[];
   readonly terms: OwnTerms;
+  /** What the vif may do besides, in the policy's words: those that `terms` hold. */
+  readonly allow: readonly string[];
 }
 
 /**
@@ -56,10 +62,17 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   // Who may not speak speaks from no other one either.
   const macs = mode === 'deny' ? [vif.mac] : ownMacs(vif, policy);
   const terms = termsFor(vif, mode, macs, broadcasts, policy);
-  // Who may send nothing, or anything, is not asked how often.
-  const limited = mode === 'addresses' || mode === 'mac-only';
-  const all = limited ? { ...terms, limits: limitsOf(policy) } : terms;
-  return { device: vif.device, mode, macs, terms: policy.mode === 'observe' ? observedTerms(all) : all };
+  // Who is not filtered needs none of it, and who may do nothing gets none of it; nor is asked how often.
+  const filtered = mode === 'addresses' || mode === 'mac-only';
+  const allow = filtered ? (policy.allow ?? []) : [];
+  const all = filtered ? { ...withOptIns(terms, allow), limits: limitsOf(policy) } : terms;
+  return {
+    device: vif.device,
+    mode,
+    macs,
+    terms: policy.mode === 'observe' ? observedTerms(all) : all,
+    allow: allow.map(({ text }) => text),
+  };
 }
 
 /** A policy that says nothing of a kind does not limit it. */

@@ -6,6 +6,7 @@
  * (also a frame that is too short for a field to be read) is dropped, or handed to the one stage that is named there.
  */
 import type { LimitKind } from './frame-limits.ts';
+import { OPT_IN_FLAGS, type OptInList } from './opt-ins.ts';
 import type { Reason } from './reasons.ts';
 import type {
   ARP_FORM,
@@ -98,16 +99,19 @@ export type OwnAddress = 'ip' | 'ip6' | 'solicited';
 export type OwnMac = 'mac' | 'extra';
 /**
  * - `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none;
- * - `route`, `route6`: what it sends from and receives for and is not: nobody finds these behind its MAC by asking.
+ * - `route`, `route6`: what it sends from and receives for and is not: nobody finds these behind its MAC by asking;
+ * - `ethertype`: types of frames that it may use besides.
  */
-export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'route' | 'route6';
+export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'route' | 'route6' | OptInList;
 /**
  * What a vif is.
  * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
  * - `observe`: what is dropped is counted, and then let go on. No stage asks for it: drops do;
- * - `ipv4`, `ipv6`: it has this family at all; - `any`: it has no addresses assigned and may use every one.
+ * - `ipv4`, `ipv6`: it has this family at all; - `any`: it has no addresses assigned and may use every one;
+ * - all others: what it may do besides (opt-ins.ts).
  */
-export type OwnFlag = 'managed' | 'open' | 'denied' | 'observe' | 'ipv4' | 'ipv6' | 'any';
+export const OWN_FLAGS = ['managed', 'open', 'denied', 'observe', 'ipv4', 'ipv6', 'any', ...OPT_IN_FLAGS] as const;
+export type OwnFlag = (typeof OWN_FLAGS)[number];
 
 /** What of a vif a value can be compared with. */
 type OwnOf<V extends Value> = V extends Mac
@@ -116,7 +120,9 @@ type OwnOf<V extends Value> = V extends Mac
     ? 'ip' | 'broadcast' | 'sole' | 'route'
     : V extends Ipv6
       ? 'ip6' | 'solicited' | 'sole6' | 'route6'
-      : never;
+      : V extends number
+        ? OptInList
+        : never;
 type RangeOf<V extends Value> = V extends number | Ipv4 | Ipv6 ? readonly [first: V, last: V] : never;
 /** Addresses that begin alike, as `address/length`. */
 type BlockOf<V extends Value> = V extends Ipv4 | Ipv6 ? `${V}/${number}` : never;
@@ -136,7 +142,8 @@ export type Test<V extends Value = Value> =
 
 /** A condition on a field: only values of its kind compile. */
 export type FieldMatch =
-  | ({ readonly field: NumberField } & Test<number>)
+  | ({ readonly field: NumberField } & Exclude<Test<number>, { readonly own: unknown }>)
+  | { readonly field: 'ether type'; readonly own: 'ethertype' }
   | { [F in Exclude<Field, NumberField>]: { readonly field: F } & Test<FieldValues[F]> }[Exclude<Field, NumberField>];
 /** One condition. */
 export type Match =

@@ -8,6 +8,7 @@
  * brings its addresses (measured: an update costs the same with 10 and with 4000 vifs that way).
  */
 import { ARP } from './arp.ts';
+import { CONTROL } from './control-protocols.ts';
 import { DHCP, DHCP6 } from './dhcp.ts';
 import { ETHERNET } from './ethernet.ts';
 import { ICMP, ICMPV6 } from './icmp.ts';
@@ -34,6 +35,7 @@ const FROM_GUEST = [
   ...ND.fromGuest,
   ...UDP6.fromGuest,
   ...DHCP6.fromGuest,
+  ...CONTROL.fromGuest,
 ] as const;
 
 const TO_GUEST = [

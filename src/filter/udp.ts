@@ -9,13 +9,14 @@ const DHCP_OF_OTHERS = [
 ] as const satisfies Switch['cases'];
 
 /** Both ports are control ports: two that speak it. */
-const FROM_CONTROL_PORT = {
-  switch: 'udp sport',
-  cases: [
-    { values: FHRP_PORTS, so: drop('fhrp') },
-    { values: ROUTING_PORTS, so: drop('routing') },
-  ],
-} as const satisfies Switch;
+const fromControlPort = <const Ip extends 'ip' | 'ip6'>(ip: Ip) =>
+  ({
+    switch: 'udp sport',
+    cases: [
+      { values: FHRP_PORTS, so: go(`${ip}/hsrp`) },
+      { values: ROUTING_PORTS, so: go(`${ip}/routing`) },
+    ],
+  }) as const satisfies Switch;
 
 /** The port could be read, or it is a later fragment, which has none. */
 const readable = <const Next extends string>(next: Next) =>
@@ -36,7 +37,7 @@ export const UDP = {
           cases: [
             { values: [67], so: go('dhcp') },
             { values: [68], so: drop('dhcp-server') },
-            ...CONTROL_PORTS,
+            { values: CONTROL_PORTS, so: go('ip/routing') },
             { values: [...FHRP_PORTS, ...ROUTING_PORTS], so: go('udp/control') },
           ],
         },
@@ -52,15 +53,18 @@ export const UDP = {
       name: 'udp/control',
       short: 'udp-ctl',
       about: 'HSRP, GLBP, LDP, OLSR, Babel: to all, or from such a port. Else it may be the answer to a client.',
-      steps: [{ when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('udp/control-to-all') }, FROM_CONTROL_PORT],
+      steps: [
+        { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('udp/control-to-all') },
+        fromControlPort('ip'),
+      ],
       otherwise: go('ip/own'),
     },
     {
       name: 'udp/control-to-all',
       short: 'udp-ca',
       about: 'To a group, or to a subnet.',
-      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: drop('fhrp') }] }],
-      otherwise: drop('routing'),
+      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: go('ip/hsrp') }] }],
+      otherwise: go('ip/routing'),
     },
   ],
   toGuest: [
@@ -101,7 +105,7 @@ export const UDP6 = {
           cases: [
             { values: [546], so: drop('dhcp6-server') },
             { values: [547], so: go('dhcp6') },
-            ...CONTROL_PORTS,
+            { values: CONTROL_PORTS, so: go('ip6/routing') },
             { values: [...FHRP_PORTS, ...ROUTING_PORTS], so: go('udp6/control') },
           ],
         },
@@ -119,7 +123,7 @@ export const UDP6 = {
       about: 'As for IPv4.',
       steps: [
         { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('udp6/control-to-all') },
-        FROM_CONTROL_PORT,
+        fromControlPort('ip6'),
       ],
       otherwise: go('ip6/plain'),
     },
@@ -127,8 +131,8 @@ export const UDP6 = {
       name: 'udp6/control-to-all',
       short: 'udp6-ca',
       about: 'As for IPv4.',
-      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: drop('fhrp') }] }],
-      otherwise: drop('routing'),
+      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: go('ip6/hsrp') }] }],
+      otherwise: go('ip6/routing'),
     },
   ],
 } as const satisfies BothWays;

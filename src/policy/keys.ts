@@ -5,6 +5,7 @@ import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
 import { frameLimit } from './frame-limit.ts';
 import { macSet } from './mac-set.ts';
+import { optInList } from './opt-in-list.ts';
 import { routeSet } from './route-set.ts';
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
@@ -122,6 +123,13 @@ const TABLE = {
     kind: macSet,
     initial: [],
     help: 'MAC addresses that it may use besides its own; `FIRST+COUNT`: so many that follow each other',
+  },
+  allow: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: optInList,
+    initial: [],
+    help: 'what a vif may do besides, each with its own MAC and addresses; `allow += ...`: more of it',
   },
   limit_arp: {
     of: 'vif',

@@ -1,7 +1,7 @@
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS } from '../filter/frame-limits.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { NO_IP_CHOICES } from '../filter/plan.ts';
-import type { OwnFlag, OwnValue } from '../filter/stage.ts';
+import { OWN_FLAGS, type OwnValue } from '../filter/stage.ts';
 import {
   amount,
   array,
@@ -28,7 +28,9 @@ import type { BaseRecord, EbtTools, VifRecord } from './records.ts';
 
 /** What the kernel takes for a name: somebody may have given a port one that we would not (dev_valid_name). */
 const name = text(/^[^\s/]{1,15}$/, 'an interface name');
-const address = text(/^[0-9a-f:./]+$/, 'an address');
+const word = text(/^[a-z0-9:-]+$/, 'a word of the policy');
+/** Or a number with `0x` in front of it. */
+const address = text(/^(0x)?[0-9a-f:./]+$/, 'an address');
 
 /** A list of texts; an earlier version may not have had it. */
 const addresses: Reader<readonly string[]> = (found) => optional(array(address))(found) ?? [];
@@ -44,15 +46,7 @@ const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   sole6: true,
   route: true,
   route6: true,
-};
-const OWN_FLAGS: Readonly<Record<OwnFlag, true>> = {
-  managed: true,
-  open: true,
-  denied: true,
-  observe: true,
-  ipv4: true,
-  ipv6: true,
-  any: true,
+  ethertype: true,
 };
 
 const LIMIT: Reader<FrameLimit> = object((get) => ({ rate: get('rate', count), burst: get('burst', count) }));
@@ -68,7 +62,7 @@ const LOADED: Reader<LoadedTerms> = object((get) => ({
     'values',
     object((own) => byKey(OWN_VALUES, (key) => own(key, addresses))),
   ),
-  flags: get('flags', array(oneOf(...keysOf(OWN_FLAGS)))),
+  flags: get('flags', array(oneOf(...OWN_FLAGS))),
   ...present({ limits: get('limits', optional(LIMITS)) }),
 }));
 
@@ -109,7 +103,7 @@ export function vifRecord(device: string): Reader<VifRecord> {
     values: get('values', IDENTITY),
     xenbus: get('xenbus', optional(parsedBy((path) => parseXenbusPath(path).path))),
     mode: get('mode', oneOf('addresses', ...NO_IP_CHOICES)),
-    ...present({ observed: get('observed', optional(boolean)) }),
+    ...present({ observed: get('observed', optional(boolean)), allow: get('allow', optional(array(word))) }),
     subnetBroadcasts: get('subnetBroadcasts', array(address)),
     shared: get('shared', boolean),
     ingress: get('ingress', boolean),

@@ -29,6 +29,8 @@ export interface VifRecord {
   readonly mode: FilterMode;
   /** What that forbids is only counted (`mode = observe`). */
   readonly observed?: boolean;
+  /** What it may do besides (`allow`), as the policy said it; an earlier version says nothing. */
+  readonly allow?: readonly string[];
   readonly subnetBroadcasts: readonly string[];
   /** MAC shared with another port: learning instead of a pinned FDB entry. */
   readonly shared: boolean;

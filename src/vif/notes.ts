@@ -28,16 +28,22 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
   return (subject) => {
     const { mode } = subject.plan;
     if (mode !== 'addresses' && mode !== 'mac-only') return [];
-    if (host.readDevice(subject.bridge) === undefined) return closedFamilies(subject);
+    if (host.readDevice(subject.bridge) === undefined) return [...optIns(subject), ...closedFamilies(subject)];
     const around = known.get(subject.bridge) ?? neighbourhood(host.netTable, subject.bridge);
     known.set(subject.bridge, around);
     return [
       ...claims(subject, around),
+      ...optIns(subject),
       ...closedFamilies(subject),
       ...noBroadcast(subject, around),
       ...routesHere(subject, around),
     ];
   };
+}
+
+/** What it may do that others may not. */
+function optIns({ plan: { allow } }: Subject): Note[] {
+  return allow.length === 0 ? [] : [{ loud: false, text: `allowed besides: ${allow.join(' ')}` }];
 }
 
 /** Addresses that somebody else has who is no guest. */

@@ -38,6 +38,7 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
     xenbus: event.xenbus?.path ?? event.savedPath,
     mode: prepared.plan.mode,
     ...(isObserved(prepared.plan.terms) ? { observed: true } : {}),
+    ...(prepared.plan.allow.length === 0 ? {} : { allow: prepared.plan.allow }),
     subnetBroadcasts: prepared.subnetBroadcasts,
     // Until its forwarding entry is gone it counts as pinned.
     shared: prepared.setup.binding === 'shared' && !wasPinned(host, before, device.ifindex),

@@ -25,6 +25,7 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
   route6: [],
   solicited: [],
   broadcast: [],
+  ethertype: [],
   ...values,
 });
 const BASE = renderBase('base/test', { unmanaged: 'closed' });
@@ -97,6 +98,7 @@ test('a value that is compared with an own one has a set of its kind', () => {
     'own-solicited': /^ip6 daddr$/,
     'own-solicited-block': /^@nh,192,128$/,
     'own-broadcast': /^ip daddr$/,
+    'own-ethertype': /^ether type$/,
   };
   const seen = new Set<string>();
   for (const [, key = '', set = ''] of BASE.matchAll(

@@ -47,6 +47,7 @@ test('status, of names and values that xenstore and state hold', () => {
     routes: [EVIL],
     mode: 'addresses',
     observed: false,
+    allow: [],
     warnings: [EVIL],
     notes: [
       { loud: true, text: EVIL },

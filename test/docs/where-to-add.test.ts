@@ -108,6 +108,30 @@ const EXAMPLES: Readonly<Record<string, Edits>> = {
       ),
     ],
   },
+  'An opt-in (a word of `allow`)': {
+    'src/filter/opt-ins.ts': [
+      { place: 'export const OPT_IN_FLAGS = [', becomes: "export const OPT_IN_FLAGS = ['rarp', " },
+      behind(
+        'export const OPT_INS: readonly OptInWord[] = [',
+        "  { word: 'rarp', flags: ['rarp'], opens: ['rarp'], meaning: 'RARP with its own MAC' },",
+      ),
+    ],
+    'src/filter/arp.ts': [
+      {
+        place: "otherwise: drop('rarp'),",
+        becomes: "otherwise: go('rarp/allowed'),",
+      },
+      behind(
+        'fromGuest: [',
+        '    {',
+        "      name: 'rarp/allowed',",
+        "      about: 'Who may speak it.',",
+        "      steps: [{ when: [{ vif: 'rarp' }], so: ACCEPT }],",
+        "      otherwise: drop('rarp'),",
+        '    },',
+      ),
+    ],
+  },
   'A command': {
     'src/commands/verify.ts': [
       "import type { Host } from '../host.ts';",
@@ -291,7 +315,7 @@ test('what follows by itself does', async (t) => {
       import { manualPage, sampleFile } from './src/build/policy-texts.ts';
       import { sharedName } from './src/policy/shared-rules.ts';
       import { DEFAULT_POLICY } from './src/policy/policy.ts';
-      console.log(withTables('docs/policy.md', '<!-- policy --><!-- /policy -->'), sampleFile(), manualPage());
+      console.log(withTables('docs/policy.md', '<!-- allow --><!-- /allow --><!-- policy --><!-- /policy -->'), sampleFile(), manualPage());
       console.log(sharedName('nftables', DEFAULT_POLICY));`,
     );
     assert.match(printed, /^`arp_questions` \| \*\*many\*\*, few \| how often a guest may ask by ARP/m);
@@ -299,6 +323,30 @@ test('what follows by itself does', async (t) => {
     assert.match(printed, /^\.BI "arp_questions = "/m);
     assert.match(printed, /^nftables .*\barp_questions=many\b/m);
   });
+
+  await t.test(
+    'an opt-in: it is read, a set of nftables has it, ebtables has it for who has it, and so have the docs',
+    () => {
+      const allowed = copy.vifBridge('online', '--dry-run', ...ini('rarp.ini', 'allow = rarp'), ...VIF);
+      assert.match(allowed.stdout, /^ +iifgroup @rarp accept$/m);
+      assert.match(allowed.stdout, /^add element bridge xen-vif rarp \{ /m);
+      assert.match(allowed.stdout, /^# note: allowed besides: rarp$/m);
+      const also = copy.vifBridge(
+        'online',
+        '--dry-run',
+        ...ini('both.ini', 'backend = ebtables\nallow = rarp'),
+        ...VIF,
+      );
+      assert.match(also.stdout, /^-A vif9\.0-in\/rarp -j ACCEPT$/m);
+      assert.match(ebtables.stdout, /^-A vif9\.0-in\/rarp -j DROP$/m);
+      const printed = evaluate(
+        copy,
+        `import { withTables } from './src/build/readme-tables.ts';
+      console.log(withTables('docs/policy.md', '<!-- allow --><!-- /allow --><!-- policy --><!-- /policy -->'));`,
+      );
+      assert.match(printed, /^`rarp` \| RARP with its own MAC \| `rarp`$/m);
+    },
+  );
 
   await t.test('a command: it runs, and is in the help', () => {
     assert.equal(copy.vifBridge('verify').stdout, 'all is well\n');

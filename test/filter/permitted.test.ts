@@ -35,11 +35,12 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
 
 test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an address, MLD reports, and what is sent from ::', () => {
   assert.deepEqual(placesOf('from-guest', ACCEPT), [
-    ...['stranger', 'arp/limit', 'igmp/report'],
+    // An ether type of its own (`allow`), both ways.
+    ...['start', 'stranger', 'arp/limit', 'igmp/report'],
     ...['dhcp/address', 'dhcp/address', 'ip6/own', 'mld/report'],
   ]);
   assert.deepEqual(placesOf('to-guest', ACCEPT), [
-    ...['start', 'arp', 'arp', 'arp', 'arp/group', 'arp/group', 'arp/group', 'dhcp/address'],
+    ...['start', 'unicast', 'group', 'arp', 'arp', 'arp', 'arp/group', 'arp/group', 'arp/group', 'dhcp/address'],
   ]);
 });
 
@@ -53,7 +54,11 @@ const INFRASTRUCTURE: readonly string[] = [
     'rarp',
     'igmp',
     'igmp/report',
+    'igmp/query',
+    'igmp/mrd',
     'mld',
+    'mld/query',
+    'mld/mrd',
     'mld/report',
     'mld/done',
     'rs',
@@ -78,7 +83,10 @@ test('what else arrives where rules per guest begin, and must be let through fir
       )
       .map(({ from, next }) => `${from} -> ${next}`);
   assert.deepEqual(arrives('from-guest'), [
+    'igmp -> ip/routing',
     'igmp/report -> ip/own',
+    'igmp/query -> ip/own',
+    'igmp/mrd -> ip/own',
     'dhcp/address -> ip/own',
     'mld/report -> ip6/own',
     'mld/done -> ip6/own',

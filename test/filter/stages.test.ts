@@ -130,8 +130,7 @@ for (const direction of DIRECTIONS) {
       for (const step of stage.steps) {
         if (isSwitch(step)) continue;
         for (const match of step.when) {
-          if (!('own' in match) || match.own === 'mac' || match.own === 'broadcast' || match.own.startsWith('sole'))
-            continue;
+          if (!('own' in match) || !['ip', 'ip6', 'solicited'].includes(match.own)) continue;
           assert.match(match.field, sides, stage.name);
         }
       }

@@ -48,6 +48,7 @@ export interface Port {
   readonly addresses: readonly string[];
   readonly mode?: string;
   readonly observed: boolean;
+  readonly allow: readonly string[];
   readonly open: readonly string[];
   readonly drops: readonly {
     readonly direction: 'from-guest' | 'to-guest';

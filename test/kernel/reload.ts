@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { baseText, portText } from '../../src/backends/nftables/text.ts';
+import { EVERY_OPT_IN } from '../../src/filter/opt-ins.ts';
 import { buildPlan, type FilterSwitch, type NoIp } from '../../src/filter/plan.ts';
 import { parseAddressList } from '../../src/net/address-list.ts';
 import { parseMacList } from '../../src/net/mac-list.ts';
@@ -42,7 +43,7 @@ function everything(indexOf: (device: string) => number): string {
     const device = DEVICES[at] ?? '';
     const plan = buildPlan(
       vifWith({ mac: macOf(at), ...values }, device),
-      { ...ALL_LIMITED, ...MORE, mode, no_ip: noIp },
+      { ...ALL_LIMITED, ...MORE, mode, no_ip: noIp, allow: EVERY_OPT_IN },
       ['10.0.0.255', '192.0.2.15'],
     );
     const port = { device, name: device, bridge: 'br0', ifindex: indexOf(device), ingress: noIp === 'mac-only' };

@@ -212,6 +212,7 @@ test('a record of which one field is of another type is none; a field that is ne
           sole6: [],
           route: [],
           route6: [],
+          ethertype: [],
         },
         flags: ['managed', 'ipv4'],
       },
@@ -365,6 +366,7 @@ test('a vif is found by each of its MACs, as long as it may have it', (t) => {
       sole6: [],
       route: [],
       route6: [],
+      ethertype: [],
     };
     return record(device, { values: { mac }, loaded: [{ ifindex: 7, values, flags: [] }] });
   };
@@ -394,6 +396,7 @@ test('the addresses of vifs are found by one look, and go with them', (t) => {
       sole6: [],
       route: [],
       route6: [],
+      ethertype: [],
     };
     return record(device, { loaded: [{ ifindex: 7, values, flags: [] }] });
   };

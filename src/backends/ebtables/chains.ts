@@ -1,4 +1,5 @@
-import { isObserved, macOnlyTerms } from '../../filter/own-terms.ts';
+import { EVERY_OPT_IN } from '../../filter/opt-ins.ts';
+import { isObserved, macOnlyTerms, withOptIns } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
 import type { Direction } from '../../filter/reasons.ts';
 import { parseDeviceName } from '../../net/interface-name.ts';
@@ -45,22 +46,32 @@ export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] 
 }
 
 /**
- * A short name for one version of the rules: of the text for some vif. It may compile that vif: ask no more than once.
+ * A short name for one version of the rules: of the text for a vif that may do nothing besides, and for one that may do
+ * all. It may compile them: ask no more than once.
  */
 export function rulesDigest(policy: RulePolicy): string {
   return sharedDigest('ebtables', policy, sampleRules);
 }
 
 function sampleRules(policy: RulePolicy): string {
-  const device = parseDeviceName('vif', 'sample');
-  const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01' }, 'sample');
-  const plan = { device, mode: 'mac-only', macs: [vif.mac], terms: macOnlyTerms([vif.mac], ['192.0.2.255']) } as const;
+  const plans = [[], EVERY_OPT_IN].map((optIns, at) => {
+    const device = parseDeviceName(`vif${at}`, 'sample');
+    const vif = parseIdentity({ device, type: 'vif' }, { mac: '00:16:3e:00:00:01' }, 'sample');
+    const terms = withOptIns(macOnlyTerms([vif.mac], ['192.0.2.255']), optIns);
+    return { device, mode: 'mac-only', macs: [vif.mac], terms, allow: [] } as const;
+  });
   const load: EbtLoad = {
-    ports: [{ device, name: device, open: false, chains: [], macs: plan.terms.values.mac }],
+    ports: plans.map(({ device, terms }) => ({
+      device,
+      name: device,
+      open: false,
+      chains: [],
+      macs: terms.values.mac,
+    })),
     exempt: [],
     policy,
     neighbours: [],
-    chains: Object.values(chainsOf(plan, policy)).flatMap((one) => one.chains),
+    chains: plans.flatMap((plan) => Object.values(chainsOf(plan, policy)).flatMap((one) => one.chains)),
     stale: [],
     jumps: () => 1,
   };

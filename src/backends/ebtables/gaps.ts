@@ -17,6 +17,7 @@ const EVERYTHING: OwnTerms = {
     sole6: ['2001:db8::10'],
     route: ['198.51.100.0/28'],
     route6: ['2001:db8:1::/56'],
+    ethertype: [],
   },
   flags: ['managed', 'ipv4', 'ipv6'],
   limits: { arp: ONE, broadcast: ONE, multicast: ONE, dhcp: ONE, nd: ONE, igmp: ONE },

@@ -301,12 +301,10 @@ class Compiler {
 
   /** A switch on what cannot be seen: accepted, everything takes the one way that does not drop. */
   private blindSwitch(stage: Stage, step: Switch, unseen: string, protocol: Protocol | undefined): EbtRule[] {
-    const ways = step.cases.map((one) => one.so).filter((so) => !('drop' in so));
+    const all = step.cases.map((one) => this.settled(one.so));
+    const ways = all.filter((so) => !('drop' in so));
     const reasons = [
-      ...new Set([
-        ...step.cases.flatMap((one) => ('drop' in one.so ? [one.so.drop] : [])),
-        this.lastReason(stage, stage.otherwise),
-      ]),
+      ...new Set([...all.flatMap((so) => ('drop' in so ? [so.drop] : [])), this.lastReason(stage, stage.otherwise)]),
     ];
     const [way] = ways;
     if (way !== undefined && ways.every((other) => sameOutcome(way, other)) && this.accepts(reasons)) {
@@ -327,6 +325,19 @@ class Compiler {
     if ('accept' in so || 'permitted' in so) return [{ options, target: 'ACCEPT', why }];
     const verdict = this.enter(so.goto, protocol);
     return [verdict.reason === undefined ? { options, ...verdict, why } : { options, ...verdict }];
+  }
+
+  /** What becomes of it if that is known of the vif: a stage that lifts a drop is that drop for all others. */
+  private settled(so: Outcome): Outcome {
+    if (!('goto' in so)) return so;
+    const { steps, otherwise } = this.stageNamed(so.goto);
+    for (const step of steps) {
+      if (isSwitch(step)) return so;
+      const flags = step.when.flatMap((match) => ('vif' in match ? [match.vif] : []));
+      if (flags.some((flag) => !this.terms.flags.includes(flag))) continue;
+      return flags.length === step.when.length ? this.settled(step.so) : so;
+    }
+    return this.settled(otherwise);
   }
 
   private matters(reason: Reason): boolean {

@@ -1,7 +1,14 @@
 import { LIMIT_KINDS, type LimitKind } from '../../filter/frame-limits.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import type { Field, OwnAddress, OwnFlag, OwnMac, OwnValue } from '../../filter/stage.ts';
+import {
+  type Field,
+  OWN_FLAGS,
+  type OwnAddress,
+  type OwnFlag,
+  type OwnMac,
+  type OwnValue,
+} from '../../filter/stage.ts';
 import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import { addressHex, nftBare, nftName } from './fields.ts';
@@ -29,15 +36,7 @@ export const PORT: Readonly<Record<Direction, string>> = { 'from-guest': 'iifgro
 export const NAME: Readonly<Record<Direction, string>> = { 'from-guest': 'iifname', 'to-guest': 'oifname' };
 
 /** Ports by what they are. */
-export const FLAG_SETS = [
-  'managed',
-  'open',
-  'denied',
-  'observe',
-  'ipv4',
-  'ipv6',
-  'any',
-] as const satisfies readonly OwnFlag[];
+export const FLAG_SETS = OWN_FLAGS;
 /** Those that are the last question about frames which may pass. */
 const VERDICT_FLAGS: readonly OwnFlag[] = ['ipv4', 'ipv6', 'any'];
 
@@ -45,8 +44,8 @@ const VERDICT_FLAGS: readonly OwnFlag[] = ['ipv4', 'ipv6', 'any'];
 interface OwnSet {
   readonly name: string;
   /**
-   * It is a map, and has what becomes of a frame that is found in it: `accept`, or the rules of the guest. A map is asked
-   * like a set where that does not matter, and costs what a set costs (measured).
+   * It is a map, and has what becomes of a frame that is found in it: `accept`, or the rules of the guest. A map is
+   * asked like a set where that does not matter, and costs what a set costs (measured).
    */
   readonly verdict: boolean;
   /** As nft declares it. Intervals are a type of set of their own (net/netfilter/nft_set_pipapo.c). */
@@ -160,6 +159,7 @@ const SETS = {
   sole6: ownSet('own-sole6', `typeof iifgroup . @nh,64,128; size ${ADDRESSES}`, ({ sole6 }) => each(sole6), bits),
   route: verdictMap('own-route', 'typeof iifgroup . @nh,96,32; flags interval', ({ route }) => each(route), range),
   route6: verdictMap('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
+  ethertype: ownSet('own-ethertype', 'type devgroup . ether_type', ({ ethertype }) => each(ethertype)),
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
@@ -259,7 +259,9 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
  */
 export function ownAlternatives(direction: Direction, field: Field, own: OwnValue): string[] {
   if (own === 'mac' || own === 'extra') return [ownMac(direction, field, own)];
-  if (own === 'broadcast') return [`${PORT[direction]} . ${nftName(field)} @${SETS.broadcast.name}`];
+  if (own === 'broadcast' || own === 'ethertype') {
+    return [`${PORT[direction]} . ${nftName(field)} @${SETS[own].name}`];
+  }
   if (own === 'sole' || own === 'sole6' || own === 'route' || own === 'route6')
     return [`${PORT[direction]} . ${nftBare(field)} @${SETS[own].name}`];
   const { single, block, any } = ownAddress(direction, field, own);

@@ -94,10 +94,11 @@ function guard(sentinel: string | undefined): string[] {
 }
 
 /** Blocks are numbers in the rules: here they stand as people write them. */
-function describe(port: FilterPort, { mode, terms }: FilterPlan): string {
+function describe(port: FilterPort, { mode, terms, allow }: FilterPlan): string {
   const addresses = mode === 'addresses' ? [...terms.values.ip, ...terms.values.ip6] : [mode];
+  const more = allow.length === 0 ? [] : [`and ${allow.join(' ')}`];
   const observed = isObserved(terms) ? ['(observed only)'] : [];
-  return [...(port.name === port.device ? [] : [`${port.device},`]), ...addresses, ...observed].join(' ');
+  return [...(port.name === port.device ? [] : [`${port.device},`]), ...addresses, ...more, ...observed].join(' ');
 }
 
 /** Takes out what may be there under interface indices that are not this vif's any more. */

@@ -1,0 +1,137 @@
+import type { Reason } from './reasons.ts';
+
+/**
+ * What a vif may do that others may not: the key `allow` of the policy. This table is all there is of them: parser,
+ * texts for people and sets of the kernel are made of it, and a stage asks for a flag right before the drop that it
+ * lifts.
+ *
+ * Who is not given one pays nothing for it: a flag is only asked about frames that would be dropped otherwise.
+ */
+
+/** What stages ask for; in nftables a set of ports each. */
+export const OPT_IN_FLAGS = ['vrrp', 'vrrp6', 'pfsync', 'hsrp', 'routing', 'igmp-querier', 'tunnels'] as const;
+export type OptInFlag = (typeof OPT_IN_FLAGS)[number];
+
+/** Lists of what a vif may use besides; in nftables a set of port and value each. */
+export const OPT_IN_LISTS = ['ethertype'] as const;
+export type OptInList = (typeof OPT_IN_LISTS)[number];
+
+/** One opt-in of a vif, parsed. */
+export interface OptIn {
+  /** As the policy file says it, in its one form. */
+  readonly text: string;
+  readonly flags?: readonly OptInFlag[];
+  readonly lists?: Readonly<Partial<Record<OptInList, string>>>;
+}
+
+/** What a parameter says, or what is wrong with it: `meant` is the word that was probably meant. */
+export type ReadParameter = Omit<OptIn, 'text'> | { readonly wrong: string; readonly meant?: string | undefined };
+
+/** What may stand behind the word and a colon. */
+interface Parameter {
+  /** For people: `NUMBER`. */
+  readonly form: string;
+  readonly read: (text: string) => ReadParameter;
+}
+
+/** One word of `allow`. */
+export interface OptInWord {
+  readonly word: string;
+  /** What the word alone gives; undefined: it needs a parameter. */
+  readonly flags?: readonly OptInFlag[];
+  readonly parameter?: Parameter;
+  /** The reasons for which that is dropped otherwise. */
+  readonly opens: readonly Reason[];
+  /** For people, in lower case. */
+  readonly meaning: string;
+}
+
+export const OPT_INS: readonly OptInWord[] = [
+  {
+    word: 'vrrp',
+    flags: ['vrrp'],
+    opens: ['fhrp'],
+    meaning: 'VRRP over IPv4 (keepalived), from its own addresses: to 224.0.0.18, or to one station',
+  },
+  {
+    word: 'vrrp6',
+    flags: ['vrrp6'],
+    opens: ['fhrp'],
+    meaning: 'VRRP over IPv6, from its own addresses: to ff02::12, or to one station',
+  },
+  {
+    word: 'carp',
+    flags: ['vrrp', 'vrrp6', 'pfsync'],
+    opens: ['fhrp'],
+    meaning: 'CARP of both families, which is sent as VRRP is, and pfsync',
+  },
+  { word: 'hsrp', flags: ['hsrp'], opens: ['fhrp'], meaning: 'HSRP and GLBP (UDP ports 1985, 2029, 3222)' },
+  {
+    word: 'routing',
+    flags: ['routing'],
+    opens: ['routing'],
+    meaning: 'OSPF, PIM, EIGRP, RIP, Babel, LDP, from its own addresses',
+  },
+  {
+    word: 'igmp-querier',
+    flags: ['igmp-querier'],
+    opens: ['igmp-query', 'mld-query', 'mrd'],
+    meaning: 'IGMP and MLD queries and multicast router discovery, from its own addresses',
+  },
+  {
+    word: 'tunnels',
+    flags: ['tunnels'],
+    opens: ['tunnel'],
+    meaning: 'IP in bare IP (protocols 4, 41, 94, 97, 115, 137), from its own addresses: nobody judges what is inside',
+  },
+  {
+    word: 'ethertype',
+    parameter: { form: 'NUMBER', read: readEtherType },
+    opens: ['ethertype'],
+    meaning: 'frames of this ether type, both ways: ethertype:0x88e5 is MACsec. Nobody judges what is inside',
+  },
+];
+
+/** How a word is written: `vrrp`, `ethertype:NUMBER`. */
+export function optInForm({ word, parameter, flags }: OptInWord): string {
+  if (parameter === undefined) return word;
+  return flags === undefined ? `${word}:${parameter.form}` : `${word}[:${parameter.form}]`;
+}
+
+/** Every flag, and one value of each list: so that every stage that asks for one is reached. */
+export const EVERY_OPT_IN: readonly OptIn[] = [
+  { text: 'everything', flags: OPT_IN_FLAGS, lists: { ethertype: '0x88e5' } },
+];
+
+/** All that some opt-ins give together. */
+export function optInTerms(optIns: readonly OptIn[]): {
+  readonly flags: readonly OptInFlag[];
+  readonly lists: Readonly<Record<OptInList, readonly string[]>>;
+} {
+  const given = new Set(optIns.flatMap(({ flags }) => flags ?? []));
+  const listed = (list: OptInList): string[] => [...new Set(optIns.flatMap(({ lists }) => lists?.[list] ?? []))];
+  return { flags: OPT_IN_FLAGS.filter((flag) => given.has(flag)), lists: { ethertype: listed('ethertype') } };
+}
+
+/** Ether types that these rules judge, or that would hide one from them, and what to write instead. */
+const JUDGED_TYPES: Readonly<Record<string, string>> = {
+  '0x0800': 'IPv4 is judged by its addresses',
+  '0x0806': 'ARP is judged by its addresses',
+  '0x86dd': 'IPv6 is judged by its addresses',
+  '0x8035': 'RARP is judged by its addresses',
+  '0x8100': 'a VLAN tag hides the rest of a frame',
+  '0x88a8': 'a VLAN tag hides the rest of a frame',
+  '0x9100': 'a VLAN tag hides the rest of a frame',
+  '0x9200': 'a VLAN tag hides the rest of a frame',
+  '0x9300': 'a VLAN tag hides the rest of a frame',
+};
+
+function readEtherType(text: string): ReadParameter {
+  if (!/^0x[0-9a-f]{4}$/i.test(text)) return { wrong: 'an ether type is written with four digits: ethertype:0x88e5' };
+  const type = text.toLowerCase();
+  const judged = JUDGED_TYPES[type];
+  if (judged !== undefined) return { wrong: judged };
+  // IEEE 802.3: below 0x0600 it is a length.
+  if (Number(type) < 0x0600) return { wrong: 'below 0x0600 it is a length, no ether type' };
+  return { lists: { ethertype: type } };
+}
