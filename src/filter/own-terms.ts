@@ -14,6 +14,16 @@ export interface OwnTerms {
   readonly limits?: FrameLimits;
 }
 
+/** What the policy says of the addresses of a vif, besides which they are. */
+export interface AddressPolicy {
+  /** Addresses that several stations may have; none, if it does not say. */
+  readonly shared?: readonly IpPrefix[];
+  /** What a vif may send from and receive for besides; none, if it does not say. */
+  readonly routes?: readonly IpPrefix[];
+  /** Whether IPv6 brings the link-local address of each MAC; if it does not say, it does. */
+  readonly link_local?: { readonly made: boolean };
+}
+
 /** What a vif may have in the kernel's shared sets under one interface index. */
 export interface LoadedTerms {
   readonly ifindex: number;
@@ -46,11 +56,11 @@ export function restrictedTerms(
   vif: VifIdentity,
   macs: readonly MacAddress[],
   broadcasts: readonly string[],
-  shared: readonly IpPrefix[],
-  routes: readonly IpPrefix[],
+  { shared = [], routes = [], link_local: local = { made: true } }: AddressPolicy,
 ): OwnTerms {
   const ipv4 = vif.addresses.ipv4;
-  const made = vif.addresses.ipv6.length === 0 ? [] : macs.map((mac) => makePrefix(eui64LinkLocal(mac), 128));
+  const made =
+    vif.addresses.ipv6.length === 0 || !local.made ? [] : macs.map((mac) => makePrefix(eui64LinkLocal(mac), 128));
   const isMade = new Set(made.map(({ text }) => text));
   const ipv6 = [...vif.addresses.ipv6.filter(({ text }) => !isMade.has(text)), ...made];
   // Another guest may have one of these MACs too, and then the address that is made of it.

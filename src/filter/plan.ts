@@ -1,12 +1,12 @@
 import { Failure } from '../errors.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
-import type { IpPrefix } from '../net/ip-prefix.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
 import type { OptIn } from './opt-ins.ts';
 import { type MacPolicy, ownMacs } from './own-macs.ts';
 import {
+  type AddressPolicy,
   DENIED_TERMS,
   isObserved,
   macOnlyTerms,
@@ -28,13 +28,12 @@ export type FilterMode = 'addresses' | NoIp;
 export type FilterSwitch = 'locked' | 'observe' | 'unlocked' | 'disabled';
 
 /** What the filter needs of a vif's policy. */
-export interface FilterPolicy extends MacPolicy, Readonly<Partial<Record<LimitKey, FrameLimit | 'off'>>> {
+export interface FilterPolicy
+  extends MacPolicy,
+    AddressPolicy,
+    Readonly<Partial<Record<LimitKey, FrameLimit | 'off'>>> {
   readonly mode: FilterSwitch;
   readonly no_ip: NoIp;
-  /** Addresses that several stations may have; none, if it does not say. */
-  readonly shared?: readonly IpPrefix[];
-  /** What a vif may send from and receive for besides; none, if it does not say. */
-  readonly routes?: readonly IpPrefix[];
   /** What it may do besides; nothing, if it does not say. */
   readonly allow?: readonly OptIn[];
 }
@@ -110,11 +109,11 @@ function termsFor(
   mode: FilterMode,
   macs: readonly MacAddress[],
   broadcasts: readonly string[],
-  { shared = [], routes = [] }: FilterPolicy,
+  policy: FilterPolicy,
 ): OwnTerms {
   switch (mode) {
     case 'addresses':
-      return restrictedTerms(vif, macs, broadcasts, shared, routes);
+      return restrictedTerms(vif, macs, broadcasts, policy);
     case 'mac-only':
       return macOnlyTerms(macs, broadcasts);
     case 'deny':

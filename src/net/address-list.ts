@@ -1,5 +1,14 @@
 import { Failure, shown } from '../errors.ts';
-import { type AssignedAddress, contains, type IpPrefix, isHost, parseAssignedAddress } from './ip-prefix.ts';
+import {
+  type AssignedAddress,
+  contains,
+  type IpPrefix,
+  isHost,
+  makePrefix,
+  parseAssignedAddress,
+  parsePrefix,
+} from './ip-prefix.ts';
+import { eui64LinkLocal, type MacAddress } from './mac-address.ts';
 
 /** All that one `ip=` value says. Empty lists mean: nothing of that kind was given. */
 export interface AddressList {
@@ -21,8 +30,9 @@ const LONGEST = 4096;
  * semicolons, the whole or each word in quotes (xl keeps inner quotes in the value). An empty value is an empty list.
  *
  * @param at where the text comes from, for the error
+ * @param mac of the vif, where `PREFIX::eui64` may stand for the address that SLAAC makes of it
  */
-export function parseAddressList(text: string, at: string): AddressList {
+export function parseAddressList(text: string, at: string, mac?: MacAddress): AddressList {
   if (text.length > LONGEST) {
     throw new Failure('input', `the address list is ${text.length} characters long`, {
       at,
@@ -40,7 +50,7 @@ export function parseAddressList(text: string, at: string): AddressList {
   if (words.length === 0 && /[,;]/.test(text)) {
     throw new Failure('input', `${shown(text)} names no address`, { at, hint: 'write addresses, or no ip= at all' });
   }
-  const assigned = words.map((word) => parseAssignedAddress(word, at));
+  const assigned = words.map((word) => parseAssignedAddress(fromMac(word, at, mac), at));
   return {
     ipv4: distinct(assigned, 4),
     ipv6: distinct(assigned, 6),
@@ -48,6 +58,23 @@ export function parseAddressList(text: string, at: string): AddressList {
     text,
     notes: assigned.flatMap((one) => one.note ?? []),
   };
+}
+
+/**
+ * `2001:db8:1::eui64` is the address that a host makes of its MAC and a /64 (RFC 4862 §5.5.3, RFC 4291 appendix A);
+ * every other word is itself. Xen's tools hand it on as it is.
+ */
+function fromMac(word: string, at: string, mac: MacAddress | undefined): string {
+  const prefix = /^([0-9a-f:]+)::eui64(\/64)?$/i.exec(word)?.[1];
+  if (prefix === undefined || mac === undefined) return word;
+  const network = parsePrefix(`${prefix}::`);
+  if (prefix.split(':').length > 4 || network === undefined || network.family !== 6) {
+    throw new Failure('input', `${shown(word)} has no prefix of 64 bits before ::eui64`, {
+      at,
+      hint: 'write at most four groups, like 2001:db8:1::eui64',
+    });
+  }
+  return makePrefix(Uint8Array.from([...network.bytes.slice(0, 8), ...eui64LinkLocal(mac).slice(8)]), 128).text;
 }
 
 /** The prefixes of one family. */

@@ -4,6 +4,7 @@ import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type Reaso
 import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
 import { frameLimit } from './frame-limit.ts';
+import { linkLocalSet, MADE_OF_MAC } from './link-local-set.ts';
 import { macSet } from './mac-set.ts';
 import { optInList } from './opt-in-list.ts';
 import { routeSet } from './route-set.ts';
@@ -116,6 +117,13 @@ const TABLE = {
     kind: routeSet,
     initial: [],
     help: 'blocks that are behind it: it sends from them and receives for them, and answers no ARP or ND for them',
+  },
+  link_local: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: linkLocalSet,
+    initial: MADE_OF_MAC,
+    help: 'link-local addresses of a vif that has IPv6; with `any` it may also answer for its neighbours and the router',
   },
   extra_macs: {
     of: 'vif',

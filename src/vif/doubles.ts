@@ -1,7 +1,7 @@
 import { isSameGuest } from '../effects/same-guest.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
-import { type IpPrefix, isHost, overlaps, parsePrefix } from '../net/ip-prefix.ts';
+import { contains, type IpPrefix, isHost, LINK_LOCAL, overlaps, parsePrefix } from '../net/ip-prefix.ts';
 import { type PrefixIndex, prefixIndex } from '../net/prefix-index.ts';
 import { parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
@@ -52,7 +52,8 @@ export function doubleFinder(host: DoubleHost): (subject: Subject) => Promise<re
       const index = indexFor([...own, ...routes]);
       for (const [device, texts] of index.overlapping(own)) {
         const given = givenTo(host.state.readVif(device));
-        for (const text of texts) (isGiven(text, given) ? meet(device).addresses : meet(device).routed).push(text);
+        for (const text of texts.filter((one) => !isDrawn(one, given)))
+          (isGiven(text, given) ? meet(device).addresses : meet(device).routed).push(text);
       }
       for (const [device, texts] of index.overlapping(routes)) meet(device).sent.push(...texts);
     }
@@ -109,6 +110,12 @@ function ownOf(
     own: [...addresses.ipv4, ...addresses.ipv6].filter((one) => !isHost(one) || sole.has(one.text)),
     routes: [...values.route, ...values.route6].flatMap((text) => parsePrefix(text) ?? []),
   };
+}
+
+/** A link-local address that each may draw for itself (`link_local = any`): only one that both were given is one of both. */
+function isDrawn(text: string, given: readonly string[]): boolean {
+  const prefix = text.startsWith('fe') ? parsePrefix(text) : undefined;
+  return prefix !== undefined && contains(LINK_LOCAL, prefix) && (!isHost(prefix) || !given.includes(text));
 }
 
 /** The addresses and blocks of a vif, without its routes. */

@@ -61,13 +61,14 @@ export function parseIdentity(
       hint: 'Xen writes it for every vif; by hand add mac=00:16:3e:...',
     });
   }
+  const mac = parseMac(values.mac, where('mac'));
   const bridge = values.bridge === undefined || values.bridge === '' ? undefined : values.bridge;
   return {
     ...port,
     name: parseFinalName(port, values.vifname, where('vifname')),
-    mac: parseMac(values.mac, where('mac')),
+    mac,
     bridge: bridge === undefined ? undefined : parseInterfaceName(bridge, where('bridge')),
-    addresses: parseAddressList(values.ip ?? '', where('ip')),
+    addresses: parseAddressList(values.ip ?? '', where('ip'), mac),
     mtu: parseMtu(values.mtu, where('mtu')),
     guest: values.guest === '' ? undefined : values.guest,
     hvm: port.type === 'tap' || values.nicType === 'vif_ioemu' || values.nicType === 'ioemu',
