@@ -5,7 +5,7 @@ import type { Host } from '../host.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
 import { withAddresses } from '../policy/address-change.ts';
 import type { BackendName } from '../policy/keys.ts';
-import type { VifPolicy } from '../policy/policy.ts';
+import type { HeldPolicy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { isInOurService } from '../port/guest-group.ts';
 import { deviceFinder } from '../state/present-devices.ts';
@@ -90,20 +90,20 @@ export function recordedVif({ device, type, values }: VifRecord): VifIdentity {
 /** Who a record is about, and what the policy makes of it now. */
 export interface UnderPolicy {
   readonly vif: VifIdentity;
-  readonly policy: VifPolicy;
+  readonly policy: HeldPolicy;
   readonly plan: FilterPlan;
 }
 
 /** @throws Failure `input` for a record that makes no sense */
-export function underPolicy(host: Pick<Host, 'policy'>, record: VifRecord): UnderPolicy {
+export function underPolicy(host: Pick<Host, 'policy' | 'now'>, record: VifRecord): UnderPolicy {
   const recorded = recordedVif(record);
-  const policy = resolvePolicy(host.policy, { ...recorded, bridge: record.bridge });
+  const policy = resolvePolicy(host.policy, { ...recorded, bridge: record.bridge }, host.now());
   const vif = withAddresses(recorded, policy);
   return { vif, policy, plan: buildPlan(vif, policy, record.subnetBroadcasts) };
 }
 
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
-export function recordedPort(host: Pick<Host, 'policy' | 'log'>, record: VifRecord): PlannedPort | undefined {
+export function recordedPort(host: Pick<Host, 'policy' | 'log' | 'now'>, record: VifRecord): PlannedPort | undefined {
   try {
     const { plan } = underPolicy(host, record);
     const { device, name, bridge, ifindex, ingress } = record;

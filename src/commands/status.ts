@@ -10,9 +10,11 @@ import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
+import { moment } from '../policy/moment.ts';
+import { opens } from '../policy/resolve-policy.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/records.ts';
+import { isUnbound, type VifRecord } from '../state/records.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
@@ -43,6 +45,8 @@ export interface PortStatus {
   readonly observed: boolean;
   /** What it may do besides, as its rules are loaded: the words of `allow`. */
   readonly allow: readonly string[];
+  /** When `mode = observe` or `unlocked` ends, ISO 8601. */
+  readonly until: string | undefined;
   /** What is not restricted, in words; empty if all is. */
   readonly warnings: readonly string[];
   /** What its admin should know: who else has an address of it, which family is closed. */
@@ -99,6 +103,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       mode: record?.mode,
       observed: record?.observed === true,
       allow: record?.allow ?? [],
+      until: known && opens(known.policy) && known.policy.until !== 'never' ? known.policy.until : undefined,
       warnings: [
         ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
@@ -183,6 +188,12 @@ function warningsOf(host: Managed, state: PortStatus['state'], { device, record,
       host.policy.unmanaged === 'open'
         ? `unfiltered: no run of this program has configured it (unmanaged = open); ${takeOver}`
         : `closed: no run of this program has configured it (unmanaged = closed); ${takeOver}`,
+    ];
+  }
+  if (record !== undefined && isUnbound(record) && known?.policy.ended !== undefined) {
+    const { ended, until } = known.policy;
+    return [
+      `still not filtered: mode = ${ended} has ended at ${moment.write(until)}; vif-bridge reapply ${device.name}`,
     ];
   }
   if (record?.mode === 'unrestricted') {

@@ -6,8 +6,10 @@ import { addressSet } from './address-set.ts';
 import { frameLimit } from './frame-limit.ts';
 import { linkLocalSet, MADE_OF_MAC } from './link-local-set.ts';
 import { macSet } from './mac-set.ts';
+import { moment } from './moment.ts';
 import { optInList } from './opt-in-list.ts';
 import { routeSet } from './route-set.ts';
+
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
@@ -92,6 +94,13 @@ const TABLE = {
     }),
     initial: 'mac-only',
     help: 'what a vif without ip= may do',
+  },
+  until: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: moment,
+    initial: 'never',
+    help: 'when `mode = unlocked` and `mode = observe` end by themselves: from then on they count as `locked`',
   },
   vnet_header: {
     of: 'vif',

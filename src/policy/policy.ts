@@ -18,6 +18,12 @@ export type HostPolicy = Pick<Values, HostKeyName>;
 /** What the policy says of one vif: see resolve-policy.ts. */
 export type VifPolicy = Pick<Values, VifKeyName>;
 
+/** The same at some moment. */
+export interface HeldPolicy extends VifPolicy {
+  /** The mode that was until `until`, and is `locked` since. */
+  readonly ended?: VifPolicy['mode'];
+}
+
 /** Where a file says it: `/etc/xen/vif-bridge.ini:3`. What stands nowhere is the default. */
 export type Places = Readonly<Partial<Record<KeyName, string>>>;
 

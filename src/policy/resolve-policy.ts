@@ -1,5 +1,6 @@
 import { isVifKey, KEYS, type KeyName, type Values } from './keys.ts';
-import { DEFAULT_VIF_POLICY, type Places, type Policy, type VifPolicy } from './policy.ts';
+import { isPast } from './moment.ts';
+import { DEFAULT_VIF_POLICY, type HeldPolicy, type Places, type Policy, type VifPolicy } from './policy.ts';
 import { byStrength, isAbout, type Subject } from './section-name.ts';
 
 /** Whether a section is about a guest: only then its name must be read. */
@@ -12,12 +13,19 @@ export function asksForGuests(policy: Policy): boolean {
  * winning key by key.
  *
  * @param vif with the bridge it is on: a section may be about that
+ * @param now ISO 8601: what opens a vif may have ended
  */
-export function resolvePolicy(policy: Policy, vif: Subject): VifPolicy {
-  return resolved(policy, vif).values;
+export function resolvePolicy(policy: Policy, vif: Subject, now: string): HeldPolicy {
+  const { values } = resolved(policy, vif);
+  return opens(values) && isPast(values.until, now) ? { ...values, mode: 'locked', ended: values.mode } : values;
 }
 
-/** The same, with where each value comes from. */
+/** Whether `until` ends its mode. */
+export function opens({ mode }: Pick<VifPolicy, 'mode'>): boolean {
+  return mode === 'unlocked' || mode === 'observe';
+}
+
+/** What the files say, whatever the time is, with where each value comes from. */
 export function resolved(policy: Policy, vif: Subject): { readonly values: VifPolicy; readonly places: Places } {
   let values = DEFAULT_VIF_POLICY;
   let places: Places = {};

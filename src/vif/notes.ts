@@ -1,6 +1,11 @@
 import type { FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
+
 import { contains, type IpPrefix, isHost, overlaps, parsePrefix } from '../net/ip-prefix.ts';
+import { moment } from '../policy/moment.ts';
+import type { HeldPolicy } from '../policy/policy.ts';
+import { opens } from '../policy/resolve-policy.ts';
+
 import { type Neighbourhood, neighbourhood } from '../port/neighbourhood.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 
@@ -16,6 +21,7 @@ export interface Subject {
   readonly vif: VifIdentity;
   readonly plan: FilterPlan;
   readonly bridge: string;
+  readonly policy: Pick<HeldPolicy, 'mode' | 'until' | 'ended'>;
 }
 
 type NoteHost = Pick<Host, 'netTable' | 'readDevice'>;
@@ -27,11 +33,13 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
   const known = new Map<string, Neighbourhood>();
   return (subject) => {
     const { mode } = subject.plan;
-    if (mode !== 'addresses' && mode !== 'mac-only') return [];
-    if (host.readDevice(subject.bridge) === undefined) return [...optIns(subject), ...closedFamilies(subject)];
+    const ends = endOf(subject);
+    if (mode !== 'addresses' && mode !== 'mac-only') return ends;
+    if (host.readDevice(subject.bridge) === undefined) return [...ends, ...optIns(subject), ...closedFamilies(subject)];
     const around = known.get(subject.bridge) ?? neighbourhood(host.netTable, subject.bridge);
     known.set(subject.bridge, around);
     return [
+      ...ends,
       ...claims(subject, around),
       ...optIns(subject),
       ...closedFamilies(subject),
@@ -44,6 +52,17 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
 /** What it may do that others may not. */
 function optIns({ plan: { allow } }: Subject): Note[] {
   return allow.length === 0 ? [] : [{ loud: false, text: `allowed besides: ${allow.join(' ')}` }];
+}
+
+/** What became of `until`; of one that is still to come that it holds is said (status.ts). */
+function endOf({ policy }: Subject): Note[] {
+  const { mode, until, ended } = policy;
+  if (until === 'never') return [];
+  const at = moment.write(until);
+  if (ended !== undefined) return [{ loud: false, text: `mode = ${ended} has ended at ${at}: it counts as locked` }];
+  return opens(policy)
+    ? [{ loud: false, text: `mode = ${mode} ends at ${at}` }]
+    : [{ loud: false, text: `until = ${at} says nothing: mode = ${mode} does not end` }];
 }
 
 /** Addresses that somebody else has who is no guest. */

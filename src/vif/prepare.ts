@@ -9,7 +9,7 @@ import { buildPlan, type FilterPlan, isUnbound } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import { withAddresses } from '../policy/address-change.ts';
-import type { VifPolicy } from '../policy/policy.ts';
+import type { HeldPolicy } from '../policy/policy.ts';
 import { asksForGuests, resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeBroadcasts, bridgeIfAny, chooseBridge } from '../port/bridge.ts';
 import { guestGroup } from '../port/guest-group.ts';
@@ -27,6 +27,8 @@ export interface Prepared {
   readonly values: IdentityValues;
   readonly bridge: string;
   readonly subnetBroadcasts: readonly string[];
+  /** What the policy says of it now. */
+  readonly policy: HeldPolicy;
   readonly plan: FilterPlan;
   readonly setup: WishedPort;
   readonly port: FilterPort;
@@ -115,7 +117,7 @@ export function plan(
     readonly subnetBroadcasts: readonly string[];
     /** Another port has one of these MACs. */
     readonly hasTwin: (macs: readonly MacAddress[]) => boolean;
-    readonly policy: VifPolicy;
+    readonly policy: HeldPolicy;
     readonly rules: Pick<Managed['rules'], 'name' | 'dropsAtDevice' | 'mostMacs'>;
     readonly uplink: string | undefined;
   },
@@ -149,6 +151,7 @@ export function plan(
     event,
     bridge,
     subnetBroadcasts: facts.subnetBroadcasts,
+    policy: facts.policy,
     plan: filter,
     setup: wishPort({
       device: vif.device,
@@ -178,7 +181,10 @@ export function plan(
  * @param hasTwin another port has one of its MACs
  */
 export function prepareIdentified(
-  host: Pick<Managed, 'readDevice' | 'deviceNames' | 'uplinkOf' | 'netTable' | 'policy' | 'rules' | 'state' | 'bootId'>,
+  host: Pick<
+    Managed,
+    'readDevice' | 'deviceNames' | 'uplinkOf' | 'netTable' | 'policy' | 'rules' | 'state' | 'bootId' | 'now'
+  >,
   event: HotplugEvent,
   device: Device,
   who: Identified,
@@ -190,7 +196,7 @@ export function prepareIdentified(
     device,
     subnetBroadcasts: bridgeBroadcasts(host.netTable('route'), bridge.name),
     hasTwin,
-    policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }),
+    policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }, host.now()),
     rules: host.rules,
     uplink: host.uplinkOf(bridge.name),
   });
@@ -205,7 +211,7 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
     device: host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device),
     subnetBroadcasts: bridge === undefined ? [] : bridgeBroadcasts(host.netTable('route'), bridge.name),
     hasTwin: (macs) => twins(host, who.vif, macs).length > 0,
-    policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }),
+    policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }, host.now()),
     rules: host.rules,
     uplink: bridge && host.uplinkOf(bridge.name),
   });

@@ -23,7 +23,7 @@ type Wish = VifPolicy['vnet_header'];
 
 type SealHost = Pick<
   Host,
-  'run' | 'readDevice' | 'deviceNames' | 'hasVnetHeader' | 'disableIpv6' | 'transmitChecksum' | 'policy' | 'log'
+  'run' | 'readDevice' | 'deviceNames' | 'hasVnetHeader' | 'disableIpv6' | 'transmitChecksum' | 'policy' | 'log' | 'now'
 >;
 
 const TOOL_MS = 5_000;
@@ -109,9 +109,9 @@ function isToBeSealed(host: SealHost, vif: VifIdentity, tap: InterfaceName): boo
 }
 
 /** What the policy wants of such a tap; undefined for a vif that may send what it wants, and so needs no detour. */
-function wishOf(host: Pick<Host, 'policy' | 'readDevice' | 'deviceNames'>, vif: VifIdentity): Wish | undefined {
+function wishOf(host: Pick<Host, 'policy' | 'readDevice' | 'deviceNames' | 'now'>, vif: VifIdentity): Wish | undefined {
   const bridge = bridgeIfAny(vif.bridge, host.readDevice, host.deviceNames)?.name ?? vif.bridge;
-  const own = resolvePolicy(host.policy, { ...vif, bridge });
+  const own = resolvePolicy(host.policy, { ...vif, bridge }, host.now());
   return isUnbound(buildPlan(withAddresses(vif, own), own, [])) ? undefined : own.vnet_header;
 }
 
@@ -147,7 +147,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<T> {
 
 /** What `sealTap` would run, as text: each program with its input. Empty for a tap that is no port of such a guest. */
 export function sealingText(
-  host: Pick<Host, 'readDevice' | 'deviceNames' | 'hasVnetHeader' | 'policy'>,
+  host: Pick<Host, 'readDevice' | 'deviceNames' | 'hasVnetHeader' | 'policy' | 'now'>,
   vif: VifIdentity,
 ): [string, string][] {
   const parts = vif.type === 'tap' ? partsOf(host, vif) : undefined;

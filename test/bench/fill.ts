@@ -77,7 +77,7 @@ function record(host: Host, one: Guest): WishedPort {
   const values = { mac: one.mac, ip: one.ip, bridge: one.bridge, nicType: 'vif' };
   const device = parseInterfaceName(one.vif, 'the benchmark');
   const vif = parseIdentity({ device, type: 'vif' }, values, 'the benchmark');
-  const plan = buildPlan(vif, resolvePolicy(host.policy, vif), []);
+  const plan = buildPlan(vif, resolvePolicy(host.policy, vif, host.now()), []);
   const ifindex = Number(readFileSync(`/sys/class/net/${one.vif}/ifindex`, 'utf8'));
   const terms = { ifindex, values: plan.terms.values, flags: plan.terms.flags };
   host.state.writeVif({

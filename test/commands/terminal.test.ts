@@ -48,6 +48,7 @@ test('status, of names and values that xenstore and state hold', () => {
     mode: 'addresses',
     observed: false,
     allow: [],
+    until: undefined,
     warnings: [EVIL],
     notes: [
       { loud: true, text: EVIL },

@@ -17,7 +17,11 @@ const SHARED = '02:bf:0a:00:00:05';
 
 function planned(policy: string, ip?: string) {
   const vif = vifWith({ ip, guest: 'web1' });
-  return buildPlan(vif, resolvePolicy(parsePolicy(policy, 'f'), { ...vif, bridge: 'xenbr0' }), []);
+  return buildPlan(
+    vif,
+    resolvePolicy(parsePolicy(policy, 'f'), { ...vif, bridge: 'xenbr0' }, '2026-01-01T00:00:00.000Z'),
+    [],
+  );
 }
 
 test('its own comes first, and counts once', () => {
@@ -94,7 +98,7 @@ test('no policy, whatever it says, lets one pass but by extra_macs or by not fil
   fc.assert(
     fc.property(policy, given, (text, ip) => {
       const vif = vifWith({ ip, guest: 'web1' });
-      const said = resolvePolicy(parsePolicy(text, 'f'), { ...vif, bridge: 'xenbr0' });
+      const said = resolvePolicy(parsePolicy(text, 'f'), { ...vif, bridge: 'xenbr0' }, '2026-01-01T00:00:00.000Z');
       const { terms, mode } = buildPlan(withAddresses(vif, said), said, []);
       const allowed = new Set<string>([OWN, ...said.extra_macs]);
       assert.ok(terms.values.mac.every((one) => allowed.has(one)));

@@ -49,6 +49,7 @@ export interface Port {
   readonly mode?: string;
   readonly observed: boolean;
   readonly allow: readonly string[];
+  readonly until?: string;
   readonly open: readonly string[];
   readonly drops: readonly {
     readonly direction: 'from-guest' | 'to-guest';

@@ -176,3 +176,32 @@ test('frames of STP of an observed guest are counted where the bridge takes them
     2,
   );
 });
+
+for (const mode of ['observe', 'unlocked']) {
+  test(`mode = ${mode} ends by itself at the next run that looks, and status says so before`, { skip }, async (t) => {
+    const end = new Date(Math.ceil(Date.now() / 1000) * 1000 + 15_000);
+    const text = `[defaults]\nmode = ${mode}\nuntil = ${end.toISOString().slice(0, 19)}Z\n`;
+    const dom0 = await openDom0(t, { policy: text });
+    await dom0.start(GUEST_A);
+    assert.deepEqual(await passes(dom0), ['honest', 'foreign']);
+    const [before] = await dom0.status();
+    assert.equal(before?.until, end.toISOString());
+    assert.match((await dom0.admin(['status'])).stdout, new RegExp(`mode = ${mode} ends at 20`));
+
+    await new Promise((resolve) => setTimeout(resolve, end.getTime() - Date.now() + 100));
+    const [ended] = await dom0.status();
+    assert.match(
+      ended?.open.join() ?? '',
+      new RegExp(`still not filtered: mode = ${mode} has ended at .*reapply vif1.0`),
+    );
+    const { status, stderr } = await dom0.admin(['repair']);
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(await passes(dom0), ['honest']);
+    const [after] = await dom0.status();
+    assert.deepEqual([after?.mode, after?.observed, after?.until, after?.open], ['addresses', false, undefined, []]);
+    assert.match(
+      (await dom0.admin(['status'])).stdout,
+      new RegExp(`mode = ${mode} has ended at .*it counts as locked`),
+    );
+  });
+}

@@ -7,7 +7,7 @@ import { vifWith } from '../filter/vif.ts';
 /** Everything that a policy says of the host and of a vif. */
 export function effective(policy: Policy): Values {
   const { sections: _sections, places: _places, ...host } = policy;
-  return { ...host, ...resolvePolicy(policy, vifWith({})) };
+  return { ...host, ...resolvePolicy(policy, vifWith({}), '2026-01-01T00:00:00.000Z') };
 }
 
 /** The policy of one file. @throws Failure for what is wrong with it */

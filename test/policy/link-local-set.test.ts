@@ -13,7 +13,7 @@ const OWN = 'fe80::216:3eff:fe00:1';
 /** The IPv6 addresses of a vif, and those that it alone has. */
 function ipv6(policy: string, ip = '192.0.2.1 2001:db8::1'): { ip6: readonly string[]; sole6: readonly string[] } {
   const who = vifWith({ ip, guest: 'web1' });
-  const said = resolvePolicy(parsePolicy(policy, 'f'), { ...who, bridge: 'xenbr0' });
+  const said = resolvePolicy(parsePolicy(policy, 'f'), { ...who, bridge: 'xenbr0' }, '2026-01-01T00:00:00.000Z');
   const { ip6, sole6 } = buildPlan(withAddresses(who, said), said, []).terms.values;
   return { ip6, sole6 };
 }

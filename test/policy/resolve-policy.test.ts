@@ -8,12 +8,14 @@ import type { IdentityValues } from '../../src/xen/vif-identity.ts';
 import { vifWith } from '../filter/vif.ts';
 import { parsePolicy } from './effective.ts';
 
+const NOW = '2026-01-01T00:00:00.000Z';
+
 const VIF: IdentityValues = { ip: '192.0.2.10', bridge: 'xenbr0', vifname: 'web', guest: 'web1' };
 const of = (text: string, values: IdentityValues = VIF, device = 'vif1.0') =>
-  resolvePolicy(parsePolicy(text, 'f'), vifWith(values, device));
+  resolvePolicy(parsePolicy(text, 'f'), vifWith(values, device), NOW);
 
 test('a vif of which no section says anything has the defaults', () => {
-  assert.deepEqual(resolvePolicy(DEFAULT_POLICY, vifWith(VIF)), DEFAULT_VIF_POLICY);
+  assert.deepEqual(resolvePolicy(DEFAULT_POLICY, vifWith(VIF), NOW), DEFAULT_VIF_POLICY);
   assert.deepEqual(of('[defaults]\n[guest web1]\n'), DEFAULT_VIF_POLICY);
 });
 
@@ -107,10 +109,26 @@ test('of two files that say the same of one section, the later holds; of other k
   assert.deepEqual([policy.lock, policy.backend], ['lockfile', 'nftables']);
   assert.deepEqual(policy.places, { lock: 'a:2', backend: 'b:5' });
   assert.deepEqual(resolved(policy, vif).places, { no_ip: 'b:2', vnet_header: 'b:4' });
-  assert.equal(resolvePolicy(policy, vif).no_ip, 'unrestricted');
+  assert.equal(resolvePolicy(policy, vif, NOW).no_ip, 'unrestricted');
 });
 
 test('names of guests are asked for only where a section is about one', () => {
   assert.equal(asksForGuests(parsePolicy('[vif web]\nno_ip = deny\n[defaults]\n', 'f')), false);
   assert.equal(asksForGuests(parsePolicy('[guest *]\n', 'f')), true);
+});
+
+test('what opens a vif is over at its time, and what closes it is not', () => {
+  const of = (text: string, now: string): [string, string | undefined] => {
+    const { mode, ended } = resolvePolicy(parsePolicy(`[defaults]\n${text}`, 'f'), vifWith(VIF), now);
+    return [mode, ended];
+  };
+  const until = 'until = 2026-06-01T12:00+02:00\n';
+  const [before, then] = ['2026-06-01T09:59:59.999Z', '2026-06-01T10:00:00.000Z'];
+  for (const mode of ['observe', 'unlocked'] as const) {
+    assert.deepEqual(of(`mode = ${mode}\n${until}`, before), [mode, undefined]);
+    assert.deepEqual(of(`mode = ${mode}\n${until}`, then), ['locked', mode]);
+    assert.deepEqual(of(`mode = ${mode}\n`, '9999-12-31T00:00:00.000Z'), [mode, undefined]);
+  }
+  assert.deepEqual(of(`mode = disabled\n${until}`, then), ['disabled', undefined]);
+  assert.deepEqual(of(until, then), ['locked', undefined]);
 });

@@ -9,7 +9,11 @@ import { parsePolicy } from './effective.ts';
 
 function planned(policy: string, ip?: string) {
   const vif = vifWith({ ip, guest: 'web1' });
-  return buildPlan(vif, resolvePolicy(parsePolicy(policy, 'f'), { ...vif, bridge: 'xenbr0' }), []).terms.values;
+  return buildPlan(
+    vif,
+    resolvePolicy(parsePolicy(policy, 'f'), { ...vif, bridge: 'xenbr0' }, '2026-01-01T00:00:00.000Z'),
+    [],
+  ).terms.values;
 }
 
 const ROUTES = '[guest web1]\nroutes = 198.51.100.0/28 2001:db8:1::/56\n';

@@ -10,7 +10,7 @@ const BUILT = baseDigests();
 /** The default policy with another value of one key; for a list, the empty one. */
 function otherThanDefault<K extends KeyName>(key: K): SharedPolicy[] {
   const { kind, initial } = KEYS[key];
-  const read = ['none', '7/s'].map((text) => kind.read(text)).find((one) => 'value' in one);
+  const read = ['none', '7/s', '2026-12-31'].map((text) => kind.read(text)).find((one) => 'value' in one);
   const others: readonly Values[K][] = kind.all ?? (read !== undefined && 'value' in read ? [read.value] : []);
   return others.filter((value) => value !== initial).map((value) => ({ ...DEFAULT_POLICY, [key]: value }));
 }
