@@ -8,6 +8,7 @@ import { chooseBridge } from '../port/bridge.ts';
 import { prepareLines } from '../port/port-setup.ts';
 import { apply, type Manner } from '../vif/apply.ts';
 import { waitForPort } from '../vif/device.ts';
+import { refuseDouble } from '../vif/doubles.ts';
 import { lookOnceMore } from '../vif/last-look.ts';
 import { lockName, lockVif, overtaken } from '../vif/lock.ts';
 import { identify, type Prepared, prepareIdentified } from '../vif/prepare.ts';
@@ -37,6 +38,8 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   const present = await waitForPort(host, who.vif);
   const prepared = prepareIdentified(host, event, present, who);
   const before = host.state.readVif(event.device);
+  // Who runs already is never cut off: that is said loudly (vif/notes.ts).
+  if (before?.ifindex !== present.ifindex) await refuseDouble(host, prepared);
   const record = recordOf(host, prepared, present, before);
   begin();
   const failures = await apply(host, [{ prepared, present, before, record }], inSteps(host, prepared));

@@ -1,4 +1,7 @@
-/** The same address or MAC on two guests of a bridge is said loudly, by whoever comes second, and by `status`. */
+/**
+ * The same address or MAC on two guests of a bridge: who comes second is refused. Where xenstore does not say whether
+ * they are two, and of those that run, it is said loudly, by whoever comes second, and by `status`.
+ */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,18 +54,11 @@ const CASES: readonly Case[] = [
     said: [/^10\.0\.0\.2 is also given to vif2\.0/, /^10\.0\.0\.2 is also given to vif1\.0/],
   },
   {
-    title: 'one MAC, two guests',
-    first: BOTH,
-    second: { mac: A.mac, ip: '10.0.0.2 fd00::2' },
+    title: 'an address in the block of another guest, which is none of its own',
+    first: { mac: A.mac, ip: '10.0.0.0/28 fd00::11' },
+    second: { mac: V.mac, ip: '10.0.0.2 fd00::2' },
     keys: UUID,
-    said: [/^00:16:3e:00:00:01 is also given to vif2\.0/, /^00:16:3e:00:00:01 is also given to vif1\.0/],
-  },
-  {
-    title: 'a copy of a guest, with its MAC and addresses',
-    first: BOTH,
-    second: BOTH,
-    keys: UUID,
-    said: [/^00:16:3e:00:00:01 10\.0\.0\.11 fd00::11 is also/, /^00:16:3e:00:00:01 10\.0\.0\.11 fd00::11 is also/],
+    said: [/^10\.0\.0\.2 is also given to vif2\.0/, /^10\.0\.0\.2 is also given to vif1\.0/],
   },
   {
     title: 'a migration to this host, and a reboot',
@@ -121,6 +117,117 @@ async function told(dom0: Dom0, log: readonly string[], one: string, two: string
   const dry = await dom0.admin(['reapply', '--dry-run', one]);
   assert.match(wordsAfter(dry.stdout, '# warning: ').join('\n'), ofOne);
 }
+
+const SHARE = (...macs: readonly string[]): string =>
+  macs.map((mac) => `[mac ${mac}]\nshared = 10.0.0.11 fd00::11\n`).join('');
+
+const REFUSED: readonly {
+  readonly title: string;
+  readonly second: Partial<Guest>;
+  readonly policy?: string;
+  /** Undefined: it starts. */
+  readonly why?: RegExp;
+}[] = [
+  {
+    title: 'the MAC of another guest',
+    second: { mac: A.mac, ip: '10.0.0.2 fd00::2' },
+    why: /00:16:3e:00:00:01 is also given to vif1\.0 on br0, of the guest guest1 \(give one of them another one\)/,
+  },
+  {
+    title: 'an address of another guest, in another spelling',
+    second: { mac: V.mac, ip: '10.0.0.2 FD00:0::0011' },
+    why: /fd00::11 is also given to vif1\.0 on br0, of the guest guest1 \(.*shared = fd00::11 in the policy of both\)/,
+  },
+  { title: 'a copy of a guest', second: BOTH, why: /00:16:3e:00:00:01 10\.0\.0\.11 fd00::11 is also given to/ },
+  {
+    title: 'an address that only the first one shares',
+    second: { mac: V.mac, ip: '10.0.0.11' },
+    policy: SHARE(A.mac),
+    why: /10\.0\.0\.11 is also given to vif1\.0/,
+  },
+  {
+    title: 'an address that only the second one shares',
+    second: { mac: V.mac, ip: '10.0.0.11' },
+    policy: SHARE(V.mac),
+    why: /10\.0\.0\.11 is also given to vif1\.0/,
+  },
+  {
+    title: 'an address that both share',
+    second: { mac: V.mac, ip: '10.0.0.11 fd00::11' },
+    policy: SHARE(A.mac, V.mac),
+  },
+  {
+    title: 'the MAC of another guest, which names it',
+    second: { mac: V.mac, ip: '10.0.0.2' },
+    policy: `[mac ${A.mac}]\nextra_macs = ${V.mac}\n`,
+    why: /00:16:3e:00:00:02 is also given to vif1\.0/,
+  },
+  {
+    title: 'a MAC that both name',
+    second: { mac: V.mac, ip: '10.0.0.2' },
+    policy: `[mac ${A.mac}]\nextra_macs = 02:bf:0a:00:00:05\n[mac ${V.mac}]\nextra_macs = 02:bf:0a:00:00:05\n`,
+  },
+  { title: 'the same on another bridge', second: { ...BOTH, bridge: 'br1' } },
+  { title: 'a block around the address of another guest', second: { mac: V.mac, ip: '10.0.0.0/28' } },
+  {
+    title: 'a route to the address of another guest',
+    second: { mac: V.mac, ip: '10.0.0.2' },
+    policy: `[mac ${V.mac}]\nroutes = 10.0.0.11\n`,
+  },
+  { title: 'a copy of a guest that is only observed', second: BOTH, policy: '[vif vif2.0]\nmode = observe\n' },
+  { title: 'a copy of a guest that is not filtered', second: BOTH, policy: '[vif vif2.0]\nmode = unlocked\n' },
+];
+
+for (const { title, second, policy, why } of REFUSED) {
+  test(`${title}: ${why === undefined ? 'a new vif starts' : 'a new vif is refused'}`, { skip }, async (t) => {
+    const dom0 = await openDom0(t, { policy: policy ?? '' });
+    await dom0.ns.check(['ip', 'link', 'add', 'br1', 'up', 'type', 'bridge']);
+    for (const [path, value] of Object.entries(UUID)) dom0.store.write(path, value);
+    await dom0.start({ domid: 1, ...BOTH });
+    const before = await dom0.ruleset();
+    dom0.configure({ domid: 2, ...second });
+    await dom0.bench.addVif('vif2.0');
+    const { status } = await dom0.hotplug('online', { domid: 2 });
+    assert.equal(status, why === undefined ? 0 : 1, dom0.key(2, 'hotplug-error'));
+    if (why === undefined) return;
+    assert.match(dom0.key(2, 'hotplug-error') ?? '', why);
+    assert.equal((await dom0.link('vif2.0'))?.flags.includes('UP'), false);
+    assert.equal(await dom0.ruleset(), before);
+    // The first one has lost nothing, and when it goes the second one may come.
+    assert.equal((await dom0.link('vif1.0'))?.master, 'br0');
+    await dom0.bench.removeVif('vif1.0');
+    assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
+    assert.equal((await dom0.hotplug('online', { domid: 2 })).status, 0);
+  });
+}
+
+test('who runs is never refused: reapply, and online once more, say it loudly', { skip }, async (t) => {
+  const dom0 = await openDom0(t);
+  for (const [path, value] of Object.entries(UUID)) dom0.store.write(path, value);
+  await dom0.start({ domid: 1, ...BOTH });
+  await dom0.start({ domid: 2, mac: V.mac, ip: '10.0.0.2 fd00::2' });
+  writeFileSync(join(dom0.folder, 'vif-bridge.ini'), `[mac ${V.mac}]\nip += 10.0.0.11\nextra_macs = ${A.mac}\n`);
+  for (const again of [
+    () => dom0.admin(['reapply', 'vif2.0']),
+    () => dom0.admin(['reapply', '--all']),
+    () => dom0.hotplug('online', { domid: 2 }),
+  ]) {
+    const result = await again();
+    assert.equal(result.status, 0, result.stderr);
+    const words = wordsAfter((await dom0.admin(['status', 'vif2.0'])).stdout, '  warning: ');
+    assert.match(
+      words.join('\n'),
+      /^00:16:3e:00:00:01 10\.0\.0\.11 is also given to vif1\.0 on br0, another guest; if/m,
+    );
+    assert.deepEqual(
+      (await dom0.status()).map(({ state, up }) => [state, up]),
+      [
+        ['managed', true],
+        ['managed', true],
+      ],
+    );
+  }
+});
 
 test('an address that the policy of both shares is meant; of one, the other one is told', { skip }, async (t) => {
   const dom0 = await openDom0(t, { policy: '[mac 00:16:3e:00:00:01]\nshared = 10.0.0.11\n' });
