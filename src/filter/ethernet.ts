@@ -20,6 +20,15 @@ const OWN_TYPE = {
   why: '`allow`',
 } as const satisfies Step;
 
+/**
+ * Its own frame coming back (hairpin mode, the other port of an HVM NIC), or a forged one. Of a MAC that moves between
+ * guests (VRRP), who has it not now must hear who has it.
+ */
+const FROM_ITSELF = [
+  { field: 'ether saddr', own: 'mac' },
+  { field: 'ether saddr', notOwn: 'extra' },
+] as const satisfies Step['when'];
+
 /** The stages that unicast and group frames go on to, by protocol. */
 function byProtocol<const Ip extends string, const Ip6 extends string, const Arp extends string>(
   ip: Ip,
@@ -27,15 +36,6 @@ function byProtocol<const Ip extends string, const Ip6 extends string, const Arp
   arp: Arp,
 ) {
   return [
-    {
-      // Of a MAC that moves between guests (VRRP), who has it not now must hear who has it.
-      when: [
-        { field: 'ether saddr', own: 'mac' },
-        { field: 'ether saddr', notOwn: 'extra' },
-      ],
-      so: drop('hairpin'),
-      why: 'its own frame coming back (hairpin mode, the other port of an HVM NIC), or a forged one',
-    },
     {
       switch: 'ether type',
       cases: [
@@ -120,13 +120,34 @@ export const ETHERNET = {
     {
       name: 'unicast',
       about: 'To its own MAC.',
-      steps: byProtocol('ip', 'ip6', 'arp'),
+      steps: [{ when: FROM_ITSELF, so: go('hairpin') }, ...byProtocol('ip', 'ip6', 'arp')],
       otherwise: drop('ethertype'),
+    },
+    {
+      name: 'hairpin',
+      about: 'From its own MAC: only who says so hears it. It may be forged, too, and nobody can tell.',
+      steps: [{ when: [{ vif: 'hairpin' }], so: go('hairpin/type') }],
+      otherwise: drop('hairpin'),
+    },
+    {
+      name: 'hairpin/type',
+      short: 'hp-type',
+      about: 'What this host has translated back to it (DNAT to an own address) is IPv4 or IPv6.',
+      steps: [
+        {
+          switch: 'ether type',
+          cases: [
+            { values: [ETHERTYPE.ip], so: go('ip/hairpin') },
+            { values: [ETHERTYPE.ip6], so: go('ip6/hairpin') },
+          ],
+        },
+      ],
+      otherwise: drop('hairpin'),
     },
     {
       name: 'group',
       about: 'To everybody, or to a multicast group.',
-      steps: byProtocol('ip/group', 'ip6/group', 'arp/group'),
+      steps: [{ when: FROM_ITSELF, so: drop('hairpin') }, ...byProtocol('ip/group', 'ip6/group', 'arp/group')],
       otherwise: drop('ethertype'),
     },
   ],

@@ -182,6 +182,18 @@ export const IPV4 = {
       otherwise: drop('ip-form'),
     },
     {
+      name: 'ip/hairpin',
+      short: 'ip-hair',
+      about: 'As from others, and from its own addresses: the source is only translated behind all hooks.',
+      steps: [
+        { when: [{ field: 'ip version-ihl', notWithin: IPV4_HEADERS }], so: drop('ip-form') },
+        { when: [{ field: 'ip daddr', within: IPV4_MANY }], so: drop('hairpin') },
+        { when: [{ field: 'ip protocol', is: PROTOCOL.udp }], so: go('udp') },
+        { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: go('ip/own') },
+      ],
+      otherwise: drop('ip-form'),
+    },
+    {
       name: 'ip/to-all',
       short: 'ip-all',
       about: 'A unicast frame with a group address inside is only a DHCP answer (RFC 2131 §4.1).',

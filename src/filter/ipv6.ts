@@ -235,6 +235,18 @@ export const IPV6 = {
       otherwise: go('ip6/own'),
     },
     {
+      name: 'ip6/hairpin',
+      short: 'ip6-hai',
+      about: 'As from others, and from its own addresses.',
+      steps: [
+        { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
+        { when: [{ field: 'ip6 daddr', block: IPV6_GROUPS }], so: drop('hairpin') },
+        { when: [{ field: 'udp dport', is: 547 }], so: drop('dhcp-foreign') },
+        { when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/icmpv6') },
+      ],
+      otherwise: go('ip6/own'),
+    },
+    {
       name: 'ip6/icmpv6',
       short: 'ip6-ic6',
       about: 'Behind extension headers too: guests skip them.',

@@ -128,6 +128,11 @@ export function observedTerms(terms: OwnTerms): OwnTerms {
   return terms.flags.includes('open') ? terms : { ...terms, flags: [...terms.flags, 'observe'] };
 }
 
+/** The same, and its own frames may come back. */
+export function hairpinTerms(terms: OwnTerms): OwnTerms {
+  return { ...terms, flags: [...terms.flags, 'hairpin'] };
+}
+
 export function isObserved({ flags }: Pick<OwnTerms, 'flags'>): boolean {
   return flags.includes('observe');
 }

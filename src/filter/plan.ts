@@ -8,6 +8,7 @@ import { type MacPolicy, ownMacs } from './own-macs.ts';
 import {
   type AddressPolicy,
   DENIED_TERMS,
+  hairpinTerms,
   isObserved,
   macOnlyTerms,
   OPEN_TERMS,
@@ -34,6 +35,8 @@ export interface FilterPolicy
     Readonly<Partial<Record<LimitKey, FrameLimit | 'off'>>> {
   readonly mode: FilterSwitch;
   readonly no_ip: NoIp;
+  /** Whether its own frames may come back to it; not, if it does not say. */
+  readonly hairpin?: 'on' | 'off';
   /** What it may do besides; nothing, if it does not say. */
   readonly allow?: readonly OptIn[];
 }
@@ -64,7 +67,8 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   // Who is not filtered needs none of it, and who may do nothing gets none of it; nor is asked how often.
   const filtered = mode === 'addresses' || mode === 'mac-only';
   const allow = filtered ? (policy.allow ?? []) : [];
-  const all = filtered ? { ...withOptIns(terms, allow), limits: limitsOf(policy) } : terms;
+  const reflected = filtered && policy.hairpin === 'on' ? hairpinTerms(terms) : terms;
+  const all = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy) } : terms;
   return {
     device: vif.device,
     mode,

@@ -108,9 +108,20 @@ export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'r
  * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
  * - `observe`: what is dropped is counted, and then let go on. No stage asks for it: drops do;
  * - `ipv4`, `ipv6`: it has this family at all; - `any`: it has no addresses assigned and may use every one;
+ * - `hairpin`: its own frames may come back to it;
  * - all others: what it may do besides (opt-ins.ts).
  */
-export const OWN_FLAGS = ['managed', 'open', 'denied', 'observe', 'ipv4', 'ipv6', 'any', ...OPT_IN_FLAGS] as const;
+export const OWN_FLAGS = [
+  'managed',
+  'open',
+  'denied',
+  'observe',
+  'ipv4',
+  'ipv6',
+  'any',
+  'hairpin',
+  ...OPT_IN_FLAGS,
+] as const;
 export type OwnFlag = (typeof OWN_FLAGS)[number];
 
 /** What of a vif a value can be compared with. */

@@ -190,6 +190,36 @@ const TABLE = {
     initial: DEFAULT_LIMITS.igmp,
     help: 'how many reports of IGMP and MLD of a guest pass',
   },
+  isolated: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice({
+      no: 'as it comes from the bridge',
+      yes: 'not with other isolated ports of its bridge: guests that all are reach the network, and not each other',
+    }),
+    initial: 'no',
+    help: 'whom it may reach on its own bridge, whatever it sends (kernel 4.18)',
+  },
+  flood: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice({
+      yes: 'as on every bridge; what is not for its MAC is dropped as `not-for-me`',
+      no: 'none: the bridge does not even send it there',
+    }),
+    initial: 'yes',
+    help: 'frames to one station of which the bridge does not know where it is',
+  },
+  hairpin: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice({
+      off: 'dropped: nobody else has its MAC',
+      on: 'IPv4 and IPv6 to itself pass: for a guest that reaches itself by an address that this host translates (DNAT)',
+    }),
+    initial: 'off',
+    help: 'frames to a guest that bear its own MAC as source',
+  },
   unmanaged: {
     of: 'host',
     sections: ['defaults'],

@@ -1,5 +1,5 @@
 import type { SeenAddress, SeenBridgePort, SeenEntry, SeenLink } from './seen-port.ts';
-import type { BridgePort, WishedPort } from './wished-port.ts';
+import { type BridgePort, KERNEL_DEFAULTS, type PortFlags, type WishedPort } from './wished-port.ts';
 
 /** One thing of a port that is not as it is to be. */
 export interface Difference {
@@ -48,7 +48,7 @@ export type SeenFlags = Partial<SeenBridgePort> & Pick<SeenPort, 'maxGroups'>;
 type Compare = (wished: WishedPort, seen: SeenPort) => readonly Difference[];
 
 /** Not what is left out: that is no setting, but what the settings follow from, or how they come about. */
-export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'macs'>;
+export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'macs' | 'flags'>;
 
 type Flag = keyof BridgePort | 'backup';
 
@@ -64,9 +64,9 @@ const COMPARE_FLAGS: Readonly<Record<Flag, (wished: WishedPort, seen: SeenFlags)
     maxGroups === undefined || seen.maxGroups === undefined
       ? []
       : same('mcast_max_groups', maxGroups, seen.maxGroups, true),
-  hairpin: ({ hairpin }, seen) => kept('hairpin', hairpin, seen.hairpin),
-  isolated: ({ isolated }, seen) => kept('isolated', isolated, seen.isolated),
-  flood: ({ flood }, seen) => kept('flood', flood, seen.flood),
+  hairpin: ({ hairpin }, seen) => flagOf('hairpin', hairpin, seen.hairpin),
+  isolated: ({ isolated }, seen) => flagOf('isolated', isolated, seen.isolated),
+  flood: ({ flood }, seen) => flagOf('flood', flood, seen.flood),
   mcastFlood: ({ mcastFlood }, seen) => kept('mcast_flood', mcastFlood, seen.mcastFlood),
   bcastFlood: ({ bcastFlood }, seen) => kept('bcast_flood', bcastFlood, seen.bcastFlood),
 };
@@ -136,6 +136,12 @@ function onBridge(
 /** What the kernel does not tell it has not got, and nobody can have changed it. */
 function kept(what: string, wished: boolean, found: boolean | undefined): Difference[] {
   return found === undefined ? [] : same(what, wished, found, false);
+}
+
+/** One that the policy may set: who is to be isolated and is not is open to others. */
+function flagOf(what: keyof PortFlags, wished: boolean, found: boolean | undefined): Difference[] {
+  const demanded = wished !== KERNEL_DEFAULTS[what];
+  return demanded ? same(what, wished, found, what !== 'hairpin') : kept(what, wished, found);
 }
 
 type Value = string | number | boolean | undefined;

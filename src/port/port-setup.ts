@@ -1,5 +1,5 @@
 import type { BatchLine } from '../effects/batch.ts';
-import { BINDINGS, type WishedPort } from './wished-port.ts';
+import { BINDINGS, KERNEL_DEFAULTS, PORT_FLAGS, type PortFlags, type WishedPort } from './wished-port.ts';
 
 /** Before the port joins: link down, name, address, MTU. Stock: setup_virtual_bridge_port, set_mtu. */
 export function prepareLines(port: WishedPort): BatchLine[] {
@@ -65,10 +65,20 @@ export function joinLines(port: WishedPort): BatchLine[] {
             optional: 'a guest that has moved away is not reached while its port is still here',
           },
         ]),
+    ...PORT_FLAGS.filter((flag) => port[flag] !== KERNEL_DEFAULTS[flag]).map((flag) => ({
+      text: bridgeSlave(name, flag, port[flag]),
+    })),
   ];
 }
 
-function bridgeSlave(name: string, word: 'learning' | 'locked' | 'root_block', on: boolean): string {
+/** Flags that an earlier run has set, and that nobody wants any more. */
+export function defaultFlagLines(port: WishedPort, before: Partial<PortFlags>): BatchLine[] {
+  return PORT_FLAGS.filter((flag) => before[flag] !== undefined && port[flag] === KERNEL_DEFAULTS[flag]).map(
+    (flag) => ({ text: bridgeSlave(port.name, flag, port[flag]) }),
+  );
+}
+
+function bridgeSlave(name: string, word: 'learning' | 'locked' | 'root_block' | keyof PortFlags, on: boolean): string {
   return `link set dev ${name} type bridge_slave ${word} ${on ? 'on' : 'off'}`;
 }
 

@@ -29,7 +29,13 @@ export interface PortSetup {
   readonly backup?: string | undefined;
   /** The backend cannot drop link-local frames at the device itself: the bridge is to learn nothing from them. */
   readonly quietLinkLocal?: boolean;
+  /** What of the kernel's defaults is to be otherwise. */
+  readonly flags?: Partial<PortFlags>;
 }
+
+/** What the policy may say of a port of a bridge. */
+export type PortFlags = Pick<KernelDefaults, 'isolated' | 'flood' | 'hairpin'>;
+export const PORT_FLAGS = ['isolated', 'flood', 'hairpin'] as const satisfies readonly (keyof PortFlags)[];
 
 /**
  * A port as it is to be when it is in service, all of it. The lines for `ip` and `bridge` are printed from it
@@ -84,10 +90,10 @@ export interface ForwardingEntry {
 }
 
 /** What a port has from the kernel when it joins a bridge (net/bridge/br_if.c: new_nbp), and is to keep. */
-export type KernelDefaults = typeof KERNEL_DEFAULTS;
+export type KernelDefaults = { readonly [K in keyof typeof KERNEL_DEFAULTS]: boolean };
 
-/** Nothing is printed for these; who changes one by hand is told so. */
-const KERNEL_DEFAULTS = {
+/** Nothing is printed for these unless they are to be otherwise; who changes one by hand is told so. */
+export const KERNEL_DEFAULTS = {
   hairpin: false,
   isolated: false,
   flood: true,
@@ -126,6 +132,7 @@ export function wishPort(setup: PortSetup): WishedPort {
   return {
     ...setup,
     ...KERNEL_DEFAULTS,
+    ...setup.flags,
     ...BINDINGS[binding],
     quietLinkLocal: setup.quietLinkLocal === true,
     // An entry that was learned goes with the link.

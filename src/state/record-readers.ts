@@ -17,6 +17,7 @@ import {
 } from '../json/reader.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
 import { BACKEND_NAMES } from '../policy/keys.ts';
+import type { PortFlags } from '../port/wished-port.ts';
 import { parseXenbusPath } from '../xen/hotplug-event.ts';
 import type { IdentityValues } from '../xen/vif-identity.ts';
 import type { BaseRecord, EbtTools, VifRecord } from './records.ts';
@@ -90,6 +91,14 @@ const IDENTITY: Reader<IdentityValues> = object((get) => {
   return Object.fromEntries(all.filter(([, value]) => value !== undefined));
 });
 
+const FLAGS: Reader<Partial<PortFlags>> = object((get) =>
+  present({
+    isolated: get('isolated', optional(boolean)),
+    flood: get('flood', optional(boolean)),
+    hairpin: get('hairpin', optional(boolean)),
+  }),
+);
+
 /** @param device which file it is in */
 export function vifRecord(device: string): Reader<VifRecord> {
   const own: Reader<string> = (found) => parseDeviceName(oneOf(device)(found), found.path);
@@ -103,7 +112,11 @@ export function vifRecord(device: string): Reader<VifRecord> {
     values: get('values', IDENTITY),
     xenbus: get('xenbus', optional(parsedBy((path) => parseXenbusPath(path).path))),
     mode: get('mode', oneOf('addresses', ...NO_IP_CHOICES)),
-    ...present({ observed: get('observed', optional(boolean)), allow: get('allow', optional(array(word))) }),
+    ...present({
+      observed: get('observed', optional(boolean)),
+      flags: get('flags', optional(FLAGS)),
+      allow: get('allow', optional(array(word))),
+    }),
     subnetBroadcasts: get('subnetBroadcasts', array(address)),
     shared: get('shared', boolean),
     ingress: get('ingress', boolean),

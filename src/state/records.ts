@@ -1,6 +1,7 @@
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterMode } from '../filter/plan.ts';
 import type { BackendName } from '../policy/keys.ts';
+import type { PortFlags } from '../port/wished-port.ts';
 import type { IdentityValues, PortType } from '../xen/vif-identity.ts';
 
 /** The programs of one variant of ebtables. */
@@ -29,6 +30,8 @@ export interface VifRecord {
   readonly mode: FilterMode;
   /** What that forbids is only counted (`mode = observe`). */
   readonly observed?: boolean;
+  /** Flags of the port that may be otherwise than the kernel's. */
+  readonly flags?: Partial<PortFlags>;
   /** What it may do besides (`allow`), as the policy said it; an earlier version says nothing. */
   readonly allow?: readonly string[];
   readonly subnetBroadcasts: readonly string[];

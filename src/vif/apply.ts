@@ -3,7 +3,7 @@ import type { BatchLine } from '../effects/batch.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type Failures, runTogether } from '../effects/together.ts';
 import { asFailure } from '../errors.ts';
-import { changeLines, joinLines, prepareLines, restoreLines, upLines } from '../port/port-setup.ts';
+import { changeLines, defaultFlagLines, joinLines, prepareLines, restoreLines, upLines } from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { doubleFinder } from './doubles.ts';
@@ -105,6 +105,7 @@ export function joiningLines(
   return [
     ...(setup.rename ? [] : preparing),
     ...joinLines(setup),
+    ...(before?.ifindex === present.ifindex ? defaultFlagLines(setup, before.flags ?? {}) : []),
     ...(change === undefined ? [] : changeLines(setup.name, change)),
   ];
 }
@@ -122,6 +123,7 @@ async function finish(host: Managed, { prepared, present, record }: Wanted, note
   const known = host.state.readVif(record.device);
   const now = known ?? record;
   // Also if somebody has removed it meanwhile.
-  writeRecord(host, { ...now, ...inService(prepared, present.ifindex, now) }, known);
+  const { flags: _, ...rest } = now;
+  writeRecord(host, { ...rest, ...inService(prepared, present.ifindex, now) }, known);
   noteApplied(host, prepared, notes);
 }

@@ -62,5 +62,6 @@ function wishedOf(host: DriftHost, record: VifRecord, mac: MacAddress, device: D
     rename: false,
     binding: isUnbound(record) ? 'unpinned' : record.shared ? 'shared' : alone,
     backup: host.uplinkOf(record.bridge),
+    flags: record.flags ?? {},
   });
 }

@@ -13,7 +13,7 @@ import type { HeldPolicy } from '../policy/policy.ts';
 import { asksForGuests, resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeBroadcasts, bridgeIfAny, chooseBridge } from '../port/bridge.ts';
 import { guestGroup } from '../port/guest-group.ts';
-import { learnsUnseen, type WishedPort, wishPort } from '../port/wished-port.ts';
+import { learnsUnseen, type PortFlags, type WishedPort, wishPort } from '../port/wished-port.ts';
 import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
 import { macsOf, type VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
@@ -164,6 +164,7 @@ export function plan(
       binding,
       quietLinkLocal: ingress && !facts.rules.dropsAtDevice(facts.bridge),
       backup: facts.uplink,
+      flags: flagsOf(facts.policy, isObserved(filter.terms)),
     }),
     port: {
       device: vif.device,
@@ -172,6 +173,15 @@ export function plan(
       ifindex: facts.device?.ifindex,
       ingress,
     },
+  };
+}
+
+/** What the policy says of the port. Of who is observed nothing is kept that no counter would tell of. */
+function flagsOf({ isolated, flood, hairpin }: HeldPolicy, observed: boolean): Partial<PortFlags> {
+  return {
+    ...(isolated === 'yes' && !observed ? { isolated: true } : {}),
+    ...(flood === 'no' && !observed ? { flood: false } : {}),
+    ...(hairpin === 'on' ? { hairpin: true } : {}),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Device } from '../effects/sysfs.ts';
 import { isObserved, type LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
+import { PORT_FLAGS, type PortFlags } from '../port/wished-port.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { Note } from './notes.ts';
 import { definedValues, type Prepared } from './prepare.ts';
@@ -39,6 +40,7 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
     mode: prepared.plan.mode,
     ...(isObserved(prepared.plan.terms) ? { observed: true } : {}),
     ...(prepared.plan.allow.length === 0 ? {} : { allow: prepared.plan.allow }),
+    ...flagsOf({ ...(before?.ifindex === device.ifindex ? before.flags : {}), ...prepared.setup.flags }),
     subnetBroadcasts: prepared.subnetBroadcasts,
     // Until its forwarding entry is gone it counts as pinned.
     shared: prepared.setup.binding === 'shared' && !wasPinned(host, before, device.ifindex),
@@ -50,6 +52,12 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
   };
 }
 
+/** In their order, so that equal ones are equal as text. */
+function flagsOf(flags: Partial<PortFlags> = {}): Pick<VifRecord, 'flags'> {
+  const set = PORT_FLAGS.filter((flag) => flags[flag] !== undefined);
+  return set.length === 0 ? {} : { flags: Object.fromEntries(set.map((flag) => [flag, flags[flag]])) };
+}
+
 function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
   const { values, flags, limits } = prepared.plan.terms;
   return { ifindex, values, flags, ...(limits === undefined ? {} : { limits }) };
@@ -58,7 +66,8 @@ function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
 /** What the record says at the end of a run, which the state `now` may know better: a twin may have marked the port. */
 export function inService(prepared: Prepared, ifindex: number, now: VifRecord): Partial<VifRecord> {
   const shared = now.shared || prepared.setup.binding === 'shared';
-  return { loaded: [loadedTerms(prepared, ifindex)], shared, ingress: shared || prepared.port.ingress };
+  const loaded = [loadedTerms(prepared, ifindex)];
+  return { loaded, shared, ingress: shared || prepared.port.ingress, ...flagsOf(prepared.setup.flags) };
 }
 
 /** What the log is to say of a vif that is in service now. */
