@@ -5,6 +5,7 @@ import type { Rtnetlink } from './effects/rtnetlink.ts';
 import type { Device, NetTable } from './effects/sysfs.ts';
 import type { TransmitChecksum } from './effects/transmit-checksum.ts';
 import type { Policy } from './policy/policy.ts';
+import type { HostFilter } from './port/host-accept.ts';
 import type { State } from './state/state.ts';
 
 /** All that a command may touch, handed in as one value. Tests hand in what throws on any call they did not expect. */
@@ -38,6 +39,8 @@ export interface Host {
   readonly hasVnetHeader: (name: string) => boolean;
   /** What the kernel tells of the networks of this host; empty where it has no such protocol. */
   readonly netTable: (name: NetTable) => string;
+  /** True where the kernel hands bridged packets to that program's FORWARD chain (br_netfilter). */
+  readonly callsHostFilter: (filter: HostFilter) => boolean;
   readonly disableIpv6: (name: string) => boolean;
   readonly sleep: (ms: number) => Promise<void>;
   readonly bootId: () => string;

@@ -11,6 +11,7 @@ import { startBySpawn } from './effects/spawn-starter.ts';
 import type { Starter } from './effects/starter.ts';
 import {
   bootId,
+  callsHostFilter,
   deviceNames,
   disableIpv6,
   hasVnetHeader,
@@ -76,6 +77,7 @@ export function systemHost(settings: RunSettings): Host {
     uplinkOf: (bridge) => uplink(portsOf(bridge), portKind),
     isOwnScript,
     hasVnetHeader,
+    callsHostFilter,
     disableIpv6,
     netTable,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, deadline.allow(ms))),

@@ -2,9 +2,11 @@ import type { RuleText } from '../backends/backend.ts';
 import { isLastGone, leavingPort } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import type { BatchLine } from '../effects/batch.ts';
+import { hooksFolder, postHooks } from '../effects/post-hooks.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { firstName } from '../port/device-owner.ts';
+import { hostAccepts } from '../port/host-accept.ts';
 import { fdbLines, groupLimitLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
 import { joiningLines, type Wanted } from '../vif/apply.ts';
 import { doubleFinder } from '../vif/doubles.ts';
@@ -40,8 +42,24 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
       joining: [...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)],
       entries: fdbLines(setup),
       comesUp: true,
-    })) + section('xenstore-write', report.map(([path, value]) => `${path} ${JSON.stringify(value)}\n`).join(''))
+    })) +
+    section('iptables and ip6tables', hostText(host, setup.name)) +
+    section(
+      'hooks',
+      postHooks()
+        .map((name) => `${hooksFolder()}/${name}\n`)
+        .join(''),
+    ) +
+    section('xenstore-write', report.map(([path, value]) => `${path} ${JSON.stringify(value)}\n`).join(''))
   );
+}
+
+/** Whether the host hands bridged packets to them is only known where it is: `auto` says it in the log. */
+function hostText(host: Managed, port: string): string {
+  if (host.policy.host_accept !== 'yes') return '';
+  return hostAccepts('-I', port)
+    .map((rule) => `${rule.join(' ')}\n`)
+    .join('');
 }
 
 /** What a re-apply of one vif would do: no link goes down, nothing is told to Xen. */

@@ -13,6 +13,8 @@ import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { portNamed } from '../vif/device.ts';
 import { isForgotten, makeAllAnew } from '../vif/forgotten.ts';
+import { runVifHooks } from '../vif/hooks.ts';
+import { forgetAtHost } from '../vif/host-accept.ts';
 import { lockVif } from '../vif/lock.ts';
 import { unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
@@ -47,15 +49,26 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   await left;
   if (record === undefined) {
     if (isForgotten(host, event.device, device)) await attempt(host, event, () => removeForgotten(host, event));
+    await attempt(host, event, () =>
+      runVifHooks(host, event, { name: device?.name ?? event.device, ...NOTHING_KNOWN }),
+    );
     return;
   }
+  await attempt(host, event, () => forgetAtHost(host, record));
   // What could not be removed stays known: the next run of this vif, or a repair, removes it.
-  if (!(await attempt(host, event, () => removeRules(host, record)))) return;
-  host.state.removeVif({ device: record.device, mac: record.values.mac });
-  await attempt(host, event, async () => (await withRules(host)).rules.leaveAfterLast());
+  const removed = await attempt(host, event, () => removeRules(host, record));
+  if (removed) {
+    host.state.removeVif({ device: record.device, mac: record.values.mac });
+    await attempt(host, event, async () => (await withRules(host)).rules.leaveAfterLast());
+  }
+  const { name, bridge, values } = record;
+  await attempt(host, event, () => runVifHooks(host, event, { name, bridge, ip: values.ip ?? '' }));
+  if (!removed) return;
   host.log.say('info', `${record.name} is off ${record.bridge}`);
   host.sendLog();
 }
+
+const NOTHING_KNOWN = { bridge: '', ip: '' } as const;
 
 /** The state does not know what is loaded for it: all is made anew, without it. */
 async function removeForgotten(given: Host, { device }: HotplugEvent): Promise<void> {

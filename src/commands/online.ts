@@ -1,7 +1,6 @@
 import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
-import { POST_HOOKS, postHooks } from '../effects/post-hooks.ts';
 import { directoryAhead } from '../effects/xenstore.ts';
 import type { Host } from '../host.ts';
 import { chooseBridge } from '../port/bridge.ts';
@@ -9,6 +8,8 @@ import { prepareLines } from '../port/port-setup.ts';
 import { apply, type Manner } from '../vif/apply.ts';
 import { waitForPort } from '../vif/device.ts';
 import { refuseDouble } from '../vif/doubles.ts';
+import { runVifHooks } from '../vif/hooks.ts';
+import { acceptAtHost } from '../vif/host-accept.ts';
 import { lookOnceMore } from '../vif/last-look.ts';
 import { lockName, lockVif, overtaken } from '../vif/lock.ts';
 import { identify, type Prepared, prepareIdentified } from '../vif/prepare.ts';
@@ -45,8 +46,13 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   const failures = await apply(host, [{ prepared, present, before, record }], inSteps(host, prepared));
   for (const failure of failures.values()) throw failure;
   lookOnceMore(host, prepared.setup, present.ifindex);
-  const hooks = postHooks();
-  if (hooks.length > 0) host.log.say('warning', `hooks of ${POST_HOOKS} are not run: ${hooks.join(' ')}`);
+  // In the order of stock: what the host filters, its hooks, and then the guest may connect.
+  await acceptAtHost(host, event.device, prepared.setup.name);
+  await runVifHooks(host, event, {
+    name: prepared.setup.name,
+    bridge: prepared.bridge,
+    ip: prepared.vif.addresses.text,
+  });
   await reportConnected(host, prepared);
 }
 

@@ -2,13 +2,14 @@ import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where Xen's own scripts look for hooks (xen-hotplug-common.sh: call_hooks). */
-export const POST_HOOKS = '/etc/xen/scripts/vif-post.d';
+const POST_HOOKS = '/etc/xen/scripts/vif-post.d';
 
-/**
- * The hooks that stock would run after each vif, and this program does not: what they did (firewalls, monitoring) does
- * not happen. Stock sources what is called `*.hook` and executable.
- */
-export function postHooks(folder: string = POST_HOOKS): string[] {
+export function hooksFolder(): string {
+  return process.env.VIF_BRIDGE_HOOKS ?? POST_HOOKS;
+}
+
+/** The hooks that stock sources after each vif, in its order: what is called `*.hook` and executable. */
+export function postHooks(folder: string = hooksFolder()): string[] {
   try {
     return readdirSync(folder)
       .filter((name) => name.endsWith('.hook') && isExecutable(join(folder, name)))

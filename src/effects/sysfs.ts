@@ -148,6 +148,11 @@ export function netTable(name: NetTable): string {
   return readText(`/proc/net/${name}`) ?? '';
 }
 
+/** True where bridged packets pass the tables of this program (net/bridge/br_netfilter_hooks.c). */
+export function callsHostFilter(filter: 'iptables' | 'ip6tables'): boolean {
+  return readText(`/proc/sys/net/bridge/bridge-nf-call-${filter}`)?.trim() === '1';
+}
+
 /**
  * Identifies this boot of the host: interface indices and domain ids start anew with the next. Read once: each
  * record of the state asks for it, and no run outlives a boot.

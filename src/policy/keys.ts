@@ -231,6 +231,18 @@ const TABLE = {
     initial: 'open',
     help: 'what passes a vif* port that no run has configured',
   },
+  host_accept: {
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: [],
+    kind: choice({
+      auto: 'where bridged packets come there (br_netfilter) and some are dropped, as with Docker in dom0',
+      yes: 'always',
+      no: 'never: guests that the host drops are silent',
+    }),
+    initial: 'auto',
+    help: "whether packets of vifs pass the host's own iptables and ip6tables (chain FORWARD)",
+  },
   lock: {
     of: 'host',
     sections: ['defaults'],

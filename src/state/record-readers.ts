@@ -18,6 +18,7 @@ import {
 import { parseDeviceName } from '../net/interface-name.ts';
 import { BACKEND_NAMES } from '../policy/keys.ts';
 import type { PortFlags } from '../port/wished-port.ts';
+import { HOST_FILTERS } from '../port/host-accept.ts';
 import { parseXenbusPath } from '../xen/hotplug-event.ts';
 import type { IdentityValues } from '../xen/vif-identity.ts';
 import type { BaseRecord, EbtTools, VifRecord } from './records.ts';
@@ -116,6 +117,7 @@ export function vifRecord(device: string): Reader<VifRecord> {
       observed: get('observed', optional(boolean)),
       flags: get('flags', optional(FLAGS)),
       allow: get('allow', optional(array(word))),
+      accepts: get('accepts', optional(array(oneOf(...HOST_FILTERS)))),
     }),
     subnetBroadcasts: get('subnetBroadcasts', array(address)),
     shared: get('shared', boolean),

@@ -2,6 +2,7 @@ import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterMode } from '../filter/plan.ts';
 import type { BackendName } from '../policy/keys.ts';
 import type { PortFlags } from '../port/wished-port.ts';
+import type { HostFilter } from '../port/host-accept.ts';
 import type { IdentityValues, PortType } from '../xen/vif-identity.ts';
 
 /** The programs of one variant of ebtables. */
@@ -42,6 +43,8 @@ export interface VifRecord {
   readonly ifindex: number;
   /** Everything that may be loaded, written before the kernel is told: a killed run leaves no unknown element. */
   readonly loaded: readonly LoadedTerms[];
+  /** The host's own filters that let its packets pass because of a run of ours; none, if it does not say. */
+  readonly accepts?: readonly HostFilter[];
   /** Which run decided this (Host.ticket): one that was started earlier must not undo it. */
   readonly ticket: number;
   /** ISO 8601. */

@@ -45,6 +45,7 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
     // Until its forwarding entry is gone it counts as pinned.
     shared: prepared.setup.binding === 'shared' && !wasPinned(host, before, device.ifindex),
     ingress: prepared.port.ingress || before?.ingress === true,
+    ...(before?.accepts === undefined ? {} : { accepts: before.accepts }),
     ifindex: device.ifindex,
     loaded: distinct([...loadedBefore(host, before), loadedTerms(prepared, device.ifindex)]),
     ticket: Math.max(host.ticket, before?.bootId === host.bootId() ? before.ticket : 0),

@@ -23,6 +23,7 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     run: async (tool) => answers[tool] ?? Promise.reject(new Failure('not-installed', `${tool} is not installed`)),
     ahead: () => {},
     close: () => {},
+    callsHostFilter: () => false,
     isOwnScript: unexpected,
     log: { say: () => undefined, deliver: unexpected, begin: unexpected },
     sendLog: unexpected,

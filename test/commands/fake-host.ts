@@ -88,6 +88,7 @@ export function fakeHost(options: FakeOptions): FakeHost {
     hasVnetHeader: () => false,
     showsThisNetwork: () => true,
     deviceNames: () => devices.map((one) => one.name),
+    callsHostFilter: () => false,
     netTable: (name) => options.networks?.[name] ?? '',
     disableIpv6: (name) => {
       effects.push(`disable-ipv6 ${name}`);
