@@ -17,8 +17,8 @@ import {
 } from '../json/reader.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
 import { BACKEND_NAMES } from '../policy/keys.ts';
-import type { PortFlags } from '../port/wished-port.ts';
 import { HOST_FILTERS } from '../port/host-accept.ts';
+import type { PortFlags } from '../port/wished-port.ts';
 import { parseXenbusPath } from '../xen/hotplug-event.ts';
 import type { IdentityValues } from '../xen/vif-identity.ts';
 import type { BaseRecord, EbtTools, VifRecord } from './records.ts';

@@ -1,8 +1,8 @@
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterMode } from '../filter/plan.ts';
 import type { BackendName } from '../policy/keys.ts';
-import type { PortFlags } from '../port/wished-port.ts';
 import type { HostFilter } from '../port/host-accept.ts';
+import type { PortFlags } from '../port/wished-port.ts';
 import type { IdentityValues, PortType } from '../xen/vif-identity.ts';
 
 /** The programs of one variant of ebtables. */
