@@ -1,5 +1,5 @@
 import { type BothWays, drop, go, type Stage } from './stage.ts';
-import { GROUP_BIT } from './wire.ts';
+import { GROUP_BIT, ROUTING_PROTOCOLS, TUNNELS } from './wire.ts';
 
 /**
  * Protocols that carry control traffic or another IP packet; the numbers are the same in IPv4 and IPv6 (IANA). Each
@@ -9,10 +9,8 @@ import { GROUP_BIT } from './wire.ts';
  */
 export function controlProtocols<const Ip extends 'ip' | 'ip6'>(ip: Ip) {
   return [
-    // IPIP, 6in4, IP-within-IP (94), EtherIP, L2TPv3, MPLS-in-IP: the packet inside would be judged by nobody.
-    { values: [4, 41, 94, 97, 115, 137], so: go(`${ip}/tunnel`) },
-    // GGP, EGP, IGRP, NSFNET-IGP, EIGRP, OSPF, PIM, IS-IS over IP, MANET (RFC 5498).
-    { values: [3, 8, 9, 85, 88, 89, 103, 124, 138], so: go(`${ip}/routing`) },
+    { values: TUNNELS, so: go(`${ip}/tunnel`) },
+    { values: ROUTING_PROTOCOLS, so: go(`${ip}/routing`) },
     // VRRP and CARP share 112 (RFC 5798); 240 is pfsync, CARP's companion.
     { values: [112], so: go(`${ip}/vrrp`) },
     { values: [240], so: go(`${ip}/pfsync`) },

@@ -46,6 +46,7 @@ export const ICMP = {
       steps: [
         { when: [{ field: 'ip saddr', own: 'ip' }], so: go('icmp/quote') },
         { when: [{ field: 'ip saddr', own: 'route' }], so: go('icmp/quote') },
+        { when: [{ vif: 'forwarding' }], so: go('icmp/quote') },
       ],
       otherwise: drop('ip-src'),
     },
@@ -83,6 +84,7 @@ export const ICMP = {
           so: go('ip/own'),
         },
         { when: [{ field: 'icmp quoted daddr', own: 'route' }], so: go('ip/own') },
+        { when: [{ field: 'icmp quoted daddr', within: IPV4_STATIONS }, { vif: 'forwarding' }], so: go('ip/own') },
       ],
       otherwise: drop('icmp-quote'),
     },
@@ -105,7 +107,7 @@ export const ICMPV6 = {
             { values: [135], so: go('ns') },
             { values: [136], so: go('na') },
             { values: [133], so: go('rs') },
-            { values: [134], so: drop('ra') },
+            { values: [134], so: go('ra') },
             { values: [137], so: drop('nd-redirect') },
             { values: [130], so: drop('mld-query') },
             { values: [131, 132, 143], so: drop('mld-form') },
@@ -123,6 +125,7 @@ export const ICMPV6 = {
       steps: [
         { when: [{ field: 'ip6 saddr', own: 'ip6' }], so: go('icmpv6/quote') },
         { when: [{ field: 'ip6 saddr', own: 'route6' }], so: go('icmpv6/quote') },
+        { when: [{ vif: 'forwarding' }], so: go('icmpv6/quote') },
       ],
       otherwise: drop('ip6-src'),
     },
@@ -133,16 +136,19 @@ export const ICMPV6 = {
       steps: [
         NOT_TO_MANY,
         { when: [{ field: 'icmpv6 quoted version', isNot: IPV6_VERSION }], so: drop('icmp-quote') },
-        { when: [{ field: 'icmpv6 quoted nexthdr', is: PROTOCOL.fragment }], so: go('icmpv6/quoted-fragment') },
+        ...QUOTABLE6.map(
+          (is) =>
+            ({
+              when: [
+                { field: 'icmpv6 quoted nexthdr', is: PROTOCOL.fragment },
+                { field: 'icmpv6 quoted frag nexthdr', is },
+              ],
+              so: go('icmpv6/quoted'),
+              why: 'reassembly that took too long (RFC 8200 §4.5)',
+            }) as const,
+        ),
         { switch: 'icmpv6 quoted nexthdr', cases: [{ values: QUOTABLE6, so: go('icmpv6/quoted') }] },
       ],
-      otherwise: drop('icmp-quote'),
-    },
-    {
-      name: 'icmpv6/quoted-fragment',
-      short: 'icmp6qf',
-      about: 'Reassembly that took too long (RFC 8200 §4.5).',
-      steps: [{ switch: 'icmpv6 quoted frag nexthdr', cases: [{ values: QUOTABLE6, so: go('icmpv6/quoted') }] }],
       otherwise: drop('icmp-quote'),
     },
     {
@@ -158,6 +164,7 @@ export const ICMPV6 = {
           so: go('ip6/plain'),
         },
         { when: [{ field: 'icmpv6 quoted daddr', own: 'route6' }], so: go('ip6/plain') },
+        { when: [{ field: 'icmpv6 quoted daddr', within: IPV6_STATIONS }, { vif: 'forwarding' }], so: go('ip6/plain') },
       ],
       otherwise: drop('icmp-quote'),
     },

@@ -1,5 +1,5 @@
 import { controlProtocols } from './control-protocols.ts';
-import { type BothWays, drop, go, PERMITTED } from './stage.ts';
+import { type BothWays, drop, go, PERMITTED, type Stage } from './stage.ts';
 import {
   ANY_PROTOCOL,
   BROADCAST_BITS,
@@ -13,11 +13,19 @@ import {
   IPV4_LOOPBACK,
   IPV4_MANY,
   IPV4_PLAIN,
+  IPV4_STATIONS,
   IPV4_THIS_NETWORK,
   ORDINARY,
   PROTOCOL,
   WHOLE_PACKET,
 } from './wire.ts';
+
+/** What nothing here knows: few may use it. */
+const UNKNOWN_PROTOCOL = [
+  { when: [{ field: 'ip protocol', own: 'protocol' }], so: go('ip/own') },
+  { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }, { vif: 'ip-protocol' }], so: go('ip/own') },
+  { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: drop('ip-protocol') },
+] as const satisfies Stage['steps'];
 
 /** IPv4 (RFC 791). */
 export const IPV4 = {
@@ -60,9 +68,29 @@ export const IPV4 = {
           so: go('igmp'),
           why: 'IGMPv2 and v3 carry router alert (RFC 2113, RFC 3376 §4)',
         },
+        { when: [{ vif: 'ip-options' }, { field: 'ip daddr', block: IPV4_THIS_NETWORK }], so: drop('ip-form') },
+        { when: [{ vif: 'ip-options' }, { field: 'ip daddr', block: IPV4_LOOPBACK }], so: drop('ip-form') },
+        { when: [{ vif: 'ip-options' }, { field: 'ip daddr', own: 'broadcast' }], so: go('ip/misdirected') },
+        {
+          when: [
+            { vif: 'ip-options' },
+            { field: 'ip version-ihl', within: [0x46, 0x4f] },
+            { field: 'ether daddr', notMasked: GROUP_BIT },
+            { field: 'ip daddr', within: IPV4_STATIONS },
+          ],
+          so: go('ip/protocol'),
+          why: 'to one station',
+        },
         { when: [{ field: 'ip version-ihl', within: [0x46, 0x4f] }], so: drop('ip-opt'), why: 'source routing' },
       ],
       otherwise: drop('ip-form'),
+    },
+    {
+      name: 'ip/misdirected',
+      short: 'ip-misd',
+      about: 'Options, to the broadcast of a subnet.',
+      steps: [],
+      otherwise: drop('l2l3-mismatch'),
     },
     {
       name: 'ip/group',
@@ -119,7 +147,7 @@ export const IPV4 = {
             ...controlProtocols('ip'),
           ],
         },
-        { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: drop('ip-protocol') },
+        ...UNKNOWN_PROTOCOL,
       ],
       otherwise: drop('ip-form'),
     },
@@ -150,7 +178,7 @@ export const IPV4 = {
             ...controlProtocols('ip'),
           ],
         },
-        { when: [{ field: 'ip protocol', within: ANY_PROTOCOL }], so: drop('ip-protocol') },
+        ...UNKNOWN_PROTOCOL,
       ],
       otherwise: drop('ip-form'),
     },
@@ -164,6 +192,7 @@ export const IPV4 = {
         { when: [{ field: 'ip saddr', within: IPV4_MANY }], so: drop('ip-src'), why: "nobody's, of any address too" },
         { when: [{ field: 'ip saddr', own: 'ip' }], so: PERMITTED },
         { when: [{ field: 'ip saddr', own: 'route' }], so: PERMITTED, why: 'what it routes for (routes)' },
+        { when: [{ vif: 'ipv4' }, { vif: 'forwarding' }], so: go('ip/forwarded') },
       ],
       otherwise: drop('ip-src'),
     },
@@ -216,6 +245,7 @@ export const IPV4 = {
       steps: [
         { when: [{ field: 'ip daddr', own: 'ip' }], so: PERMITTED },
         { when: [{ field: 'ip daddr', own: 'route' }], so: PERMITTED, why: 'what it routes for (routes)' },
+        { when: [{ vif: 'ipv4' }, { vif: 'forwarding' }], so: go('ip/forwarded') },
       ],
       otherwise: drop('ip-dst'),
     },

@@ -149,6 +149,7 @@ export const IPV6 = {
           why: 'RFC 4861 §7.2.3: who solicits is known by its source address: what it routes for would be its own',
         },
         { when: [{ field: 'ip6 saddr', own: 'route6' }], so: PERMITTED, why: 'what it routes for (routes)' },
+        { when: [{ vif: 'ipv6' }, { vif: 'forwarding' }], so: go('ip6/forwarded') },
       ],
       otherwise: drop('ip6-src'),
     },
@@ -227,8 +228,8 @@ export const IPV6 = {
         { when: [{ field: 'ip6 daddr', block: IPV6_GROUPS }], so: drop('l2l3-mismatch') },
         {
           when: [{ field: 'udp dport', is: 547 }],
-          so: drop('dhcp-foreign'),
-          why: 'it is no DHCPv6 server; also behind extension headers',
+          so: go('dhcp6/request'),
+          why: 'few are DHCPv6 servers; also behind extension headers',
         },
         { when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/icmpv6') },
       ],
@@ -266,6 +267,7 @@ export const IPV6 = {
       steps: [
         { when: [{ field: 'ip6 daddr', own: 'ip6' }], so: go('ip6/whole') },
         { when: [{ field: 'ip6 daddr', own: 'route6' }], so: go('ip6/whole'), why: 'what it routes for (routes)' },
+        { when: [{ vif: 'ipv6' }, { vif: 'forwarding' }], so: go('ip6/forwarded') },
       ],
       otherwise: drop('ip6-dst'),
     },
@@ -312,7 +314,10 @@ export const IPV6 = {
         { when: [{ field: 'ip6 daddr', block: SOLICITED_NODES }], so: go('ip6/solicited') },
         {
           switch: 'udp dport',
-          cases: [{ values: [546, 547], so: drop('dhcp-foreign') }],
+          cases: [
+            { values: [546], so: drop('dhcp-foreign') },
+            { values: [547], so: go('dhcp6/request-group') },
+          ],
           why: 'all DHCPv6 clients ask ff02::1:2; also behind extension headers, which guests skip',
         },
         { when: [{ vif: 'ipv6' }], so: go('ip6/whole') },

@@ -1,5 +1,5 @@
 import { type BothWays, drop, go, type Step } from './stage.ts';
-import { SOLICITED_NODE } from './wire.ts';
+import { LINK_LOCALS, SOLICITED_NODE } from './wire.ts';
 
 /** RFC 4861 §7.1: hop limit 255 proves that no router forwarded it; code 0. */
 const ND_FORM = [
@@ -10,6 +10,30 @@ const ND_FORM = [
 /** Neighbour discovery (RFC 4861). */
 export const ND = {
   fromGuest: [
+    {
+      name: 'ra',
+      about: 'Router advertisement: only who may be a router.',
+      steps: [{ when: [{ vif: 'router-advertisement' }], so: go('ra/form') }],
+      otherwise: drop('ra'),
+    },
+    {
+      name: 'ra/form',
+      short: 'ra-form',
+      about: 'From its own link-local address (RFC 4861 §6.1.2).',
+      steps: [
+        ...ND_FORM,
+        {
+          // Options have no order (RFC 4861 §4.6): of one that stands further behind nobody here knows.
+          when: [
+            { field: 'ra option', is: 0x0101 },
+            { field: 'ra lladdr', notOwn: 'mac' },
+          ],
+          so: drop('nd-lla'),
+        },
+        { when: [{ field: 'ip6 saddr', block: LINK_LOCALS }], so: go('nd/limit') },
+      ],
+      otherwise: drop('ra'),
+    },
     {
       name: 'rs',
       about: 'Router solicitation: no option, or exactly the own link-layer address.',

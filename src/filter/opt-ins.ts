@@ -1,4 +1,5 @@
 import type { Reason } from './reasons.ts';
+import { ORDINARY, PROTOCOL, ROUTING_PROTOCOLS, TUNNELS } from './wire.ts';
 
 /**
  * What a vif may do that others may not: the key `allow` of the policy. This table is all there is of them: parser,
@@ -9,11 +10,26 @@ import type { Reason } from './reasons.ts';
  */
 
 /** What stages ask for; in nftables a set of ports each. */
-export const OPT_IN_FLAGS = ['vrrp', 'vrrp6', 'pfsync', 'hsrp', 'routing', 'igmp-querier', 'tunnels'] as const;
+export const OPT_IN_FLAGS = [
+  'vrrp',
+  'vrrp6',
+  'pfsync',
+  'hsrp',
+  'routing',
+  'igmp-querier',
+  'tunnels',
+  'router-advertisement',
+  'dhcp-server',
+  'dhcp6-server',
+  'dhcp-relay',
+  'forwarding',
+  'ip-options',
+  'ip-protocol',
+] as const;
 export type OptInFlag = (typeof OPT_IN_FLAGS)[number];
 
 /** Lists of what a vif may use besides; in nftables a set of port and value each. */
-export const OPT_IN_LISTS = ['ethertype'] as const;
+export const OPT_IN_LISTS = ['ethertype', 'protocol'] as const;
 export type OptInList = (typeof OPT_IN_LISTS)[number];
 
 /** One opt-in of a vif, parsed. */
@@ -85,6 +101,56 @@ export const OPT_INS: readonly OptInWord[] = [
     meaning: 'IP in bare IP (protocols 4, 41, 94, 97, 115, 137), from its own addresses: nobody judges what is inside',
   },
   {
+    word: 'router-advertisement',
+    flags: ['router-advertisement'],
+    opens: ['ra'],
+    meaning: 'IPv6 router advertisements, from its own link-local address',
+  },
+  {
+    word: 'dhcp-server',
+    flags: ['dhcp-server'],
+    opens: ['dhcp-server', 'dhcp-form', 'dhcp-foreign'],
+    meaning: 'answer DHCP from its own address, and hear what clients ask',
+  },
+  {
+    word: 'dhcp6-server',
+    flags: ['dhcp6-server'],
+    opens: ['dhcp6-server', 'dhcp-foreign'],
+    meaning: 'answer DHCPv6 from its own address, and hear what clients ask',
+  },
+  {
+    word: 'dhcp-relay',
+    flags: ['dhcp-relay'],
+    opens: ['dhcp-server', 'dhcp-form', 'dhcp-foreign'],
+    meaning: 'relay DHCP in its own name (giaddr), both ways, and hear what clients ask',
+  },
+  {
+    word: 'forwarding',
+    flags: ['forwarding'],
+    opens: ['ip-src', 'ip-dst', 'ip6-src', 'ip6-dst', 'icmp-quote'],
+    meaning:
+      'any source and any destination, of the families that it has an address of: for a router whose networks change; what is known is better in `routes`',
+  },
+  {
+    word: 'router',
+    flags: ['forwarding', 'router-advertisement'],
+    opens: ['ip-src', 'ip-dst', 'ip6-src', 'ip6-dst', 'icmp-quote', 'ra'],
+    meaning: 'forwarding and router-advertisement',
+  },
+  {
+    word: 'ip-options',
+    flags: ['ip-options'],
+    opens: ['ip-opt'],
+    meaning: 'IPv4 options (source routing, record route, router alert) in packets to one station',
+  },
+  {
+    word: 'ip-protocol',
+    flags: ['ip-protocol'],
+    parameter: { form: 'NUMBER', read: readProtocol },
+    opens: ['ip-protocol'],
+    meaning: 'IPv4 protocols that nothing here knows, all or one: ip-protocol:253. Nobody judges what is inside',
+  },
+  {
     word: 'ethertype',
     parameter: { form: 'NUMBER', read: readEtherType },
     opens: ['ethertype'],
@@ -100,7 +166,7 @@ export function optInForm({ word, parameter, flags }: OptInWord): string {
 
 /** Every flag, and one value of each list: so that every stage that asks for one is reached. */
 export const EVERY_OPT_IN: readonly OptIn[] = [
-  { text: 'everything', flags: OPT_IN_FLAGS, lists: { ethertype: '0x88e5' } },
+  { text: 'everything', flags: OPT_IN_FLAGS, lists: { ethertype: '0x88e5', protocol: '253' } },
 ];
 
 /** All that some opt-ins give together. */
@@ -110,7 +176,10 @@ export function optInTerms(optIns: readonly OptIn[]): {
 } {
   const given = new Set(optIns.flatMap(({ flags }) => flags ?? []));
   const listed = (list: OptInList): string[] => [...new Set(optIns.flatMap(({ lists }) => lists?.[list] ?? []))];
-  return { flags: OPT_IN_FLAGS.filter((flag) => given.has(flag)), lists: { ethertype: listed('ethertype') } };
+  return {
+    flags: OPT_IN_FLAGS.filter((flag) => given.has(flag)),
+    lists: { ethertype: listed('ethertype'), protocol: listed('protocol') },
+  };
 }
 
 /** Ether types that these rules judge, or that would hide one from them, and what to write instead. */
@@ -134,4 +203,24 @@ function readEtherType(text: string): ReadParameter {
   // IEEE 802.3: below 0x0600 it is a length.
   if (Number(type) < 0x0600) return { wrong: 'below 0x0600 it is a length, no ether type' };
   return { lists: { ethertype: type } };
+}
+
+/** IPv4 protocols that other words open. */
+const PROTOCOL_WORDS: readonly (readonly [word: string, protocols: readonly number[]])[] = [
+  ['vrrp', [112]],
+  ['carp', [240]],
+  ['tunnels', TUNNELS],
+  ['routing', ROUTING_PROTOCOLS],
+];
+/** Those that every guest may use. */
+const USUAL_PROTOCOLS: readonly number[] = [PROTOCOL.icmp, PROTOCOL.igmp, PROTOCOL.udp, PROTOCOL.ah, ...ORDINARY];
+
+function readProtocol(text: string): ReadParameter {
+  const protocol = Number(text);
+  if (!/^(0|[1-9]\d{0,2})$/.test(text) || protocol > 255)
+    return { wrong: 'a protocol of IPv4 is a number from 0 to 255' };
+  if (USUAL_PROTOCOLS.includes(protocol)) return { wrong: 'every guest may use it' };
+  const [word] = PROTOCOL_WORDS.find(([, protocols]) => protocols.includes(protocol)) ?? [];
+  if (word !== undefined) return { wrong: `it has a word of its own`, meant: word };
+  return { lists: { protocol: text } };
 }

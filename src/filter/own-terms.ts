@@ -44,6 +44,7 @@ const NOTHING: OwnTerms['values'] = {
   route: [],
   route6: [],
   ethertype: [],
+  protocol: [],
 };
 
 /**

@@ -76,6 +76,8 @@ export interface FieldValues {
   'icmpv6 quoted nexthdr': number;
   'icmpv6 quoted frag nexthdr': number;
   'icmpv6 quoted daddr': Ipv6;
+  'ra option': number;
+  'ra lladdr': Mac;
   'rs option': number;
   'rs lladdr': Mac;
   'nd target': Ipv6;
@@ -100,7 +102,7 @@ export type OwnMac = 'mac' | 'extra';
 /**
  * - `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none;
  * - `route`, `route6`: what it sends from and receives for and is not: nobody finds these behind its MAC by asking;
- * - `ethertype`: types of frames that it may use besides.
+ * - `ethertype`, `protocol`: types of frames and IPv4 protocols that it may use besides.
  */
 export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'route' | 'route6' | OptInList;
 /**
@@ -155,6 +157,7 @@ export type Test<V extends Value = Value> =
 export type FieldMatch =
   | ({ readonly field: NumberField } & Exclude<Test<number>, { readonly own: unknown }>)
   | { readonly field: 'ether type'; readonly own: 'ethertype' }
+  | { readonly field: 'ip protocol'; readonly own: 'protocol' }
   | { [F in Exclude<Field, NumberField>]: { readonly field: F } & Test<FieldValues[F]> }[Exclude<Field, NumberField>];
 /** One condition. */
 export type Match =

@@ -11,6 +11,7 @@ import { ARP } from './arp.ts';
 import { CONTROL } from './control-protocols.ts';
 import { DHCP, DHCP6 } from './dhcp.ts';
 import { ETHERNET } from './ethernet.ts';
+import { FORWARDING } from './forwarding.ts';
 import { ICMP, ICMPV6 } from './icmp.ts';
 import { IGMP } from './igmp.ts';
 import { IPV4 } from './ipv4.ts';
@@ -36,6 +37,7 @@ const FROM_GUEST = [
   ...UDP6.fromGuest,
   ...DHCP6.fromGuest,
   ...CONTROL.fromGuest,
+  ...FORWARDING.fromGuest,
 ] as const;
 
 const TO_GUEST = [
@@ -44,11 +46,15 @@ const TO_GUEST = [
   ...IPV4.toGuest,
   ...UDP.toGuest,
   ...DHCP.toGuest,
+  ...DHCP.toGroup,
   ...IPV4.toGroup,
   ...UDP.toGroup,
   ...IPV6.toGuest,
+  ...DHCP6.toGuest,
+  ...DHCP6.toGroup,
   ...ND.toGroup,
   ...IPV6.toGroup,
+  ...FORWARDING.toGuest,
 ] as const;
 
 type NameIn<Stages extends readonly Stage[]> = Stages[number]['name'];

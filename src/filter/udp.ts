@@ -2,11 +2,28 @@ import { CONTROL_PORTS, FHRP_PORTS, ROUTING_PORTS } from './control-protocols.ts
 import { type BothWays, drop, go, PERMITTED, type Stage, type Switch } from './stage.ts';
 import { ANY_PORT, FIRST_FRAGMENT, GROUP_BIT, UDP_LENGTHS } from './wire.ts';
 
-/** Towards a guest: it is no DHCP server; answers may be its own. */
-const DHCP_OF_OTHERS = [
-  { values: [67], so: drop('dhcp-foreign') },
-  { values: [68], so: go('dhcp') },
-] as const satisfies Switch['cases'];
+/** Towards a guest: few are DHCP servers; answers may be its own. */
+const dhcpOfOthers = <const Next extends string>(request: Next) =>
+  [
+    { values: [67], so: go(request) },
+    { values: [68], so: go('dhcp') },
+  ] as const satisfies Switch['cases'];
+
+/** To a group, or to a subnet. */
+const toAll = <const Ip extends 'ip' | 'ip6'>(ip: Ip) =>
+  [
+    ...FHRP_PORTS.map(
+      (is) =>
+        ({
+          when: [
+            { field: 'ether daddr', masked: GROUP_BIT },
+            { field: 'udp dport', is },
+          ],
+          so: go(`${ip}/hsrp`),
+        }) as const,
+    ),
+    { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go(`${ip}/routing`) },
+  ] as const satisfies Stage['steps'];
 
 /** Both ports are control ports: two that speak it. */
 const fromControlPort = <const Ip extends 'ip' | 'ip6'>(ip: Ip) =>
@@ -36,7 +53,7 @@ export const UDP = {
           switch: 'udp dport',
           cases: [
             { values: [67], so: go('dhcp') },
-            { values: [68], so: drop('dhcp-server') },
+            { values: [68], so: go('dhcp/server') },
             { values: CONTROL_PORTS, so: go('ip/routing') },
             { values: [...FHRP_PORTS, ...ROUTING_PORTS], so: go('udp/control') },
           ],
@@ -53,25 +70,15 @@ export const UDP = {
       name: 'udp/control',
       short: 'udp-ctl',
       about: 'HSRP, GLBP, LDP, OLSR, Babel: to all, or from such a port. Else it may be the answer to a client.',
-      steps: [
-        { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('udp/control-to-all') },
-        fromControlPort('ip'),
-      ],
+      steps: [...toAll('ip'), fromControlPort('ip')],
       otherwise: go('ip/own'),
-    },
-    {
-      name: 'udp/control-to-all',
-      short: 'udp-ca',
-      about: 'To a group, or to a subnet.',
-      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: go('ip/hsrp') }] }],
-      otherwise: go('ip/routing'),
     },
   ],
   toGuest: [
     {
       name: 'udp',
       about: 'DHCP conversations of others are none of its business.',
-      steps: [{ switch: 'udp dport', cases: DHCP_OF_OTHERS }, ...readable('ip/own')],
+      steps: [{ switch: 'udp dport', cases: dhcpOfOthers('dhcp/request') }, ...readable('ip/own')],
       otherwise: drop('ip-form'),
     },
   ],
@@ -80,7 +87,7 @@ export const UDP = {
       name: 'udp/group',
       short: 'udp-grp',
       about: 'As above.',
-      steps: [{ switch: 'udp dport', cases: DHCP_OF_OTHERS }, ...readable('ip/group-own')],
+      steps: [{ switch: 'udp dport', cases: dhcpOfOthers('dhcp/request-group') }, ...readable('ip/group-own')],
       otherwise: drop('ip-form'),
     },
     {
@@ -103,7 +110,7 @@ export const UDP6 = {
         {
           switch: 'udp dport',
           cases: [
-            { values: [546], so: drop('dhcp6-server') },
+            { values: [546], so: go('dhcp6/server') },
             { values: [547], so: go('dhcp6') },
             { values: CONTROL_PORTS, so: go('ip6/routing') },
             { values: [...FHRP_PORTS, ...ROUTING_PORTS], so: go('udp6/control') },
@@ -121,18 +128,8 @@ export const UDP6 = {
       name: 'udp6/control',
       short: 'udp6-ct',
       about: 'As for IPv4.',
-      steps: [
-        { when: [{ field: 'ether daddr', masked: GROUP_BIT }], so: go('udp6/control-to-all') },
-        fromControlPort('ip6'),
-      ],
+      steps: [...toAll('ip6'), fromControlPort('ip6')],
       otherwise: go('ip6/plain'),
-    },
-    {
-      name: 'udp6/control-to-all',
-      short: 'udp6-ca',
-      about: 'As for IPv4.',
-      steps: [{ switch: 'udp dport', cases: [{ values: FHRP_PORTS, so: go('ip6/hsrp') }] }],
-      otherwise: go('ip6/routing'),
     },
   ],
 } as const satisfies BothWays;

@@ -61,6 +61,11 @@ export const PROTOCOL = {
  */
 export const ORDINARY = [6, 33, 47, 50, 132, 136] as const;
 
+/** IPIP, 6in4, IP-within-IP (94), EtherIP, L2TPv3, MPLS-in-IP: the packet inside would be judged by nobody. */
+export const TUNNELS = [4, 41, 94, 97, 115, 137] as const;
+/** GGP, EGP, IGRP, NSFNET-IGP, EIGRP, OSPF, PIM, IS-IS over IP, MANET (RFC 5498). */
+export const ROUTING_PROTOCOLS = [3, 8, 9, 85, 88, 89, 103, 124, 138] as const;
+
 /**
  * Protocols of which an error may speak: TCP, UDP, DCCP, GRE, ESP, SCTP, UDP-Lite; ICMP and AH in IPv4. What carries
  * another address inside is not among them: a tunnel's end or a routing header's (Linux takes its last segment for the
@@ -102,6 +107,12 @@ export const IPV6_GROUPS = 'ff00::/8';
 export const IPV6_GROUP = ['ff00::', 'ff00::'] as const satisfies Masked<Ipv6>;
 /** To one station: below the groups, but for a few that nobody has. */
 export const IPV6_STATIONS = ['::', 'feff:ffff:ffff:ffff:ffff:ffff:ffff::'] as const satisfies readonly Ipv6[];
+/** Addresses of a link alone: no router forwards them (RFC 3927 §7, RFC 4291 §2.5.6). */
+export const IPV4_LINK_LOCALS = '169.254.0.0/16';
+export const IPV6_LINK_LOCALS = 'fe80::/10';
+/** Groups of a link alone (RFC 5771 §4, RFC 4291 §2.7). */
+export const IPV4_LINK_GROUPS = '224.0.0.0/24';
+export const IPV6_LINK_GROUPS = 'ff02::/16';
 /** The link-local addresses that hosts make for themselves (RFC 4291 §2.5.6). */
 export const LINK_LOCALS = 'fe80::/64';
 export const ALL_NODES = 'ff02::1' satisfies Ipv6;

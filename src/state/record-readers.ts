@@ -49,6 +49,7 @@ const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   route: true,
   route6: true,
   ethertype: true,
+  protocol: true,
 };
 
 const LIMIT: Reader<FrameLimit> = object((get) => ({ rate: get('rate', count), burst: get('burst', count) }));

@@ -26,6 +26,7 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
   solicited: [],
   broadcast: [],
   ethertype: [],
+  protocol: [],
   ...values,
 });
 const BASE = renderBase('base/test', { unmanaged: 'closed' });
@@ -68,6 +69,24 @@ test('every chain of the base ends in a verdict for every frame, but those that 
   }
 });
 
+// net/netfilter/nf_tables_api.c: nft_chain_validate; NFT_JUMP_STACK_SIZE.
+test('no way of a frame is longer than the kernel takes', () => {
+  const next = new Map(
+    [...BASE.matchAll(/^ {2}chain (\S+) \{\n([\s\S]*?)^ {2}\}$/gm)].map(([, name = '', body = '']) => [
+      name,
+      [...new Set([...body.matchAll(/\b(?:goto|jump) ([^\s,}]+)/g)].map(([, target = '']) => target))],
+    ]),
+  );
+  const known = new Map<string, number>();
+  const depth = (name: string): number => {
+    const found = known.get(name) ?? 1 + Math.max(0, ...(next.get(name) ?? []).map(depth));
+    known.set(name, found);
+    return found;
+  };
+  for (const hook of ['prerouting', 'postrouting', 'input', 'output'])
+    assert.ok(depth(hook) <= 16, `${hook}: ${depth(hook)}`);
+});
+
 test('every drop chain drops also where its counter cannot be made', () => {
   const drops = [...BASE.matchAll(/chain (\S+\/drop-\S+) \{\n(.*)\n(?:(.*) @observe accept\n)?(.*)\n {2}\}/g)];
   assert.ok(drops.length > 60);
@@ -99,6 +118,7 @@ test('a value that is compared with an own one has a set of its kind', () => {
     'own-solicited-block': /^@nh,192,128$/,
     'own-broadcast': /^ip daddr$/,
     'own-ethertype': /^ether type$/,
+    'own-protocol': /^meta l4proto$/,
   };
   const seen = new Set<string>();
   for (const [, key = '', set = ''] of BASE.matchAll(

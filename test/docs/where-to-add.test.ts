@@ -68,7 +68,7 @@ export function nothing(): Backend {
 const EXAMPLES: Readonly<Record<string, Edits>> = {
   'An attack class': {
     'src/filter/udp.ts': [
-      behind("{ values: [68], so: drop('dhcp-server') },", "            { values: [5353], so: drop('mdns') },"),
+      behind("{ values: [68], so: go('dhcp/server') },", "            { values: [5353], so: drop('mdns') },"),
     ],
     'src/filter/reasons.ts': [
       behind(

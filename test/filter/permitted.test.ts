@@ -21,7 +21,14 @@ function placesOf(direction: Direction, outcome: Outcome): string[] {
 }
 
 test('who it is decides about ordinary traffic: the last questions, and what is sent to all', () => {
-  assert.deepEqual(placesOf('from-guest', PERMITTED), [...['ip/own', 'ip/own', 'ip6/own', 'ip6/own']]);
+  assert.deepEqual(placesOf('from-guest', PERMITTED), [
+    'ip/own',
+    'ip/own',
+    'ip6/own',
+    'ip6/own',
+    ...Array<string>(15).fill('ip/forwarded'),
+    ...Array<string>(14).fill('ip6/forwarded'),
+  ]);
   assert.deepEqual(placesOf('to-guest', PERMITTED), [
     'ip/own',
     'ip/own',
@@ -30,6 +37,7 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
     // From `ip6`, `ip6/group` and `ip6/solicited`: any protocol can be sent to such a group.
     'ip6/whole',
     'ip6/whole',
+    'ip/forwarded',
   ]);
 });
 
@@ -68,7 +76,24 @@ const INFRASTRUCTURE: readonly string[] = [
     'na/target',
     'nd/limit',
   ],
-  ...['dhcp', 'dhcp/address', 'dhcp6', 'dhcp6/limit'],
+  ...[
+    'dhcp',
+    'dhcp/address',
+    'dhcp/relay',
+    'dhcp/server',
+    'dhcp/answer',
+    'dhcp/relayed',
+    'dhcp/request',
+    'dhcp/request-group',
+    'dhcp6/server',
+    'dhcp6/answer',
+    'dhcp6/request',
+    'dhcp6/request-group',
+    'ra',
+    'ra/form',
+    'dhcp6',
+    'dhcp6/limit',
+  ],
 ];
 const NOTHING_KNOWN: Facts = { values: {}, sure: [], never: [] };
 
@@ -88,12 +113,23 @@ test('what else arrives where rules per guest begin, and must be let through fir
     'igmp/query -> ip/own',
     'igmp/mrd -> ip/own',
     'dhcp/address -> ip/own',
+    'dhcp/relay -> ip/own',
+    'dhcp/answer -> ip/own',
+    'dhcp/relayed -> ip/own',
     'mld/report -> ip6/own',
     'mld/done -> ip6/own',
     'nd/limit -> ip6/own',
     'dhcp6/limit -> ip6/plain',
+    'dhcp6/answer -> ip6/plain',
   ]);
-  assert.deepEqual(arrives('to-guest'), ['dhcp/address -> ip/own', 'na -> ip6/own']);
+  assert.deepEqual(arrives('to-guest'), [
+    'dhcp/address -> ip/own',
+    'dhcp/request -> ip/own',
+    'dhcp/request-group -> ip/group-own',
+    'na -> ip6/own',
+    'dhcp6/request -> ip6/own',
+    'dhcp6/request-group -> ip6/whole',
+  ]);
 });
 
 test('towards a guest few stages look at ICMPv6 and none at IGMP: it all arrives there', () => {

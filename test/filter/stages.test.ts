@@ -79,7 +79,7 @@ for (const direction of DIRECTIONS) {
 
   test(`${side}: the ether type is known before a field of IPv4, IPv6, ARP or RARP is looked at`, () => {
     const needed = (field: Field): number | undefined => {
-      if (/^(ip6|icmpv6|nd|rs|na|dhcp6) /.test(field)) return ETHERTYPE.ip6;
+      if (/^(ip6|icmpv6|nd|rs|ra|na|dhcp6) /.test(field)) return ETHERTYPE.ip6;
       if (/^(ip|icmp|igmp|dhcp) /.test(field)) return ETHERTYPE.ip;
       if (/^arp /.test(field)) return ETHERTYPE.arp;
       return /^rarp /.test(field) ? ETHERTYPE.rarp : undefined;
@@ -95,7 +95,7 @@ for (const direction of DIRECTIONS) {
     const needed: readonly (readonly [RegExp, number])[] = [
       [/^(dhcp|dhcp6) /, 17],
       [/^icmp quoted /, 1],
-      [/^(nd|rs|na|icmpv6 quoted) /, 58],
+      [/^(nd|rs|ra|na|icmpv6 quoted) /, 58],
     ];
     for (const { stage, field, known } of walk(stages).looks) {
       if (!NFT_FIELDS[field].text.startsWith('@th')) continue;
@@ -125,7 +125,7 @@ for (const direction of DIRECTIONS) {
 
   test(`${side}: an address beside a MAC is only compared where the MAC is known to be the own one, or with it`, () => {
     // The pair is one key in nftables (nftables/own.ts): such a look is one at the MAC too.
-    const sides = direction === 'from-guest' ? /saddr|target|ciaddr|quoted daddr|arp daddr ip/ : /daddr/;
+    const sides = direction === 'from-guest' ? /saddr|target|ciaddr|giaddr|quoted daddr|arp daddr ip/ : /daddr/;
     for (const stage of stages) {
       for (const step of stage.steps) {
         if (isSwitch(step)) continue;

@@ -20,7 +20,7 @@ const one = (value: string): string => allowed(`[guest web1]\nallow = ${value}\n
 const wrong = (value: string) => refusal(one, value);
 
 /** A parameter that each word which takes one is content with. */
-const PARAMETERS: Readonly<Record<string, string>> = { ethertype: '0x88e5' };
+const PARAMETERS: Readonly<Record<string, string>> = { ethertype: '0x88e5', 'ip-protocol': '253' };
 
 /** Every word in every form that it has. */
 const EVERY_FORM = OPT_INS.flatMap(({ word, flags, parameter }) => [
@@ -62,6 +62,12 @@ test('a parameter that is missing, out of place or not possible is refused, and 
     assert.match(wrong(`ethertype:${type}`).message, /four digits/, type);
   for (const type of ['0x0800', '0x0806', '0x86dd', '0x86DD', '0x8035'])
     assert.match(wrong(`ethertype:${type}`).message, /judged/);
+  assert.match(wrong('ip-protocol:112').hint ?? '', /^did you mean vrrp\?/);
+  assert.match(wrong('ip-protocol:89').hint ?? '', /^did you mean routing\?/);
+  assert.match(wrong('ip-protocol:41').hint ?? '', /^did you mean tunnels\?/);
+  for (const number of ['6', '17', '1', '50']) assert.match(wrong(`ip-protocol:${number}`).message, /every guest/);
+  for (const number of ['', '256', '-1', '0x10', '07', '1e2', 'tcp'])
+    assert.match(wrong(`ip-protocol:${number}`).message, /from 0 to 255/, number);
   for (const type of ['0x8100', '0x88a8', '0x9100']) assert.match(wrong(`ethertype:${type}`).message, /VLAN tag/);
   for (const type of ['0x0000', '0x0001', '0x05ff']) assert.match(wrong(`ethertype:${type}`).message, /a length/);
 });

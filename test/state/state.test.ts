@@ -213,6 +213,7 @@ test('a record of which one field is of another type is none; a field that is ne
           route: [],
           route6: [],
           ethertype: [],
+          protocol: [],
         },
         flags: ['managed', 'ipv4'],
       },
@@ -367,6 +368,7 @@ test('a vif is found by each of its MACs, as long as it may have it', (t) => {
       route: [],
       route6: [],
       ethertype: [],
+      protocol: [],
     };
     return record(device, { values: { mac }, loaded: [{ ifindex: 7, values, flags: [] }] });
   };
@@ -397,6 +399,7 @@ test('the addresses of vifs are found by one look, and go with them', (t) => {
       route: [],
       route6: [],
       ethertype: [],
+      protocol: [],
     };
     return record(device, { loaded: [{ ifindex: 7, values, flags: [] }] });
   };

@@ -18,6 +18,7 @@ const EVERYTHING: OwnTerms = {
     route: ['198.51.100.0/28'],
     route6: ['2001:db8:1::/56'],
     ethertype: [],
+    protocol: [],
   },
   flags: ['managed', 'ipv4', 'ipv6'],
   limits: { arp: ONE, broadcast: ONE, multicast: ONE, dhcp: ONE, nd: ONE, igmp: ONE },

@@ -38,7 +38,7 @@ export const NAME: Readonly<Record<Direction, string>> = { 'from-guest': 'iifnam
 /** Ports by what they are. */
 export const FLAG_SETS = OWN_FLAGS;
 /** Those that are the last question about frames which may pass. */
-const VERDICT_FLAGS: readonly OwnFlag[] = ['ipv4', 'ipv6', 'any'];
+const VERDICT_FLAGS: readonly OwnFlag[] = ['ipv4', 'ipv6', 'any', 'forwarding'];
 
 /** A set, and the key that finds a vif's elements in it. */
 interface OwnSet {
@@ -160,6 +160,7 @@ const SETS = {
   route: verdictMap('own-route', 'typeof iifgroup . @nh,96,32; flags interval', ({ route }) => each(route), range),
   route6: verdictMap('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
   ethertype: ownSet('own-ethertype', 'type devgroup . ether_type', ({ ethertype }) => each(ethertype)),
+  protocol: ownSet('own-protocol', 'type devgroup . inet_proto', ({ protocol }) => each(protocol)),
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
@@ -259,7 +260,7 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
  */
 export function ownAlternatives(direction: Direction, field: Field, own: OwnValue): string[] {
   if (own === 'mac' || own === 'extra') return [ownMac(direction, field, own)];
-  if (own === 'broadcast' || own === 'ethertype') {
+  if (own === 'broadcast' || own === 'ethertype' || own === 'protocol') {
     return [`${PORT[direction]} . ${nftName(field)} @${SETS[own].name}`];
   }
   if (own === 'sole' || own === 'sole6' || own === 'route' || own === 'route6')
