@@ -17,9 +17,9 @@ const HANDED_ON = [PROTOCOL.icmp, PROTOCOL.udp, ...ORDINARY, PROTOCOL.ah, ...TUN
 const HANDED_ON6 = [PROTOCOL.icmpv6, PROTOCOL.udp, ...ORDINARY, ...TUNNELS] as const;
 
 /**
- * Packets of others that a router hands on (`allow = forwarding`): any source but those that no router forwards. What is
- * spoken on one link alone (ARP, neighbour discovery, IGMP, MLD, DHCP, VRRP, routing) is not among them: that it speaks
- * for itself, from its own addresses.
+ * Packets of others that a router hands on (`allow = forwarding`): any source but those that no router forwards. What
+ * is spoken on one link alone (ARP, neighbour discovery, IGMP, MLD, DHCP, VRRP, routing) is not among them: that it
+ * speaks for itself, from its own addresses.
  *
  * One stage each: the kernel follows no way of more than 16 chains (NFT_JUMP_STACK_SIZE).
  */
@@ -35,17 +35,11 @@ export const FORWARDING = {
         { when: [{ field: 'ether daddr', is: BROADCAST_MAC }], so: drop('ip-src') },
         // DHCP is spoken on a link, and beyond it by relays from their own addresses.
         {
-          when: [
-            { field: 'ip protocol', is: PROTOCOL.udp },
-            { field: 'udp dport', is: 67 },
-          ],
+          when: [{ field: 'udp dport', is: 67 }],
           so: drop('ip-src'),
         },
         {
-          when: [
-            { field: 'ip protocol', is: PROTOCOL.udp },
-            { field: 'udp dport', is: 68 },
-          ],
+          when: [{ field: 'udp dport', is: 68 }],
           so: drop('ip-src'),
         },
         ...HANDED_ON.map(

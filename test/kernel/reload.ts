@@ -35,7 +35,8 @@ const blocks = parseAddressList('198.18.0.0/24 198.18.1.7 2001:db8:5::/64 2001:d
 const MORE = {
   extra_macs: parseMacList('02:42:ac:11:00:00+2', 'test'),
   routes: [...blocks.ipv4, ...blocks.ipv6],
-};
+  hairpin: 'on',
+} as const;
 
 /** Rules of every kind, and what the kernel has counted and exempted meanwhile. */
 function everything(indexOf: (device: string) => number): string {
