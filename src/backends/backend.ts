@@ -3,6 +3,7 @@ import type { Failures } from '../effects/together.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import type { BackendName } from '../policy/keys.ts';
+import type { LearnedAddress } from '../state/learned.ts';
 import type { BaseRecord, VifRecord } from '../state/records.ts';
 
 /** One port as a backend needs to know it. */
@@ -45,6 +46,8 @@ export interface KernelRules {
   /** Of vifs whose rules are not as they were loaded, by device: what is wrong, for people. */
   readonly damages: ReadonlyMap<string, string>;
   readonly drops: readonly DropCount[];
+  /** Addresses that ports were given by DHCP servers; none, if it cannot learn. */
+  readonly learned?: readonly LearnedAddress[];
 }
 
 /** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */
@@ -79,6 +82,8 @@ export interface Backend {
   dropsAtDevice(bridge: Device | undefined): boolean;
   /** So many MACs one vif can have. */
   readonly mostMacs: number;
+  /** Whether vifs may learn addresses from DHCP. */
+  readonly learns: boolean;
   /** So many vifs at once are renewed best. */
   readonly atOnce: number;
 

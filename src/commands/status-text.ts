@@ -36,6 +36,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
         ...(port.extraMacs === '' ? [] : [`  and the MACs ${port.extraMacs}`]),
         ...(port.routes.length === 0 ? [] : [`  and routes for ${port.routes.join(' ')}`]),
+        ...port.learned.map(({ address, seconds }) => `  learned ${address}, for ${lasting(seconds)}`),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
         ...port.notes.map(({ loud, text }) => `  ${loud ? chalk.red(`warning: ${text}`) : text}`),
         ...[...port.drops]
@@ -48,6 +49,18 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       ].join('\n');
     })
     .join('\n');
+}
+
+/** `23 h 59 min`: of a time, the two largest parts. */
+function lasting(seconds: number): string {
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ];
+  if (days > 0) return `${days} d ${hours} h`;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min` : `${seconds} s`;
 }
 
 /** The same, and no text in it is a command to a terminal, whatever is added to it. */

@@ -40,6 +40,8 @@ export interface PortStatus {
   readonly addresses: readonly string[];
   /** What it may send from and receive for besides. */
   readonly routes: readonly string[];
+  /** What a DHCP server gave it, and how many seconds it is still known. */
+  readonly learned: readonly { readonly address: string; readonly seconds: number }[];
   readonly mode: VifRecord['mode'] | undefined;
   /** Nothing is filtered: `drops` are frames that would have been dropped (`mode = observe`). */
   readonly observed: boolean;
@@ -83,6 +85,11 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
   const wrong = await unsealedTaps(host, ports.flatMap(tapOf));
   const notes = await notesByDevice(host, ports);
   const drift = await drifting;
+  const now = Date.parse(host.now());
+  const learnedOf = (ifindex: number): PortStatus['learned'] =>
+    (kernel.learned ?? [])
+      .filter((one) => one.ifindex === ifindex)
+      .map(({ address, until }) => ({ address, seconds: Math.max(0, Math.round((until - now) / 1000)) }));
   return ports.map(({ device, record, known }) => {
     const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -100,6 +107,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       extraMacs: known === undefined ? '' : macListText(known.plan.macs.slice(1)),
       routes: known === undefined ? [] : [...known.plan.terms.values.route, ...known.plan.terms.values.route6],
       addresses: addressesOf(known),
+      learned: learnedOf(device.ifindex),
       mode: record?.mode,
       observed: record?.observed === true,
       allow: record?.allow ?? [],

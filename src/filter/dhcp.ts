@@ -117,7 +117,10 @@ export const DHCP = {
       name: 'dhcp/address',
       short: 'dhcp-ad',
       about: 'To all, or to the address it is given.',
-      steps: [{ when: [{ field: 'ip daddr', is: IPV4_BROADCAST }, { vif: 'ipv4' }], so: ACCEPT }],
+      steps: [
+        { when: [{ field: 'ip daddr', is: IPV4_BROADCAST }, { vif: 'ipv4' }], so: ACCEPT },
+        { when: [{ vif: 'learns' }], so: ACCEPT, why: 'an offer goes to the address that it offers (RFC 2131 §4.1)' },
+      ],
       otherwise: go('ip/own'),
     },
     {

@@ -2,6 +2,7 @@ import { contains, type IpPrefix, isHost, makePrefix } from '../net/ip-prefix.ts
 import { eui64LinkLocal, type MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { FrameLimits } from './frame-limits.ts';
+import type { Learning } from './learning.ts';
 import { type OptIn, optInTerms } from './opt-ins.ts';
 import type { OwnFlag, OwnValue } from './stage.ts';
 
@@ -12,6 +13,8 @@ export interface OwnTerms {
   readonly flags: readonly OwnFlag[];
   /** How much it may send; what an earlier version loaded has none. */
   readonly limits?: FrameLimits;
+  /** Of a vif with the flag `learns`. */
+  readonly learning?: Learning;
 }
 
 /** What the policy says of the addresses of a vif, besides which they are. */
@@ -30,6 +33,8 @@ export interface LoadedTerms {
   readonly values: OwnTerms['values'];
   readonly flags: OwnTerms['flags'];
   readonly limits?: FrameLimits;
+  /** Of a vif with the flag `learns`. */
+  readonly learning?: Learning;
 }
 
 const NOTHING: OwnTerms['values'] = {

@@ -3,6 +3,7 @@ import type { InterfaceName } from '../net/interface-name.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
+import { type Learning, type LearnPolicy, learningOf } from './learning.ts';
 import type { OptIn } from './opt-ins.ts';
 import { type MacPolicy, ownMacs } from './own-macs.ts';
 import {
@@ -32,6 +33,7 @@ export type FilterSwitch = 'locked' | 'observe' | 'unlocked' | 'disabled';
 export interface FilterPolicy
   extends MacPolicy,
     AddressPolicy,
+    LearnPolicy,
     Readonly<Partial<Record<LimitKey, FrameLimit | 'off'>>> {
   readonly mode: FilterSwitch;
   readonly no_ip: NoIp;
@@ -68,7 +70,9 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   const filtered = mode === 'addresses' || mode === 'mac-only';
   const allow = filtered ? (policy.allow ?? []) : [];
   const reflected = filtered && policy.hairpin === 'on' ? hairpinTerms(terms) : terms;
-  const all = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy) } : terms;
+  const bound = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy) } : terms;
+  const learning = mode === 'addresses' ? learningOf(policy) : undefined;
+  const all = learning === undefined ? bound : learningTerms(bound, learning);
   return {
     device: vif.device,
     mode,
@@ -76,6 +80,11 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
     terms: policy.mode === 'observe' ? observedTerms(all) : all,
     allow: allow.map(({ text }) => text),
   };
+}
+
+/** What it learns is asked for beside what it was given; so it has IPv4, even if it was given none. */
+function learningTerms(terms: OwnTerms, learning: Learning): OwnTerms {
+  return { ...terms, flags: [...new Set([...terms.flags, 'ipv4', 'learns'] as const)], learning };
 }
 
 /** A policy that says nothing of a kind does not limit it. */
@@ -89,11 +98,14 @@ function limitsOf(policy: FilterPolicy): FrameLimits {
 }
 
 /** How far a vif is restricted. */
-export function filterMode({ addresses: { ipv4, ipv6 } }: VifIdentity, { mode, no_ip }: FilterPolicy): FilterMode {
+export function filterMode(
+  { addresses: { ipv4, ipv6 } }: VifIdentity,
+  { mode, no_ip, learn }: FilterPolicy,
+): FilterMode {
   switch (mode) {
     case 'locked':
     case 'observe':
-      return ipv4.length + ipv6.length > 0 ? 'addresses' : no_ip;
+      return ipv4.length + ipv6.length > 0 || learn === 'dhcp' ? 'addresses' : no_ip;
     case 'unlocked':
       return 'unrestricted';
     case 'disabled':

@@ -111,6 +111,7 @@ export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'r
  * - `observe`: what is dropped is counted, and then let go on. No stage asks for it: drops do;
  * - `ipv4`, `ipv6`: it has this family at all; - `any`: it has no addresses assigned and may use every one;
  * - `hairpin`: its own frames may come back to it;
+ * - `learns`: what a DHCP server gives it becomes its own;
  * - all others: what it may do besides (opt-ins.ts).
  */
 export const OWN_FLAGS = [
@@ -122,6 +123,7 @@ export const OWN_FLAGS = [
   'ipv6',
   'any',
   'hairpin',
+  'learns',
   ...OPT_IN_FLAGS,
 ] as const;
 export type OwnFlag = (typeof OWN_FLAGS)[number];

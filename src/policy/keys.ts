@@ -1,9 +1,11 @@
 import { DEFAULT_LIMITS } from '../filter/frame-limits.ts';
+import { DEFAULT_LEARN_MAX, DEFAULT_LEARN_SECONDS } from '../filter/learning.ts';
 import type { FilterSwitch, NoIp } from '../filter/plan.ts';
 import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
 import { frameLimit } from './frame-limit.ts';
+import { addressCount, duration, learnChoice, serverSet } from './learn.ts';
 import { linkLocalSet, MADE_OF_MAC } from './link-local-set.ts';
 import { macSet } from './mac-set.ts';
 import { moment } from './moment.ts';
@@ -148,6 +150,27 @@ const TABLE = {
     initial: [],
     help: 'what a vif may do besides, each with its own MAC and addresses; `allow += ...`: more of it',
   },
+  learn: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: learnChoice,
+    initial: 'off',
+    help: 'whether it may have IPv4 addresses that a DHCP server gives it',
+  },
+  dhcp_servers: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: serverSet,
+    initial: [],
+    help: 'DHCP servers and relays that it may learn from; none: every station that is no guest',
+  },
+  learn_max: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: addressCount,
+    initial: DEFAULT_LEARN_MAX,
+    help: 'how many addresses it learns, and how many new ones a day',
+  },
   limit_arp: {
     of: 'vif',
     sections: SECTION_KINDS,
@@ -219,6 +242,14 @@ const TABLE = {
     }),
     initial: 'off',
     help: 'frames to a guest that bear its own MAC as source',
+  },
+  learn_timeout: {
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: ['nftables'],
+    kind: duration,
+    initial: DEFAULT_LEARN_SECONDS,
+    help: 'how long an address is known after its lease was given or renewed; the longest lease of the site',
   },
   unmanaged: {
     of: 'host',

@@ -1,4 +1,5 @@
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS } from '../filter/frame-limits.ts';
+import type { Learning } from '../filter/learning.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { NO_IP_CHOICES } from '../filter/plan.ts';
 import { OWN_FLAGS, type OwnValue } from '../filter/stage.ts';
@@ -59,6 +60,11 @@ const LIMITS: Reader<FrameLimits> = object((get) =>
   ),
 );
 
+const LEARNING: Reader<Learning> = object((get) => ({
+  servers: get('servers', array(address)),
+  most: get('most', count),
+}));
+
 const LOADED: Reader<LoadedTerms> = object((get) => ({
   ifindex: get('ifindex', count),
   values: get(
@@ -66,7 +72,7 @@ const LOADED: Reader<LoadedTerms> = object((get) => ({
     object((own) => byKey(OWN_VALUES, (key) => own(key, addresses))),
   ),
   flags: get('flags', array(oneOf(...OWN_FLAGS))),
-  ...present({ limits: get('limits', optional(LIMITS)) }),
+  ...present({ limits: get('limits', optional(LIMITS)), learning: get('learning', optional(LEARNING)) }),
 }));
 
 function byKey<K extends string, T>(keys: Readonly<Record<K, true>>, value: (key: K) => T): Record<K, T> {

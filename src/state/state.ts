@@ -17,6 +17,7 @@ import {
   removeOld,
   writeText,
 } from './files.ts';
+import { LEARNED_RECORD, type LearnedAddress, type LearnedRecord } from './learned.ts';
 import { BASE_RECORD, vifRecord } from './record-readers.ts';
 import { type BaseRecord, macsOf, type VifRecord } from './records.ts';
 
@@ -45,6 +46,9 @@ export interface State {
    * @param near only who has one of these single addresses, and all blocks; unless told, all
    */
   addresses(near?: readonly string[]): OwnedAddress[];
+  /** What DHCP servers gave vifs, as it was saved last; nothing of another boot. */
+  readLearned(): readonly LearnedAddress[];
+  writeLearned(learned: readonly LearnedAddress[]): void;
   readBase(): BaseRecord | undefined;
   writeBase(base: BaseRecord): void;
   /** The ticket of the last offline of a device; 0 if there was none lately. See VifRecord.ticket. */
@@ -75,6 +79,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
   const macFolder = (mac: string): string => join(macs, mac.replaceAll(':', ''));
   const addresses = addressIndex(place);
   const baseFile = join(directory, 'base.json');
+  const learnedFile = join(directory, 'learned.json');
   const offlineFile = (device: string): string => join(directory, 'offline', device);
   const write = (file: string, text: string): void => writeText(place, file, text);
   const told = new Set<string>();
@@ -166,6 +171,13 @@ export function openState(directory: string, host: { bootId: () => string; log: 
           ? addresses.all()
           : addresses.around(near)
         : state.allVifs().flatMap(addressesOf),
+    readLearned: () => ofThisBoot(json(learnedFile, LEARNED_RECORD))?.learned ?? [],
+    writeLearned(learned) {
+      // Most hosts never learn anything, and have no such file.
+      if (learned.length === 0 && !isAnything(learnedFile)) return;
+      const record: LearnedRecord = { schema: 1, bootId: host.bootId(), learned };
+      write(learnedFile, `${JSON.stringify(record, undefined, 1)}\n`);
+    },
     readBase: () => ofThisBoot(json(baseFile, BASE_RECORD)),
     writeBase: (base) => write(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
     readOffline(device) {

@@ -118,7 +118,7 @@ export function plan(
     /** Another port has one of these MACs. */
     readonly hasTwin: (macs: readonly MacAddress[]) => boolean;
     readonly policy: HeldPolicy;
-    readonly rules: Pick<Managed['rules'], 'name' | 'dropsAtDevice' | 'mostMacs'>;
+    readonly rules: Pick<Managed['rules'], 'name' | 'dropsAtDevice' | 'mostMacs' | 'learns'>;
     readonly uplink: string | undefined;
   },
 ): Prepared {
@@ -136,6 +136,12 @@ export function plan(
     throw new Failure('input', `${filter.macs.length} MAC addresses are too many for ${facts.rules.name}`, {
       at: 'extra_macs of the policy',
       hint: `it takes ${facts.rules.mostMacs} at most: it has no sets, and compares one by one; nftables takes more`,
+    });
+  }
+  if (filter.terms.learning !== undefined && !facts.rules.learns) {
+    throw new Failure('input', `${facts.rules.name} cannot learn addresses`, {
+      at: 'learn of the policy',
+      hint: 'write its addresses as ip=, or use backend = nftables',
     });
   }
   const alone = facts.bridge?.vlanFiltering === true ? 'anchored' : 'pinned';

@@ -60,8 +60,7 @@ function flagsOf(flags: Partial<PortFlags> = {}): Pick<VifRecord, 'flags'> {
 }
 
 function loadedTerms(prepared: Prepared, ifindex: number): LoadedTerms {
-  const { values, flags, limits } = prepared.plan.terms;
-  return { ifindex, values, flags, ...(limits === undefined ? {} : { limits }) };
+  return { ifindex, ...prepared.plan.terms };
 }
 
 /** What the record says at the end of a run, which the state `now` may know better: a twin may have marked the port. */
@@ -99,7 +98,8 @@ function distinct(loaded: readonly LoadedTerms[]): LoadedTerms[] {
 /** One line for the log: who may use what. */
 function describe(prepared: Prepared): string {
   const { vif, plan, setup } = prepared;
-  const addresses = [...vif.addresses.ipv4, ...vif.addresses.ipv6].map((prefix) => prefix.text).join(' ');
+  const given = [...vif.addresses.ipv4, ...vif.addresses.ipv6].map((prefix) => prefix.text);
+  const addresses = [...given, ...(plan.terms.learning === undefined ? [] : ['what DHCP gives'])].join(' ');
   const what: Record<typeof plan.mode, string> = {
     addresses,
     'mac-only': 'any address',

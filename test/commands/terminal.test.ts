@@ -43,6 +43,7 @@ test('status, of names and values that xenstore and state hold', () => {
     guest: { domid: 1, name: EVIL },
     mac: EVIL,
     extraMacs: EVIL,
+    learned: [],
     addresses: [EVIL],
     routes: [EVIL],
     mode: 'addresses',

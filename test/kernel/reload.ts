@@ -11,6 +11,7 @@ import type { IdentityValues } from '../../src/xen/vif-identity.ts';
 import { ALL_LIMITED, vifWith } from '../filter/vif.ts';
 import { createNamespace, type Namespace } from '../lab/namespace.ts';
 import type { Nft } from '../lab/nft-release.ts';
+import { parsePolicy } from '../policy/effective.ts';
 import { CORPUS } from './corpus.ts';
 import type { Dom0, Guest } from './dom0.ts';
 import { A, V } from './frames.ts';
@@ -36,7 +37,13 @@ const MORE = {
   extra_macs: parseMacList('02:42:ac:11:00:00+2', 'test'),
   routes: [...blocks.ipv4, ...blocks.ipv6],
   hairpin: 'on',
+  learn: 'dhcp',
 } as const;
+
+/** Some vif learns: then all rules are there. */
+const LEARNING = parsePolicy('[defaults]\nunmanaged = closed\nlearn = dhcp\n', 'test');
+/** The first one learns from two servers, the others from any. */
+const SERVERS = { dhcp_servers: parseAddressList('192.0.2.1 192.0.2.2', 'test').ipv4 };
 
 /** Rules of every kind, and what the kernel has counted and exempted meanwhile. */
 function everything(indexOf: (device: string) => number): string {
@@ -44,7 +51,7 @@ function everything(indexOf: (device: string) => number): string {
     const device = DEVICES[at] ?? '';
     const plan = buildPlan(
       vifWith({ mac: macOf(at), ...values }, device),
-      { ...ALL_LIMITED, ...MORE, mode, no_ip: noIp, allow: EVERY_OPT_IN },
+      { ...ALL_LIMITED, ...MORE, ...(at === 0 ? SERVERS : {}), mode, no_ip: noIp, allow: EVERY_OPT_IN },
       ['10.0.0.255', '192.0.2.15'],
     );
     const port = { device, name: device, bridge: 'br0', ifindex: indexOf(device), ingress: noIp === 'mac-only' };
@@ -55,9 +62,10 @@ function everything(indexOf: (device: string) => number): string {
   const exempt = [indexOf(first), indexOf(second)];
   const [one, two] = exempt.map(guestGroup);
   return [
-    baseText({ sentinel: 'base/0123-4567', policy: { unmanaged: 'closed' }, exempt, fresh: true }),
+    baseText({ sentinel: 'base/0123-4567', policy: LEARNING, exempt, fresh: true }),
     ...ports,
     `add element bridge xen-vif drops { ${one} . 0x3 ${count}, ${two} . 0x103 ${count} }`,
+    `add element bridge xen-vif learned { ${one} . 0xc0000205 timeout 3000s, ${two} . 0xc0000206 timeout 50s }`,
     `add element bridge xen-vif drops-unmanaged { "${first}" . 0x1 ${count}, "${second}" . 0x101 ${count} }`,
   ].join('\n');
 }
@@ -141,7 +149,7 @@ async function reloaded(t: TestContext, before: Nft, after: Nft, a: Guest, v: Gu
       return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
     }),
   );
-  const base = baseText({ sentinel, policy: { unmanaged: 'closed' }, exempt: [], fresh: true });
+  const base = baseText({ sentinel, policy: LEARNING, exempt: [], fresh: true });
   await before.run(ns, ['-f', '-'], { input: [base, ...ports].join('\n') });
   const listed = await list(before, ns);
   assert.ok([A, V].every(({ mac }) => listed.includes(mac)));

@@ -10,7 +10,7 @@ const BUILT = baseDigests();
 /** The default policy with another value of one key; for a list, the empty one. */
 function otherThanDefault<K extends KeyName>(key: K): SharedPolicy[] {
   const { kind, initial } = KEYS[key];
-  const read = ['none', '7/s', '2026-12-31'].map((text) => kind.read(text)).find((one) => 'value' in one);
+  const read = ['none', '7/s', '2026-12-31', '7h', '7'].map((text) => kind.read(text)).find((one) => 'value' in one);
   const others: readonly Values[K][] = kind.all ?? (read !== undefined && 'value' in read ? [read.value] : []);
   return others.filter((value) => value !== initial).map((value) => ({ ...DEFAULT_POLICY, [key]: value }));
 }
@@ -41,6 +41,6 @@ for (const backend of BACKEND_NAMES) {
 test('the build knows every policy of nftables', () => {
   assert.deepEqual(
     Object.keys(BUILT).filter((name) => name.startsWith('nftables')),
-    ['nftables unmanaged=open', 'nftables unmanaged=closed'],
+    ['nftables learn_timeout=1d unmanaged=open', 'nftables learn_timeout=1d unmanaged=closed'],
   );
 });

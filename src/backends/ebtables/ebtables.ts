@@ -38,6 +38,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     // A load of many makes everything anew, however many they are.
     atOnce: Number.POSITIVE_INFINITY,
     load: (planned) => load(ebt, planned),
+    learns: false,
     remove: (leaving) => withTables(host, () => change(ebt, { leave: leaving.device })),
     dropLinkLocal: ({ bridge }) => learnNoLinkLocal(host, bridge),
     // A load of many vifs makes everything anew.

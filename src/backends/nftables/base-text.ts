@@ -1,12 +1,16 @@
+import { DEFAULT_LEARN_SECONDS } from '../../filter/learning.ts';
 import type { Direction, Reason } from '../../filter/reasons.ts';
 import { droppedBy, type Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS } from '../../net/vif-name.ts';
+import type { Policy } from '../../policy/policy.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
+import { textDigest } from '../text-digest.ts';
 import { INDEX_HASH } from './index-hash.ts';
+import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, NAME, PORT, PORTS_SET } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
@@ -26,7 +30,8 @@ const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter'
 export const EXEMPT_SET = 'exempt';
 
 /** What of the policy the base is made with. */
-export type BasePolicy = SharedPolicy<'nftables'>;
+export type BasePolicy = Omit<SharedPolicy<'nftables'>, 'learn_timeout'> &
+  Partial<Pick<Policy, 'sections' | 'learn_timeout'>>;
 
 /**
  * The part all vifs share, as one `table` block: hooks, stages, counters. Loading it again changes nothing but adds the
@@ -40,10 +45,13 @@ export type BasePolicy = SharedPolicy<'nftables'>;
  * @param neighbours ports that are nobody's guest, known by their names for speed alone
  */
 export function renderBase(sentinel: string, policy: BasePolicy, neighbours: readonly string[] = []): string {
+  const learning = someLearn(policy);
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
     ...declareOwn().map((line) => `  ${line}`),
+    '  # What DHCP servers gave, by port and address.',
+    renderLearnedSet(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,
@@ -58,10 +66,11 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     ...dropChains('from-guest', STAGES['from-guest'], ['link-local']),
     ...dropChains('to-guest', STAGES['to-guest'], ['link-local']),
     '',
-    ...renderStages('from-guest', STAGES['from-guest']),
-    ...renderStages('to-guest', STAGES['to-guest']),
-    ...renderQuick('from-guest'),
-    ...renderQuick('to-guest'),
+    ...renderStages('from-guest', STAGES['from-guest'], learning),
+    ...renderStages('to-guest', STAGES['to-guest'], learning),
+    ...renderQuick('from-guest', STAGES['from-guest'], learning),
+    ...renderQuick('to-guest', STAGES['to-guest'], learning),
+    ...(learning ? renderLearning(isOurs) : []),
     ...renderLinkLocal('from-guest'),
     ...renderLinkLocal('to-guest'),
     ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
@@ -75,7 +84,9 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
 
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
 export function baseDigest(policy: BasePolicy): string {
-  return sharedDigest('nftables', policy, (one) => renderBase('', one));
+  // The build has printed no rules that learn.
+  if (someLearn(policy)) return textDigest(renderBase('', policy));
+  return sharedDigest('nftables', { learn_timeout: DEFAULT_LEARN_SECONDS, ...policy }, (one) => renderBase('', one));
 }
 
 /** STP, LACP, EAPOL: only these are not seen elsewhere. */
@@ -113,21 +124,29 @@ function hook(
   name: string,
   direction: Direction,
   ours: OtherChain,
-  { unmanaged }: BasePolicy,
+  policy: BasePolicy,
   neighbours: readonly string[],
 ): string[] {
   return [
     `  chain ${name} {`,
     `    type filter hook ${name} priority -200; policy accept;`,
-    `    ${PORT[direction]} & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)} goto ${stageChain(direction, ours)}`,
+    ...(name === 'output' && someLearn(policy)
+      ? ["    # Dom0's own DHCP server.", `    ${isOurs(direction)} jump learn`]
+      : []),
+    `    ${isOurs(direction)} goto ${stageChain(direction, ours)}`,
     ...neighbours.map((neighbour) => `    ${NAME[direction]} "${neighbour}" accept`),
-    ...(unmanaged === 'open'
+    ...(policy.unmanaged === 'open'
       ? []
       : [`    ${NAME[direction]} ${GUEST_PORTS.nft} goto ${stageChain(direction, 'unconfigured')}`]),
     `    ${INDEX_HASH[direction]} @${PORTS_SET} goto ${dropChain(direction, 'unmanaged')}`,
     '  }',
     '',
   ];
+}
+
+/** The group of a port of ours. */
+function isOurs(direction: Direction): string {
+  return `${PORT[direction]} & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)}`;
 }
 
 function hex(word: number): string {

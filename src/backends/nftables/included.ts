@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { kernelHas } from '../../effects/kernel-release.ts';
 import { asFailure, failureLine } from '../../errors.ts';
@@ -14,14 +14,16 @@ import { portText } from './text.ts';
  *
  *     include "/run/xen-vif-bridge/nftables/*\/*.nft"
  *
- * nft reads them in the order of their paths: the base is in folder 0, each vif in folder 1, and no vif is there
- * without the base. It costs a file for each change; one that says the same already is not written again.
+ * nft reads them in the order of their paths: the base is in folder 0, each vif in folder 1, what they learned in
+ * folder 2, and no vif is there without the base. It costs a file for each change; one that says the same already is not written again.
  */
 export interface IncludedRules {
   /** The base, and all that are to be beside it. */
   whole(base: string, ports: readonly PlannedPort[]): void;
   /** One that has been loaded. */
   port(planned: PlannedPort): void;
+  /** What ports have learned, as it was seen last. */
+  learned(text: string): void;
   /** One that is about to leave. */
   remove(device: string): void;
   clear(): void;
@@ -32,6 +34,7 @@ export function includedRules({ state, log }: Pick<Host, 'state' | 'log'>): Incl
   const folder = join(state.directory, 'nftables');
   const base = join(folder, '0', 'base.nft');
   const ports = join(folder, '1');
+  const learned = join(folder, '2', 'learned.nft');
   const fileOf = (device: string): string => join(ports, `${device}.nft`);
   const write = (file: string, text: string): void => {
     if (!says(file, text)) writeText(place, file, text);
@@ -55,11 +58,17 @@ export function includedRules({ state, log }: Pick<Host, 'state' | 'log'>): Incl
         for (const planned of all) port(planned);
         keepOnly(new Set(all.map((planned) => basename(fileOf(planned.port.device)))));
       }),
+    learned: (text) =>
+      attempt(() => {
+        if (text !== '') write(learned, text);
+        else if (existsSync(learned)) remove(place, learned);
+      }),
     port: (planned) => attempt(() => port(planned)),
     remove: (device) => attempt(() => remove(place, fileOf(device))),
     clear: () =>
       attempt(() => {
         keepOnly(new Set());
+        remove(place, learned);
         remove(place, base);
       }),
   };

@@ -16,6 +16,7 @@ import {
 } from './counters.ts';
 import { dropsAtDevice } from './device-chain.ts';
 import { listedHash } from './index-hash.ts';
+import { keepLearned, parseLearned } from './learned.ts';
 import { keyOf, PORTS_SET, sizesOf } from './own.ts';
 import { type Nft, sharedRules } from './transaction.ts';
 
@@ -35,6 +36,8 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
     return { damages: allDamaged(records, UNREADABLE), drops: parseDrops(parseSets(await listDrops(nft))) };
   }
   const sets = parseSets(table.stdout);
+  const learned = parseLearned(sets, Date.parse(host.now()));
+  if (learned.length > 0 || host.state.readLearned().length > 0) keepLearned(host, learned);
   const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
   const listed = devices?.status === 0 ? devices.stdout : '{}';
   const counts = countElements(sets);
@@ -54,6 +57,7 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
         return damage === undefined ? [] : [[record.device, damage]];
       }),
     ),
+    learned,
     drops: [
       ...parseDrops(sets),
       ...parseUnmanagedDrops(sets, (name) => host.readDevice(name)?.ifindex),

@@ -1,14 +1,17 @@
 import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
 import { type Failures, together } from '../../effects/together.ts';
+import type { LoadedTerms } from '../../filter/own-terms.ts';
 import type { Host } from '../../host.ts';
 import { MOST_MACS } from '../../net/mac-list.ts';
 import { guestGroup } from '../../port/guest-group.ts';
+import type { LearnedAddress } from '../../state/learned.ts';
 import type { Backend, Former, PlannedPort, RuleText } from '../backend.ts';
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
+import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { look } from './look.ts';
 import { baseText, ingressText, leaveText, portText } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
@@ -23,13 +26,17 @@ export function nftables(host: Host, former: Former): Backend {
   return {
     name: 'nftables',
     dropsAtDevice,
+    learns: true,
     mostMacs: MOST_MACS + 1,
     // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
     atOnce: 1000,
     load: (planned) => load(nft, planned),
     async remove(leaving) {
       includedRules(host).remove(leaving.device);
-      await loadOnBase(nft, (sentinel) => leaveText(leaving, sentinel), { leaving: leaving.device });
+      const own = await learnedBy(host, leaving.loaded);
+      const learned = own.length === 0 ? '' : `${forgetLearned(own)}\n`;
+      await loadOnBase(nft, (sentinel) => `${leaveText(leaving, sentinel)}${learned}`, { leaving: leaving.device });
+      forgetSaved(host, own);
     },
     dropLinkLocal: ({ device, name, bridge }) =>
       dropsAtDevice(host.readDevice(bridge))
@@ -48,8 +55,29 @@ export function nftables(host: Host, former: Former): Backend {
   };
 }
 
+/** What ports have learned that were loaded as such that learn; all of it is saved by the way. */
+async function learnedBy(host: Host, loaded: readonly LoadedTerms[]): Promise<readonly LearnedAddress[]> {
+  const indices = new Set(loaded.filter(({ flags }) => flags.includes('learns')).map(({ ifindex }) => ifindex));
+  if (indices.size === 0) return [];
+  const learned = (await saveLearned(host)) ?? host.state.readLearned();
+  return learned.filter(({ ifindex }) => indices.has(ifindex));
+}
+
+function forgetSaved(host: Host, gone: readonly LearnedAddress[]): void {
+  if (gone.length === 0) return;
+  const indices = new Set(gone.map(({ ifindex }) => ifindex));
+  keepLearned(
+    host,
+    host.state.readLearned().filter(({ ifindex }) => !indices.has(ifindex)),
+  );
+}
+
 /** The rules of all of them in one transaction; only if one of them is refused in several. */
 async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures> {
+  // Whoever learned, and shall not any more.
+  const former = planned.flatMap(({ plan, loaded }) => (plan.terms.flags.includes('learns') ? [] : loaded));
+  const ended = await learnedBy(nft.host, former);
+  if (!former.some(({ flags }) => flags.includes('learns'))) await saveLearned(nft.host);
   const all = planned.map((one) => ({ device: one.port.device, one: withItsChain(nft.host, one) }));
   const failures = await together(all, (some) =>
     loadOnBase(
@@ -58,10 +86,11 @@ async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures
       (sentinel, anew) =>
         some
           .map(({ one }, at) => portText(anew ? { ...one, loaded: [] } : one, at === 0 ? sentinel : undefined))
-          .join(''),
+          .join('') + (ended.length === 0 || anew ? '' : `${forgetLearned(ended)}\n`),
       { vifs: some.length },
     ),
   );
+  forgetSaved(nft.host, ended);
   const files = includedRules(nft.host);
   for (const { device, one } of all) if (!failures.has(device)) files.port(one);
   return failures;

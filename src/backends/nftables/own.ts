@@ -40,6 +40,15 @@ export const FLAG_SETS = OWN_FLAGS;
 /** Those that are the last question about frames which may pass. */
 const VERDICT_FLAGS: readonly OwnFlag[] = ['ipv4', 'ipv6', 'any', 'forwarding'];
 
+/** The names of sets that learning needs besides. */
+export const LEARNING = {
+  servers: 'dhcp-servers',
+  anyServer: 'any-dhcp-server',
+  most: 'limit-learn',
+  /** What was learned: ports and addresses, as plain bits. */
+  learned: 'learned',
+} as const;
+
 /** A set, and the key that finds a vif's elements in it. */
 interface OwnSet {
   readonly name: string;
@@ -200,8 +209,34 @@ export function overLimit(direction: Direction, kind: LimitKind): string {
   return `${PORT[direction]} @${limitSet(kind)}`;
 }
 
+/** What vifs that learn need; see learning.ts. */
+const LEARNING_SETS: readonly OwnSet[] = [
+  {
+    name: LEARNING.servers,
+    verdict: false,
+    type: 'typeof iifgroup . @nh,96,32',
+    elements: (port, { learning }) => (learning?.servers ?? []).map((server) => `${port} . ${bits(server)}`),
+    size: ({ learning }) => learning?.servers.length ?? 0,
+  },
+  {
+    name: LEARNING.anyServer,
+    verdict: false,
+    type: 'type devgroup',
+    elements: (port, { learning }) => (learning?.servers.length === 0 ? [port] : []),
+    size: ({ learning }) => (learning?.servers.length === 0 ? 1 : 0),
+  },
+  {
+    name: LEARNING.most,
+    verdict: false,
+    type: 'type devgroup; limit rate over 1/second burst 5 packets',
+    elements: (port, { learning }) =>
+      learning === undefined ? [] : [`${port} limit rate over ${learning.most}/day burst ${learning.most} packets`],
+    size: ({ learning }) => (learning === undefined ? 0 : 1),
+  },
+];
+
 /** All sets but those of flags, in the order in which they are declared. */
-const OWN_SETS: readonly OwnSet[] = [...Object.values(SETS), ...LIMIT_SETS];
+const OWN_SETS: readonly OwnSet[] = [...Object.values(SETS), ...LIMIT_SETS, ...LEARNING_SETS];
 
 /** Every set and map of what vifs own. */
 export const OWN_NAMES: readonly { readonly name: string; readonly verdict: boolean }[] = [
@@ -256,9 +291,11 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
 /**
  * "Is it an own one?" as alternatives: if one of them matches, it is.
  *
- * An address is one of those assigned, or in a block, or the vif may use any.
+ * An address is one of those assigned, or in a block, or the vif may use any; where some vif learns, or was learned.
+ *
+ * @param learning some vif learns
  */
-export function ownAlternatives(direction: Direction, field: Field, own: OwnValue): string[] {
+export function ownAlternatives(direction: Direction, field: Field, own: OwnValue, learning = false): string[] {
   if (own === 'mac' || own === 'extra') return [ownMac(direction, field, own)];
   if (own === 'broadcast' || own === 'ethertype' || own === 'protocol') {
     return [`${PORT[direction]} . ${nftName(field)} @${SETS[own].name}`];
@@ -266,7 +303,7 @@ export function ownAlternatives(direction: Direction, field: Field, own: OwnValu
   if (own === 'sole' || own === 'sole6' || own === 'route' || own === 'route6')
     return [`${PORT[direction]} . ${nftBare(field)} @${SETS[own].name}`];
   const { single, block, any } = ownAddress(direction, field, own);
-  return [single, block, any];
+  return [single, block, any, ...(learning && own === 'ip' ? [learnedAddress(direction, field)] : [])];
 }
 
 /** "It is an own MAC." */
@@ -286,6 +323,11 @@ export function ownAddress(
     block: `${port} . ${nftBare(field)} @${BLOCK_SET[own]}`,
     any: `${port} @any`,
   };
+}
+
+/** "It is one that it has learned." Its MAC is asked for besides, as with a block. */
+export function learnedAddress(direction: Direction, field: Field): string {
+  return `${PORT[direction]} . ${nftBare(field)} @${LEARNING.learned}`;
 }
 
 /** The rest of a key and the set of single addresses: with the MAC beside it where there is one. */

@@ -13,7 +13,7 @@ import {
   WHOLE_PACKET,
 } from '../../filter/wire.ts';
 import { nftInWord, nftLeading, nftQuick } from './fields.ts';
-import { ownAddress, ownMac, permitted } from './own.ts';
+import { learnedAddress, ownAddress, ownMac, permitted } from './own.ts';
 import { type OtherChain, renderMatch, stageChain } from './stages.ts';
 
 /**
@@ -31,8 +31,13 @@ import { type OtherChain, renderMatch, stageChain } from './stages.ts';
  * here.
  *
  * @param stages those of this direction
+ * @param learning some vif learns addresses
  */
-export function renderQuick(direction: Direction, stages: readonly Stage[] = STAGES[direction]): string[] {
+export function renderQuick(
+  direction: Direction,
+  stages: readonly Stage[] = STAGES[direction],
+  learning = false,
+): string[] {
   const chain = (name: OtherChain): string => stageChain(direction, name);
   const leave = `goto ${stageChain(direction, 'start')}`;
   const said = (match: Match): string => renderMatch(direction, match).join(' ');
@@ -69,7 +74,13 @@ export function renderQuick(direction: Direction, stages: readonly Stage[] = STA
   /** Who may use any address, or has blocks of them: the MAC is asked for alone. */
   const more = (family: Family): string[] => {
     const { mac, any, block } = ownSide(direction, family);
-    return [`    ${permitted(`${mac} ${any}`)}`, `    ${permitted(`${mac} ${block}`)}`, `    ${leave}`];
+    const learned = learnedAddress(direction, fromGuest ? 'ip saddr' : 'ip daddr');
+    return [
+      `    ${permitted(`${mac} ${any}`)}`,
+      `    ${permitted(`${mac} ${block}`)}`,
+      ...(learning && family === 'ip' ? [`    ${permitted(`${mac} ${learned}`)}`] : []),
+      `    ${leave}`,
+    ];
   };
   return [
     '  # Who may use any address, or has blocks of them.',

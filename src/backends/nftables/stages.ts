@@ -10,6 +10,7 @@ import {
 } from '../../filter/stage.ts';
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
+import { RELEASE } from './learning.ts';
 import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permitted } from './own.ts';
 
 /** Prints stages as nftables chains. */
@@ -32,19 +33,26 @@ export function dropChain(direction: Direction, reason: Reason): string {
   return `${direction}/drop-${reason}`;
 }
 
-/** All stages of one direction as chains of a `table` block; a chain stands before those that lead to it. */
-export function renderStages(direction: Direction, stages: readonly Stage<StageName>[]): string[] {
-  return [...stages].reverse().flatMap((stage) => renderChain(direction, stage));
+/**
+ * All stages of one direction as chains of a `table` block; a chain stands before those that lead to it.
+ *
+ * @param learning some vif learns addresses
+ */
+export function renderStages(direction: Direction, stages: readonly Stage<StageName>[], learning = false): string[] {
+  return [...stages].reverse().flatMap((stage) => renderChain(direction, stage, learning));
 }
 
-function renderChain(direction: Direction, stage: Stage<StageName>): string[] {
+function renderChain(direction: Direction, stage: Stage<StageName>, learning: boolean): string[] {
   const steps = stage.steps.flatMap((step) => [
     ...(step.why === undefined ? [] : [`    # ${step.why}`]),
-    ...(isSwitch(step) ? [renderSwitch(direction, step)] : renderStep(direction, step)).map((rule) => `    ${rule}`),
+    ...(isSwitch(step) ? [renderSwitch(direction, step)] : renderStep(direction, step, learning)).map(
+      (rule) => `    ${rule}`,
+    ),
   ]);
   return [
     `  # ${stage.about}`,
     `  chain ${stageChain(direction, stage.name)} {`,
+    ...(learning && direction === 'from-guest' && stage.name === 'dhcp/address' ? RELEASE : []),
     ...steps,
     `    ${renderOutcome(direction, stage.otherwise)}`,
     '  }',
@@ -79,10 +87,10 @@ export function renderDropChain(direction: Direction, reason: Reason): string[] 
 }
 
 /** A rule for every combination of alternatives. */
-function renderStep(direction: Direction, step: Step<StageName>): string[] {
+function renderStep(direction: Direction, step: Step<StageName>, learning: boolean): string[] {
   const outcome = renderOutcome(direction, step.so);
   const rules = step.when.reduce<string[]>(
-    (begun, match) => begun.flatMap((rule) => renderMatch(direction, match).map((one) => `${rule}${one} `)),
+    (begun, match) => begun.flatMap((rule) => renderMatch(direction, match, learning).map((one) => `${rule}${one} `)),
     [''],
   );
   return rules.map((rule) => ('permitted' in step.so ? permitted(rule) : `${rule}${outcome}`));
@@ -104,10 +112,10 @@ export function renderOutcome(direction: Direction, outcome: Outcome<StageName>)
 }
 
 /** One condition in nft's words; it holds if one of the alternatives does. */
-export function renderMatch(direction: Direction, match: Match): string[] {
+export function renderMatch(direction: Direction, match: Match, learning = false): string[] {
   if ('vif' in match) return [`${PORT[direction]} @${match.vif}`];
   if ('over' in match) return [overLimit(direction, match.over)];
-  if ('own' in match) return ownAlternatives(direction, match.field, match.own);
+  if ('own' in match) return ownAlternatives(direction, match.field, match.own, learning);
   if ('notOwn' in match) return [notOwnMac(direction, match.field, match.notOwn)];
   if ('block' in match) return [nftBlock(match.field, match.block)];
   const text = nftBare(match.field);

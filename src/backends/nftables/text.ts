@@ -84,8 +84,11 @@ export function ingressText(device: string, name: string): string {
 }
 
 /** Nothing can be stale then; the ordinary case of a re-apply. */
-function isSame(old: LoadedTerms, { values, flags, limits }: OwnTerms): boolean {
-  return JSON.stringify([old.values, old.flags, old.limits]) === JSON.stringify([values, flags, limits]);
+function isSame(old: LoadedTerms, { values, flags, limits, learning }: OwnTerms): boolean {
+  return (
+    JSON.stringify([old.values, old.flags, old.limits, old.learning]) ===
+    JSON.stringify([values, flags, limits, learning])
+  );
 }
 
 /** Fails the whole transaction if the table is not the one our state belongs to. */
@@ -95,7 +98,8 @@ function guard(sentinel: string | undefined): string[] {
 
 /** Blocks are numbers in the rules: here they stand as people write them. */
 function describe(port: FilterPort, { mode, terms, allow }: FilterPlan): string {
-  const addresses = mode === 'addresses' ? [...terms.values.ip, ...terms.values.ip6] : [mode];
+  const learns = terms.learning === undefined ? [] : ['what DHCP gives'];
+  const addresses = mode === 'addresses' ? [...terms.values.ip, ...terms.values.ip6, ...learns] : [mode];
   const more = allow.length === 0 ? [] : [`and ${allow.join(' ')}`];
   const observed = isObserved(terms) ? ['(observed only)'] : [];
   return [...(port.name === port.device ? [] : [`${port.device},`]), ...addresses, ...more, ...observed].join(' ');

@@ -22,6 +22,7 @@ import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
+import { learnedLines, saveLearned } from './learned.ts';
 import { baseText, leaveText, portText } from './text.ts';
 
 /** What changes of the table need to know. */
@@ -211,7 +212,14 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
     // The third one to be asked for would cost as much as it is to save.
     neighbours: neighbours(host, records, new Set(records.map(({ bridge }) => bridge))).slice(0, 2),
   };
-  const text = [baseText({ ...options, fresh }), ...ports.map((planned) => portText(planned, undefined))].join('\n');
+  // Of a table that is there still; of one that is gone, what was saved.
+  await saveLearned(host);
+  const text = [
+    baseText({ ...options, fresh }),
+    ...ports.map((planned) => portText(planned, undefined)),
+    ...learnedLines(host, ports),
+    '',
+  ].join('\n');
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
   includedRules(host).whole(baseText({ ...options, fresh: true }), ports);
