@@ -7,7 +7,7 @@ const CHOICE = choice({
   dhcp: 'also what a DHCP server gave it; until then it does DHCP and ARP probes (nftables only)',
 });
 
-/** libvirt has a third word, which is refused with the reason: trust in the first packet is what an attacker waits for. */
+/** libvirt has a third word; it is refused with the reason: trust in the first packet is what an attacker waits for. */
 export const learnChoice: typeof CHOICE = {
   ...CHOICE,
   read: (text) =>

@@ -229,7 +229,7 @@ test('nothing but an own address lets a frame pass the short way', () => {
     for (const rule of lines(body).filter((line) => / (accept|vmap @\S+)$/.test(line))) {
       assert.match(
         rule,
-        /@own-mac [io]ifgroup (\. @nh,\d+,\d+ )?vmap @(any|own-ip6?-block)$|\. ether [sd]addr \. ip6? [sd]addr vmap @own-ip6?$/,
+        /@own-mac [io]ifgroup (\. @nh,\d+,\d+ )?(vmap @(any|own-ip6?-block)|@learned accept)$|\. ether [sd]addr \. ip6? [sd]addr vmap @own-ip6?$/,
         name,
       );
     }

@@ -45,6 +45,7 @@ export function nothing(): Backend {
   return {
     name: 'nothing',
     dropsAtDevice: () => false,
+    learns: false,
     mostMacs: 1,
     atOnce: 1,
     load: never,

@@ -15,7 +15,8 @@ import { portText } from './text.ts';
  *     include "/run/xen-vif-bridge/nftables/*\/*.nft"
  *
  * nft reads them in the order of their paths: the base is in folder 0, each vif in folder 1, what they learned in
- * folder 2, and no vif is there without the base. It costs a file for each change; one that says the same already is not written again.
+ * folder 2, and no vif is there without the base. It costs a file for each change; one that says the same already is
+ * not written again.
  */
 export interface IncludedRules {
   /** The base, and all that are to be beside it. */

@@ -6,7 +6,7 @@ import { LEARNING, NAME, PORT } from './own.ts';
  * Learning what a DHCP server gives, in the kernel: the set `learned` holds ports and addresses. Nothing runs for it.
  *
  * An acknowledgement (RFC 2131 §4.3.1) is known by where things stand in it: op, htype and hlen; the magic cookie
- * (RFC 2132 §2); option 53 as the first one, as every server sends it; yiaddr; chaddr, which must be the port's own MAC.
+ * (RFC 2132 §2); option 53 as the first one, as every server sends it; yiaddr; chaddr, which must be an own MAC.
  * nft 1.0.6 takes such a key for a set that was declared by another place of 32 bits (measured), and elements only as
  * plain numbers. The time of the lease cannot be the timeout: nft wants a constant.
  *
