@@ -145,7 +145,7 @@ test('limits', { skip, concurrency: 2 }, async (t) => {
     const dynamic = [...rules.matchAll(/^\tset (\S+) \{\n((?:\t\t.*\n)*)/gm)].filter(([, , set = '']) =>
       /^\t\tflags .*dynamic/m.test(set),
     );
-    assert.deepEqual(dynamic.map(([, name]) => name).sort(), ['drops', 'drops-unmanaged']);
+    assert.deepEqual(dynamic.map(([, name]) => name).sort(), ['drops', 'drops-unmanaged', 'learned']);
     // One for each reason, direction and port at most: what the guest sends is no part of any key.
     for (const [, name, set = ''] of dynamic) {
       const elements = set.match(/counter packets/g)?.length ?? 0;
