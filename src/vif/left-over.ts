@@ -3,6 +3,7 @@ import type { Managed } from '../backends/choice.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import { makeAllAnew } from './forgotten.ts';
+import { forgetAtHost } from './host-accept.ts';
 import { lockVif } from './lock.ts';
 
 /**
@@ -33,8 +34,10 @@ async function collect(host: Managed, device: string, unreadable: boolean): Prom
   const record = host.state.readVif(device);
   // A run has been there meanwhile.
   if (record !== undefined && deviceFinder(host)(record) !== undefined) return;
-  if (record !== undefined) await host.rules.remove(leavingPort(host, record));
-  else if (unreadable) {
+  if (record !== undefined) {
+    await forgetAtHost(host, record);
+    await host.rules.remove(leavingPort(host, record));
+  } else if (unreadable) {
     await makeAllAnew(host, new Set([device]));
     await host.rules.remove({ device, loaded: [], hadIngress: true });
   }

@@ -73,6 +73,12 @@ test('host_accept', { skip, concurrency: 2 }, async (t) => {
     assert.equal((await rules(dom0)).length, 4);
     assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
     assert.deepEqual(await rules(dom0), []);
+    // One that vanished without an offline leaves nothing either.
+    await dom0.start({ ...GUEST_A, domid: 2 });
+    assert.equal((await rules(dom0)).length, 4);
+    await dom0.bench.removeVif('vif2.0');
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    assert.deepEqual(await rules(dom0), []);
   });
 
   await t.test('no: they do not, as the host says', async (t) => {
