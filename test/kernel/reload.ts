@@ -37,12 +37,12 @@ const MORE = {
   extra_macs: parseMacList('02:42:ac:11:00:00+2', 'test'),
   routes: [...blocks.ipv4, ...blocks.ipv6],
   hairpin: 'on',
-  learn: 'dhcp',
 } as const;
 
 /** Some vif learns: then all rules are there. */
 const LEARNING = parsePolicy('[defaults]\nunmanaged = closed\nlearn = dhcp\n', 'test');
-/** The first one learns from two servers, the others from any. */
+/** Those with addresses learn more: the first one from two servers, the others from any. */
+const LEARNS = { learn: 'dhcp' } as const;
 const SERVERS = { dhcp_servers: parseAddressList('192.0.2.1 192.0.2.2', 'test').ipv4 };
 
 /** Rules of every kind, and what the kernel has counted and exempted meanwhile. */
@@ -51,7 +51,10 @@ function everything(indexOf: (device: string) => number): string {
     const device = DEVICES[at] ?? '';
     const plan = buildPlan(
       vifWith({ mac: macOf(at), ...values }, device),
-      { ...ALL_LIMITED, ...MORE, ...(at === 0 ? SERVERS : {}), mode, no_ip: noIp, allow: EVERY_OPT_IN },
+      {
+        ...{ ...ALL_LIMITED, ...MORE, ...(values.ip === undefined ? {} : LEARNS), ...(at === 0 ? SERVERS : {}) },
+        ...{ mode, no_ip: noIp, allow: EVERY_OPT_IN },
+      },
       ['10.0.0.255', '192.0.2.15'],
     );
     const port = { device, name: device, bridge: 'br0', ifindex: indexOf(device), ingress: noIp === 'mac-only' };
