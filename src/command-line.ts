@@ -3,6 +3,7 @@ import { dryReapply } from './commands/dry-run.ts';
 import { type Answer, checkPolicy, policyKeys, showPolicy } from './commands/policy.ts';
 import { type Reapplied, reappliedText, throwFailures } from './commands/reapplied.ts';
 import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
+import { type RuledVif, showRules, splitWords, testRules, vifByHand, vifNamed } from './commands/rules.ts';
 import { portStatus } from './commands/status.ts';
 import { syslog } from './effects/log.ts';
 import { asFailure, FAILED, Failure, printable } from './errors.ts';
@@ -110,28 +111,80 @@ function program(env: Environment, version: string, end: (status: number) => voi
     env,
     end,
   );
+  addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
   return root;
 }
 
-function addPolicyCommands(policy: Command, env: Environment, end: (status: number) => void): void {
-  const say = (options: CommonOptions, answer: Answer): void => {
-    process.stdout.write(options.json === true ? jsonText(answer.json) : printable(answer.text));
-    end(answer.status);
+type End = (status: number) => void;
+
+function say(options: CommonOptions, answer: Answer, end: End): void {
+  process.stdout.write(options.json === true ? jsonText(answer.json) : printable(answer.text));
+  end(answer.status);
+}
+
+function addRuleCommands(rules: Command, env: Environment, end: End): void {
+  /** One that is described needs no host; one that is named is looked for. */
+  const answer = async (
+    words: readonly string[],
+    options: CommonOptions,
+    about: (vif: RuledVif, rest: string[]) => Answer,
+  ) => {
+    const { given, rest } = splitWords(words);
+    if (given.length > 0)
+      return say(options, about(vifByHand(policyOf(options, env), given, new Date().toISOString()), [...rest]), end);
+    const [name, ...more] = rest;
+    if (name === undefined) {
+      throw new Failure('input', 'no vif is named', {
+        at: 'the command line',
+        hint: 'vif1.0, or vif=vif1.0 mac=... ip=...',
+      });
+    }
+    await withAdminHost('rules', options, env, async (host) =>
+      say(options, about(await vifNamed(host, name), more), end),
+    );
   };
+  rules
+    .command('check')
+    .description('all that is wrong with the policy; ends with 1 if anything is, with 2 if it cannot be read')
+    .argument('[file]', 'another policy file')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .action((file: string | undefined, options: CommonOptions) => sayChecked(file, options, env, end));
+  rules
+    .command('show')
+    .description('the rules of a vif, numbered as in the log, and where each is written')
+    .argument('<vif...>', 'vif1.0, or by hand: vif= mac= ip= guest=')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .action((words: string[], options: CommonOptions) => answer(words, options, showRules));
+  rules
+    .command('test')
+    .description(
+      'what becomes of a packet, and which line says so: rules test vif1.0 in tcp 203.0.113.9:4711 192.0.2.5:22',
+    )
+    .argument('<words...>', 'a vif (or vif= mac= ip=), in or out, protocol, source, destination')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .action((words: string[], options: CommonOptions) => answer(words, options, testRules));
+}
+
+async function sayChecked(file: string | undefined, options: CommonOptions, env: Environment, end: End): Promise<void> {
+  try {
+    say(options, checkPolicy(file ?? policyFile(options, env)), end);
+  } catch (thrown) {
+    process.stderr.write(await failureText(asFailure(thrown)));
+    end(TROUBLE);
+  }
+}
+
+function addPolicyCommands(policy: Command, env: Environment, end: End): void {
   policy
     .command('check')
     .description('all that is wrong with the policy; ends with 1 if anything is, with 2 if it cannot be read')
     .argument('[file]', 'another policy file, with the folder beside it (x.ini: x.d/*.ini)')
     .option('--json', 'for programs')
     .addOption(configOption())
-    .action(async (file: string | undefined, options: CommonOptions) => {
-      try {
-        say(options, checkPolicy(file ?? policyFile(options, env)));
-      } catch (thrown) {
-        process.stderr.write(await failureText(asFailure(thrown)));
-        end(TROUBLE);
-      }
-    });
+    .action((file: string | undefined, options: CommonOptions) => sayChecked(file, options, env, end));
   policy
     .command('show')
     .description('what holds for a vif, and which line says so')
@@ -139,13 +192,13 @@ function addPolicyCommands(policy: Command, env: Environment, end: (status: numb
     .option('--json', 'for programs')
     .addOption(configOption())
     .action((vif: string, options: CommonOptions) =>
-      withAdminHost('policy show', options, env, async (host) => say(options, await showPolicy(host, vif))),
+      withAdminHost('policy show', options, env, async (host) => say(options, await showPolicy(host, vif), end)),
     );
   policy
     .command('keys')
     .description('every key: what it is without a file, and what it may be')
     .option('--json', 'for programs')
-    .action((options: CommonOptions) => say(options, policyKeys()));
+    .action((options: CommonOptions) => say(options, policyKeys(), end));
 }
 
 /** Nothing was found out. */
@@ -167,7 +220,11 @@ function configOption(): Option {
 }
 
 /** Stock takes the first word without a `=` as the command, wherever it stands; commander wants it first. */
-function commandFirst(argv: readonly string[]): string[] {
+function commandFirst(all: readonly string[]): string[] {
+  // `--config FILE` may stand in front of the command too, and is an option of every one.
+  const [option = '', file] = all;
+  const named = option === '--config' && file !== undefined ? 2 : option.startsWith('--config=') ? 1 : 0;
+  const argv = [...all.slice(named), ...all.slice(0, named)];
   const first = argv.findIndex((arg) => !isAssignment(arg));
   return first <= 0 ? [...argv] : [...argv.slice(first), ...argv.slice(0, first)];
 }

@@ -1,6 +1,6 @@
 import type { BackendName } from '../policy/keys.ts';
 import { type SharedPolicy, sharedName } from '../policy/shared-rules.ts';
-import { textDigest } from './text-digest.ts';
+import { textDigest } from '../text-digest.ts';
 
 /**
  * A short name for one version of the rules that all vifs share: a program, or a policy, that prints others must not

@@ -11,6 +11,7 @@ export const REASON_CLASSES = {
   'Control protocols':
     'take over a gateway (VRRP, HSRP), speak OSPF, RIP or PIM, become the IGMP querier, tunnel IP in IP',
   'DHCP, DHCPv6': "answer other guests, take or release leases in another's name",
+  Rules: 'send or hear what the rules that an admin gave it do not allow',
   IPv6: "send from another's address, advertise routers, poison neighbour caches, hide it behind headers or fragments",
 } as const satisfies Readonly<Record<string, string>>;
 
@@ -70,6 +71,8 @@ export const CLASS_OF: Readonly<Record<Reason, ReasonClass>> = {
   'mld-form': 'IPv6',
   'dhcp6-server': 'DHCP, DHCPv6',
   'dhcp6-form': 'DHCP, DHCPv6',
+  rule: 'Rules',
+  'rule-flood': 'Rules',
   'limit-arp': 'ARP',
   'limit-broadcast': 'IPv4',
   'limit-multicast': 'IPv4',

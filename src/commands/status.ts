@@ -49,6 +49,8 @@ export interface PortStatus {
   readonly allow: readonly string[];
   /** When `mode = observe` or `unlocked` ends, ISO 8601. */
   readonly until: string | undefined;
+  /** The lists of rules that are asked about what it sends and hears. */
+  readonly rules: readonly string[];
   /** What is not restricted, in words; empty if all is. */
   readonly warnings: readonly string[];
   /** What its admin should know: who else has an address of it, which family is closed. */
@@ -112,6 +114,8 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       observed: record?.observed === true,
       allow: record?.allow ?? [],
       until: known && opens(known.policy) && known.policy.until !== 'never' ? known.policy.until : undefined,
+      rules:
+        record?.loaded.at(-1)?.program === undefined ? [] : (known?.plan.program?.lists ?? ['of an earlier policy']),
       warnings: [
         ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
@@ -234,6 +238,7 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
         ...(await doublesOf(subject)),
         ...notesOf(subject),
         ...otherOptIns(record, subject.plan),
+        ...otherRules(record, subject.plan),
       ]);
     } catch (error) {
       host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
@@ -247,6 +252,12 @@ function otherOptIns({ name, allow = [] }: VifRecord, plan: FilterPlan): Note[] 
   if (allow.join(' ') === plan.allow.join(' ')) return [];
   const text = `its rules allow besides: ${allow.join(' ') || 'nothing'}; the policy has changed since: vif-bridge reapply ${name}`;
   return [{ loud: true, text }];
+}
+
+/** The same of its rules. */
+function otherRules({ name, loaded }: VifRecord, { terms: { program } }: UnderPolicy['plan']): Note[] {
+  if (loaded.at(-1)?.program === program) return [];
+  return [{ loud: true, text: `its rules are not those of the policy any more: vif-bridge reapply ${name}` }];
 }
 
 function addressesOf(known: UnderPolicy | undefined): string[] {

@@ -15,6 +15,8 @@ export interface OwnTerms {
   readonly limits?: FrameLimits;
   /** Of a vif with the flag `learns`. */
   readonly learning?: Learning;
+  /** The digest of the rules that are asked about what would pass; undefined: none. */
+  readonly program?: string | undefined;
 }
 
 /** What the policy says of the addresses of a vif, besides which they are. */
@@ -35,6 +37,7 @@ export interface LoadedTerms {
   readonly limits?: FrameLimits;
   /** Of a vif with the flag `learns`. */
   readonly learning?: Learning;
+  readonly program?: OwnTerms['program'];
 }
 
 const NOTHING: OwnTerms['values'] = {

@@ -1,6 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import type { MacAddress } from '../net/mac-address.ts';
+import { programDigest, type RuleProgram } from '../rules/program.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
 import { type Learning, type LearnPolicy, learningOf } from './learning.ts';
@@ -41,6 +42,8 @@ export interface FilterPolicy
   readonly hairpin?: 'on' | 'off';
   /** What it may do besides; nothing, if it does not say. */
   readonly allow?: readonly OptIn[];
+  /** Its own rules; none, if it does not say. */
+  readonly program?: RuleProgram;
 }
 
 /** The filter of one vif, complete, as data. The shared stages (stages.ts) ask it for its own terms. */
@@ -53,6 +56,8 @@ export interface FilterPlan {
   readonly terms: OwnTerms;
   /** What the vif may do besides, in the policy's words: those that `terms` hold. */
   readonly allow: readonly string[];
+  /** Undefined where no rules are asked. */
+  readonly program?: RuleProgram;
 }
 
 /**
@@ -69,8 +74,9 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   // Who is not filtered needs none of it, and who may do nothing gets none of it; nor is asked how often.
   const filtered = mode === 'addresses' || mode === 'mac-only';
   const allow = filtered ? (policy.allow ?? []) : [];
+  const program = filtered ? policy.program : undefined;
   const reflected = filtered && policy.hairpin === 'on' ? hairpinTerms(terms) : terms;
-  const bound = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy) } : terms;
+  const bound = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy), ...named(program) } : terms;
   const learning = mode === 'addresses' ? learningOf(policy) : undefined;
   const all = learning === undefined ? bound : learningTerms(bound, learning);
   return {
@@ -79,12 +85,17 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
     macs,
     terms: policy.mode === 'observe' ? observedTerms(all) : all,
     allow: allow.map(({ text }) => text),
+    ...(program === undefined ? {} : { program }),
   };
 }
 
 /** What it learns is asked for beside what it was given; so it has IPv4, even if it was given none. */
 function learningTerms(terms: OwnTerms, learning: Learning): OwnTerms {
   return { ...terms, flags: [...new Set([...terms.flags, 'ipv4', 'learns'] as const)], learning };
+}
+
+function named(program: RuleProgram | undefined): Pick<OwnTerms, 'program'> {
+  return program === undefined ? {} : { program: programDigest(program) };
 }
 
 /** A policy that says nothing of a kind does not limit it. */

@@ -7,6 +7,7 @@ import { addressSet } from './address-set.ts';
 import { frameLimit } from './frame-limit.ts';
 import { addressCount, duration, learnChoice, serverSet } from './learn.ts';
 import { linkLocalSet, MADE_OF_MAC } from './link-local-set.ts';
+import { listNames } from './list-names.ts';
 import { macSet } from './mac-set.ts';
 import { moment } from './moment.ts';
 import { optInList } from './opt-in-list.ts';
@@ -114,6 +115,13 @@ const TABLE = {
     }),
     initial: 'finish',
     help: 'what becomes of checksums that an HVM guest may leave to the kernel',
+  },
+  rules: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: listNames,
+    initial: [],
+    help: 'which packets of its own may pass: lists of rules, [rules NAME], asked in this order',
   },
   shared: {
     of: 'vif',

@@ -1,20 +1,20 @@
 import { parse } from 'ini';
 import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
+import { wrongListName } from '../rules/list-name.ts';
 import { isHostKey, isVifKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Settings } from './keys.ts';
 import { DEFAULT_POLICY, type HostPolicy, type Policy, type Section } from './policy.ts';
+import type { Problem } from './problem.ts';
+import {
+  LIST_KINDS,
+  type ListKind,
+  type NamedLists,
+  type RuleLists,
+  readRuleLists,
+  type WrittenList,
+} from './rule-lists.ts';
 import { FORMS, readSectionName, SECTION_FORMS, type SectionName, sectionText } from './section-name.ts';
 import { notPossible } from './value-kind.ts';
-
-/** One thing that is wrong with a policy file. */
-export interface Problem {
-  readonly file: string;
-  readonly line: number;
-  readonly message: string;
-  /** The word that was probably meant. */
-  readonly meant?: string | undefined;
-  readonly hint: string;
-}
 
 /** A problem of a file that is known anyhow. */
 type Finding = Omit<Problem, 'file'>;
@@ -32,6 +32,10 @@ interface WrittenSection {
 /** What one file says. */
 export interface PolicyText {
   readonly sections: readonly WrittenSection[];
+  /** `[rules NAME]` and `[addresses NAME]`: they are read when those of all files are known. */
+  readonly lists: readonly WrittenList[];
+  /** Where lists of rules are named. */
+  readonly named: readonly NamedLists[];
   /** In the order of the lines. */
   readonly problems: readonly Problem[];
 }
@@ -54,20 +58,35 @@ interface Assignment {
  */
 export function parsePolicyText(text: string, file: string): PolicyText {
   const lines = linesOf(text);
-  const { findings, assignments, sections } = readLines(lines);
-  const values = valuesOf(lines);
+  const { findings, assignments, sections, lists, bare } = readLines(lines, file);
+  const values = valuesOf(lines.map((line, index) => (bare.has(index + 1) ? '' : line)));
+  const named: NamedLists[] = [];
   for (const { section, head, key, adds, line } of assignments) {
     const wrong = setValue(section.settings, key, values(head, key), line);
     findings.push(...wrong);
     if (wrong.length > 0) continue;
     section.places[key] = `${file}:${line}`;
     if (adds) section.adds.add(key);
+    if (key === 'rules') named.push({ names: section.settings.rules ?? [], file, line });
   }
-  return { sections, problems: findings.sort((a, b) => a.line - b.line).map((finding) => ({ file, ...finding })) };
+  return {
+    sections,
+    lists,
+    named,
+    problems: findings.sort((a, b) => a.line - b.line).map((finding) => ({ file, ...finding })),
+  };
+}
+
+/** The lists of rules of some files together, which may name each other's. */
+export function combineLists(texts: readonly PolicyText[]): ReturnType<typeof readRuleLists> {
+  return readRuleLists(
+    texts.flatMap(({ lists }) => lists),
+    texts.flatMap(({ named }) => named),
+  );
 }
 
 /** The policy that some files make together: of one key of one section, the later file's value holds. */
-export function combine(texts: readonly PolicyText[]): Policy {
+export function combine(texts: readonly PolicyText[], ruleLists: RuleLists = combineLists(texts).lists): Policy {
   let host: HostPolicy = DEFAULT_POLICY;
   let places: Policy['places'] = {};
   const sections: Section[] = [];
@@ -81,7 +100,7 @@ export function combine(texts: readonly PolicyText[]): Policy {
       adds: section.adds,
     });
   }
-  return { ...DEFAULT_POLICY, ...host, sections, places };
+  return { ...DEFAULT_POLICY, ...host, sections, ruleLists, places };
 }
 
 function only<T extends Partial<Record<KeyName, unknown>>, K extends KeyName>(
@@ -129,13 +148,22 @@ function headOf(line: string): string | undefined {
  * What stands where, and what `ini` would read without complaint: text that is neither section, comment nor
  * `key = value`, unknown keys (it drops `__proto__` silently), and repeated keys and sections.
  */
-function readLines(lines: readonly string[]): {
+function readLines(
+  lines: readonly string[],
+  file: string,
+): {
   findings: Finding[];
   assignments: Assignment[];
   sections: WrittenSection[];
+  lists: WrittenList[];
+  /** The lines that are in lists: `ini` has no such thing. */
+  bare: ReadonlySet<number>;
 } {
   const assignments: Assignment[] = [];
   const sections: WrittenSection[] = [];
+  const lists: WrittenList[] = [];
+  const bare = new Set<number>();
+  let list: { line: number; text: string }[] | undefined;
   // `unknown`: it is said already what is wrong with all that stands below such a head.
   let section: WrittenSection | 'none' | 'unknown' = 'none';
 
@@ -143,7 +171,16 @@ function readLines(lines: readonly string[]): {
 
   function head(text: string, line: number): Finding[] {
     section = 'unknown';
+    list = undefined;
     headLine = line;
+    const kind = listKindOf(text);
+    if (kind !== undefined) {
+      const name = text.slice(kind.length).trim();
+      list = [];
+      lists.push({ kind, name, file, line, lines: list });
+      const wrong = wrongListName(name);
+      return wrong === undefined ? [] : [{ line, message: `[${kind}]: ${wrong}`, hint: `write [${kind} web]` }];
+    }
     const read = readSectionName(text);
     if ('wrong' in read) return [{ line, ...read.wrong }];
     const of = read.value;
@@ -184,11 +221,20 @@ function readLines(lines: readonly string[]): {
     if (text === '' || text.startsWith('#') || text.startsWith(';')) return [];
     const name = headOf(text);
     if (name !== undefined) return head(name, line);
+    if (list !== undefined) {
+      list.push({ line, text });
+      bare.add(line);
+      return [];
+    }
     const [, written, plus] = /^([^=]+?)\s*(\+?)=/.exec(text) ?? [];
     if (written !== undefined) return assignment(written, plus === '+', line);
     return [{ line, message: `${shown(text)} is no key = value`, hint: 'comments start with #' }];
   });
-  return { findings, assignments, sections };
+  return { findings, assignments, sections, lists, bare };
+}
+
+function listKindOf(head: string): ListKind | undefined {
+  return LIST_KINDS.find((kind) => kind === head || head.startsWith(`${kind} `));
 }
 
 const KEEP_ONE = 'keep one of them';

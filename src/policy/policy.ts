@@ -10,6 +10,7 @@ import {
   type Values,
   type VifKeyName,
 } from './keys.ts';
+import type { RuleLists } from './rule-lists.ts';
 import type { SectionName } from './section-name.ts';
 
 /** What the policy says of the host. */
@@ -43,13 +44,20 @@ export interface Section {
 export interface Policy extends HostPolicy {
   /** In the order in which they were read: of two of one name the later one says the last word. */
   readonly sections: readonly Section[];
+  /** `[rules NAME]`, by name. */
+  readonly ruleLists: RuleLists;
   /** Of the keys of the host. */
   readonly places: Places;
 }
 
 export const DEFAULT_VIF_POLICY: VifPolicy = initialValues(KEY_NAMES.filter(isVifKey));
 
-export const DEFAULT_POLICY: Policy = { ...initialValues(KEY_NAMES.filter(isHostKey)), sections: [], places: {} };
+export const DEFAULT_POLICY: Policy = {
+  ...initialValues(KEY_NAMES.filter(isHostKey)),
+  sections: [],
+  ruleLists: new Map(),
+  places: {},
+};
 
 function initialValues<K extends KeyName>(keys: readonly K[]): Pick<Values, K> {
   const values: Settings = {};

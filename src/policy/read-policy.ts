@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../errors.ts';
-import { combine, type PolicyText, type Problem, parsePolicyText, refuse } from './parse-policy.ts';
+import { combine, combineLists, type PolicyText, parsePolicyText, refuse } from './parse-policy.ts';
 import { DEFAULT_POLICY, type Policy } from './policy.ts';
+import type { Problem } from './problem.ts';
+import type { RuleLists } from './rule-lists.ts';
 
 export const DEFAULT_POLICY_FILE = '/etc/xen/vif-bridge.ini';
 
@@ -11,6 +13,7 @@ export interface PolicyFiles {
   /** Those that were read, in their order. */
   readonly files: readonly string[];
   readonly texts: readonly PolicyText[];
+  readonly ruleLists: RuleLists;
   readonly problems: readonly Problem[];
 }
 
@@ -21,9 +24,9 @@ export interface PolicyFiles {
  * @throws Failure `input` for a file that is broken or cannot be read: guessing what an admin meant is not safe
  */
 export function readPolicy(named: string | undefined): Policy {
-  const { files, texts, problems } = readPolicyFiles(named);
+  const { files, texts, ruleLists, problems } = readPolicyFiles(named);
   refuse(problems);
-  return files.length === 0 ? DEFAULT_POLICY : combine(texts);
+  return files.length === 0 ? DEFAULT_POLICY : combine(texts, ruleLists);
 }
 
 /**
@@ -41,7 +44,10 @@ export function readPolicyFiles(named: string | undefined): PolicyFiles {
     files.push(file);
     texts.push(parsePolicyText(text, file));
   }
-  return { files, texts, problems: texts.flatMap((text) => text.problems) };
+  const { lists, problems } = combineLists(texts);
+  const all = [...texts.flatMap((text) => text.problems), ...problems];
+  const byPlace = (a: Problem, b: Problem): number => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line;
+  return { files, texts, ruleLists: lists, problems: all.sort(byPlace) };
 }
 
 /** `vif-bridge.d/*.ini` beside `vif-bridge.ini`, in the order of their names, whatever the locale. */

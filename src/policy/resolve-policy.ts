@@ -1,11 +1,18 @@
+import type { RuleProgram } from '../rules/program.ts';
 import { isVifKey, KEYS, type KeyName, type Values } from './keys.ts';
 import { isPast } from './moment.ts';
 import { DEFAULT_VIF_POLICY, type HeldPolicy, type Places, type Policy, type VifPolicy } from './policy.ts';
+import { program } from './rule-lists.ts';
 import { byStrength, isAbout, type Subject } from './section-name.ts';
 
 /** Whether a section is about a guest: only then its name must be read. */
 export function asksForGuests(policy: Policy): boolean {
   return policy.sections.some(({ of }) => of.kind === 'guest');
+}
+
+/** What the policy says of a vif, and the program that its lists of rules make. */
+export interface ResolvedPolicy extends HeldPolicy {
+  readonly program?: RuleProgram;
 }
 
 /**
@@ -15,9 +22,11 @@ export function asksForGuests(policy: Policy): boolean {
  * @param vif with the bridge it is on: a section may be about that
  * @param now ISO 8601: what opens a vif may have ended
  */
-export function resolvePolicy(policy: Policy, vif: Subject, now: string): HeldPolicy {
+export function resolvePolicy(policy: Policy, vif: Subject, now: string): ResolvedPolicy {
   const { values } = resolved(policy, vif);
-  return opens(values) && isPast(values.until, now) ? { ...values, mode: 'locked', ended: values.mode } : values;
+  const held =
+    opens(values) && isPast(values.until, now) ? { ...values, mode: 'locked' as const, ended: values.mode } : values;
+  return values.rules.length === 0 ? held : { ...held, program: program(policy.ruleLists, values.rules) };
 }
 
 /** Whether `until` ends its mode. */

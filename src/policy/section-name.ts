@@ -5,6 +5,7 @@ import { type MacAddress, parseMac } from '../net/mac-address.ts';
 import { EMULATED } from '../net/vif-name.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { SECTION_KINDS, type SectionKind } from './keys.ts';
+import type { ListKind } from './rule-lists.ts';
 
 /** Whom a section is about, as its head says it: `[defaults]`, `[bridge xenbr0]`, `[guest web*]`. */
 export type SectionName =
@@ -27,7 +28,10 @@ export const FORMS: Readonly<Record<SectionKind, string>> = {
   vif: '[vif NAME]',
 };
 
-export const SECTION_FORMS = SECTION_KINDS.map((kind) => FORMS[kind]).join(' ');
+/** How sections of bare lines are written: see rule-lists.ts. */
+const LIST_FORMS: Readonly<Record<ListKind, string>> = { rules: '[rules NAME]', addresses: '[addresses NAME]' };
+
+export const SECTION_FORMS = [...Object.values(FORMS), ...Object.values(LIST_FORMS)].join(' ');
 
 /** What is wrong with the head of a section. */
 export interface WrongSection {
@@ -41,9 +45,10 @@ export function readSectionName(text: string): { readonly value: SectionName } |
   const [, written = '', argument = ''] = /^(\S*)(?:\s+(.*))?$/s.exec(text) ?? [];
   const kind = SECTION_KINDS.find((one) => one === written);
   if (kind === undefined) {
-    const meant = SECTION_KINDS.find((one) => one === didYouMean(written, SECTION_KINDS));
+    const forms: Readonly<Record<string, string>> = { ...FORMS, ...LIST_FORMS };
+    const meant = didYouMean(written, Object.keys(forms));
     const message = `unknown section ${shown(text)}`;
-    return { wrong: { message, meant: meant && FORMS[meant], hint: `known: ${SECTION_FORMS}` } };
+    return { wrong: { message, meant: meant && forms[meant], hint: `known: ${SECTION_FORMS}` } };
   }
   if ((argument === '') !== (kind === 'defaults')) {
     const what = kind === 'defaults' ? 'takes no name' : 'needs a name';

@@ -65,6 +65,9 @@ const LEARNING: Reader<Learning> = object((get) => ({
   most: get('most', count),
 }));
 
+/** It becomes the name of a chain. */
+const DIGEST = text(/^[0-9a-f]{12}$/, 'a digest');
+
 const LOADED: Reader<LoadedTerms> = object((get) => ({
   ifindex: get('ifindex', count),
   values: get(
@@ -72,7 +75,11 @@ const LOADED: Reader<LoadedTerms> = object((get) => ({
     object((own) => byKey(OWN_VALUES, (key) => own(key, addresses))),
   ),
   flags: get('flags', array(oneOf(...OWN_FLAGS))),
-  ...present({ limits: get('limits', optional(LIMITS)), learning: get('learning', optional(LEARNING)) }),
+  ...present({
+    limits: get('limits', optional(LIMITS)),
+    learning: get('learning', optional(LEARNING)),
+    program: get('program', optional(DIGEST)),
+  }),
 }));
 
 function byKey<K extends string, T>(keys: Readonly<Record<K, true>>, value: (key: K) => T): Record<K, T> {

@@ -57,6 +57,7 @@ export interface State {
   /** Remembers something until the next boot. */
   note(what: string): void;
   isNoted(what: string): boolean;
+  forgetNote(what: string): void;
   /** The devices of records that count as none: cannot be read, or are of another boot. As far as they were read. */
   useless(): { readonly unreadable: readonly string[]; readonly outlived: readonly string[] };
 }
@@ -190,6 +191,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
     },
     note: (what) => write(join(directory, 'noted', what), host.bootId()),
     isNoted: (what) => trusted(join(directory, 'noted', what), (text) => text) === host.bootId(),
+    forgetNote: (what) => remove(place, join(directory, 'noted', what)),
     useless: () => ({ unreadable: [...unreadable], outlived: [...outlived] }),
   };
   return state;

@@ -50,6 +50,7 @@ test('status, of names and values that xenstore and state hold', () => {
     observed: false,
     allow: [],
     until: undefined,
+    rules: [],
     warnings: [EVIL],
     notes: [
       { loud: true, text: EVIL },

@@ -54,6 +54,12 @@ const PLAYS: Readonly<Record<string, (t: test.TestContext, command: string) => P
     writeFileSync(`${dom0.folder}/vif-bridge.d/web.ini`, '[guest web1]\nip += 192.0.2.77\n');
     return (await admin(dom0, command)).replaceAll(dom0.folder, '/etc/xen');
   },
+  'vif-bridge rules test vif1.0 in tcp 203.0.113.9:4711 192.0.2.5:22': async (t, command) => {
+    const [, policy = ''] = /```ini\n([\s\S]*?)```/.exec(readFileSync(`${ROOT}docs/rules.md`, 'utf8')) ?? [];
+    const dom0 = await openDom0(t, { bridge: 'xenbr0', policy });
+    await dom0.start({ ...WEB01, ip: '192.0.2.5' });
+    return (await admin(dom0, command)).replaceAll(dom0.folder, '/etc/xen');
+  },
   // libxl prints what stands in hotplug-error; the words before it are libxl's own.
   'xl create web01.cfg': async (t) => {
     const dom0 = await openDom0(t, { bridge: 'xenbr0' });

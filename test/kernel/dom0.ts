@@ -51,6 +51,7 @@ export interface Port {
   readonly allow: readonly string[];
   readonly until?: string;
   readonly open: readonly string[];
+  readonly rules: readonly string[];
   readonly drops: readonly {
     readonly direction: 'from-guest' | 'to-guest';
     readonly reason: string;

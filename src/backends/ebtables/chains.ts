@@ -1,3 +1,4 @@
+import { Failure } from '../../errors.ts';
 import { EVERY_OPT_IN } from '../../filter/opt-ins.ts';
 import { isObserved, macOnlyTerms, withOptIns } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
@@ -19,6 +20,12 @@ export function chainsOf(
   plan: FilterPlan,
   policy: RulePolicy,
 ): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled } {
+  if (plan.program !== undefined) {
+    throw new Failure('input', `rules = ${plan.program.lists.join(' ')}: ebtables knows no conversations`, {
+      at: 'the policy file',
+      hint: 'rules need nftables (backend = nftables), or write rules = none for this guest',
+    });
+  }
   const accepts = acceptsGaps(policy.ebtables_gaps);
   const compile = (direction: Direction): Compiled => {
     const compiled = compileStages(plan.device, direction, plan.terms, accepts);

@@ -7,11 +7,12 @@ import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
+import { textDigest } from '../../text-digest.ts';
 import { sharedDigest } from '../shared-digest.ts';
-import { textDigest } from '../text-digest.ts';
+import { declareFlows, renderFlows } from './flows.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
-import { declareOwn, NAME, PORT, PORTS_SET } from './own.ts';
+import { declareOwn, NAME, PORT, PORTS_SET, renderPermitted } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
 
@@ -52,6 +53,7 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     ...declareOwn().map((line) => `  ${line}`),
     '  # What DHCP servers gave, by port and address.',
     renderLearnedSet(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS),
+    ...declareFlows().map((line) => `  ${line}`),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,
@@ -63,9 +65,13 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     `  chain ${sentinel} {`,
     '  }',
     '',
-    ...dropChains('from-guest', STAGES['from-guest'], ['link-local']),
-    ...dropChains('to-guest', STAGES['to-guest'], ['link-local']),
+    ...dropChains('from-guest', STAGES['from-guest'], ['link-local', 'rule']),
+    ...dropChains('to-guest', STAGES['to-guest'], ['link-local', 'rule']),
     '',
+    ...renderFlows('from-guest'),
+    ...renderFlows('to-guest'),
+    ...renderPermitted('from-guest'),
+    ...renderPermitted('to-guest'),
     ...renderStages('from-guest', STAGES['from-guest'], learning),
     ...renderStages('to-guest', STAGES['to-guest'], learning),
     ...renderQuick('from-guest', STAGES['from-guest'], learning),

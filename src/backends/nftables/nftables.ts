@@ -13,7 +13,8 @@ import { dropsAtDevice, withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
 import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { look } from './look.ts';
-import { baseText, ingressText, leaveText, portText } from './text.ts';
+import { digestsOf, formerDigests, programs } from './programs.ts';
+import { baseText, ingressText, leaveText, portText, portTexts } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
 
 /** The bridge family of nftables: one table for all vifs, one transaction for each change. */
@@ -37,6 +38,10 @@ export function nftables(host: Host, former: Former): Backend {
       const learned = own.length === 0 ? '' : `${forgetLearned(own)}\n`;
       await loadOnBase(nft, (sentinel) => `${leaveText(leaving, sentinel)}${learned}`, { leaving: leaving.device });
       forgetSaved(host, own);
+      await collect(
+        nft,
+        leaving.loaded.flatMap(({ program }) => program ?? []),
+      );
     },
     dropLinkLocal: ({ device, name, bridge }) =>
       dropsAtDevice(host.readDevice(bridge))
@@ -79,21 +84,44 @@ async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures
   const ended = await learnedBy(nft.host, former);
   if (!former.some(({ flags }) => flags.includes('learns'))) await saveLearned(nft.host);
   const all = planned.map((one) => ({ device: one.port.device, one: withItsChain(nft.host, one) }));
+  const kept = programs(nft.host);
+  await kept.mayReject(planned);
   const failures = await together(all, (some) =>
     loadOnBase(
       nft,
       // The first one names the sentinel for all.
-      (sentinel, anew) =>
-        some
-          .map(({ one }, at) => portText(anew ? { ...one, loaded: [] } : one, at === 0 ? sentinel : undefined))
-          .join('') + (ended.length === 0 || anew ? '' : `${forgetLearned(ended)}\n`),
+      (sentinel, anew) => {
+        const ports = some.map(({ one }) => (anew ? { ...one, loaded: [] } : one));
+        const texts = portTexts(ports, sentinel, anew ? new Set() : kept.known(sentinel, digestsOf(ports)));
+        return texts.join('') + (ended.length === 0 || anew ? '' : `${forgetLearned(ended)}\n`);
+      },
       { vifs: some.length },
     ),
   );
   forgetSaved(nft.host, ended);
+  const loaded = all.filter(({ device }) => !failures.has(device)).map(({ one }) => one);
+  await settle(nft, loaded);
   const files = includedRules(nft.host);
   for (const { device, one } of all) if (!failures.has(device)) files.port(one);
   return failures;
+}
+
+/** What follows from rules that came, changed or went; nothing where nobody has any. */
+async function settle(nft: Nft, ports: readonly PlannedPort[]): Promise<void> {
+  const { host, holder } = nft;
+  const now = digestsOf(ports);
+  const former = formerDigests(ports);
+  if (now.length + former.length === 0) return;
+  const base = currentBase(host, holder);
+  if (base !== undefined) programs(host).note(base.sentinel, now);
+  const changed = ports.filter((one) => formerDigests([one]).length > 0);
+  await programs(host).forget(changed.flatMap(({ port }) => port.ifindex ?? []));
+  await collect(nft, former);
+}
+
+async function collect({ host, holder }: Nft, digests: readonly string[]): Promise<void> {
+  const base = currentBase(host, holder);
+  if (base !== undefined && digests.length > 0) await programs(host).collect(base.sentinel, digests);
 }
 
 /**

@@ -13,6 +13,7 @@ import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import { addressHex, nftBare, nftName } from './fields.ts';
 import { INDEX_HASH, indexHash } from './index-hash.ts';
+import { programChain } from './program-names.ts';
 
 /**
  * What vifs own, as elements of sets that all vifs share. Every key begins with the interface group that is the
@@ -77,7 +78,7 @@ function ownSet(
     type,
     verdict,
     elements: (port, terms) =>
-      values(terms.values).map((value) => `${port} . ${write(value)}${verdict ? ` : ${VERDICT}` : ''}`),
+      values(terms.values).map((value) => `${port} . ${write(value)}${verdict ? ` : ${verdictOf(terms)}` : ''}`),
     size: (terms) => new Set(values(terms.values)).size,
   };
 }
@@ -87,7 +88,10 @@ function verdictMap(...[name, type, values, write]: Parameters<typeof ownSet>): 
   return ownSet(name, type, values, write, true);
 }
 
-const VERDICT = 'accept';
+/** What becomes of a frame that passes: the rules of its guest decide, if it has some. */
+function verdictOf({ program }: Pick<OwnTerms, 'program'>): string {
+  return program === undefined ? 'accept' : `goto ${programChain(program)}`;
+}
 
 const isBlock = (address: string): boolean => address.includes('/');
 const hosts = (addresses: readonly string[] = []): string[] => addresses.filter((address) => !isBlock(address));
@@ -170,6 +174,13 @@ const SETS = {
   route6: verdictMap('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
   ethertype: ownSet('own-ethertype', 'type devgroup . ether_type', ({ ethertype }) => each(ethertype)),
   protocol: ownSet('own-protocol', 'type devgroup . inet_proto', ({ protocol }) => each(protocol)),
+  ruled: {
+    name: 'ruled',
+    verdict: true,
+    type: 'type devgroup',
+    elements: (port, terms) => (terms.program === undefined ? [] : [`${port} : ${verdictOf(terms)}`]),
+    size: ({ program }) => (program === undefined ? 0 : 1),
+  },
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
@@ -258,14 +269,32 @@ function declare({ name, type, verdict }: Pick<OwnSet, 'name' | 'type' | 'verdic
   return `${verdict ? 'map' : 'set'} ${name} { ${body}; }`;
 }
 
+/** Where a frame goes that may pass, if no map on its way has said what becomes of it. */
+export function permittedChain(direction: Direction): string {
+  return `${direction}/permitted`;
+}
+
+/** The same for a frame that may pass: the verdict of its guest's rules. */
+export function renderPermitted(direction: Direction): string[] {
+  return [
+    '  # It is who it says it is: its own rules decide, if it has some.',
+    `  chain ${permittedChain(direction)} {`,
+    `    ${PORT[direction]} vmap @${SETS.ruled.name}`,
+    '    accept',
+    '  }',
+    '',
+  ];
+}
+
 /**
  * A rule that lets through what is found in its last set: by the verdict that stands there, if it is a map.
  *
  * @param rule that ends in `@set`
  */
-export function permitted(rule: string): string {
+export function permitted(direction: Direction, rule: string): string {
   const [, before, name = ''] = /^(.*) @(\S+)$/.exec(rule.trim()) ?? [];
-  return before !== undefined && isVerdictMap(name) ? `${before} vmap @${name}` : `${rule.trim()} accept`;
+  const found = before !== undefined && isVerdictMap(name);
+  return found ? `${before} vmap @${name}` : `${rule.trim()} goto ${permittedChain(direction)}`;
 }
 
 function isVerdictMap(name: string): boolean {
@@ -357,7 +386,10 @@ export type Elements = ReadonlyMap<string, readonly string[]>;
 /** All elements that these terms put into the shared sets. */
 export function elementsOf(port: PortKey, terms: OwnTerms): Elements {
   return new Map([
-    ...FLAG_SETS.map((flag): [string, string[]] => [flag, terms.flags.includes(flag) ? [flagElement(flag, port)] : []]),
+    ...FLAG_SETS.map((flag): [string, string[]] => [
+      flag,
+      terms.flags.includes(flag) ? [flagElement(flag, port, terms)] : [],
+    ]),
     ...OWN_SETS.map((set): [string, string[]] => [set.name, set.elements(port, terms)]),
   ]);
 }
@@ -371,8 +403,12 @@ export function sizesOf(terms: OwnTerms): ReadonlyMap<string, number> {
 }
 
 /** A port in a set of flags. */
-export function flagElement(flag: (typeof FLAG_SETS)[number], port: PortKey): string {
-  return VERDICT_FLAGS.includes(flag) ? `${port} : ${VERDICT}` : port;
+export function flagElement(
+  flag: (typeof FLAG_SETS)[number],
+  port: PortKey,
+  terms: Pick<OwnTerms, 'program'> = {},
+): string {
+  return VERDICT_FLAGS.includes(flag) ? `${port} : ${verdictOf(terms)}` : port;
 }
 
 function withMac(macs: readonly string[] = [], addresses: readonly string[] = []): string[] {

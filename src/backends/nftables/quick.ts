@@ -39,7 +39,9 @@ export function renderQuick(
   learning = false,
 ): string[] {
   const chain = (name: OtherChain): string => stageChain(direction, name);
-  const leave = `goto ${stageChain(direction, 'start')}`;
+  // Back to the first chain, and from there to the stages: the kernel counts how deep chains lead to each other, and
+  // what stands behind a jump is no deeper (NFT_JUMP_STACK_SIZE).
+  const leave = 'return';
   const said = (match: Match): string => renderMatch(direction, match).join(' ');
   const fromGuest = direction === 'from-guest';
   const notItself = fromGuest
@@ -64,8 +66,8 @@ export function renderQuick(
     const { single } = ownSide(direction, family);
     const more = chain(`quick-${family}-more`);
     return [
-      `    ${permitted(`${tcp} ${single}`)}`,
-      `    ${permitted(`${udp} ${single}`)}`,
+      `    ${permitted(direction, `${tcp} ${single}`)}`,
+      `    ${permitted(direction, `${udp} ${single}`)}`,
       `    ${tcp} goto ${more}`,
       `    ${udp} goto ${more}`,
       `    ${leave}`,
@@ -76,9 +78,9 @@ export function renderQuick(
     const { mac, any, block } = ownSide(direction, family);
     const learned = learnedAddress(direction, fromGuest ? 'ip saddr' : 'ip daddr');
     return [
-      `    ${permitted(`${mac} ${any}`)}`,
-      `    ${permitted(`${mac} ${block}`)}`,
-      ...(learning && family === 'ip' ? [`    ${permitted(`${mac} ${learned}`)}`] : []),
+      `    ${permitted(direction, `${mac} ${any}`)}`,
+      `    ${permitted(direction, `${mac} ${block}`)}`,
+      ...(learning && family === 'ip' ? [`    ${permitted(direction, `${mac} ${learned}`)}`] : []),
       `    ${leave}`,
     ];
   };
@@ -124,9 +126,9 @@ export function renderQuick(
     '  # Ordinary traffic is decided here, all else by the stages.',
     `  chain ${chain('quick')} {`,
     `    # ${fromGuest ? 'To one station; ' : ''}IPv4 with a header of 20 bytes; IPv6.`,
-    `    ${FORM} ${PLAIN_IPV4} ${toStation}goto ${chain('quick-ip')}`,
-    `    ${FORM} & 0xfffff0 == ${PLAIN_IPV6} ${toStation}goto ${chain('quick-ip6')}`,
-    `    ${leave}`,
+    `    ${FORM} ${PLAIN_IPV4} ${toStation}jump ${chain('quick-ip')}`,
+    `    ${FORM} & 0xfffff0 == ${PLAIN_IPV6} ${toStation}jump ${chain('quick-ip6')}`,
+    `    goto ${stageChain(direction, 'start')}`,
     '  }',
     '',
   ];

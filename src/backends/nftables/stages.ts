@@ -11,7 +11,7 @@ import {
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
 import { RELEASE } from './learning.ts';
-import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permitted } from './own.ts';
+import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permitted, permittedChain } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -93,7 +93,7 @@ function renderStep(direction: Direction, step: Step<StageName>, learning: boole
     (begun, match) => begun.flatMap((rule) => renderMatch(direction, match, learning).map((one) => `${rule}${one} `)),
     [''],
   );
-  return rules.map((rule) => ('permitted' in step.so ? permitted(rule) : `${rule}${outcome}`));
+  return rules.map((rule) => ('permitted' in step.so ? permitted(direction, rule) : `${rule}${outcome}`));
 }
 
 function renderSwitch(direction: Direction, step: Switch<StageName>): string {
@@ -107,7 +107,8 @@ function renderSwitch(direction: Direction, step: Switch<StageName>): string {
 export function renderOutcome(direction: Direction, outcome: Outcome<StageName>): string {
   if ('drop' in outcome) return `goto ${dropChain(direction, outcome.drop)}`;
   if ('goto' in outcome) return `goto ${stageChain(direction, outcome.goto)}`;
-  if ('accept' in outcome || 'permitted' in outcome) return 'accept';
+  if ('permitted' in outcome) return `goto ${permittedChain(direction)}`;
+  if ('accept' in outcome) return 'accept';
   return outcome satisfies never;
 }
 

@@ -1,5 +1,6 @@
 import { isObserved, type LoadedTerms, type OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
+import { programDigest } from '../../rules/program.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
 import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
 import {
@@ -12,6 +13,7 @@ import {
   renderIngressRemoval,
 } from './elements.ts';
 import { type Elements, elementsOf, keyOf, OWN_NAMES } from './own.ts';
+import { programText } from './rule-program.ts';
 
 /** What the shared part of the rules needs. */
 export interface BaseOptions {
@@ -47,8 +49,13 @@ export function baseText({ sentinel, policy, exempt, neighbours, fresh }: BaseOp
  * Text that makes the rules of one vif what its plan says.
  *
  * @param sentinel of the base it builds upon; undefined where that stands in front of it, in the same transaction
+ * @param there the programs of rules that need not be made
  */
-export function portText({ port, plan, loaded, hadIngress }: PlannedPort, sentinel: string | undefined): string {
+export function portText(
+  { port, plan, loaded, hadIngress }: PlannedPort,
+  sentinel: string | undefined,
+  there: ReadonlySet<string> = new Set(),
+): string {
   const key = keyOf(port.ifindex);
   const now = elementsOf(key, plan.terms);
   return text([
@@ -62,10 +69,25 @@ export function portText({ port, plan, loaded, hadIngress }: PlannedPort, sentin
     ...(loaded.some((old) => old.ifindex === port.ifindex && isObserved(old) !== isObserved(plan.terms))
       ? renderForgetCounters([key])
       : []),
+    ...(plan.program === undefined || there.has(programDigest(plan.program)) ? [] : programText(plan.program)),
     ...addElements(now),
     ...(port.ingress ? renderIngress(plan.device, port.name, isObserved(plan.terms)) : []),
     ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
   ]);
+}
+
+/** The same of many, each program once. */
+export function portTexts(
+  ports: readonly PlannedPort[],
+  sentinel?: string,
+  there: ReadonlySet<string> = new Set(),
+): string[] {
+  const made = new Set(there);
+  return ports.map((planned, at) => {
+    const text = portText(planned, at === 0 ? sentinel : undefined, made);
+    if (planned.plan.program !== undefined) made.add(programDigest(planned.plan.program));
+    return text;
+  });
 }
 
 /** Text that takes a vif out. */
@@ -84,11 +106,9 @@ export function ingressText(device: string, name: string): string {
 }
 
 /** Nothing can be stale then; the ordinary case of a re-apply. */
-function isSame(old: LoadedTerms, { values, flags, limits, learning }: OwnTerms): boolean {
-  return (
-    JSON.stringify([old.values, old.flags, old.limits, old.learning]) ===
-    JSON.stringify([values, flags, limits, learning])
-  );
+function isSame(old: LoadedTerms, { values, flags, limits, learning, program }: OwnTerms): boolean {
+  const now = JSON.stringify([values, flags, limits, learning, program]);
+  return JSON.stringify([old.values, old.flags, old.limits, old.learning, old.program]) === now;
 }
 
 /** Fails the whole transaction if the table is not the one our state belongs to. */

@@ -4,6 +4,7 @@ import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { liveRecords } from '../../state/present-devices.ts';
 import type { BaseRecord, VifRecord } from '../../state/records.ts';
+import { textDigest } from '../../text-digest.ts';
 import type { Former } from '../backend.ts';
 import {
   currentBase,
@@ -18,12 +19,12 @@ import {
   sentinelPrefix,
 } from '../base.ts';
 import { neighbours } from '../neighbours.ts';
-import { textDigest } from '../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
 import { learnedLines, saveLearned } from './learned.ts';
-import { baseText, leaveText, portText } from './text.ts';
+import { digestsOf, programs } from './programs.ts';
+import { baseText, leaveText, portTexts } from './text.ts';
 
 /** What changes of the table need to know. */
 export interface Nft {
@@ -194,11 +195,14 @@ export async function sharedRules(host: Host): Promise<string | undefined> {
   return table && textDigest(table);
 }
 
+/** The rules of guests come and go with them; they are named by what they say. */
+const PROGRAMS = /\n\tchain rules\/[^\n]*\{\n(?:[^\n]*\n)*?\t\}\n/g;
+
 /** Our table in a listing: tables stand at the beginning of a line, and so do the braces that end them. */
 function tableIn(listing: string): string | undefined {
   const start = `\n${listing}`.indexOf(`\ntable ${TABLE} {\n`);
   const end = listing.indexOf('\n}\n', start);
-  return start < 0 || end < 0 ? undefined : listing.slice(start, end);
+  return start < 0 || end < 0 ? undefined : listing.slice(start, end).replace(PROGRAMS, '');
 }
 
 async function loadWhole(host: Host, base: BaseRecord, records: readonly VifRecord[], fresh: boolean): Promise<void> {
@@ -214,14 +218,10 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
   };
   // Of a table that is there still; of one that is gone, what was saved.
   await saveLearned(host);
-  const text = [
-    baseText({ ...options, fresh }),
-    ...ports.map((planned) => portText(planned, undefined)),
-    ...learnedLines(host, ports),
-    '',
-  ].join('\n');
+  const text = [baseText({ ...options, fresh }), ...portTexts(ports), ...learnedLines(host, ports), ''].join('\n');
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
+  programs(host).note(base.sentinel, digestsOf(ports));
   includedRules(host).whole(baseText({ ...options, fresh: true }), ports);
 }
 

@@ -1,0 +1,236 @@
+import type { Direction } from '../../filter/reasons.ts';
+import { DHCP_PORTS, IGMP, VITAL_ICMP6 } from '../../rules/judge.ts';
+import { PROTOCOLS } from '../../rules/protocols.ts';
+import { PORT } from './own.ts';
+import { counterKey } from './stages.ts';
+
+/**
+ * What the rules of all guests share: the conversations that were allowed, as elements that end by themselves, and the
+ * chains that look for them. No conntrack: kernels before 5.3 have none for bridges, and where it is, it tracks and
+ * puts together the traffic of all bridges of the host, and one guest can fill its table.
+ *
+ * A conversation is keyed by the guest's port and addresses as the guest sees them, so both directions find one
+ * element. It begins for 30 seconds; a packet that comes to the guest proves that there is somebody, and gives it its
+ * full time. So a flood of first packets fills nothing for long.
+ */
+
+/** Seconds. RFC 4787 §4.3: at least two minutes for UDP; RFC 5382 §5: TCP that is used sends within two hours. */
+const BEGINNING = '30s';
+const LASTING = { tcp: '1h', other: '3m' } as const;
+/** RFC 791 §3.2: about what a reassembly waits. */
+const FRAGMENTS = '30s';
+/** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
+const NEW_RATE = 'limit rate over 500/second burst 2000 packets';
+
+/** How many conversations there can be. One takes about 200 bytes of kernel memory. */
+const FLOWS = 1_048_576;
+const OTHERS = 262_144;
+const TIMED = (size: number, timeout: string): string => `size ${size}; flags dynamic,timeout; timeout ${timeout}`;
+
+const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
+type WithPorts = (typeof WITH_PORTS)[number];
+export type Ip = 'ip' | 'ip6';
+const FAMILIES: readonly Ip[] = ['ip', 'ip6'];
+
+/**
+ * Where rules go on to. The kernel follows chains 16 deep (NFT_JUMP_STACK_SIZE), and the stages take up to 13 of them:
+ * a program is one, and what it goes to leads to no other (test/backends/nft-text.test.ts).
+ */
+export type FlowChain = 'open' | 'pass';
+
+export function flowChain(direction: Direction, chain: FlowChain, family: Ip): string {
+  return `${direction}/rules-${chain}-${family}`;
+}
+
+const flowSet = (family: Ip, protocol: WithPorts): string => `flows-${protocol}-${family}`;
+const echoSet = (family: Ip): string => `flows-echo-${family}`;
+const pairSet = (family: Ip): string => `flows-pair-${family}`;
+const fragmentSet = (family: Ip): string => `flows-fragment-${family}`;
+const NEW_SET = 'flows-new';
+/** What guests have used up of the limits of their rules. */
+export const RULE_LIMITS = 'rule-limits';
+
+/** The sets of conversations, with how many each can hold: for `status`. */
+export const FLOW_SETS: readonly { readonly name: string; readonly size: number }[] = FAMILIES.flatMap((family) => [
+  ...WITH_PORTS.map((protocol) => ({ name: flowSet(family, protocol), size: FLOWS })),
+  ...[echoSet, pairSet, fragmentSet].map((name) => ({ name: name(family), size: OTHERS })),
+]);
+
+/**
+ * nft 1.0.6 aborts when it lists two elements of six parts, or of five with `ip protocol` (mergesort.c): a set for each
+ * protocol keeps them short.
+ */
+export function declareFlows(): string[] {
+  return [
+    '# What the rules of guests have allowed: conversations, as the guest sees them.',
+    ...FAMILIES.flatMap((family) => {
+      const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+      const [source, destination, protocol] = RAW[family];
+      const id = family === 'ip' ? 'ip id' : 'frag id';
+      return [
+        ...WITH_PORTS.map(
+          (one) =>
+            `set ${flowSet(family, one)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(FLOWS, BEGINNING)}; }`,
+        ),
+        `set ${echoSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${ICMP[family].text} id; ${TIMED(OTHERS, BEGINNING)}; }`,
+        `set ${pairSet(family)} { typeof iifgroup . ${source} . ${destination} . ${protocol}; ${TIMED(OTHERS, LASTING.other)}; }`,
+        `set ${fragmentSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${id}; ${TIMED(OTHERS, FRAGMENTS)}; }`,
+      ];
+    }),
+    `set ${RULE_LIMITS} { type devgroup . mark; ${TIMED(OTHERS, '5m')}; }`,
+    `set ${NEW_SET} { type devgroup; size 65536; flags dynamic,timeout; timeout 1m; }`,
+  ];
+}
+
+/** Source, destination, and what stands for the protocol, as plain bits: errors carry them deeper in. */
+const RAW: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {
+  ip: ['@nh,96,32', '@nh,128,32', '@nh,72,8'],
+  ip6: ['@nh,64,128', '@nh,192,128', '@nh,48,8'],
+};
+/** The packet that an error is about, behind 8 bytes of ICMP: its source, destination and protocol. */
+const QUOTED: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {
+  ip: ['@th,160,32', '@th,192,32', '@th,136,8'],
+  ip6: ['@th,128,128', '@th,256,128', '@th,112,8'],
+};
+const ICMP: Readonly<
+  Record<Ip, { readonly text: string; readonly echo: readonly [number, number]; readonly errors: string }>
+> = {
+  ip: { text: 'icmp', echo: [8, 0], errors: '{ 3, 11, 12 }' },
+  ip6: { text: 'icmpv6', echo: [128, 129], errors: '{ 1, 2, 3, 4 }' },
+};
+
+/** The chains of one direction. */
+export function renderFlows(direction: Direction): string[] {
+  return FAMILIES.flatMap((family) => [...renderKnown(direction, family), ...renderOpen(direction, family)]);
+}
+
+/** "Is it known?" A frame that is not comes back to the rules. */
+function renderKnown(direction: Direction, family: Ip): string[] {
+  const { text, echo, errors } = ICMP[family];
+  const key = flowKey(direction, family);
+  return [
+    ...WITH_PORTS.flatMap((protocol) => {
+      const set = flowSet(family, protocol);
+      const lasting = protocol === 'tcp' ? LASTING.tcp : LASTING.other;
+      return chain(knownChain(direction, protocol, family), 'A conversation that was allowed.', [
+        `${FIRST[family]} ${key} @${set} ${noteFragment(direction, family)}`,
+        ...(direction === 'to-guest' ? [`${key} @${set} update @${set} { ${key} timeout ${lasting} } accept`] : []),
+        `${key} @${set} accept`,
+        ...(protocol === 'udp' ? [dhcpRule(direction, family)] : []),
+      ]);
+    }),
+    ...chain(knownChain(direction, 'icmp', family), 'Answers to echoes, and errors about what was allowed.', [
+      ...(family === 'ip6' ? [`icmpv6 type { ${VITAL_ICMP6.join(', ')} } accept`] : []),
+      `${text} type { ${echo.join(', ')} } ${echoKey(direction, family)} @${echoSet(family)} accept`,
+      `${text} type ${errors} ${quotedKey(direction, family)} @${pairSet(family)} accept`,
+    ]),
+    ...chain(
+      knownChain(direction, 'fragment', family),
+      'Later fragments have no ports: they pass with their first one.',
+      [`${fragmentKey(direction, family)} @${fragmentSet(family)} accept`],
+    ),
+    // In one rule with the family nft would list the bits of the key by their names, and not take them back.
+    ...chain(knownChain(direction, 'other', family), 'Of protocols without ports all between the two.', [
+      `${pairKey(direction, family)} @${pairSet(family)} accept`,
+    ]),
+  ];
+}
+
+function knownChain(direction: Direction, what: WithPorts | 'icmp' | 'fragment' | 'other', family: Ip): string {
+  return `${direction}/rules-known-${what}-${family}`;
+}
+
+/**
+ * The rules with which a program begins: what belongs to an allowed conversation passes, and what no rule may stop.
+ */
+export function knownRules(direction: Direction): string[] {
+  const to = (what: Parameters<typeof knownChain>[1], family: Ip): string =>
+    `jump ${knownChain(direction, what, family)}`;
+  const cases = FAMILIES.flatMap((family) => [
+    ...WITH_PORTS.map((one) => `${family} . ${PROTOCOLS[one].number} : ${to(one, family)}`),
+    `${family} . ${PROTOCOLS[family === 'ip' ? 'icmp' : 'icmp6'].number} : ${to('icmp', family)}`,
+    ...(['gre', 'esp', 'ah'] as const).map((one) => `${family} . ${PROTOCOLS[one].number} : ${to('other', family)}`),
+  ]);
+  return [
+    `meta protocol . meta l4proto vmap { ${[...cases, `ip . ${IGMP} : accept`].join(', ')} }`,
+    `meta protocol ip @nh,48,16 & 0x1fff != 0 ${to('fragment', 'ip')}`,
+    `frag frag-off != 0 ${to('fragment', 'ip6')}`,
+  ];
+}
+
+/** The first of several fragments (RFC 791 §3.2, RFC 8200 §4.5). */
+const FIRST: Readonly<Record<Ip, string>> = {
+  ip: '@nh,48,16 & 0x3fff == 0x2000',
+  ip6: 'frag more-fragments 1 frag frag-off 0',
+};
+
+/** The first fragment lets the others pass. */
+function noteFragment(direction: Direction, family: Ip): string {
+  return `add @${fragmentSet(family)} { ${fragmentKey(direction, family)} }`;
+}
+
+/** Allowed: what belongs to it passes too, in both directions. And allowed for itself alone. */
+function renderOpen(direction: Direction, family: Ip): string[] {
+  const { text, echo } = ICMP[family];
+  const port = PORT[direction];
+  const flood = `add @drops { ${port} . ${counterKey(direction, 'rule-flood')} }`;
+  const fragments = `${FIRST[family]} ${noteFragment(direction, family)}`;
+  return [
+    ...chain(flowChain(direction, 'open', family), 'Allowed: what belongs to it passes too, in both directions.', [
+      `${port} != @observe update @${NEW_SET} { ${port} ${NEW_RATE} } ${flood} drop comment "rule-flood"`,
+      ...WITH_PORTS.map(
+        (protocol) =>
+          `meta l4proto ${PROTOCOLS[protocol].number} add @${flowSet(family, protocol)} { ${flowKey(direction, family)} timeout ${BEGINNING} }`,
+      ),
+      `${text} type ${echo[0]} update @${echoSet(family)} { ${echoKey(direction, family)} }`,
+      `update @${pairSet(family)} { ${pairKey(direction, family)} }`,
+      fragments,
+      'accept',
+    ]),
+    ...chain(flowChain(direction, 'pass', family), 'Allowed for itself alone.', [fragments, 'accept']),
+  ];
+}
+
+function chain(name: string, about: string, rules: readonly string[]): string[] {
+  return [`  # ${about}`, `  chain ${name} {`, ...rules.map((rule) => `    ${rule}`), '  }', ''];
+}
+
+/** The port, the guest's address, the other's: as `ip saddr` and the like. */
+function ownFirst(direction: Direction, family: Ip): string {
+  const [own, other] = direction === 'from-guest' ? ['saddr', 'daddr'] : ['daddr', 'saddr'];
+  return `${PORT[direction]} . ${family} ${own} . ${family} ${other}`;
+}
+
+function flowKey(direction: Direction, family: Ip): string {
+  const [own, other] = direction === 'from-guest' ? ['sport', 'dport'] : ['dport', 'sport'];
+  return `${ownFirst(direction, family)} . th ${own} . th ${other}`;
+}
+
+/** With the identifier of the echo (RFC 792, RFC 4443 §4.1). */
+function echoKey(direction: Direction, family: Ip): string {
+  return `${ownFirst(direction, family)} . ${ICMP[family].text} id`;
+}
+
+function fragmentKey(direction: Direction, family: Ip): string {
+  return `${ownFirst(direction, family)} . ${family === 'ip' ? 'ip id' : 'frag id'}`;
+}
+
+/** As plain bits, as the packet in an error is. */
+function pairKey(direction: Direction, family: Ip): string {
+  const [source, destination, protocol] = RAW[family];
+  const [own, other] = direction === 'from-guest' ? [source, destination] : [destination, source];
+  return `${PORT[direction]} . ${own} . ${other} . ${protocol}`;
+}
+
+/** Of the packet that an error is about: to the guest it is one that the guest has sent. */
+function quotedKey(direction: Direction, family: Ip): string {
+  const [source, destination, protocol] = QUOTED[family];
+  const [own, other] = direction === 'from-guest' ? [destination, source] : [source, destination];
+  return `${PORT[direction]} . ${own} . ${other} . ${protocol}`;
+}
+
+function dhcpRule(direction: Direction, family: Ip): string {
+  const ports = DHCP_PORTS.find((one) => one.family === (family === 'ip' ? 4 : 6));
+  const [from, to] = direction === 'from-guest' ? [ports?.client, ports?.server] : [ports?.server, ports?.client];
+  return `udp sport ${from} udp dport ${to} accept`;
+}

@@ -1,0 +1,115 @@
+import { Failure } from '../../errors.ts';
+import type { Host } from '../../host.ts';
+import type { PlannedPort } from '../backend.ts';
+import { TABLE } from './base-text.ts';
+import { FLOW_SETS } from './flows.ts';
+import { keyOf } from './own.ts';
+import { programRemoval } from './rule-program.ts';
+
+/**
+ * The programs of rules that are in the kernel. One stays as long as some guest goes to it: the kernel itself counts
+ * them, and refuses to take away what is in use. That one is there is noted, so that who has the same rules does not
+ * make them anew, which would begin their counters at zero; if the note is wrong the load fails, and all is made anew.
+ */
+export interface Programs {
+  /**
+   * Asks the kernel whether it can answer for a port of a bridge, if some rule wants that.
+   *
+   * @throws Failure `input` if it cannot: a guest that is told nothing where its admin wrote `reject` has other rules
+   */
+  mayReject(planned: readonly PlannedPort[]): Promise<void>;
+  /** Which of these are in the table of this sentinel. */
+  known(sentinel: string, digests: Iterable<string>): ReadonlySet<string>;
+  note(sentinel: string, digests: Iterable<string>): void;
+  /** Takes those away that nobody uses any more. */
+  collect(sentinel: string, digests: Iterable<string>): Promise<void>;
+  /** Ends the conversations of guests whose rules have changed: each next packet is asked again. */
+  forget(ports: readonly number[]): Promise<void>;
+}
+
+export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'>): Programs {
+  const noteOf = (sentinel: string, digest: string): string => `program-${digest}-${sentinel.replaceAll('/', '-')}`;
+  return {
+    async mayReject(planned) {
+      const rule = planned.flatMap(({ plan }) => plan.program?.out ?? []).find(({ verdict }) => verdict === 'reject');
+      if (rule === undefined) return;
+      const { status } = await run('nft', ['-c', '-f', '-'], { input: REJECT_PROBE });
+      if (status === 0) return;
+      throw new Failure('input', 'out reject: this kernel cannot answer for a port of a bridge', {
+        at: `${rule.at.file}:${rule.at.line}`,
+        hint: 'write out drop (it would need CONFIG_NFT_BRIDGE_REJECT)',
+      });
+    },
+    known: (sentinel, digests) => new Set([...digests].filter((digest) => state.isNoted(noteOf(sentinel, digest)))),
+    note(sentinel, digests) {
+      for (const digest of digests) {
+        const note = noteOf(sentinel, digest);
+        if (!state.isNoted(note)) state.note(note);
+      }
+    },
+    async collect(sentinel, digests) {
+      for (const digest of new Set(digests)) {
+        state.forgetNote(noteOf(sentinel, digest));
+        // In use by another guest, which is what the kernel says then.
+        await run('nft', ['-f', '-'], { input: programRemoval(digest) });
+      }
+    },
+    async forget(ports) {
+      const keys = new Set<string>(ports.map(keyOf));
+      for (const { name } of FLOW_SETS) {
+        const listed = await run('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name], { mostBytes: FLOW_BYTES });
+        const elements = listed.status === 0 ? elementsOf(listed.stdout, keys) : [];
+        if (elements.length === 0) continue;
+        const list = `element ${TABLE} ${name} { ${elements.join(', ')} }\n`;
+        // What has ended meanwhile is made, and so the deletion cannot fail for it.
+        const result = await run('nft', ['-f', '-'], { input: `add ${list}delete ${list}` });
+        if (result.status !== 0)
+          log.say('warning', `conversations that the former rules allowed go on: ${result.stderr.trim()}`);
+      }
+    },
+  };
+}
+
+/** Only checked, never loaded. */
+const REJECT_PROBE = `add table bridge xen-vif-probe
+add chain bridge xen-vif-probe probe { type filter hook prerouting priority 0; }
+add rule bridge xen-vif-probe probe reject
+`;
+
+/** A million conversations. */
+const FLOW_BYTES = 512 * 2 ** 20;
+
+/** The programs of ports. */
+export function digestsOf(planned: readonly PlannedPort[]): string[] {
+  return planned.flatMap(({ plan }) => plan.terms.program ?? []);
+}
+
+/** What earlier runs may have loaded of ports, and is not wanted any more. */
+export function formerDigests(planned: readonly PlannedPort[]): string[] {
+  return planned.flatMap(({ plan, loaded }) =>
+    loaded.flatMap(({ program }) => (program === undefined || program === plan.terms.program ? [] : [program])),
+  );
+}
+
+interface FlowJson {
+  readonly nftables?: readonly {
+    readonly set?: {
+      readonly elem?: readonly { readonly elem?: { readonly val?: { readonly concat?: readonly unknown[] } } }[];
+    };
+  }[];
+}
+
+function elementsOf(json: string, keys: ReadonlySet<string>): string[] {
+  const { nftables = [] } = JSON.parse(json) as FlowJson;
+  return nftables
+    .flatMap(({ set }) => set?.elem ?? [])
+    .flatMap(({ elem }) => {
+      const [port, ...rest] = elem?.val?.concat ?? [];
+      // Large numbers are bits, and written as such; nft takes small ones either way.
+      return keys.has(String(port)) ? [[port, ...rest.map(written)].join(' . ')] : [];
+    });
+}
+
+function written(part: unknown): string {
+  return typeof part === 'number' && part > 0xffff ? `0x${part.toString(16)}` : String(part);
+}

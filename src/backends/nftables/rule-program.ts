@@ -1,0 +1,152 @@
+import type { Direction } from '../../filter/reasons.ts';
+import type { Family } from '../../net/address-range.ts';
+import { programDigest, type RuleProgram } from '../../rules/program.ts';
+import type { Rule, RuleDirection } from '../../rules/rule.ts';
+import { rangeText } from '../../rules/rule-text.ts';
+import { textDigest } from '../../text-digest.ts';
+import { TABLE } from './base-text.ts';
+import { flowChain, type Ip, knownRules, RULE_LIMITS } from './flows.ts';
+import { PORT } from './own.ts';
+import { programChain } from './program-names.ts';
+import { dropChain } from './stages.ts';
+
+/** The rules of guests as chains that are named by what they do: guests with the same rules share them. */
+
+const SIDE: Readonly<Record<RuleDirection, Direction>> = { in: 'to-guest', out: 'from-guest' };
+
+/**
+ * Makes the chain of a program. What is there already is made anew, in the same transaction, so no frame finds half of
+ * it; but what its rules have counted begins at zero.
+ *
+ * One chain has both directions, because the kernel counts how deep chains lead to each other whatever a frame could
+ * do. A frame that comes in has no port yet where it leaves, and of one that leaves a bridge no longer knows where it
+ * came in (measured): so one look at the right one tells them apart.
+ */
+export function programText(program: RuleProgram): string[] {
+  const digest = programDigest(program);
+  const chain = programChain(digest);
+  const rules = (['in', 'out'] as const).flatMap((direction) =>
+    directionRules(program, direction, digest).map((rule) => `${PORT[SIDE[direction]]} != 0 ${rule}`),
+  );
+  return [
+    `# ${program.lists.join(' ')}`,
+    `add chain ${TABLE} ${chain}`,
+    `flush chain ${TABLE} ${chain}`,
+    ...[...rules, 'drop'].map((rule) => `add rule ${TABLE} ${chain} ${rule}`),
+  ];
+}
+
+/** Takes a program away that no guest has any more; fails as a whole while one has. */
+export function programRemoval(digest: string): string {
+  const chain = `chain ${TABLE} ${programChain(digest)}`;
+  return `add ${chain}\nflush ${chain}\ndelete ${chain}\n`;
+}
+
+/** Counts what a guest sends or hears by a rule that has a limit: each guest for itself. */
+function limitText({ limit }: Rule, side: Direction, name: string): string {
+  if (limit === undefined) return '';
+  const key = `${PORT[side]} . 0x${textDigest(name).slice(0, 8)}`;
+  return `update @${RULE_LIMITS} { ${key} limit rate ${limit.count}/${limit.per} burst ${limit.count} packets } `;
+}
+
+function directionRules(program: RuleProgram, direction: RuleDirection, digest: string): string[] {
+  const side = SIDE[direction];
+  const rules = program[direction];
+  if (rules.length === 0) return ['accept'];
+  const last = rules.at(-1);
+  return [
+    ...knownRules(side),
+    ...(direction === 'out' ? answersToUnknown(program.in) : []),
+    ...rules.flatMap((rule, at) => {
+      const limited = limitText(rule, side, `${digest}/${direction}/${at + 1}`);
+      const log = `limit rate 10/second burst 20 packets log prefix "vif-bridge ${direction} rule ${at + 1} "`;
+      return conditions(rule).flatMap(({ text, family }) => [
+        ...(rule.log ? [`${text}${log}`] : []),
+        `${text}${limited}counter ${verdict(rule, side, family)}`,
+      ]);
+    }),
+    last === undefined ? 'accept' : verdict(last, side, undefined),
+  ];
+}
+
+/** @param family of an allowed one: what it opens is kept by families; what is of neither is let through */
+function verdict(rule: Rule, side: Direction, family: Ip | undefined): string {
+  if (rule.verdict === 'allow') {
+    return family === undefined ? 'accept' : `goto ${flowChain(side, rule.stateless ? 'pass' : 'open', family)}`;
+  }
+  return rule.verdict === 'reject' ? 'reject' : `goto ${dropChain(side, 'rule')}`;
+}
+
+/**
+ * After a migration nobody knows of conversations that were begun from outside, and the guest goes on in them. What it
+ * sends from a port that is open for others, and that begins nothing, is such a one (as nf_conntrack_tcp_loose).
+ */
+function answersToUnknown(rules: readonly Rule[]): string[] {
+  return rules
+    .filter(
+      (rule) => rule.verdict === 'allow' && !rule.stateless && rule.protocols.includes(6) && rule.ports.length > 0,
+    )
+    .flatMap((rule) =>
+      conditions({
+        ...rule,
+        direction: 'out',
+        protocols: [6],
+        ports: rule.sports,
+        sports: rule.ports,
+        from: rule.to,
+        to: rule.from,
+      }).map(({ text, family }) => `${text}tcp flags & syn == 0 ${verdict(rule, 'from-guest', family)}`),
+    );
+}
+
+/** The beginning of an nft rule, which ends in a blank, and of which family a frame is that it lets go on. */
+interface Condition {
+  readonly text: string;
+  readonly family: Ip | undefined;
+}
+
+/** The conditions of a rule, one of which must hold. What is allowed, and addresses, are a family's. */
+function conditions(rule: Rule): Condition[] {
+  const addressed = rule.from.length + rule.to.length > 0;
+  if (rule.verdict !== 'allow' && !addressed && rule.family === undefined) {
+    return [{ family: undefined, text: words(transport(rule)) }];
+  }
+  const families = (['ip', 'ip6'] as const).filter(
+    (family) => rule.family === undefined || rule.family === version(family),
+  );
+  return families.map((family) => ({
+    family,
+    text: words([
+      `meta protocol ${family}`,
+      ...(['from', 'to'] as const).map((side) => {
+        const ranges = rule[side].filter((range) => range.family === version(family)).map(({ text }) => text);
+        return ranges.length === 0 ? '' : `${family} ${side === 'from' ? 'saddr' : 'daddr'} ${oneOf(ranges)}`;
+      }),
+      ...transport(rule),
+    ]),
+  }));
+}
+
+function version(family: Ip): Family {
+  return family === 'ip' ? 4 : 6;
+}
+
+function transport({ protocols, ports, sports, types }: Rule): string[] {
+  const icmp = protocols[0] === 1 ? 'icmp' : 'icmpv6';
+  return [
+    protocols.length === 0 ? '' : `meta l4proto ${oneOf(protocols.map(String))}`,
+    ports.length === 0 ? '' : `th dport ${oneOf(ports.map(rangeText))}`,
+    sports.length === 0 ? '' : `th sport ${oneOf(sports.map(rangeText))}`,
+    types.length === 0 ? '' : `${icmp} type ${oneOf(types.map(String))}`,
+  ];
+}
+
+/** One value is compared, several are looked up. */
+function oneOf(values: readonly string[]): string {
+  return values.length === 1 ? (values[0] ?? '') : `{ ${values.join(', ')} }`;
+}
+
+function words(parts: readonly string[]): string {
+  const text = parts.filter((part) => part !== '').join(' ');
+  return text === '' ? '' : `${text} `;
+}

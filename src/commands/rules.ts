@@ -1,0 +1,203 @@
+import { Failure, shown } from '../errors.ts';
+import { buildPlan, type FilterPlan } from '../filter/plan.ts';
+import type { Host } from '../host.ts';
+import { addressValue, type Family } from '../net/address-range.ts';
+import { contains, type IpPrefix, parsePrefix } from '../net/ip-prefix.ts';
+import { withAddresses } from '../policy/address-change.ts';
+import type { Policy } from '../policy/policy.ts';
+import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { bridgeIfAny } from '../port/bridge.ts';
+import { decide, isNeverJudged, type Packet } from '../rules/judge.ts';
+import { icmpTypeOf, isProtocolName, PROTOCOLS, protocolOf } from '../rules/protocols.ts';
+import { RULE_DIRECTIONS, type Rule } from '../rules/rule.ts';
+import { ruleText } from '../rules/rule-text.ts';
+import { isAssignment, parseHotplugEvent } from '../xen/hotplug-event.ts';
+import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
+import type { Answer } from './policy.ts';
+import { identityNamed } from './reapply.ts';
+
+/** A vif and what its filter is, by the policy of now. */
+export interface RuledVif {
+  readonly vif: VifIdentity;
+  readonly plan: FilterPlan;
+}
+
+/**
+ * A vif that is described by hand, as for a dry run: `vif=vif1.0 mac=... ip=... guest=...`.
+ *
+ * @param now ISO 8601
+ * @throws Failure `input`
+ */
+export function vifByHand(policy: Policy, given: readonly string[], now: string): RuledVif {
+  const event = parseHotplugEvent('online', given, {});
+  if (event === undefined) throw new Failure('input', 'a vif is meant, not a tap', { at: 'the command line' });
+  const vif = parseIdentity({ device: event.device, type: event.type }, event.given, 'the command line');
+  return ruled({ policy, now: () => now }, vif, vif.bridge);
+}
+
+/** One that Xen or the state knows. @throws Failure `missing` */
+export async function vifNamed(host: Host, name: string): Promise<RuledVif> {
+  const { who } = await identityNamed(host, name);
+  const bridge = bridgeIfAny(who.vif.bridge, host.readDevice, host.deviceNames)?.name ?? who.vif.bridge;
+  return ruled(host, who.vif, bridge);
+}
+
+function ruled(
+  { policy, now }: Pick<Host, 'policy' | 'now'>,
+  identity: VifIdentity,
+  bridge: string | undefined,
+): RuledVif {
+  const own = resolvePolicy(policy, { ...identity, bridge }, now());
+  const vif = withAddresses(identity, own);
+  return { vif, plan: buildPlan(vif, own, []) };
+}
+
+/** The rules of a vif, numbered as the log numbers them. */
+export function showRules({ vif, plan }: RuledVif): Answer {
+  const { program } = plan;
+  const rows = RULE_DIRECTIONS.flatMap((direction) =>
+    (program?.[direction] ?? []).map((rule, at) => ({
+      direction,
+      number: at + 1,
+      rule: ruleText(rule),
+      at: placeOf(rule),
+    })),
+  );
+  const silent = RULE_DIRECTIONS.filter((direction) => (program?.[direction] ?? []).length === 0);
+  const lines = [
+    `${vif.device} ${vif.mac} ${program === undefined ? 'has no rules' : `rules = ${program.lists.join(' ')}`}`,
+    ...rows.map(({ number, rule, at }) => `${String(number).padStart(3)}  ${rule}  # ${at}`),
+    ...(program === undefined ? [] : silent.map((direction) => `     ${direction}: no line, nothing is asked`)),
+  ];
+  return {
+    text: `${lines.join('\n')}\n`,
+    json: { device: vif.device, mac: vif.mac, lists: program?.lists ?? [], rules: rows },
+    status: 0,
+  };
+}
+
+/**
+ * What becomes of the first packet of a conversation: `in tcp 203.0.113.9:4711 192.0.2.5:22`.
+ *
+ * @throws Failure `input` for what is no packet
+ */
+export function testRules({ vif, plan }: RuledVif, words: readonly string[]): Answer {
+  const packet = parsePacket(words);
+  const { verdict, why, rule } = verdictOf(vif, plan, packet);
+  return {
+    text: `${verdict}  ${why}\n`,
+    json: { verdict, why, rule: rule === undefined ? null : { text: ruleText(rule), ...rule.at } },
+    status: 0,
+  };
+}
+
+function verdictOf(
+  vif: VifIdentity,
+  plan: FilterPlan,
+  packet: TestPacket,
+): { readonly verdict: 'allow' | 'drop' | 'reject'; readonly why: string; readonly rule?: Rule } {
+  const foreign = whyForeign(vif, plan, packet);
+  if (foreign !== undefined) return { verdict: 'drop', why: foreign };
+  if (plan.program === undefined) return { verdict: 'allow', why: 'it has no rules' };
+  if (isNeverJudged(packet)) return { verdict: 'allow', why: 'no rule may stop this' };
+  const rule = decide(plan.program, packet);
+  if (rule === undefined) return { verdict: 'allow', why: `${packet.direction}: no line, nothing is asked` };
+  return { verdict: rule.verdict, why: `${placeOf(rule)}: ${ruleText(rule)}`, rule };
+}
+
+/** Rules are only asked about what is its own. */
+function whyForeign({ addresses }: VifIdentity, plan: FilterPlan, packet: TestPacket): string | undefined {
+  if (plan.mode === 'deny') return 'it may do nothing (no-address)';
+  if (plan.mode !== 'addresses' || plan.terms.flags.includes('observe')) return undefined;
+  const out = packet.direction === 'out';
+  const text = out ? packet.sourceText : packet.destinationText;
+  const address = parsePrefix(text);
+  const routes = [...(plan.terms.values.route ?? []), ...(plan.terms.values.route6 ?? [])].flatMap(
+    (one) => parsePrefix(one) ?? [],
+  );
+  const own: readonly IpPrefix[] = [
+    ...addresses.ipv4,
+    ...addresses.ipv6,
+    ...plan.terms.values.ip6.flatMap((one) => parsePrefix(one) ?? []),
+    ...routes,
+  ];
+  if (address !== undefined && own.some((one) => contains(one, address))) return undefined;
+  const reason = `${packet.family === 4 ? 'ip' : 'ip6'}-${out ? 'src' : 'dst'}`;
+  return `${text} is not its address (${reason})`;
+}
+
+function placeOf({ at }: Rule): string {
+  return `${at.file}:${at.line}`;
+}
+
+interface TestPacket extends Packet {
+  readonly sourceText: string;
+  readonly destinationText: string;
+}
+
+const FORM =
+  'write in tcp 203.0.113.9:4711 192.0.2.5:22, or out icmp echo-request 192.0.2.5 203.0.113.9; IPv6 as [2001:db8::1]:80';
+
+function parsePacket([direction, protocol, ...rest]: readonly string[]): TestPacket {
+  const wrong = (message: string): Failure => new Failure('input', message, { at: 'the command line', hint: FORM });
+  const way = RULE_DIRECTIONS.find((one) => one === direction);
+  if (way === undefined) throw wrong(`${shown(direction ?? '')} is no direction: in or out`);
+  const number = protocolNumber(protocol ?? '');
+  if (number === undefined) throw wrong(`${shown(protocol ?? '')} is no protocol`);
+  const type = rest.length === 3 ? icmpTypeOf(number, rest[0] ?? '') : undefined;
+  if (rest.length === 3 && type === undefined) throw wrong(`${shown(rest[0] ?? '')} is no type of ${protocol}`);
+  if (rest.length !== 2 && rest.length !== 3) throw wrong('a packet has a source and a destination');
+  const ends = rest.slice(-2).map((word) => {
+    const end = parseEnd(word);
+    if (end === undefined) throw wrong(`${shown(word)} is no address`);
+    if (end.port !== undefined && !protocolOf(number).ports) throw wrong(`${protocol} has no ports`);
+    return end;
+  });
+  const [source, destination] = ends;
+  if (source === undefined || destination === undefined || source.family !== destination.family) {
+    throw wrong('source and destination are of two families');
+  }
+  return {
+    direction: way,
+    family: source.family,
+    protocol: number,
+    source: source.value,
+    destination: destination.value,
+    sourceText: source.text,
+    destinationText: destination.text,
+    sport: source.port,
+    dport: destination.port,
+    type,
+  };
+}
+
+function protocolNumber(word: string): number | undefined {
+  if (isProtocolName(word)) return PROTOCOLS[word].number;
+  return /^(0|[1-9][0-9]{0,2})$/.test(word) && Number(word) <= 255 ? Number(word) : undefined;
+}
+
+interface End {
+  readonly family: Family;
+  readonly value: bigint;
+  readonly text: string;
+  readonly port: number | undefined;
+}
+
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`. */
+function parseEnd(word: string): End | undefined {
+  const [, bracketed, bracketPort] = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(word) ?? [];
+  const [, dotted, dottedPort] = /^([\d.]+):(\d{1,5})$/.exec(word) ?? [];
+  const text = bracketed ?? dotted ?? word;
+  const port = bracketPort ?? dottedPort;
+  const address = addressValue(text);
+  if (address === undefined || Number(port ?? 0) > 65_535) return undefined;
+  return { ...address, text, port: port === undefined ? undefined : Number(port) };
+}
+
+/** What stands on the command line of `rules show` and `rules test`: a vif by its name, or described, and the rest. */
+export function splitWords(words: readonly string[]): {
+  readonly given: readonly string[];
+  readonly rest: readonly string[];
+} {
+  return { given: words.filter(isAssignment), rest: words.filter((word) => !isAssignment(word)) };
+}

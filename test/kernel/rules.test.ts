@@ -1,0 +1,331 @@
+/** Rules of a guest, as frames on a real kernel: what is allowed, what belongs to it, and what they must never stop. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { Wire } from '../lab/wire.ts';
+import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import {
+  A,
+  ALL,
+  arp,
+  dhcp,
+  frame,
+  G,
+  icmp,
+  icmp6,
+  igmp,
+  ip4,
+  ip6,
+  lla,
+  ndBody,
+  ROUTER_ALERT,
+  solicited,
+  TYPE,
+  tcp,
+  udp,
+  udp6,
+  V,
+} from './frames.ts';
+import { GUEST_A, GUEST_V } from './verdict.ts';
+
+const skip = obstacle();
+
+const RULES = `
+[addresses admins]
+10.0.0.254 fd00::fe
+[rules web]
+in  allow tcp 80,443
+in  allow tcp 22 from admins
+in  allow icmp echo-request
+in  allow sctp 7 from admins
+in  drop
+out allow udp 53 to 10.0.0.254
+out allow tcp 8080 stateless
+out allow icmp echo-request
+out allow gre
+out drop tcp,udp
+out drop
+[guest guest1]
+rules = web
+`;
+
+type End = 'A' | 'G' | 'V';
+const PORT: Readonly<Record<End, string>> = { A: 'guest1.0', G: 'gw0', V: 'guest2.0' };
+const STATION = { A, G, V };
+
+/** A frame between two stations. */
+function between(from: End, to: End, type: number, payload: Buffer): string {
+  return frame(STATION[to].mac, STATION[from].mac, type, payload);
+}
+const ipv4 = (from: End, to: End, protocol: number, payload: Buffer, more: Parameters<typeof ip4>[0] = {}): string =>
+  between(from, to, TYPE.ip, ip4({ src: STATION[from].ip, dst: STATION[to].ip, protocol, ...more }, payload));
+const ipv6 = (from: End, to: End, next: number, payload: Buffer, hops = 64): string =>
+  between(from, to, TYPE.ip6, ip6({ src: STATION[from].ip6, dst: STATION[to].ip6, next, hops }, payload));
+const SYN = 0x02;
+const ACK = 0x10;
+
+/** What each of these becomes, one after the other: a line is `who -> whom`, the frame, and whether it arrives. */
+type Step = readonly [title: string, from: End, to: End, hex: string, arrives: boolean];
+
+async function play(dom0: Dom0, wire: Wire, steps: readonly Step[]): Promise<void> {
+  for (const [title, from, to, hex, arrives] of steps) {
+    await wire.collect(0);
+    await wire.send(PORT[from], hex);
+    const seen = await wire.collect();
+    const came = seen.some(({ iface, hex: what }) => iface === PORT[to] && what === hex);
+    assert.equal(
+      came,
+      arrives,
+      `${title}: ${from} -> ${to}\n${came ? '' : await dom0.ns.check(['nft', 'list', 'ruleset'])}`.slice(0, 400),
+    );
+  }
+}
+
+async function opened(t: test.TestContext, policy = RULES): Promise<{ dom0: Dom0; wire: Wire }> {
+  const dom0 = await openDom0(t, { policy });
+  await dom0.start({ ...GUEST_A, name: 'guest1' });
+  await dom0.start({ ...GUEST_V, name: 'guest2' });
+  const wire = await dom0.openWire(Object.values(PORT));
+  await wire.send(PORT.G, `${'ff'.repeat(6)}${G.mac.replaceAll(':', '')}88b5`);
+  await wire.collect();
+  return { dom0, wire };
+}
+
+const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
+  'TCP that others begin': [
+    ['an answer without a question', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, SYN | ACK)), false],
+    ['SYN to a closed port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+    ['SYN', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
+    ['SYN and ACK', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, SYN | ACK)), true],
+    ['ACK', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, ACK)), true],
+    ['to another port of the other', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5001, SYN | ACK)), false],
+    ['to another one', 'A', 'V', ipv4('A', 'V', 6, tcp(80, 5000, SYN | ACK)), false],
+    ['the same over IPv6', 'G', 'A', ipv6('G', 'A', 6, tcp(5000, 443, SYN)), true],
+    ['and its answer', 'A', 'G', ipv6('A', 'G', 6, tcp(443, 5000, SYN | ACK)), true],
+  ],
+  'who may begin it': [
+    ['an admin', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 22, SYN)), true],
+    ['an admin over IPv6', 'G', 'A', ipv6('G', 'A', 6, tcp(5000, 22, SYN)), true],
+    ['another guest', 'V', 'A', ipv4('V', 'A', 6, tcp(5000, 22, SYN)), false],
+    ['another guest over IPv6', 'V', 'A', ipv6('V', 'A', 6, tcp(5000, 22, SYN)), false],
+  ],
+  'UDP that the guest begins': [
+    ['an answer without a question', 'G', 'A', ipv4('G', 'A', 17, udp(53, 4000)), false],
+    ['a question', 'A', 'G', ipv4('A', 'G', 17, udp(4000, 53)), true],
+    ['the answer', 'G', 'A', ipv4('G', 'A', 17, udp(53, 4000)), true],
+    ['another answer', 'G', 'A', ipv4('G', 'A', 17, udp(53, 4000)), true],
+    ['to another port', 'G', 'A', ipv4('G', 'A', 17, udp(53, 4001)), false],
+    ['from somebody else', 'V', 'A', ipv4('V', 'A', 17, udp(53, 4000)), false],
+    ['a question to another one', 'A', 'V', ipv4('A', 'V', 17, udp(4000, 53)), false],
+    ['over IPv6 nothing says so', 'A', 'G', ipv6('A', 'G', 17, udp6({ src: A.ip6, dst: G.ip6 }, 4000, 53)), false],
+  ],
+  'fragments go with the first one': [
+    ['a later one alone', 'A', 'G', ipv4('A', 'G', 17, Buffer.alloc(16), { id: 7, offset: 3 }), false],
+    ['the first one', 'A', 'G', ipv4('A', 'G', 17, udp(4000, 53, '00'.repeat(16), 40), { id: 7, more: true }), true],
+    ['a later one', 'A', 'G', ipv4('A', 'G', 17, Buffer.alloc(16), { id: 7, offset: 3 }), true],
+    ['of another packet', 'A', 'G', ipv4('A', 'G', 17, Buffer.alloc(16), { id: 8, offset: 3 }), false],
+    [
+      'the first of the answer',
+      'G',
+      'A',
+      ipv4('G', 'A', 17, udp(53, 4000, '00'.repeat(16), 40), { id: 9, more: true }),
+      true,
+    ],
+    ['a later one of the answer', 'G', 'A', ipv4('G', 'A', 17, Buffer.alloc(16), { id: 9, offset: 3 }), true],
+    ['of another answer', 'G', 'A', ipv4('G', 'A', 17, Buffer.alloc(16), { id: 10, offset: 3 }), false],
+  ],
+  'errors about what was allowed': [
+    ['about nothing', 'G', 'A', ipv4('G', 'A', 1, icmp(3, 4, quoted(A.ip, G.ip, 17))), false],
+    ['a question', 'A', 'G', ipv4('A', 'G', 17, udp(4000, 53)), true],
+    ['an error about it', 'G', 'A', ipv4('G', 'A', 1, icmp(3, 4, quoted(A.ip, G.ip, 17))), true],
+    ['about another protocol', 'G', 'A', ipv4('G', 'A', 1, icmp(3, 4, quoted(A.ip, G.ip, 6))), false],
+    ['about another one', 'G', 'A', ipv4('G', 'A', 1, icmp(3, 4, quoted(A.ip, V.ip, 17))), false],
+  ],
+  pings: [
+    ['an answer without a question', 'G', 'A', ipv4('G', 'A', 1, icmp(0, 0, '00010001')), false],
+    ['a ping', 'A', 'G', ipv4('A', 'G', 1, icmp(8, 0, '00010001')), true],
+    ['its answer', 'G', 'A', ipv4('G', 'A', 1, icmp(0, 0, '00010001')), true],
+    ['of another ping', 'G', 'A', ipv4('G', 'A', 1, icmp(0, 0, '00020001')), false],
+    ['the other way', 'G', 'A', ipv4('G', 'A', 1, icmp(8, 0, '00090001')), true],
+    ['and back', 'A', 'G', ipv4('A', 'G', 1, icmp(0, 0, '00090001')), true],
+    ['IPv6 is not allowed', 'G', 'A', ipv6('G', 'A', 58, icmp6({ src: G.ip6, dst: A.ip6 }, 128)), false],
+  ],
+  'stateless opens nothing': [
+    ['a SYN', 'A', 'G', ipv4('A', 'G', 6, tcp(4000, 8080, SYN)), true],
+    ['its answer', 'G', 'A', ipv4('G', 'A', 6, tcp(8080, 4000, SYN | ACK)), false],
+  ],
+  'protocols without ports': [
+    ['GRE before', 'G', 'A', ipv4('G', 'A', 47, Buffer.alloc(8)), false],
+    ['GRE', 'A', 'G', ipv4('A', 'G', 47, Buffer.alloc(8)), true],
+    ['GRE back', 'G', 'A', ipv4('G', 'A', 47, Buffer.alloc(8)), true],
+    ['GRE of another one', 'V', 'A', ipv4('V', 'A', 47, Buffer.alloc(8)), false],
+    ['ESP', 'A', 'G', ipv4('A', 'G', 50, Buffer.alloc(8)), false],
+    ['SCTP of an admin', 'G', 'A', ipv4('G', 'A', 132, Buffer.from('13880007000000000000000001000004', 'hex')), true],
+    ['its answer', 'A', 'G', ipv4('A', 'G', 132, Buffer.from('00071388000000000000000001000004', 'hex')), true],
+  ],
+  'a conversation of before the guest came here': [
+    ['a segment from an open port', 'A', 'V', ipv4('A', 'V', 6, tcp(80, 6000, ACK)), true],
+    ['and the answer', 'V', 'A', ipv4('V', 'A', 6, tcp(6000, 80, ACK)), true],
+    ['from a closed port', 'A', 'V', ipv4('A', 'V', 6, tcp(81, 6000, ACK)), false],
+    ['a new one from the open port', 'A', 'V', ipv4('A', 'V', 6, tcp(80, 6001, SYN)), false],
+  ],
+  'what no rule stops': [
+    ['ARP', 'A', 'G', frame(ALL, A.mac, TYPE.arp, arp({ tpa: G.ip })), true],
+    [
+      'an ARP answer',
+      'G',
+      'A',
+      between('G', 'A', TYPE.arp, arp({ op: 2, sha: G.mac, spa: G.ip, tha: A.mac, tpa: A.ip })),
+      true,
+    ],
+    ['neighbour solicitation', 'A', 'G', nsOf('A', 'G'), true],
+    [
+      'neighbour advertisement',
+      'G',
+      'A',
+      ipv6('G', 'A', 58, icmp6({ src: G.ip6, dst: A.ip6 }, 136, 0, ndBody(G.ip6, lla(2, G.mac))), 255),
+      true,
+    ],
+    [
+      'IGMP',
+      'A',
+      'G',
+      frame(
+        '01:00:5e:00:00:fb',
+        A.mac,
+        TYPE.ip,
+        ip4({ dst: '224.0.0.251', protocol: 2, ttl: 1, options: ROUTER_ALERT }, igmp(0x16, '224.0.0.251')),
+      ),
+      true,
+    ],
+    ['its own DHCP', 'A', 'G', ipv4('A', 'G', 17, udp(68, 67, dhcp({ ciaddr: A.ip, message: 3 }))), true],
+  ],
+};
+
+function quoted(src: string, dst: string, protocol: number): Buffer {
+  return Buffer.concat([Buffer.alloc(4), ip4({ src, dst, protocol }, Buffer.alloc(8))]);
+}
+
+function nsOf(from: 'A', to: 'G'): string {
+  const group = solicited(STATION[to].ip6);
+  const mac = `33:33:ff:00:00:${STATION[to].ip6.slice(-2)}`;
+  return frame(
+    mac,
+    STATION[from].mac,
+    TYPE.ip6,
+    ip6(
+      { src: STATION[from].ip6, dst: group, next: 58, hops: 255 },
+      icmp6({ src: STATION[from].ip6, dst: group }, 135, 0, ndBody(STATION[to].ip6, lla(1, STATION[from].mac))),
+    ),
+  );
+}
+
+/** The programs that the kernel has. */
+async function programs(dom0: Dom0): Promise<string[]> {
+  const text = await dom0.ns.check(['nft', 'list', 'ruleset', 'bridge']);
+  return [...text.matchAll(/chain (rules\/\S+) \{/g)].map(([, name = '']) => name);
+}
+
+test('rules that change, and guests that share them', { skip, concurrency: 2 }, async (t) => {
+  const lay = async (dom0: Dom0, policy: string, ...names: string[]): Promise<void> => {
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), policy);
+    const result = await dom0.admin(['reapply', ...(names.length === 0 ? ['--all'] : names)]);
+    assert.equal(result.status, 0, result.stderr);
+  };
+  const question = ipv4('A', 'G', 17, udp(4000, 53));
+  const answer = ipv4('G', 'A', 17, udp(53, 4000));
+  const begins = ipv4('G', 'A', 6, tcp(5000, 80, SYN));
+  const goesOn = ipv4('A', 'G', 6, tcp(80, 5000, ACK));
+
+  await t.test('reapply takes them in: what is allowed no more ends, what stays allowed goes on', async (t) => {
+    const { dom0, wire } = await opened(t);
+    await play(dom0, wire, [
+      ['a question', 'A', 'G', question, true],
+      ['its answer', 'G', 'A', answer, true],
+      ['TCP', 'G', 'A', begins, true],
+      ['TCP', 'A', 'G', goesOn, true],
+    ]);
+    await lay(dom0, '[rules one]\nin allow tcp 80\nin drop\nout drop\n[guest guest1]\nrules = one\n', 'vif1.0');
+    await play(dom0, wire, [
+      ['its answer', 'G', 'A', answer, false],
+      ['another question', 'A', 'G', question, false],
+      ['TCP goes on', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, ACK)), true],
+      ['in both directions', 'A', 'G', goesOn, true],
+    ]);
+    assert.equal((await programs(dom0)).length, 1, 'the former program is gone');
+    const [port] = await dom0.status();
+    assert.deepEqual(port?.rules, ['one']);
+    assert.ok(port.drops.some(({ reason, direction }) => reason === 'rule' && direction === 'from-guest'));
+    await lay(dom0, '', 'vif1.0');
+    await play(dom0, wire, [['without rules', 'G', 'A', answer, true]]);
+    assert.deepEqual(await programs(dom0), []);
+  });
+
+  await t.test('guests with the same rules share a program, which goes with the last of them', async (t) => {
+    const { dom0, wire } = await opened(t, '[rules one]\nin allow tcp 80\nin drop\n[defaults]\nrules = one\n');
+    assert.equal((await programs(dom0)).length, 1);
+    const before = await dom0.ruleset();
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    assert.equal(await dom0.ruleset(), before);
+    await play(dom0, wire, [
+      ['of the first', 'G', 'A', begins, true],
+      ['of the second', 'G', 'V', ipv4('G', 'V', 6, tcp(5000, 81, SYN)), false],
+    ]);
+    assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
+    assert.equal((await programs(dom0)).length, 1);
+    await play(dom0, wire, [['the other one keeps them', 'G', 'V', ipv4('G', 'V', 6, tcp(5000, 81, SYN)), false]]);
+    await dom0.ns.check(['nft', 'flush', 'ruleset']);
+    assert.equal((await dom0.admin(['repair'])).status, 0);
+    await play(dom0, wire, [['after nft flush ruleset too', 'G', 'V', ipv4('G', 'V', 6, tcp(5000, 81, SYN)), false]]);
+    await lay(dom0, '');
+    assert.deepEqual(await programs(dom0), []);
+  });
+
+  await t.test('a mistake in a list changes nothing for who runs, and keeps who starts closed', async (t) => {
+    const { dom0, wire } = await opened(t);
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), RULES.replace('in  drop', 'in  dorp'));
+    const result = await dom0.admin(['reapply', 'vif1.0']);
+    assert.equal(result.status, 1);
+    assert.match(result.stderr, /not "dorp".*did you mean drop/s);
+    await play(dom0, wire, [
+      ['TCP', 'G', 'A', begins, true],
+      ['to another port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+    ]);
+    dom0.configure({ domid: 3, mac: '00:16:3e:00:00:03', ip: '10.0.0.13', name: 'guest3' });
+    await dom0.bench.addVif('vif3.0');
+    await dom0.hotplug('online', { domid: 3 });
+    assert.match(dom0.key(3, 'hotplug-error') ?? '', /dorp/);
+    assert.ok(!(await dom0.link('vif3.0'))?.flags.includes('UP'));
+  });
+
+  await t.test('out reject on a kernel that cannot is an error, and disturbs nobody', async (t) => {
+    const { dom0, wire } = await opened(t);
+    const probe =
+      'add table bridge p\nadd chain bridge p p { type filter hook prerouting priority 0; }\nadd rule bridge p p reject\n';
+    const can = (await dom0.ns.run(['nft', '-c', '-f', '-'], { input: probe })).status === 0;
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), RULES.replace('out drop tcp,udp', 'out reject tcp,udp'));
+    const result = await dom0.admin(['reapply', 'vif1.0']);
+    assert.equal(result.status, can ? 0 : 1, result.stderr);
+    if (!can) assert.match(result.stderr, /this kernel cannot answer/);
+    await play(dom0, wire, [['TCP', 'G', 'A', begins, true]]);
+  });
+
+  await t.test('who has no rules is not asked', async (t) => {
+    const { dom0, wire } = await opened(t);
+    await play(dom0, wire, [
+      ['any port', 'G', 'V', ipv4('G', 'V', 6, tcp(5000, 81, SYN)), true],
+      ['an answer without a question', 'G', 'V', ipv4('G', 'V', 17, udp(53, 4000)), true],
+      ['from it', 'V', 'G', ipv4('V', 'G', 50, Buffer.alloc(8)), true],
+    ]);
+  });
+});
+
+test('rules of a guest', { skip }, async (t) => {
+  for (const [title, steps] of Object.entries(CONVERSATIONS)) {
+    await t.test(title, async (t) => {
+      const { dom0, wire } = await opened(t);
+      await play(dom0, wire, steps);
+    });
+  }
+});
