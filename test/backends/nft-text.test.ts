@@ -32,8 +32,9 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
   ...values,
 });
 /** Some vif learns: then all is there. */
-const LEARNING = parsePolicy('[defaults]\nunmanaged = closed\nlearn = dhcp\n', 'test');
-const BASE = renderBase('base/test', LEARNING);
+/** With all that a base can have. */
+const ALL = parsePolicy('[defaults]\nunmanaged = closed\nlearn = dhcp\nrules = web\n[rules web]\nin drop\n', 'test');
+const BASE = renderBase('base/test', ALL);
 const lines = (text: string): string[] => text.split('\n').map((line) => line.trim());
 const names = (kind: string): Set<string> =>
   new Set(lines(BASE).flatMap((line) => new RegExp(`^${kind} (\\S+) \\{`).exec(line)?.[1] ?? []));
@@ -354,7 +355,7 @@ test('every change names the sentinel first, so that it fails on any other table
 
 test('unmanaged = open changes the fate of ports that no run has configured, and nothing else', () => {
   const closed = BASE.split('\n');
-  const open = renderBase('base/test', { ...LEARNING, unmanaged: 'open' }).split('\n');
+  const open = renderBase('base/test', { ...ALL, unmanaged: 'open' }).split('\n');
   assert.deepEqual(
     open.filter((line) => !closed.includes(line)),
     [],

@@ -9,7 +9,7 @@ import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { textDigest } from '../../text-digest.ts';
 import { sharedDigest } from '../shared-digest.ts';
-import { declareFlows, renderFlows } from './flows.ts';
+import { declareFlows, renderFlows, someHaveRules } from './flows.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, NAME, PORT, PORTS_SET, renderPermitted } from './own.ts';
@@ -47,13 +47,14 @@ export type BasePolicy = Omit<SharedPolicy<'nftables'>, 'learn_timeout'> &
  */
 export function renderBase(sentinel: string, policy: BasePolicy, neighbours: readonly string[] = []): string {
   const learning = someLearn(policy);
+  const ruled = someHaveRules(policy);
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
     ...declareOwn().map((line) => `  ${line}`),
     '  # What DHCP servers gave, by port and address.',
     renderLearnedSet(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS),
-    ...declareFlows().map((line) => `  ${line}`),
+    ...(ruled ? declareFlows().map((line) => `  ${line}`) : []),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,
@@ -68,8 +69,7 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     ...dropChains('from-guest', STAGES['from-guest'], ['link-local', 'rule']),
     ...dropChains('to-guest', STAGES['to-guest'], ['link-local', 'rule']),
     '',
-    ...renderFlows('from-guest'),
-    ...renderFlows('to-guest'),
+    ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
     ...renderPermitted('from-guest'),
     ...renderPermitted('to-guest'),
     ...renderStages('from-guest', STAGES['from-guest'], learning),
@@ -91,7 +91,7 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
 export function baseDigest(policy: BasePolicy): string {
   // The build has printed no rules that learn.
-  if (someLearn(policy)) return textDigest(renderBase('', policy));
+  if (someLearn(policy) || someHaveRules(policy)) return textDigest(renderBase('', policy));
   return sharedDigest('nftables', { learn_timeout: DEFAULT_LEARN_SECONDS, ...policy }, (one) => renderBase('', one));
 }
 

@@ -1,4 +1,5 @@
 import type { Direction } from '../../filter/reasons.ts';
+import type { Policy } from '../../policy/policy.ts';
 import { DHCP_PORTS, IGMP, VITAL_ICMP6 } from '../../rules/judge.ts';
 import { PROTOCOLS } from '../../rules/protocols.ts';
 import { PORT } from './own.ts';
@@ -22,9 +23,14 @@ const FRAGMENTS = '30s';
 /** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
 const NEW_RATE = 'limit rate over 500/second burst 2000 packets';
 
-/** How many conversations there can be. One takes about 200 bytes of kernel memory. */
-const FLOWS = 1_048_576;
-const OTHERS = 262_144;
+/**
+ * How many conversations there can be. One takes about 200 bytes of kernel memory, and a set of this size 16 bytes for
+ * each of them from the start (lib/rhashtable.c: nelem_hint): 25 MB in all, so the sets exist only while the policy has
+ * rules.
+ */
+const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 16_384, dccp: 16_384, udplite: 16_384 } as const;
+const PAIRS = 65_536;
+const OTHERS = 16_384;
 const TIMED = (size: number, timeout: string): string => `size ${size}; flags dynamic,timeout; timeout ${timeout}`;
 
 const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
@@ -52,9 +58,15 @@ export const RULE_LIMITS = 'rule-limits';
 
 /** The sets of conversations, with how many each can hold: for `status`. */
 export const FLOW_SETS: readonly { readonly name: string; readonly size: number }[] = FAMILIES.flatMap((family) => [
-  ...WITH_PORTS.map((protocol) => ({ name: flowSet(family, protocol), size: FLOWS })),
-  ...[echoSet, pairSet, fragmentSet].map((name) => ({ name: name(family), size: OTHERS })),
+  ...WITH_PORTS.map((protocol) => ({ name: flowSet(family, protocol), size: FLOWS[protocol] })),
+  { name: pairSet(family), size: PAIRS },
+  ...[echoSet, fragmentSet].map((name) => ({ name: name(family), size: OTHERS })),
 ]);
+
+/** True where the policy gives rules to somebody: only then the rules of all vifs have what these need. */
+export function someHaveRules({ sections = [] }: Partial<Pick<Policy, 'sections'>>): boolean {
+  return sections.some(({ settings }) => (settings.rules ?? []).length > 0);
+}
 
 /**
  * nft 1.0.6 aborts when it lists two elements of six parts, or of five with `ip protocol` (mergesort.c): a set for each
@@ -70,10 +82,10 @@ export function declareFlows(): string[] {
       return [
         ...WITH_PORTS.map(
           (one) =>
-            `set ${flowSet(family, one)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(FLOWS, BEGINNING)}; }`,
+            `set ${flowSet(family, one)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(FLOWS[one], BEGINNING)}; }`,
         ),
         `set ${echoSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${ICMP[family].text} id; ${TIMED(OTHERS, BEGINNING)}; }`,
-        `set ${pairSet(family)} { typeof iifgroup . ${source} . ${destination} . ${protocol}; ${TIMED(OTHERS, LASTING.other)}; }`,
+        `set ${pairSet(family)} { typeof iifgroup . ${source} . ${destination} . ${protocol}; ${TIMED(PAIRS, LASTING.other)}; }`,
         `set ${fragmentSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${id}; ${TIMED(OTHERS, FRAGMENTS)}; }`,
       ];
     }),

@@ -5,7 +5,7 @@ import type { Host } from '../../host.ts';
 import { MOST_MACS } from '../../net/mac-list.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
-import type { Backend, Former, PlannedPort, RuleText } from '../backend.ts';
+import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
@@ -36,7 +36,11 @@ export function nftables(host: Host, former: Former): Backend {
       includedRules(host).remove(leaving.device);
       const own = await learnedBy(host, leaving.loaded);
       const learned = own.length === 0 ? '' : `${forgetLearned(own)}\n`;
-      await loadOnBase(nft, (sentinel) => `${leaveText(leaving, sentinel)}${learned}`, { leaving: leaving.device });
+      await loadOnBase(
+        nft,
+        (sentinel, anew) => `${leaveText(anew ? withoutRules(leaving) : leaving, sentinel)}${learned}`,
+        { leaving: leaving.device },
+      );
       forgetSaved(host, own);
       await collect(
         nft,
@@ -104,6 +108,11 @@ async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures
   const files = includedRules(nft.host);
   for (const { device, one } of all) if (!failures.has(device)) files.port(one);
   return failures;
+}
+
+/** A base that was made anew has nothing of it, and perhaps not the rules that it had. */
+function withoutRules(leaving: LeavingPort): LeavingPort {
+  return { ...leaving, loaded: leaving.loaded.map(({ program: _, ...terms }) => terms) };
 }
 
 /** What follows from rules that came, changed or went; nothing where nobody has any. */
