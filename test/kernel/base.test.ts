@@ -245,13 +245,12 @@ test('reapply', { skip, concurrency: 2 }, async (t) => {
       await dom0.start({ ...GUEST_A, ip: '10.0.0.8/29' });
       const ifindex = Number(await dom0.ns.check(['cat', '/sys/class/net/vif1.0/ifindex']));
       // As a run leaves it that was killed between two loads; a set of intervals takes no second block that overlaps.
-      const block = (last: string): string =>
-        `own-ip-block { ${guestGroup(ifindex)} . 0x0a000008-0x0a0000${last} : accept }`;
+      const block = (last: string): string => `own-ip-block { ${guestGroup(ifindex)} . 0x0a000008-0x0a0000${last} }`;
       const input = `delete element bridge xen-vif ${block('0f')}\nadd element bridge xen-vif ${block('0b')}\n`;
       await dom0.ns.check(['nft', '-f', '-'], { input });
       const result = await dom0.admin(['reapply', 'vif1.0']);
       assert.equal(result.status, 0, result.stderr);
-      const set = await dom0.ns.check(['nft', 'list', 'map', 'bridge', 'xen-vif', 'own-ip-block']);
+      const set = await dom0.ns.check(['nft', 'list', 'set', 'bridge', 'xen-vif', 'own-ip-block']);
       assert.match(set, /0xa000008-0xa00000f/);
       assert.doesNotMatch(set, /0xa00000b/);
       await isGuarded(await dom0.openWire(['guest1.0', 'gw0', 'br0']));

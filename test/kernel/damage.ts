@@ -107,7 +107,7 @@ const DAMAGES: Readonly<Record<Backend, readonly string[]>> = {
     'nft insert rule bridge xen-vif from-guest/start accept',
     'nft flush set bridge xen-vif managed',
     'nft flush set bridge xen-vif ports',
-    'nft flush map bridge xen-vif own-ip',
+    'nft flush set bridge xen-vif own-ip',
     'nft flush set bridge xen-vif own-mac-raw',
   ],
   ebtables: [

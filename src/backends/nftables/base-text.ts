@@ -12,7 +12,7 @@ import { sharedDigest } from '../shared-digest.ts';
 import { declareFlows, renderFlows, someHaveRules } from './flows.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
-import { declareOwn, NAME, PORT, PORTS_SET, renderPermitted } from './own.ts';
+import { declareOwn, NAME, PORT, PORTS_SET, permitAtOnce, renderPermitted } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
 
@@ -70,12 +70,13 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     ...dropChains('to-guest', STAGES['to-guest'], ['link-local', 'rule']),
     '',
     ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
-    ...renderPermitted('from-guest'),
-    ...renderPermitted('to-guest'),
-    ...renderStages('from-guest', STAGES['from-guest'], learning),
-    ...renderStages('to-guest', STAGES['to-guest'], learning),
-    ...renderQuick('from-guest', STAGES['from-guest'], learning),
-    ...renderQuick('to-guest', STAGES['to-guest'], learning),
+    ...(ruled ? [...renderPermitted('from-guest'), ...renderPermitted('to-guest')] : []),
+    ...[
+      ...renderStages('from-guest', STAGES['from-guest'], learning),
+      ...renderStages('to-guest', STAGES['to-guest'], learning),
+      ...renderQuick('from-guest', STAGES['from-guest'], learning),
+      ...renderQuick('to-guest', STAGES['to-guest'], learning),
+    ].map((line) => (ruled ? line : permitAtOnce(line))),
     ...(learning ? renderLearning(isOurs) : []),
     ...renderLinkLocal('from-guest'),
     ...renderLinkLocal('to-guest'),

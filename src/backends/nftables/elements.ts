@@ -2,16 +2,13 @@ import { ALL_REASONS, DIRECTIONS } from '../../filter/reasons.ts';
 import { LINK_LOCAL_MAC, STP_MAC } from '../../filter/wire.ts';
 import { EXEMPT_SET, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { indexHash } from './index-hash.ts';
-import { type Elements, FLAG_SETS, flagElement, type PortKey } from './own.ts';
+import { type Elements, FLAG_SETS, type PortKey } from './own.ts';
 import { counterKey } from './stages.ts';
 
 /** Takes ports out of the sets of flags and counters: whatever they were, whatever was counted. */
 export function renderForget(keys: readonly PortKey[]): string[] {
   return removeElements(
-    new Map([
-      ...FLAG_SETS.map((flag): [string, readonly string[]] => [flag, keys.map((key) => flagElement(flag, key))]),
-      ...counters(keys),
-    ]),
+    new Map([...FLAG_SETS.map((flag): [string, readonly PortKey[]] => [flag, keys]), ...counters(keys)]),
   );
 }
 

@@ -1,14 +1,7 @@
 import { LIMIT_KINDS, type LimitKind } from '../../filter/frame-limits.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import {
-  type Field,
-  OWN_FLAGS,
-  type OwnAddress,
-  type OwnFlag,
-  type OwnMac,
-  type OwnValue,
-} from '../../filter/stage.ts';
+import { type Field, OWN_FLAGS, type OwnAddress, type OwnMac, type OwnValue } from '../../filter/stage.ts';
 import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import { addressHex, nftBare, nftName } from './fields.ts';
@@ -38,8 +31,6 @@ export const NAME: Readonly<Record<Direction, string>> = { 'from-guest': 'iifnam
 
 /** Ports by what they are. */
 export const FLAG_SETS = OWN_FLAGS;
-/** Those that are the last question about frames which may pass. */
-const VERDICT_FLAGS: readonly OwnFlag[] = ['ipv4', 'ipv6', 'any', 'forwarding'];
 
 /** The names of sets that learning needs besides. */
 export const LEARNING = {
@@ -53,11 +44,6 @@ export const LEARNING = {
 /** A set, and the key that finds a vif's elements in it. */
 interface OwnSet {
   readonly name: string;
-  /**
-   * It is a map, and has what becomes of a frame that is found in it: `accept`, or the rules of the guest. A map is
-   * asked like a set where that does not matter, and costs what a set costs (measured).
-   */
-  readonly verdict: boolean;
   /** As nft declares it. Intervals are a type of set of their own (net/netfilter/nft_set_pipapo.c). */
   readonly type: string;
   /** What it holds of a vif. */
@@ -71,26 +57,13 @@ function ownSet(
   type: string,
   values: (values: OwnTerms['values']) => readonly string[],
   write: (value: string) => string = (value) => value,
-  verdict = false,
 ): OwnSet {
   return {
     name,
     type,
-    verdict,
-    elements: (port, terms) =>
-      values(terms.values).map((value) => `${port} . ${write(value)}${verdict ? ` : ${verdictOf(terms)}` : ''}`),
+    elements: (port, terms) => values(terms.values).map((value) => `${port} . ${write(value)}`),
     size: (terms) => new Set(values(terms.values)).size,
   };
-}
-
-/** The same whose elements say what becomes of a frame. */
-function verdictMap(...[name, type, values, write]: Parameters<typeof ownSet>): OwnSet {
-  return ownSet(name, type, values, write, true);
-}
-
-/** What becomes of a frame that passes: the rules of its guest decide, if it has some. */
-function verdictOf({ program }: Pick<OwnTerms, 'program'>): string {
-  return program === undefined ? 'accept' : `goto ${programChain(program)}`;
 }
 
 const isBlock = (address: string): boolean => address.includes('/');
@@ -140,21 +113,21 @@ const SETS = {
     ({ mac }) => each(mac),
     (mac) => `0x${mac.replaceAll(':', '')}`,
   ),
-  ip: verdictMap('own-ip', `type devgroup . ether_addr . ipv4_addr; size ${ADDRESSES}`, ({ mac, ip }) =>
+  ip: ownSet('own-ip', `type devgroup . ether_addr . ipv4_addr; size ${ADDRESSES}`, ({ mac, ip }) =>
     withMac(mac, hosts(ip)),
   ),
   ipRaw: ownSet('own-ip-raw', 'typeof iifgroup . @nh,96,32', ({ ip }) => hosts(ip), bits),
-  ipBlock: verdictMap(
+  ipBlock: ownSet(
     'own-ip-block',
     'typeof iifgroup . @nh,96,32; flags interval',
     ({ mac, ip }) => intervals(mac, ip),
     range,
   ),
-  ip6: verdictMap('own-ip6', `type devgroup . ether_addr . ipv6_addr; size ${ADDRESSES}`, ({ mac, ip6 }) =>
+  ip6: ownSet('own-ip6', `type devgroup . ether_addr . ipv6_addr; size ${ADDRESSES}`, ({ mac, ip6 }) =>
     withMac(mac, hosts(ip6)),
   ),
   ip6Raw: ownSet('own-ip6-raw', 'typeof iifgroup . @nh,64,128', ({ ip6 }) => hosts(ip6), bits),
-  ip6Block: verdictMap(
+  ip6Block: ownSet(
     'own-ip6-block',
     'typeof iifgroup . @nh,64,128; flags interval',
     ({ mac, ip6 }) => intervals(mac, ip6),
@@ -170,21 +143,19 @@ const SETS = {
   broadcast: ownSet('own-broadcast', 'type devgroup . ipv4_addr', ({ broadcast }) => each(broadcast)),
   sole: ownSet('own-sole', `typeof iifgroup . @nh,96,32; size ${ADDRESSES}`, ({ sole }) => each(sole), bits),
   sole6: ownSet('own-sole6', `typeof iifgroup . @nh,64,128; size ${ADDRESSES}`, ({ sole6 }) => each(sole6), bits),
-  route: verdictMap('own-route', 'typeof iifgroup . @nh,96,32; flags interval', ({ route }) => each(route), range),
-  route6: verdictMap('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
+  route: ownSet('own-route', 'typeof iifgroup . @nh,96,32; flags interval', ({ route }) => each(route), range),
+  route6: ownSet('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
   ethertype: ownSet('own-ethertype', 'type devgroup . ether_type', ({ ethertype }) => each(ethertype)),
   protocol: ownSet('own-protocol', 'type devgroup . inet_proto', ({ protocol }) => each(protocol)),
   ruled: {
     name: 'ruled',
-    verdict: true,
-    type: 'type devgroup',
-    elements: (port, terms) => (terms.program === undefined ? [] : [`${port} : ${verdictOf(terms)}`]),
+    type: 'type devgroup : verdict',
+    elements: (port, { program }) => (program === undefined ? [] : [`${port} : goto ${programChain(program)}`]),
     size: ({ program }) => (program === undefined ? 0 : 1),
   },
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
-    verdict: false,
     elements: (port) => [indexHash(indexOfGroup(Number(port)) ?? 0)],
     size: () => 1,
   },
@@ -201,7 +172,6 @@ export const PORTS_SET = SETS.ports.name;
  */
 const LIMIT_SETS: readonly OwnSet[] = LIMIT_KINDS.map((kind) => ({
   name: limitSet(kind),
-  verdict: false,
   type: 'type devgroup; limit rate over 1/second burst 5 packets',
   elements: (port, { limits }) => {
     const limit = limits?.[kind];
@@ -224,21 +194,18 @@ export function overLimit(direction: Direction, kind: LimitKind): string {
 const LEARNING_SETS: readonly OwnSet[] = [
   {
     name: LEARNING.servers,
-    verdict: false,
     type: 'typeof iifgroup . @nh,96,32',
     elements: (port, { learning }) => (learning?.servers ?? []).map((server) => `${port} . ${bits(server)}`),
     size: ({ learning }) => learning?.servers.length ?? 0,
   },
   {
     name: LEARNING.anyServer,
-    verdict: false,
     type: 'type devgroup',
     elements: (port, { learning }) => (learning?.servers.length === 0 ? [port] : []),
     size: ({ learning }) => (learning?.servers.length === 0 ? 1 : 0),
   },
   {
     name: LEARNING.most,
-    verdict: false,
     type: 'type devgroup; limit rate over 1/second burst 5 packets',
     elements: (port, { learning }) =>
       learning === undefined ? [] : [`${port} limit rate over ${learning.most}/day burst ${learning.most} packets`],
@@ -249,32 +216,31 @@ const LEARNING_SETS: readonly OwnSet[] = [
 /** All sets but those of flags, in the order in which they are declared. */
 const OWN_SETS: readonly OwnSet[] = [...Object.values(SETS), ...LIMIT_SETS, ...LEARNING_SETS];
 
-/** Every set and map of what vifs own. */
-export const OWN_NAMES: readonly { readonly name: string; readonly verdict: boolean }[] = [
-  ...FLAG_SETS.map((name) => ({ name, verdict: VERDICT_FLAGS.includes(name) })),
-  ...OWN_SETS,
+/** Every set of what vifs own, and the one map. */
+export const OWN_NAMES: readonly { readonly name: string; readonly kind: 'set' | 'map' }[] = [
+  ...FLAG_SETS.map((name) => ({ name, kind: 'set' as const })),
+  ...OWN_SETS.map(({ name, type }) => ({ name, kind: kindOf(type) })),
 ];
 
 /** All of them as nft declares them. */
 export function declareOwn(): string[] {
   return [
-    ...FLAG_SETS.map((name) => declare({ name, type: 'type devgroup', verdict: VERDICT_FLAGS.includes(name) })),
-    ...OWN_SETS.map(declare),
+    ...FLAG_SETS.map((name) => `set ${name} { type devgroup; }`),
+    ...OWN_SETS.map(({ name, type }) => `${kindOf(type)} ${name} { ${type}; }`),
   ];
 }
 
-function declare({ name, type, verdict }: Pick<OwnSet, 'name' | 'type' | 'verdict'>): string {
-  const [key = '', ...more] = type.split('; ');
-  const body = [verdict ? `${key} : verdict` : key, ...more].join('; ');
-  return `${verdict ? 'map' : 'set'} ${name} { ${body}; }`;
+/** No map is asked as a set: kernels before 6.16 or so take that for a mistake (measured: 6.1 does). */
+function kindOf(type: string): 'set' | 'map' {
+  return type.endsWith(' : verdict') ? 'map' : 'set';
 }
 
-/** Where a frame goes that may pass, if no map on its way has said what becomes of it. */
+/** Where a frame goes that may pass. */
 export function permittedChain(direction: Direction): string {
   return `${direction}/permitted`;
 }
 
-/** The same for a frame that may pass: the verdict of its guest's rules. */
+/** The rules of its guest decide about it, if it has some. */
 export function renderPermitted(direction: Direction): string[] {
   return [
     '  # It is who it says it is: its own rules decide, if it has some.',
@@ -286,19 +252,9 @@ export function renderPermitted(direction: Direction): string[] {
   ];
 }
 
-/**
- * A rule that lets through what is found in its last set: by the verdict that stands there, if it is a map.
- *
- * @param rule that ends in `@set`
- */
-export function permitted(direction: Direction, rule: string): string {
-  const [, before, name = ''] = /^(.*) @(\S+)$/.exec(rule.trim()) ?? [];
-  const found = before !== undefined && isVerdictMap(name);
-  return found ? `${before} vmap @${name}` : `${rule.trim()} goto ${permittedChain(direction)}`;
-}
-
-function isVerdictMap(name: string): boolean {
-  return OWN_NAMES.some((one) => one.name === name && one.verdict);
+/** Where nobody has rules it passes at once. */
+export function permitAtOnce(line: string): string {
+  return line.replaceAll(/goto (?:from|to)-guest\/permitted\b/g, 'accept');
 }
 
 /** Where blocks of each kind are looked up. */
@@ -386,10 +342,7 @@ export type Elements = ReadonlyMap<string, readonly string[]>;
 /** All elements that these terms put into the shared sets. */
 export function elementsOf(port: PortKey, terms: OwnTerms): Elements {
   return new Map([
-    ...FLAG_SETS.map((flag): [string, string[]] => [
-      flag,
-      terms.flags.includes(flag) ? [flagElement(flag, port, terms)] : [],
-    ]),
+    ...FLAG_SETS.map((flag): [string, string[]] => [flag, terms.flags.includes(flag) ? [port] : []]),
     ...OWN_SETS.map((set): [string, string[]] => [set.name, set.elements(port, terms)]),
   ]);
 }
@@ -400,15 +353,6 @@ export function sizesOf(terms: OwnTerms): ReadonlyMap<string, number> {
     ...FLAG_SETS.map((flag): [string, number] => [flag, terms.flags.includes(flag) ? 1 : 0]),
     ...OWN_SETS.map((set): [string, number] => [set.name, set.size(terms)]),
   ]);
-}
-
-/** A port in a set of flags. */
-export function flagElement(
-  flag: (typeof FLAG_SETS)[number],
-  port: PortKey,
-  terms: Pick<OwnTerms, 'program'> = {},
-): string {
-  return VERDICT_FLAGS.includes(flag) ? `${port} : ${verdictOf(terms)}` : port;
 }
 
 function withMac(macs: readonly string[] = [], addresses: readonly string[] = []): string[] {

@@ -1,6 +1,6 @@
 import { type Family, judgedPorts } from '../../filter/ordinary.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import type { Field, Match, NumberField, Stage } from '../../filter/stage.ts';
+import { type Field, type Match, type NumberField, PERMITTED, type Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
 import {
   BROADCAST_BITS,
@@ -13,8 +13,8 @@ import {
   WHOLE_PACKET,
 } from '../../filter/wire.ts';
 import { nftInWord, nftLeading, nftQuick } from './fields.ts';
-import { learnedAddress, ownAddress, ownMac, permitted } from './own.ts';
-import { type OtherChain, renderMatch, stageChain } from './stages.ts';
+import { learnedAddress, ownAddress, ownMac } from './own.ts';
+import { type OtherChain, renderMatch, renderOutcome, stageChain } from './stages.ts';
 
 /**
  * A short way for ordinary traffic: TCP and UDP from and to one station, with the own addresses. It only ever accepts,
@@ -42,6 +42,7 @@ export function renderQuick(
   // Back to the first chain, and from there to the stages: the kernel counts how deep chains lead to each other, and
   // what stands behind a jump is no deeper (NFT_JUMP_STACK_SIZE).
   const leave = 'return';
+  const permitted = renderOutcome(direction, PERMITTED);
   const said = (match: Match): string => renderMatch(direction, match).join(' ');
   const fromGuest = direction === 'from-guest';
   const notItself = fromGuest
@@ -66,8 +67,8 @@ export function renderQuick(
     const { single } = ownSide(direction, family);
     const more = chain(`quick-${family}-more`);
     return [
-      `    ${permitted(direction, `${tcp} ${single}`)}`,
-      `    ${permitted(direction, `${udp} ${single}`)}`,
+      `    ${tcp} ${single} ${permitted}`,
+      `    ${udp} ${single} ${permitted}`,
       `    ${tcp} goto ${more}`,
       `    ${udp} goto ${more}`,
       `    ${leave}`,
@@ -78,9 +79,9 @@ export function renderQuick(
     const { mac, any, block } = ownSide(direction, family);
     const learned = learnedAddress(direction, fromGuest ? 'ip saddr' : 'ip daddr');
     return [
-      `    ${permitted(direction, `${mac} ${any}`)}`,
-      `    ${permitted(direction, `${mac} ${block}`)}`,
-      ...(learning && family === 'ip' ? [`    ${permitted(direction, `${mac} ${learned}`)}`] : []),
+      `    ${mac} ${any} ${permitted}`,
+      `    ${mac} ${block} ${permitted}`,
+      ...(learning && family === 'ip' ? [`    ${mac} ${learned} ${permitted}`] : []),
       `    ${leave}`,
     ];
   };

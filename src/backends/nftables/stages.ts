@@ -11,7 +11,7 @@ import {
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
 import { RELEASE } from './learning.ts';
-import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permitted, permittedChain } from './own.ts';
+import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permittedChain } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -93,7 +93,7 @@ function renderStep(direction: Direction, step: Step<StageName>, learning: boole
     (begun, match) => begun.flatMap((rule) => renderMatch(direction, match, learning).map((one) => `${rule}${one} `)),
     [''],
   );
-  return rules.map((rule) => ('permitted' in step.so ? permitted(direction, rule) : `${rule}${outcome}`));
+  return rules.map((rule) => `${rule}${outcome}`);
 }
 
 /**

@@ -32,7 +32,7 @@ export interface BaseOptions {
  */
 export function baseText({ sentinel, policy, exempt, neighbours, fresh }: BaseOptions): string {
   const sets = [
-    ...OWN_NAMES.map(({ name, verdict }) => `${verdict ? 'map' : 'set'} ${TABLE} ${name}`),
+    ...OWN_NAMES.map(({ name, kind }) => `${kind} ${TABLE} ${name}`),
     ...(policy.unmanaged === 'open' ? [] : [`set ${TABLE} ${EXEMPT_SET}`]),
   ];
   return text([
