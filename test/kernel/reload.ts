@@ -1,4 +1,5 @@
 /** What `nft list ruleset` prints of our rules must load again, to the same rules: that is how hosts save theirs. */
+
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { baseText, portText } from '../../src/backends/nftables/text.ts';
@@ -6,6 +7,7 @@ import { EVERY_OPT_IN } from '../../src/filter/opt-ins.ts';
 import { buildPlan, type FilterSwitch, type NoIp } from '../../src/filter/plan.ts';
 import { parseAddressList } from '../../src/net/address-list.ts';
 import { parseMacList } from '../../src/net/mac-list.ts';
+import { program } from '../../src/policy/rule-lists.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { IdentityValues } from '../../src/xen/vif-identity.ts';
 import { ALL_LIMITED, vifWith } from '../filter/vif.ts';
@@ -40,7 +42,46 @@ const MORE = {
 } as const;
 
 /** Some vif learns: then all rules are there. */
-const LEARNING = parsePolicy('[defaults]\nunmanaged = closed\nlearn = dhcp\n', 'test');
+const WITH_ALL = parsePolicy(
+  `[defaults]
+unmanaged = closed
+learn = dhcp
+rules = web
+[addresses admins]
+198.51.100.0/24 192.0.2.7 2001:db8:ad::/48
+[rules web]
+in allow tcp 80,443
+in allow tcp 22 from admins log
+in allow icmp echo-request limit 10/second
+in allow gre
+in drop
+out drop tcp 25
+out allow
+`,
+  'test',
+);
+
+/** Conversations of one kind each, two of them. */
+function flows(port: number): string[] {
+  const pairs: Readonly<Record<string, readonly [string, string]>> = {
+    ip: ['10.0.0.1', '10.0.0.2'],
+    ip6: ['2001:db8::1', '2001:db8::2'],
+  };
+  return Object.entries(pairs).flatMap(([family, [own, other]]) => {
+    const add = (set: string, ...keys: string[]): string =>
+      `add element bridge xen-vif ${set}-${family} { ${keys.map((key) => `${port} . ${key} timeout 3000s`).join(', ')} }`;
+    const raw =
+      family === 'ip' ? '0x0a000001 . 0x0a000002' : `0x${'20010db8'.padEnd(32, '0')} . 0x${'20010db9'.padEnd(32, '0')}`;
+    return [
+      ...['tcp', 'udp', 'sctp', 'dccp', 'udplite'].map((one) =>
+        add(`flows-${one}`, `${own} . ${other} . 1024 . 80`, `${own} . ${other} . 1025 . 80`),
+      ),
+      add('flows-echo', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
+      add('flows-fragment', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
+      add('flows-pair', `${raw} . 0x06`, `${raw} . 0x11`),
+    ];
+  });
+}
 /** Those with addresses learn more: the first one from two servers, the others from any. */
 const LEARNS = { learn: 'dhcp' } as const;
 const SERVERS = { dhcp_servers: parseAddressList('192.0.2.1 192.0.2.2', 'test').ipv4 };
@@ -53,7 +94,7 @@ function everything(indexOf: (device: string) => number): string {
       vifWith({ mac: macOf(at), ...values }, device),
       {
         ...{ ...ALL_LIMITED, ...MORE, ...(values.ip === undefined ? {} : LEARNS), ...(at === 0 ? SERVERS : {}) },
-        ...{ mode, no_ip: noIp, allow: EVERY_OPT_IN },
+        ...{ mode, no_ip: noIp, allow: EVERY_OPT_IN, program: program(WITH_ALL.ruleLists, ['web']) },
       },
       ['10.0.0.255', '192.0.2.15'],
     );
@@ -65,10 +106,13 @@ function everything(indexOf: (device: string) => number): string {
   const exempt = [indexOf(first), indexOf(second)];
   const [one, two] = exempt.map(guestGroup);
   return [
-    baseText({ sentinel: 'base/0123-4567', policy: LEARNING, exempt, fresh: true }),
+    baseText({ sentinel: 'base/0123-4567', policy: WITH_ALL, exempt, fresh: true }),
     ...ports,
     `add element bridge xen-vif drops { ${one} . 0x3 ${count}, ${two} . 0x103 ${count} }`,
     `add element bridge xen-vif learned { ${one} . 0xc0000205 timeout 3000s, ${two} . 0xc0000206 timeout 50s }`,
+    ...flows(one ?? 0),
+    `add element bridge xen-vif rule-limits { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
+    `add element bridge xen-vif flows-new { ${one} timeout 3000s, ${two} timeout 3000s }`,
     `add element bridge xen-vif drops-unmanaged { "${first}" . 0x1 ${count}, "${second}" . 0x101 ${count} }`,
   ].join('\n');
 }
@@ -152,7 +196,7 @@ async function reloaded(t: TestContext, before: Nft, after: Nft, a: Guest, v: Gu
       return portText({ port, plan, loaded: [], hadIngress: false }, undefined);
     }),
   );
-  const base = baseText({ sentinel, policy: LEARNING, exempt: [], fresh: true });
+  const base = baseText({ sentinel, policy: WITH_ALL, exempt: [], fresh: true });
   await before.run(ns, ['-f', '-'], { input: [base, ...ports].join('\n') });
   const listed = await list(before, ns);
   assert.ok([A, V].every(({ mac }) => listed.includes(mac)));
