@@ -7,7 +7,15 @@ import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { firstName } from '../port/device-owner.ts';
 import { hostAccepts } from '../port/host-accept.ts';
-import { fdbLines, groupLimitLines, joinLines, leaveLines, prepareLines, upLines } from '../port/port-setup.ts';
+import {
+  fdbLines,
+  groupLimitLines,
+  joinLines,
+  leaveLines,
+  prepareLines,
+  upLines,
+  vlanLines,
+} from '../port/port-setup.ts';
 import { joiningLines, type Wanted } from '../vif/apply.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { isForgotten } from '../vif/forgotten.ts';
@@ -125,6 +133,7 @@ async function applyText(
     section(steps.rules.title, steps.rules.text),
     section('ip -batch -', batch(steps.joining)),
     section('bridge -batch -', limits === '' ? '' : `# not before kernel 6.3, which has no such limit\n${limits}`),
+    section('bridge -batch -', batch(vlanLines(setup))),
     section('bridge -batch -', batch(steps.entries)),
     section('ip -batch -', batch(steps.comesUp ? upLines(setup.name) : [])),
   ].join('');

@@ -48,7 +48,7 @@ export type SeenFlags = Partial<SeenBridgePort> & Pick<SeenPort, 'maxGroups'>;
 type Compare = (wished: WishedPort, seen: SeenPort) => readonly Difference[];
 
 /** Not what is left out: that is no setting, but what the settings follow from, or how they come about. */
-export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'macs' | 'flags'>;
+export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'macs' | 'flags' | 'vlan'>;
 
 type Flag = keyof BridgePort | 'backup';
 

@@ -96,6 +96,26 @@ export function bridgeLinkLocalLines(bridge: string): BatchLine[] {
   ];
 }
 
+/**
+ * The port is in this VLAN and in no other, before it comes up: a port that joins is in the bridge's own
+ * (`vlan_default_pvid`). Entries for the MACs follow, as the bridge takes none for a VLAN that the port is not in.
+ */
+export function vlanLines({ name, vlan }: Pick<WishedPort, 'name' | 'vlan'>): BatchLine[] {
+  if (vlan === undefined) return [];
+  const others = [
+    [1, vlan - 1],
+    [vlan + 1, MOST_VLANS],
+  ].filter(([first = 0, last = 0]) => first <= last);
+  return [
+    { text: `vlan add dev ${name} vid ${vlan} pvid untagged master` },
+    ...others.map(([first, last]) => ({
+      text: `vlan del dev ${name} vid ${first === last ? first : `${first}-${last}`} master`,
+    })),
+  ];
+}
+
+const MOST_VLANS = 4094;
+
 /** The forwarding entries; a port with a shared MAC has none. */
 export function fdbLines(port: Pick<WishedPort, 'name' | 'entries'>): BatchLine[] {
   return port.entries.map(({ mac }) => ({ text: `fdb replace ${mac} dev ${port.name} master static sticky` }));

@@ -29,6 +29,8 @@ export interface PortSetup {
   readonly backup?: string | undefined;
   /** The backend cannot drop link-local frames at the device itself: the bridge is to learn nothing from them. */
   readonly quietLinkLocal?: boolean;
+  /** The only VLAN it is in, of a bridge that filters VLANs. Undefined: left alone. */
+  readonly vlan?: number | undefined;
   /** What of the kernel's defaults is to be otherwise. */
   readonly flags?: Partial<PortFlags>;
 }

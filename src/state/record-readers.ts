@@ -96,6 +96,7 @@ const VALUES: Readonly<Record<keyof IdentityValues, true>> = {
   bridge: true,
   vifname: true,
   mtu: true,
+  vlan: true,
   nicType: true,
   guest: true,
 };

@@ -3,7 +3,15 @@ import type { BatchLine } from '../effects/batch.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { type Failures, runTogether } from '../effects/together.ts';
 import { asFailure } from '../errors.ts';
-import { changeLines, defaultFlagLines, joinLines, prepareLines, restoreLines, upLines } from '../port/port-setup.ts';
+import {
+  changeLines,
+  defaultFlagLines,
+  joinLines,
+  prepareLines,
+  restoreLines,
+  upLines,
+  vlanLines,
+} from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { doubleFinder } from './doubles.ts';
@@ -72,6 +80,7 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
   await batch('ip', (vif) => joiningLines(host, vif, manner));
   const joined = working().map((vif) => ({ setup: limitsOf(host, vif), ifindex: vif.present.ifindex }));
   await limitGroups(host, joined, manner.takesDown);
+  await batch('bridge', ({ prepared: { setup } }) => vlanLines(setup));
   const left = new Map<Wanted, readonly BatchLine[]>();
   for (const vif of working()) left.set(vif, await enterMac(host, vif.prepared, vif.before, vif.present.ifindex));
   await batch('bridge', (vif) => left.get(vif) ?? []);

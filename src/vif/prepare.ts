@@ -84,16 +84,10 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined, 
     bridge: keys.get('bridge') ?? event.given.bridge,
     vifname: keys.get('vifname'),
     mtu: keys.get('mtu'),
+    vlan: keys.get('vlan'),
     nicType: keys.get('type'),
     guest,
   };
-  const vlan = keys.get('vlan');
-  if (vlan !== undefined && vlan !== '') {
-    throw new Failure('input', `vlan=${vlan} is set, and not supported`, {
-      at: `vlan of ${xenbus.path}`,
-      hint: 'remove vlan= from the vif, or use a bridge of that VLAN',
-    });
-  }
   return { vif: parseIdentity({ device, type }, values, xenbus.path), values, keys };
 }
 
@@ -124,6 +118,12 @@ export function plan(
 ): Prepared {
   const vif = withAddresses(who.vif, facts.policy);
   const bridge = facts.bridge?.name ?? vif.bridge ?? 'xenbr0';
+  if (vif.vlan !== undefined && facts.bridge?.vlanFiltering === false) {
+    throw new Failure('input', `vlan=${vif.vlan} is set, and ${bridge} does not filter VLANs`, {
+      at: 'vlan',
+      hint: `ip link set ${bridge} type bridge vlan_filtering 1, or a bridge of that VLAN and no vlan=`,
+    });
+  }
   const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
   const ofBridge = filter.macs.find((mac) => mac === facts.bridge?.mac);
   if (ofBridge !== undefined) {
@@ -170,6 +170,7 @@ export function plan(
       binding,
       quietLinkLocal: ingress && !facts.rules.dropsAtDevice(facts.bridge),
       backup: facts.uplink,
+      vlan: vif.vlan,
       flags: flagsOf(facts.policy, isObserved(filter.terms)),
     }),
     port: {

@@ -21,6 +21,8 @@ export interface VifIdentity {
   readonly addresses: AddressList;
   /** Wanted MTU in bytes; undefined means: as the bridge. */
   readonly mtu: number | undefined;
+  /** The VLAN of its bridge that it is in, by frames without a tag; undefined means: as the bridge has it. */
+  readonly vlan: number | undefined;
   /** The name of its guest; undefined where nobody needs it, or it has none. Only ever compared with the policy's. */
   readonly guest: string | undefined;
   /** The NIC has an emulated twin with the same MAC (backend key `type` = `vif_ioemu`). */
@@ -34,6 +36,7 @@ export interface IdentityValues {
   readonly bridge?: string | undefined;
   readonly vifname?: string | undefined;
   readonly mtu?: string | undefined;
+  readonly vlan?: string | undefined;
   readonly nicType?: string | undefined;
   readonly guest?: string | undefined;
 }
@@ -70,6 +73,7 @@ export function parseIdentity(
     bridge: bridge === undefined ? undefined : parseInterfaceName(bridge, where('bridge')),
     addresses: parseAddressList(values.ip ?? '', where('ip'), mac),
     mtu: parseMtu(values.mtu, where('mtu')),
+    vlan: parseVlan(values.vlan, where('vlan')),
     guest: values.guest === '' ? undefined : values.guest,
     hvm: port.type === 'tap' || values.nicType === 'vif_ioemu' || values.nicType === 'ioemu',
   };
@@ -98,6 +102,23 @@ function parseFinalName(
     });
   }
   return parseInterfaceName(`${vifname}${suffix}`, at);
+}
+
+/** IEEE 802.1Q: 0 is no VLAN, 4095 is reserved. */
+const VLAN_MAX = 4094;
+
+/**
+ * xl-network-configuration(5): of a single VLAN `p` (the one of untagged frames) may be left out, and `p` implies `u`.
+ * More than one would be tagged frames, which no guest may send here.
+ */
+function parseVlan(text: string | undefined, at: string): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const vlan = Number(/^([1-9][0-9]{0,3})p?u?$/.exec(text)?.[1] ?? Number.NaN);
+  if (vlan <= VLAN_MAX) return vlan;
+  throw new Failure('input', `vlan=${shown(text)} is not one VLAN`, {
+    at,
+    hint: `a number from 1 to ${VLAN_MAX}; a guest may send no tags: give it a vif for each VLAN`,
+  });
 }
 
 function parseMtu(text: string | undefined, at: string): number | undefined {

@@ -131,6 +131,20 @@ for (const backend of ['nftables', 'ebtables'] as const) {
       await worksBothWays(wire, 'after it was re-applied');
     });
 
+    await t.test('vlan= puts the port into that VLAN and no other, from online on', async (t) => {
+      const dom0 = await openDom0(t, options);
+      await filterVlans(dom0);
+      dom0.configure(GUEST_A);
+      dom0.store.write('backend/vif/1/0/vlan', '10');
+      await dom0.bench.addVif('vif1.0');
+      const { status, stderr } = await dom0.hotplug('online', GUEST_A);
+      assert.equal(status, 0, stderr);
+      const shown = await dom0.ns.check(['bridge', '-j', 'vlan', 'show', 'dev', 'vif1.0']);
+      const [port] = JSON.parse(shown) as { vlans: { vlan: number; flags?: string[] }[] }[];
+      assert.deepEqual(port?.vlans, [{ vlan: 10, flags: ['PVID', 'Egress Untagged'] }]);
+      assert.deepEqual(await known(dom0, A.mac, 10), PINNED);
+    });
+
     await t.test('the pair of an HVM guest works in a VLAN that came later', async (t) => {
       const dom0 = await openDom0(t, options);
       await filterVlans(dom0);

@@ -75,6 +75,15 @@ test('an MTU is a plain number that Linux takes', () => {
     ['68', '1500', '9000', '65535'].map((mtu) => identity({ mtu }).mtu),
     [68, 1500, 9000, 65535],
   );
+  for (const [vlan, number] of [
+    ['10', 10],
+    ['10p', 10],
+    ['4094pu', 4094],
+    ['', undefined],
+  ] as const)
+    assert.equal(identity({ vlan }).vlan, number);
+  for (const vlan of ['0', '4095', '10p/20', '5-9u', '10+10x4', '010', '10q', '10up', ' 10', '10 '])
+    assert.match(refusal(() => identity({ vlan }), '').message, /is not one VLAN/, vlan);
   for (const mtu of ['0', '67', '65536', '99999', '01500', '1500 ', '+1500', '1e3', '0x5dc', '1500.0', '-1']) {
     assert.equal(refusal(() => identity({ mtu }), '').message, `"${mtu}" is not an MTU`);
   }

@@ -13,11 +13,12 @@ import { saveRestore } from './save-restore.ts';
 import { stockBaseline } from './stock-baseline.ts';
 import { stockNeighbour } from './stock-neighbour.ts';
 import { timing } from './timing.ts';
+import { vlan } from './vlan.ts';
 
 /** Every scenario, in the order in which they are played. */
 export const ALL: readonly Scenario[] = [
   ...[stockBaseline, ...PRODUCT_BASIC, attachUnderFlood, deathUnderFlood, namesAndMtu, refusals, lifeCycle],
-  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm],
+  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm, vlan],
 ];
 
 /** The few that fit into a continuous integration run. */
