@@ -34,7 +34,7 @@ test('a dry run needs no root, also where the state belongs to root', { skip }, 
 
   const dry = await asNobody('online', '--dry-run');
   assert.equal(dry.status, 0, dry.stderr);
-  assert.match(dry.stdout, /own-ip \{ 1073741824 \. 00:16:3e:00:00:01 \. 192\.0\.2\.10 : accept \}/);
+  assert.match(dry.stdout, /own-ip \{ 1073741824 \. 00:16:3e:00:00:01 \. 192\.0\.2\.10 \}/);
   assert.match(dry.stderr, /^note: .*cannot be read/);
 
   const status = await asNobody('status');

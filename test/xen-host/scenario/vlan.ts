@@ -10,8 +10,6 @@ export const vlan: Scenario = {
   play: async (host, record) => {
     const { G } = host.corpus.hosts;
     await makeNetwork(host);
-    // What is tried here is the port; ebtables is there in seconds without hardware support.
-    await host.sh("printf '[defaults]\\nbackend = ebtables\\n' >/etc/xen/vif-bridge.ini");
     await host.sh(`ip link set ${BRIDGE} type bridge vlan_filtering 1`);
     const a = await createA(host);
     const v = await createV(host);
