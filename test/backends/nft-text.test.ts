@@ -249,6 +249,29 @@ test('there is room for the rules of a guest behind every way to them', () => {
   }
 });
 
+test('a kernel that walks every way through the chains has no more to walk than it can', () => {
+  const rulesOf = (name: string): string[] =>
+    lines((CHAINS.get(name) ?? '').trim()).filter((line) => !/^(#|$)/.test(line));
+  const known = new Map<string, number>();
+  const steps = (name: string): number => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const ways = rulesOf(name).flatMap((rule) => [...rule.matchAll(/\b(?:goto|jump) ([^\s,}]+)/g)]);
+    const sum = rulesOf(name).length + ways.reduce((all, [, target = '']) => all + steps(target), 0);
+    known.set(name, sum);
+    return sum;
+  };
+  // net/netfilter/nf_tables_api.c: nft_chain_validate, kernel 6.1. Measured there in QEMU: 2.8 million take 3 s, 7 million
+  // did not end in 8; in hardware a tenth of that, at every base.
+  for (const name of HOOKS) assert.ok(steps(name) < 500_000, `${name}: ${steps(name)}`);
+});
+
+test('a map is never asked as a set', () => {
+  const maps = [...names('map')];
+  assert.deepEqual(maps, ['ruled']);
+  for (const [, before = ''] of BASE.matchAll(/(\S+) @ruled\b/g)) assert.equal(before, 'vmap');
+});
+
 test('nothing but an own address lets a frame pass the short way', () => {
   const quick = [...CHAINS].filter(([name]) => name.includes('/quick'));
   assert.equal(quick.length, 10);

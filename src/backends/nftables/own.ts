@@ -230,7 +230,7 @@ export function declareOwn(): string[] {
   ];
 }
 
-/** No map is asked as a set: kernels before 6.16 or so take that for a mistake (measured: 6.1 does). */
+/** No map is asked as a set: older kernels take that for a mistake (6.1, measured). */
 function kindOf(type: string): 'set' | 'map' {
   return type.endsWith(' : verdict') ? 'map' : 'set';
 }

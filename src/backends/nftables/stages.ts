@@ -97,7 +97,7 @@ function renderStep(direction: Direction, step: Step<StageName>, learning: boole
 }
 
 /**
- * One look for all, but for several values that lead to one stage: kernels before 6.12 or so walk every way through the
+ * One look for all, but for several values that lead to one stage: older kernels (6.1) walk every way through the
  * chains when they load them (nft_chain_validate), so each value of a verdict map would multiply all that lies behind.
  * Measured on Debian's 6.1 in QEMU: a base of 7 million such steps did not load in 8 s, one of 2.8 does.
  */
