@@ -57,6 +57,8 @@ export interface State {
   /** Remembers something until the next boot. */
   note(what: string): void;
   isNoted(what: string): boolean;
+  /** All that is noted, also of earlier boots. */
+  notes(): string[];
   forgetNote(what: string): void;
   /** The devices of records that count as none: cannot be read, or are of another boot. As far as they were read. */
   useless(): { readonly unreadable: readonly string[]; readonly outlived: readonly string[] };
@@ -191,6 +193,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
     },
     note: (what) => write(join(directory, 'noted', what), host.bootId()),
     isNoted: (what) => trusted(join(directory, 'noted', what), (text) => text) === host.bootId(),
+    notes: () => list(join(directory, 'noted')),
     forgetNote: (what) => remove(place, join(directory, 'noted', what)),
     useless: () => ({ unreadable: [...unreadable], outlived: [...outlived] }),
   };

@@ -282,6 +282,22 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
     assert.deepEqual(await programs(dom0), []);
   });
 
+  await t.test('a program of a guest that vanished is made anew for the next one, also after a repair', async (t) => {
+    const policy = '[rules one]\nin allow tcp 80\nin drop\n[guest web*]\nrules = one\n';
+    const dom0 = await openDom0(t, { policy });
+    await dom0.start({ ...GUEST_V, name: 'db1' });
+    await dom0.start({ domid: 3, mac: '00:16:3e:00:00:03', ip: '10.0.0.13', name: 'web3' });
+    await dom0.ns.check(['ip', 'link', 'del', 'vif3.0']);
+    await dom0.ns.check(['nft', 'flush', 'chain', 'bridge', 'xen-vif', 'from-guest/start']);
+    assert.equal((await dom0.admin(['reapply', 'vif2.0'])).status, 0);
+    await dom0.start({ ...GUEST_A, name: 'web1' });
+    const wire = await dom0.openWire(Object.values(PORT));
+    await play(dom0, wire, [
+      ['a port that is open', 'G', 'A', begins, true],
+      ['one that is not', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+    ]);
+  });
+
   await t.test('a mistake in a list changes nothing for who runs, and keeps who starts closed', async (t) => {
     const { dom0, wire } = await opened(t);
     writeFileSync(join(dom0.folder, 'vif-bridge.ini'), RULES.replace('in  drop', 'in  dorp'));

@@ -21,6 +21,13 @@ export interface Programs {
   /** Which of these are in the table of this sentinel. */
   known(sentinel: string, digests: Iterable<string>): ReadonlySet<string>;
   note(sentinel: string, digests: Iterable<string>): void;
+  /**
+   * Those that a table has besides: what fills it anew empties their chains, and behind the end of one stands the policy
+   * of the hook, which accepts.
+   */
+  others(sentinel: string, digests: Iterable<string>): readonly string[];
+  /** They are no more what they were. */
+  unnote(sentinel: string, digests: Iterable<string>): void;
   /** Takes those away that nobody uses any more. */
   collect(sentinel: string, digests: Iterable<string>): Promise<void>;
   /** Ends the conversations of guests whose rules have changed: each next packet is asked again. */
@@ -29,6 +36,9 @@ export interface Programs {
 
 export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'>): Programs {
   const noteOf = (sentinel: string, digest: string): string => `program-${digest}-${sentinel.replaceAll('/', '-')}`;
+  const unnote = (sentinel: string, digests: Iterable<string>): void => {
+    for (const digest of digests) state.forgetNote(noteOf(sentinel, digest));
+  };
   return {
     async mayReject(planned) {
       const rule = planned.flatMap(({ plan }) => plan.program?.out ?? []).find(({ verdict }) => verdict === 'reject');
@@ -47,11 +57,19 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
         if (!state.isNoted(note)) state.note(note);
       }
     },
+    others(sentinel, digests) {
+      const wanted = new Set(digests);
+      return state.notes().flatMap((note) => {
+        const [, digest = ''] = note.split('-');
+        return note === noteOf(sentinel, digest) && !wanted.has(digest) ? [digest] : [];
+      });
+    },
+    unnote,
     async collect(sentinel, digests) {
       for (const digest of new Set(digests)) {
-        state.forgetNote(noteOf(sentinel, digest));
-        // In use by another guest, which is what the kernel says then.
-        await run('nft', ['-f', '-'], { input: programRemoval(digest) });
+        // Where it fails another guest uses it.
+        const { status } = await run('nft', ['-f', '-'], { input: programRemoval(digest) });
+        if (status === 0) unnote(sentinel, [digest]);
       }
     },
     async forget(ports) {

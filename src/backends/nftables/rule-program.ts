@@ -36,6 +36,12 @@ export function programText(program: RuleProgram): string[] {
   ];
 }
 
+/** A program that nobody is known to use: whoever finds his way there ends there. */
+export function closedProgram(digest: string): string {
+  const chain = `chain ${TABLE} ${programChain(digest)}`;
+  return `add ${chain}\nflush ${chain}\nadd rule ${TABLE} ${programChain(digest)} drop`;
+}
+
 /** Takes a program away that no guest has any more; fails as a whole while one has. */
 export function programRemoval(digest: string): string {
   const chain = `chain ${TABLE} ${programChain(digest)}`;

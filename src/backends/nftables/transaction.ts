@@ -24,6 +24,7 @@ import { withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
 import { learnedLines, saveLearned } from './learned.ts';
 import { digestsOf, programs } from './programs.ts';
+import { closedProgram } from './rule-program.ts';
 import { baseText, leaveText, portTexts } from './text.ts';
 
 /** What changes of the table need to know. */
@@ -218,10 +219,19 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
   };
   // Of a table that is there still; of one that is gone, what was saved.
   await saveLearned(host);
-  const text = [baseText({ ...options, fresh }), ...portTexts(ports), ...learnedLines(host, ports), ''].join('\n');
+  const known = programs(host);
+  const unused = fresh ? [] : known.others(base.sentinel, digestsOf(ports));
+  const text = [
+    baseText({ ...options, fresh }),
+    ...unused.map(closedProgram),
+    ...portTexts(ports),
+    ...learnedLines(host, ports),
+    '',
+  ].join('\n');
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
-  programs(host).note(base.sentinel, digestsOf(ports));
+  known.unnote(base.sentinel, unused);
+  known.note(base.sentinel, digestsOf(ports));
   includedRules(host).whole(baseText({ ...options, fresh: true }), ports);
 }
 
