@@ -1,9 +1,8 @@
-import { asFailure } from '../errors.ts';
 import { type AddressList, distinctPrefixes, parseAddressList } from '../net/address-list.ts';
 import { parseMac } from '../net/mac-address.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { LinkLocals } from './link-local-set.ts';
-import type { ValueKind } from './value-kind.ts';
+import { NONE, readBy, type ValueKind } from './value-kind.ts';
 
 /** What the policy makes of the addresses of a vif. */
 export interface AddressChange {
@@ -19,26 +18,18 @@ export const AS_XEN_SAYS: AddressChange = { instead: false, text: '' };
 /** Whose vif it is about is not known yet: any MAC shows whether `PREFIX::eui64` is one. */
 const SOME_MAC = parseMac('02:00:00:00:00:01', 'the policy');
 
-/** `ip = none`: no address at all, which `no_ip` then decides about. */
-const NONE = 'none';
-
 export const addressChange: ValueKind<AddressChange> = {
   possible: `addresses as in ip= of a vif: 192.0.2.10 198.51.100.0/28 2001:db8::10 2001:db8:1::eui64; or ${NONE}`,
   words: [],
   several: true,
   all: undefined,
   read(text) {
+    // No address at all, which `no_ip` then decides about.
     if (text === NONE) return { value: { instead: true, text: '' } };
-    try {
+    return readBy(() => {
       const { ipv4, ipv6 } = parseAddressList(text, 'the policy file', SOME_MAC);
-      if (ipv4.length + ipv6.length > 0) return { value: { instead: true, text } };
-      return { wrong: [{ what: `names no address`, meant: NONE }] };
-    } catch (thrown) {
-      const { message, hint } = asFailure(thrown);
-      return {
-        wrong: [{ what: `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`, meant: undefined }],
-      };
-    }
+      return ipv4.length + ipv6.length > 0 ? { instead: true, text } : undefined;
+    }, 'names no address');
   },
   write: ({ instead, text }) => (instead ? text || NONE : text === '' ? 'as Xen says' : `as Xen says, and ${text}`),
   add: (value, more) => ({

@@ -1,9 +1,6 @@
-import { asFailure } from '../errors.ts';
 import { parseAddressList } from '../net/address-list.ts';
 import type { IpPrefix } from '../net/ip-prefix.ts';
-import type { ValueKind } from './value-kind.ts';
-
-const NONE = 'none';
+import { NONE, readBy, type ValueKind } from './value-kind.ts';
 
 /** Addresses and blocks of them, each in every form that `ip=` of a vif may have. */
 export const addressSet: ValueKind<readonly IpPrefix[]> = {
@@ -13,16 +10,10 @@ export const addressSet: ValueKind<readonly IpPrefix[]> = {
   all: undefined,
   read(text) {
     if (text === NONE) return { value: [] };
-    try {
+    return readBy(() => {
       const { ipv4, ipv6 } = parseAddressList(text, 'the policy file');
-      if (ipv4.length + ipv6.length > 0) return { value: [...ipv4, ...ipv6] };
-      return { wrong: [{ what: 'names no address', meant: NONE }] };
-    } catch (thrown) {
-      const { message, hint } = asFailure(thrown);
-      return {
-        wrong: [{ what: `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`, meant: undefined }],
-      };
-    }
+      return ipv4.length + ipv6.length > 0 ? [...ipv4, ...ipv6] : undefined;
+    }, 'names no address');
   },
   write: (value) => (value.length === 0 ? NONE : value.map(({ text }) => text).join(' ')),
   add: (value, more) => [...value, ...more],

@@ -1,7 +1,7 @@
-import { asFailure, Failure } from '../errors.ts';
+import { Failure } from '../errors.ts';
 import { distinctPrefixes, parseAddressList } from '../net/address-list.ts';
 import { contains, type IpPrefix, LINK_LOCAL } from '../net/ip-prefix.ts';
-import type { ValueKind } from './value-kind.ts';
+import { NONE, readBy, type ValueKind } from './value-kind.ts';
 
 /** The link-local IPv6 addresses of a guest that has IPv6. */
 export interface LinkLocals {
@@ -15,7 +15,6 @@ export const MADE_OF_MAC: LinkLocals = { made: true, given: [] };
 
 const MADE = 'eui64';
 const ANY = 'any';
-const NONE = 'none';
 /** RFC 4291 §2.5.6: what hosts draw for themselves begins so (RFC 7217, RFC 8981). */
 const ALL = 'fe80::/64';
 const AT = 'the policy file';
@@ -29,17 +28,11 @@ export const linkLocalSet: ValueKind<LinkLocals> = {
     const words = text.split(/[\s,;]+/).filter((word) => word !== '');
     if (text === NONE) return { value: { made: false, given: [] } };
     if (words.length > 1 && words.includes(NONE)) return { wrong: [{ what: 'is none or something', meant: NONE }] };
-    try {
+    return readBy(() => {
       const given = words.filter((word) => word !== MADE).map((word) => (word === ANY ? ALL : word));
       const value = { made: words.includes(MADE), given: parseLinkLocals(given.join(' ')) };
-      if (value.made || value.given.length > 0) return { value };
-      return { wrong: [{ what: 'names no address', meant: NONE }] };
-    } catch (thrown) {
-      const { message, hint } = asFailure(thrown);
-      return {
-        wrong: [{ what: `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`, meant: undefined }],
-      };
-    }
+      return value.made || value.given.length > 0 ? value : undefined;
+    }, 'names no address');
   },
   write({ made, given }) {
     const words = [...(made ? [MADE] : []), ...given.map(({ text }) => (text === ALL ? ANY : text))];

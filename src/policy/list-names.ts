@@ -1,7 +1,5 @@
 import { wrongListName } from '../rules/list-name.ts';
-import { notPossible, type ValueKind } from './value-kind.ts';
-
-const NONE = 'none';
+import { NONE, notPossible, type ValueKind, wordsOf } from './value-kind.ts';
 
 /** Names of `[rules NAME]` sections, in the order in which they are asked. */
 export const listNames: ValueKind<readonly string[]> = {
@@ -10,7 +8,7 @@ export const listNames: ValueKind<readonly string[]> = {
   several: true,
   all: undefined,
   read(text) {
-    const names = text.split(/[\s,]+/).filter((name) => name !== '');
+    const names = wordsOf(text);
     if (names.length === 0) return { wrong: [notPossible(text, NONE)] };
     if (names.length === 1 && names[0] === NONE) return { value: [] };
     const wrong = names.flatMap((name) => {

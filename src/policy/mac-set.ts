@@ -1,9 +1,6 @@
-import { asFailure } from '../errors.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import { macListText, parseMacList } from '../net/mac-list.ts';
-import type { ValueKind } from './value-kind.ts';
-
-const NONE = 'none';
+import { NONE, readBy, type ValueKind } from './value-kind.ts';
 
 /** MAC addresses of stations, one by one or as runs. */
 export const macSet: ValueKind<readonly MacAddress[]> = {
@@ -13,15 +10,10 @@ export const macSet: ValueKind<readonly MacAddress[]> = {
   all: undefined,
   read(text) {
     if (text === NONE) return { value: [] };
-    try {
+    return readBy(() => {
       const macs = parseMacList(text, 'the policy file');
-      return macs.length > 0 ? { value: macs } : { wrong: [{ what: 'names no MAC address', meant: NONE }] };
-    } catch (thrown) {
-      const { message, hint } = asFailure(thrown);
-      return {
-        wrong: [{ what: `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`, meant: undefined }],
-      };
-    }
+      return macs.length > 0 ? macs : undefined;
+    }, 'names no MAC address');
   },
   write: (value) => (value.length === 0 ? NONE : macListText(value)),
   add: (value, more) => [...new Set([...value, ...more])],

@@ -1,9 +1,8 @@
 import { didYouMean } from '../did-you-mean.ts';
 import { shown } from '../errors.ts';
 import { OPT_INS, type OptIn, optInForm } from '../filter/opt-ins.ts';
-import { notPossible, type ValueKind, type WrongValue } from './value-kind.ts';
+import { NONE, notPossible, type ValueKind, type WrongValue, wordsOf } from './value-kind.ts';
 
-const NONE = 'none';
 const WORDS = OPT_INS.map(({ word }) => word);
 
 /** The words of `allow`, some with a parameter behind a colon; each counts once. */
@@ -13,7 +12,7 @@ export const optInList: ValueKind<readonly OptIn[]> = {
   several: true,
   all: undefined,
   read(text) {
-    const written = text.split(/[\s,]+/).filter((word) => word !== '');
+    const written = wordsOf(text);
     if (written.length === 0) return { wrong: [notPossible(text, undefined)] };
     if (written.length === 1 && written[0] === NONE) return { value: [] };
     const found = written.map(readOptIn);

@@ -1,9 +1,8 @@
-import { asFailure, Failure } from '../errors.ts';
+import { Failure } from '../errors.ts';
 import { distinctPrefixes, parseAddressList } from '../net/address-list.ts';
 import { type IpPrefix, isHost, LINK_LOCAL, overlaps } from '../net/ip-prefix.ts';
-import type { ValueKind } from './value-kind.ts';
+import { NONE, readBy, type ValueKind } from './value-kind.ts';
 
-const NONE = 'none';
 const AT = 'the policy file';
 
 /** Blocks of addresses that are behind a guest. */
@@ -14,15 +13,10 @@ export const routeSet: ValueKind<readonly IpPrefix[]> = {
   all: undefined,
   read(text) {
     if (text === NONE) return { value: [] };
-    try {
+    return readBy(() => {
       const routes = parseRoutes(text);
-      return routes.length > 0 ? { value: routes } : { wrong: [{ what: 'names no block', meant: NONE }] };
-    } catch (thrown) {
-      const { message, hint } = asFailure(thrown);
-      return {
-        wrong: [{ what: `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`, meant: undefined }],
-      };
-    }
+      return routes.length > 0 ? routes : undefined;
+    }, 'names no block');
   },
   write: (value) => (value.length === 0 ? NONE : value.map(({ text }) => text).join(' ')),
   add: (value, more) => distinctPrefixes([...value, ...more]),

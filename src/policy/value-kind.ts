@@ -1,5 +1,5 @@
 import { didYouMean } from '../did-you-mean.ts';
-import { shown } from '../errors.ts';
+import { asFailure, shown } from '../errors.ts';
 
 /** One word that may be written as a value, or as a part of one. */
 export interface ValueWord {
@@ -49,7 +49,29 @@ export function choice<W extends string>(meanings: Readonly<Record<W, string>>):
 }
 
 /** The empty list, which cannot be written as nothing: a value may have been forgotten. */
-const NONE = 'none';
+export const NONE = 'none';
+
+/** The words of a list. */
+export function wordsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== '');
+}
+
+/**
+ * A value by a parser that refuses with a Failure.
+ *
+ * @param parse undefined where the text names nothing
+ * @param nothing what is wrong then
+ */
+export function readBy<T>(parse: () => T | undefined, nothing: string): ReadValue<T> {
+  try {
+    const value = parse();
+    return value === undefined ? { wrong: [{ what: nothing, meant: NONE }] } : { value };
+  } catch (thrown) {
+    const { message, hint } = asFailure(thrown);
+    const what = `is not possible: ${message}${hint === undefined ? '' : ` (${hint})`}`;
+    return { wrong: [{ what, meant: undefined }] };
+  }
+}
 
 /**
  * A list of words, separated by blanks or commas; each counts once.
@@ -68,7 +90,7 @@ export function wordList<W extends string>(
     several: true,
     all: undefined,
     read(text) {
-      const written = text.split(/[\s,]+/).filter((word) => word !== '');
+      const written = wordsOf(text);
       if (written.length === 0) return { wrong: [notPossible(text, undefined)] };
       if (written.length === 1 && written[0] === NONE) return { value: [] };
       const wrong = written

@@ -91,10 +91,10 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'icmpv6 quoted nexthdr': { text: '@th,112,8', value: 'hex', bits: 8 },
   'icmpv6 quoted frag nexthdr': { text: '@th,384,8', value: 'hex', bits: 8 },
   'icmpv6 quoted daddr': { text: '@th,256,128', value: 'hex', bits: 128 },
-  // RFC 4861 §4.1, §4.3, §4.4: options of RS start at byte 8, of NS and NA at byte 24; type, length, address.
   // RFC 4861 §4.2: its options begin at byte 16; the first of them.
   'ra option': { text: '@th,128,16', value: 'hex', bits: 16 },
   'ra lladdr': { text: '@th,144,48', value: 'hex', bits: 48 },
+  // RFC 4861 §4.1, §4.3, §4.4: options of RS start at byte 8, of NS and NA at byte 24; type, length, address.
   'rs option': { text: '@th,64,16', value: 'hex', bits: 16 },
   'rs lladdr': { text: '@th,80,48', value: 'hex', bits: 48 },
   'nd target': { text: '@th,64,128', value: 'hex', bits: 128 },
