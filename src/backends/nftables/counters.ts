@@ -12,10 +12,14 @@ interface Counter {
   readonly packets?: number;
   readonly bytes?: number;
 }
-/** A value alone, or beside others in a key, or with a counter or a limit around it. */
+/** A value alone, or beside others in a key, or with a counter, a limit or a time around it. */
 interface ElementJson {
   readonly concat?: readonly unknown[];
-  readonly elem?: { readonly val?: number | { readonly concat?: readonly unknown[] }; readonly counter?: Counter };
+  readonly elem?: {
+    readonly val?: number | { readonly concat?: readonly unknown[] };
+    readonly counter?: Counter;
+    readonly expires?: number;
+  };
 }
 type Key = ElementJson | number | string;
 interface ListedSet {
@@ -75,13 +79,18 @@ export function countElements(sets: ListedSets): ReadonlyMap<string, number> {
   return counts;
 }
 
+/** The parts of the key of an element that has a counter or a time, and these. */
+export function partsOf(element: unknown): { readonly parts: readonly unknown[]; readonly elem: ElementJson['elem'] } {
+  const elem = isElement(element) ? element.elem : undefined;
+  return { parts: typeof elem?.val === 'object' ? (elem.val.concat ?? []) : [], elem };
+}
+
 function isElement(element: unknown): element is ElementJson {
   return typeof element === 'object' && element !== null;
 }
 
 function parseCounts(elements: readonly unknown[], indexOf: (port: string) => number | undefined): DropCount[] {
-  return elements.filter(isElement).flatMap(({ elem }): DropCount[] => {
-    const [port, code] = typeof elem?.val === 'object' ? (elem.val.concat ?? []) : [];
+  return elements.map(partsOf).flatMap(({ parts: [port, code], elem }): DropCount[] => {
     const ifindex = indexOf(String(port));
     const what = reasonOfCode(Number(code));
     if (ifindex === undefined || what === undefined) return [];

@@ -5,7 +5,7 @@ import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
 import type { PlannedPort } from '../backend.ts';
 import { TABLE } from './base-text.ts';
-import { type ListedSets, parseSets } from './counters.ts';
+import { type ListedSets, parseSets, partsOf } from './counters.ts';
 import { addressHex } from './fields.ts';
 import { includedRules } from './included.ts';
 import { someLearn } from './learning.ts';
@@ -18,15 +18,13 @@ import { LEARNING } from './own.ts';
 
 const LIST_LEARNED = ['-j', 'list', 'set', ...TABLE.split(' '), LEARNING.learned] as const;
 
-interface ElementJson {
-  readonly elem?: { readonly val?: { readonly concat?: readonly unknown[] }; readonly expires?: number };
-}
-
 /** The set as nft lists it: a port and an address as numbers, and the seconds that are left. */
 export function parseLearned(sets: ListedSets, now: number): LearnedAddress[] {
   return (sets.get(LEARNING.learned) ?? []).flatMap((element): LearnedAddress[] => {
-    const { elem } = element as ElementJson;
-    const [group, address] = elem?.val?.concat ?? [];
+    const {
+      parts: [group, address],
+      elem,
+    } = partsOf(element);
     const ifindex = indexOfGroup(Number(group));
     const bits = Number(address);
     if (ifindex === undefined || !Number.isInteger(bits) || bits < 1 || bits > 0xffffffff) return [];

@@ -2,6 +2,7 @@ import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import type { PlannedPort } from '../backend.ts';
 import { TABLE } from './base-text.ts';
+import { type ListedSets, parseSets, partsOf } from './counters.ts';
 import { FLOW_SETS } from './flows.ts';
 import { keyOf } from './own.ts';
 import { programRemoval } from './rule-program.ts';
@@ -76,7 +77,7 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
       const keys = new Set<string>(ports.map(keyOf));
       for (const { name } of FLOW_SETS) {
         const listed = await run('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name], { mostBytes: FLOW_BYTES });
-        const elements = listed.status === 0 ? elementsOf(listed.stdout, keys) : [];
+        const elements = listed.status === 0 ? elementsOf(parseSets(listed.stdout), keys) : [];
         if (elements.length === 0) continue;
         const list = `element ${TABLE} ${name} { ${elements.join(', ')} }\n`;
         // What has ended meanwhile is made, and so the deletion cannot fail for it.
@@ -109,23 +110,12 @@ export function formerDigests(planned: readonly PlannedPort[]): string[] {
   );
 }
 
-interface FlowJson {
-  readonly nftables?: readonly {
-    readonly set?: {
-      readonly elem?: readonly { readonly elem?: { readonly val?: { readonly concat?: readonly unknown[] } } }[];
-    };
-  }[];
-}
-
-function elementsOf(json: string, keys: ReadonlySet<string>): string[] {
-  const { nftables = [] } = JSON.parse(json) as FlowJson;
-  return nftables
-    .flatMap(({ set }) => set?.elem ?? [])
-    .flatMap(({ elem }) => {
-      const [port, ...rest] = elem?.val?.concat ?? [];
-      // Large numbers are bits, and written as such; nft takes small ones either way.
-      return keys.has(String(port)) ? [[port, ...rest.map(written)].join(' . ')] : [];
-    });
+function elementsOf(sets: ListedSets, keys: ReadonlySet<string>): string[] {
+  return [...sets.values()].flat().flatMap((element) => {
+    const [port, ...rest] = partsOf(element).parts;
+    // Large numbers are bits, and written as such; nft takes small ones either way.
+    return keys.has(String(port)) ? [[port, ...rest.map(written)].join(' . ')] : [];
+  });
 }
 
 function written(part: unknown): string {
