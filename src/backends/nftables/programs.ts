@@ -23,8 +23,8 @@ export interface Programs {
   known(sentinel: string, digests: Iterable<string>): ReadonlySet<string>;
   note(sentinel: string, digests: Iterable<string>): void;
   /**
-   * Those that a table has besides: what fills it anew empties their chains, and behind the end of one stands the policy
-   * of the hook, which accepts.
+   * Those that a table has besides: what fills it anew empties their chains, and behind the end of one stands the
+   * policy of the hook, which accepts.
    */
   others(sentinel: string, digests: Iterable<string>): readonly string[];
   /** They are no more what they were. */
