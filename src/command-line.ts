@@ -1,35 +1,14 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
+import { type CommonOptions, configOption, type End, withAdminHost } from './command-line/common.ts';
+import { addPolicyCommands } from './command-line/policy.ts';
+import { addRuleCommands } from './command-line/rules.ts';
 import { dryReapply } from './commands/dry-run.ts';
-import { type Answer, checkPolicy, policyKeys, showPolicy } from './commands/policy.ts';
 import { type Reapplied, reappliedText, throwFailures } from './commands/reapplied.ts';
 import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
-import { type RuledVif, showRules, splitWords, testRules, vifByHand, vifNamed } from './commands/rules.ts';
 import { portStatus } from './commands/status.ts';
-import { syslog } from './effects/log.ts';
-import { asFailure, FAILED, Failure, printable } from './errors.ts';
-import type { Host } from './host.ts';
-import { jsonText } from './json/writer.ts';
-import {
-  DEFAULT_POLICY_FILE,
-  type Environment,
-  failureText,
-  nonEmpty,
-  policyFile,
-  policyOf,
-  type RunOptions,
-  runHotplug,
-  stateOf,
-} from './run.ts';
-import { systemHost } from './system-host.ts';
+import { FAILED, Failure, printable } from './errors.ts';
+import { type Environment, nonEmpty, runHotplug } from './run.ts';
 import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-event.ts';
-
-interface CommonOptions extends RunOptions {
-  readonly json?: boolean;
-  readonly all?: boolean;
-}
-
-/** A re-apply of every vif of a large host may take longer than Xen would wait; nobody waits for it but the admin. */
-const ADMIN_MS = 600_000;
 
 /**
  * The command line for people: commands, options, help.
@@ -67,7 +46,7 @@ function isHelp(root: Command, [command, topic, ...more]: readonly string[]): bo
 }
 
 /** @param end sets the exit status of a run that has done what it should */
-function program(env: Environment, version: string, end: (status: number) => void): Command {
+function program(env: Environment, version: string, end: End): Command {
   const root = new Command('vif-bridge')
     .description(
       "Joins a Xen guest's interface to its bridge and lets the guest use only its own MAC and IP addresses.",
@@ -115,95 +94,6 @@ function program(env: Environment, version: string, end: (status: number) => voi
   return root;
 }
 
-type End = (status: number) => void;
-
-function say(options: CommonOptions, answer: Answer, end: End): void {
-  process.stdout.write(options.json === true ? jsonText(answer.json) : printable(answer.text));
-  end(answer.status);
-}
-
-function addRuleCommands(rules: Command, env: Environment, end: End): void {
-  /** One that is described needs no host; one that is named is looked for. */
-  const answer = async (
-    words: readonly string[],
-    options: CommonOptions,
-    about: (vif: RuledVif, rest: string[]) => Answer,
-  ) => {
-    const { given, rest } = splitWords(words);
-    if (given.length > 0)
-      return say(options, about(vifByHand(policyOf(options, env), given, new Date().toISOString()), [...rest]), end);
-    const [name, ...more] = rest;
-    if (name === undefined) {
-      throw new Failure('input', 'no vif is named', {
-        at: 'the command line',
-        hint: 'vif1.0, or vif=vif1.0 mac=... ip=...',
-      });
-    }
-    await withAdminHost('rules', options, env, async (host) =>
-      say(options, about(await vifNamed(host, name), more), end),
-    );
-  };
-  rules
-    .command('check')
-    .description('all that is wrong with the policy; ends with 1 if anything is, with 2 if it cannot be read')
-    .argument('[file]', 'another policy file')
-    .option('--json', 'for programs')
-    .addOption(configOption())
-    .action((file: string | undefined, options: CommonOptions) => sayChecked(file, options, env, end));
-  rules
-    .command('show')
-    .description('the rules of a vif, numbered as in the log, and where each is written')
-    .argument('<vif...>', 'vif1.0, or by hand: vif= mac= ip= guest=')
-    .option('--json', 'for programs')
-    .addOption(configOption())
-    .action((words: string[], options: CommonOptions) => answer(words, options, showRules));
-  rules
-    .command('test')
-    .description(
-      'what becomes of a packet, and which line says so: rules test vif1.0 in tcp 203.0.113.9:4711 192.0.2.5:22',
-    )
-    .argument('<words...>', 'a vif (or vif= mac= ip=), in or out, protocol, source, destination')
-    .option('--json', 'for programs')
-    .addOption(configOption())
-    .action((words: string[], options: CommonOptions) => answer(words, options, testRules));
-}
-
-async function sayChecked(file: string | undefined, options: CommonOptions, env: Environment, end: End): Promise<void> {
-  try {
-    say(options, checkPolicy(file ?? policyFile(options, env)), end);
-  } catch (thrown) {
-    process.stderr.write(await failureText(asFailure(thrown)));
-    end(TROUBLE);
-  }
-}
-
-function addPolicyCommands(policy: Command, env: Environment, end: End): void {
-  policy
-    .command('check')
-    .description('all that is wrong with the policy; ends with 1 if anything is, with 2 if it cannot be read')
-    .argument('[file]', 'another policy file, with the folder beside it (x.ini: x.d/*.ini)')
-    .option('--json', 'for programs')
-    .addOption(configOption())
-    .action((file: string | undefined, options: CommonOptions) => sayChecked(file, options, env, end));
-  policy
-    .command('show')
-    .description('what holds for a vif, and which line says so')
-    .argument('<vif>', 'vif1.0, vif1.0-emu, or the name it was given')
-    .option('--json', 'for programs')
-    .addOption(configOption())
-    .action((vif: string, options: CommonOptions) =>
-      withAdminHost('policy show', options, env, async (host) => say(options, await showPolicy(host, vif), end)),
-    );
-  policy
-    .command('keys')
-    .description('every key: what it is without a file, and what it may be')
-    .option('--json', 'for programs')
-    .action((options: CommonOptions) => say(options, policyKeys(), end));
-}
-
-/** Nothing was found out. */
-const TROUBLE = 2;
-
 const HOTPLUG_HELP: Readonly<Record<HotplugCommand, string>> = {
   online: 'configure a vif and join it to its bridge',
   offline: 'take a vif off its bridge and remove its rules',
@@ -213,10 +103,6 @@ const HOTPLUG_HELP: Readonly<Record<HotplugCommand, string>> = {
 
 function withCommonOptions(command: Command): Command {
   return command.option('--dry-run', 'print what would be done, change nothing').addOption(configOption());
-}
-
-function configOption(): Option {
-  return new Option('--config <file>', `policy file (default: $VIF_BRIDGE_CONFIG, or ${DEFAULT_POLICY_FILE})`);
 }
 
 /** Stock takes the first word without a `=` as the command, wherever it stands; commander wants it first. */
@@ -271,25 +157,3 @@ async function runStatus(
 const OTHER_BUILD = `note: dist/vif-bridge is of another build than dist/vif-bridge.cjs, which runs in its place
 hint: build it anew (npm run build:standalone), or remove it
 `;
-
-async function withAdminHost(
-  who: string,
-  options: CommonOptions,
-  env: Environment,
-  work: (host: Host) => Promise<void>,
-): Promise<void> {
-  const log = syslog(process.stderr.isTTY === true);
-  const host = systemHost({
-    policy: policyOf(options, env),
-    stateDirectory: stateOf(env),
-    who,
-    log,
-    deadlineMs: ADMIN_MS,
-    byPerson: true,
-  });
-  try {
-    await work(host);
-  } finally {
-    await log.deliver(host.run);
-  }
-}

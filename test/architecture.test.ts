@@ -26,6 +26,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['vif/'],
   ['commands/'],
   ['run.ts'],
+  ['command-line/'],
   ['command-line.ts'],
   ['cli.ts', 'start.ts'],
   ['main.ts', 'build/'],

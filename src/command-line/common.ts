@@ -1,0 +1,77 @@
+import { Option } from 'commander';
+import { type Answer, checkPolicy } from '../commands/policy.ts';
+import { syslog } from '../effects/log.ts';
+import { asFailure, printable } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { jsonText } from '../json/writer.ts';
+import {
+  DEFAULT_POLICY_FILE,
+  type Environment,
+  failureText,
+  policyFile,
+  policyOf,
+  type RunOptions,
+  stateOf,
+} from '../run.ts';
+import { systemHost } from '../system-host.ts';
+
+/** What commands for people share. */
+export interface CommonOptions extends RunOptions {
+  readonly json?: boolean;
+  readonly all?: boolean;
+}
+
+/** A re-apply of every vif of a large host may take longer than Xen would wait; nobody waits for it but the admin. */
+const ADMIN_MS = 600_000;
+
+/** Sets the exit status of a run that has done what it should. */
+export type End = (status: number) => void;
+
+/** Prints what a command has to say, and ends as it says. */
+export function say(options: CommonOptions, answer: Answer, end: End): void {
+  process.stdout.write(options.json === true ? jsonText(answer.json) : printable(answer.text));
+  end(answer.status);
+}
+
+/** Nothing was found out. */
+export const TROUBLE = 2;
+
+export async function sayChecked(
+  file: string | undefined,
+  options: CommonOptions,
+  env: Environment,
+  end: End,
+): Promise<void> {
+  try {
+    say(options, checkPolicy(file ?? policyFile(options, env)), end);
+  } catch (thrown) {
+    process.stderr.write(await failureText(asFailure(thrown)));
+    end(TROUBLE);
+  }
+}
+
+export function configOption(): Option {
+  return new Option('--config <file>', `policy file (default: $VIF_BRIDGE_CONFIG, or ${DEFAULT_POLICY_FILE})`);
+}
+
+export async function withAdminHost(
+  who: string,
+  options: CommonOptions,
+  env: Environment,
+  work: (host: Host) => Promise<void>,
+): Promise<void> {
+  const log = syslog(process.stderr.isTTY === true);
+  const host = systemHost({
+    policy: policyOf(options, env),
+    stateDirectory: stateOf(env),
+    who,
+    log,
+    deadlineMs: ADMIN_MS,
+    byPerson: true,
+  });
+  try {
+    await work(host);
+  } finally {
+    await log.deliver(host.run);
+  }
+}
