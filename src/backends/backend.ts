@@ -48,6 +48,15 @@ export interface KernelRules {
   readonly drops: readonly DropCount[];
   /** Addresses that ports were given by DHCP servers; none, if it cannot learn. */
   readonly learned?: readonly LearnedAddress[];
+  /** Of what traffic itself fills (counters, conversations): how full it is; none, if it has no such sets. */
+  readonly fills?: readonly SetFill[];
+}
+
+/** A set of the kernel that frames fill, and the most it can hold. */
+export interface SetFill {
+  readonly set: string;
+  readonly elements: number;
+  readonly size: number;
 }
 
 /** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */

@@ -4,7 +4,11 @@ import { jsonText } from '../json/writer.ts';
 import type { PortStatus } from './status.ts';
 
 /** What has another name in JSON: programs of others read it. */
-const PUBLIC_NAMES: Readonly<Record<string, string>> = { warnings: 'open', extraMacs: 'extra_macs' } satisfies {
+const PUBLIC_NAMES: Readonly<Record<string, string>> = {
+  warnings: 'open',
+  extraMacs: 'extra_macs',
+  policyMode: 'policy_mode',
+} satisfies {
   readonly [K in keyof PortStatus]?: string;
 };
 

@@ -1,4 +1,4 @@
-import type { DropCount } from '../backends/backend.ts';
+import type { DropCount, SetFill } from '../backends/backend.ts';
 import { type UnderPolicy, underPolicy } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import { readGuestNames } from '../effects/guest-names.ts';
@@ -11,6 +11,7 @@ import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
 import { moment } from '../policy/moment.ts';
+import type { HeldPolicy } from '../policy/policy.ts';
 import { opens } from '../policy/resolve-policy.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
@@ -38,11 +39,15 @@ export interface PortStatus {
   /** What it may use besides, as the policy writes it; empty if there is none. */
   readonly extraMacs: string;
   readonly addresses: readonly string[];
+  /** Those of its addresses that others may have too. */
+  readonly shared: readonly string[];
   /** What it may send from and receive for besides. */
   readonly routes: readonly string[];
   /** What a DHCP server gave it, and how many seconds it is still known. */
   readonly learned: readonly { readonly address: string; readonly seconds: number }[];
   readonly mode: VifRecord['mode'] | undefined;
+  /** What `mode` of the policy is now (`locked` when the time of another one is over); undefined of a stranger. */
+  readonly policyMode: HeldPolicy['mode'] | undefined;
   /** Nothing is filtered: `drops` are frames that would have been dropped (`mode = observe`). */
   readonly observed: boolean;
   /** What it may do besides, as its rules are loaded: the words of `allow`. */
@@ -72,7 +77,20 @@ interface SeenPort {
  *
  * @throws Failure `missing` for a port that does not exist
  */
-export async function portStatus(given: Host, wanted: string | undefined): Promise<PortStatus[]> {
+export async function portStatus(given: Host, wanted: string | undefined): Promise<readonly PortStatus[]> {
+  return (await hostStatus(given, wanted)).ports;
+}
+
+/** The same, with what is of the host and of no port. */
+export interface HostStatus {
+  readonly ports: readonly PortStatus[];
+  /** The packet filter that has the rules. */
+  readonly backend: string;
+  readonly fills: readonly SetFill[];
+}
+
+/** @throws Failure `missing` for a port that does not exist */
+export async function hostStatus(given: Host, wanted: string | undefined): Promise<HostStatus> {
   const host = withKnownRules(readOnce(given));
   const seen = once(() => seenPorts(host, wanted));
   const drifting = driftOf(host);
@@ -92,7 +110,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
     (kernel.learned ?? [])
       .filter((one) => one.ifindex === ifindex)
       .map(({ address, until }) => ({ address, seconds: Math.max(0, Math.round((until - now) / 1000)) }));
-  return ports.map(({ device, record, known }) => {
+  const rows = ports.map(({ device, record, known }): PortStatus => {
     const domid = parseVifName(record?.device ?? device.name)?.domid;
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
     const seal = record === undefined ? undefined : wrong.get(record.device);
@@ -109,8 +127,10 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       extraMacs: known === undefined ? '' : macListText(known.plan.macs.slice(1)),
       routes: known === undefined ? [] : [...known.plan.terms.values.route, ...known.plan.terms.values.route6],
       addresses: addressesOf(known),
+      shared: known === undefined ? [] : sharedOf(known),
       learned: learnedOf(device.ifindex),
       mode: record?.mode,
+      policyMode: known?.policy.mode,
       observed: record?.observed === true,
       allow: record?.allow ?? [],
       until: known && opens(known.policy) && known.policy.until !== 'never' ? known.policy.until : undefined,
@@ -128,6 +148,7 @@ export async function portStatus(given: Host, wanted: string | undefined): Promi
       since: record?.since,
     };
   });
+  return { ports: rows, backend: host.rules.name, fills: kernel.fills ?? [] };
 }
 
 /**
@@ -264,6 +285,11 @@ function addressesOf(known: UnderPolicy | undefined): string[] {
   if (known === undefined) return [];
   const { ipv4, ipv6 } = known.vif.addresses;
   return [...ipv4, ...ipv6].map((prefix) => prefix.text);
+}
+
+function sharedOf(known: UnderPolicy): string[] {
+  const shared = new Set(known.policy.shared.map(({ text }) => text));
+  return addressesOf(known).filter((text) => shared.has(text));
 }
 
 /** Names of guests; without xenstore there are none. */

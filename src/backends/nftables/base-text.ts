@@ -9,7 +9,7 @@ import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { textDigest } from '../../text-digest.ts';
 import { sharedDigest } from '../shared-digest.ts';
-import { declareFlows, renderFlows, someHaveRules } from './flows.ts';
+import { declareFlows, FLOW_SETS, renderFlows, someHaveRules } from './flows.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, NAME, PORT, PORTS_SET, permitAtOnce, renderPermitted } from './own.ts';
@@ -25,7 +25,15 @@ const DROPS_SIZE = 1_000_000;
 /**
  * The same for ports that nobody has configured; nobody takes their counters away either, so they end by themselves.
  */
-const UNMANAGED_DROPS = 'size 65535; flags dynamic,timeout; timeout 1d; counter';
+const UNMANAGED_DROPS_SIZE = 65_535;
+const UNMANAGED_DROPS = `size ${UNMANAGED_DROPS_SIZE}; flags dynamic,timeout; timeout 1d; counter`;
+
+/** The sets that frames themselves fill. */
+export const FILLED_SETS: readonly { readonly set: string; readonly size: number }[] = [
+  { set: 'drops', size: DROPS_SIZE },
+  { set: 'drops-unmanaged', size: UNMANAGED_DROPS_SIZE },
+  ...FLOW_SETS.map(({ name, size }) => ({ set: name, size })),
+];
 
 /** Ports that pass unfiltered although `unmanaged = closed`; there is no such set with `open`. */
 export const EXEMPT_SET = 'exempt';

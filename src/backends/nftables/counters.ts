@@ -1,6 +1,6 @@
 import { type Direction, reasonOfCode } from '../../filter/reasons.ts';
 import { indexOfGroup } from '../../port/guest-group.ts';
-import type { DropCount } from '../backend.ts';
+import type { DropCount, SetFill } from '../backend.ts';
 import { INGRESS_TABLE, TABLE } from './base-text.ts';
 
 /** The calls that make nft print all that is ours, as JSON (libnftables-json(5)). */
@@ -49,6 +49,18 @@ export function parseSets(json: string): ListedSets {
       ...(map?.name === undefined ? [] : [[map.name, map.elem?.map(([key]) => key) ?? []] as [string, unknown[]]]),
     ]),
   );
+}
+
+/**
+ * How full the sets are that frames themselves fill.
+ *
+ * @param filled their names, and how many elements each was made for
+ */
+export function fillsOf(sets: ListedSets, filled: readonly Omit<SetFill, 'elements'>[]): SetFill[] {
+  return filled.flatMap(({ set, size }) => {
+    const elements = sets.get(set)?.length;
+    return elements === undefined ? [] : [{ set, elements, size }];
+  });
 }
 
 /** Reads the set `drops`, in which a port is its interface group. */

@@ -3,8 +3,10 @@ import { Failure } from '../../errors.ts';
 import type { VifRecord } from '../../state/records.ts';
 import type { KernelRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
+import { FILLED_SETS } from './base-text.ts';
 import {
   countElements,
+  fillsOf,
   LIST_DROPS,
   LIST_INGRESS,
   LIST_TABLE,
@@ -58,6 +60,7 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
       }),
     ),
     learned,
+    fills: fillsOf(sets, FILLED_SETS),
     drops: [
       ...parseDrops(sets),
       ...parseUnmanagedDrops(sets, (name) => host.readDevice(name)?.ifindex),

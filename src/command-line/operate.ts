@@ -1,0 +1,47 @@
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import { replaceFile } from '../effects/replace-file.ts';
+import { asFailure } from '../errors.ts';
+import { type Environment, failureText } from '../run.ts';
+import { type CommonOptions, configOption, type End, TROUBLE, withAdminHost } from './common.ts';
+
+interface MetricsOptions extends CommonOptions {
+  readonly output?: string;
+}
+
+/** Commands that look at a host that runs: `metrics`, `doctor`, `watch`, `log`, `self-test`. */
+export function addOperateCommands(root: Command, env: Environment, version: string, end: End): void {
+  root
+    .command('metrics')
+    .description('this host for Prometheus (OpenMetrics): for the textfile collector of node_exporter')
+    .option('--output <file>', 'replace this file in one step, for example /var/lib/prometheus/node-exporter/x.prom')
+    .addOption(configOption())
+    .addHelpText('after', METRICS_EXAMPLES)
+    .action((options: MetricsOptions) =>
+      orTrouble(end, () =>
+        withAdminHost('metrics', options, env, async (host) => {
+          const { metrics } = await import('../commands/metrics.ts');
+          const text = await metrics(host, { host: hostname(), version });
+          if (options.output === undefined) process.stdout.write(text);
+          else replaceFile(options.output, text);
+        }),
+      ),
+    );
+}
+
+const METRICS_EXAMPLES = `
+Ends with 0, or with 2 if it cannot find out; the file then stays as it was.
+
+Examples:
+  vif-bridge metrics
+  vif-bridge metrics --output /var/lib/prometheus/node-exporter/xen-vif-bridge.prom`;
+
+/** What goes wrong is told, and ends with 2: with 1 end commands that have found something. */
+async function orTrouble(end: End, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (thrown) {
+    process.stderr.write(await failureText(asFailure(thrown)));
+    end(TROUBLE);
+  }
+}
