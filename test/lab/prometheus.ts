@@ -6,9 +6,11 @@ import { PLAIN_ENV, type RunResult, runProgram } from './subprocess.ts';
 export interface Prometheus {
   /** promtool, with what it is to read on its standard input. */
   promtool(args: readonly string[], input?: string): Promise<RunResult>;
-  /** The strict parser of OpenMetrics that Prometheus' own client has; status 0 if the text is right. */
+  /** The strict parser of OpenMetrics of Prometheus' client for Python; status 0 if the text is right. */
   openMetrics(text: string): Promise<RunResult>;
 }
+
+const PACKAGES = ['prometheus', 'python3-prometheus-client', 'python3-decorator'];
 
 const PARSE = `
 import sys
@@ -21,7 +23,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
 /** @returns a reason in words where the packages are out of reach, printed once */
 export async function prometheus(): Promise<Prometheus | string> {
   try {
-    const root = await unpackPackages(['prometheus', 'python3-prometheus-client'], 'prometheus');
+    const root = await unpackPackages([...PACKAGES], 'prometheus-and-parser');
     const env = { ...PLAIN_ENV, PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'), PYTHONIOENCODING: 'utf-8' };
     return {
       promtool: (args, input) => runProgram([join(root, 'usr/bin/promtool'), ...args], { input: input ?? '' }),
