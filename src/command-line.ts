@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { type CommonOptions, configOption, type End, withAdminHost } from './command-line/common.ts';
+import { addGuestCommands } from './command-line/guest-config.ts';
 import { addOperateCommands } from './command-line/operate.ts';
 import { addPolicyCommands } from './command-line/policy.ts';
 import { addRuleCommands } from './command-line/rules.ts';
@@ -91,6 +92,7 @@ function program(env: Environment, version: string, end: End): Command {
     env,
     end,
   );
+  addGuestCommands(root, env, end);
   addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
   addOperateCommands(root, env, version, end);
   return root;

@@ -46,7 +46,7 @@ export function parseAddressList(text: string, at: string, mac?: MacAddress): Ad
       hint: 'plain ASCII only, addresses separated by blanks',
     });
   }
-  const words = text.split(/[\s,;'"]+/).filter((word) => word !== '');
+  const words = wordsOf(text);
   if (words.length === 0 && /[,;]/.test(text)) {
     throw new Failure('input', `${shown(text)} names no address`, { at, hint: 'write addresses, or no ip= at all' });
   }
@@ -58,6 +58,25 @@ export function parseAddressList(text: string, at: string, mac?: MacAddress): Ad
     text,
     notes: assigned.flatMap((one) => one.note ?? []),
   };
+}
+
+/**
+ * The same word by word, as it was written and without what is the same twice: which of them are in blocks of others,
+ * and which netmask stands behind which address.
+ */
+export function writtenAddresses({ text }: AddressList, at: string, mac: MacAddress): AssignedAddress[] {
+  const assigned = wordsOf(text).map((word) => {
+    const one = parseAssignedAddress(fromMac(word, at, mac), at);
+    return word === fromMac(word, at, mac) ? one : { ...one, netmask: SLAAC_LENGTH };
+  });
+  return [...new Map(assigned.map((one) => [one.prefix.text, one])).values()];
+}
+
+/** RFC 4862: what is made of a MAC stands in a /64. */
+const SLAAC_LENGTH = 64;
+
+function wordsOf(text: string): string[] {
+  return text.split(/[\s,;'"]+/).filter((word) => word !== '');
 }
 
 /**

@@ -20,6 +20,8 @@ export interface AssignedAddress {
   readonly prefix: IpPrefix;
   /** Directed broadcast address (RFC 919) of the subnet that the netmask of one address tells, as canonical text. */
   readonly broadcast: string | undefined;
+  /** The length of the subnet that it tells of one address; undefined for a block, and where none is told. */
+  readonly netmask: number | undefined;
   /** Something the admin should read in the log, e.g. that host bits made this one address. */
   readonly note: string | undefined;
 }
@@ -93,7 +95,7 @@ export function parseAssignedAddress(word: string, at: string): AssignedAddress 
   const host = makePrefix(bytes, FULL[family]);
   if (length === FULL[family] || block.text.split('/')[0] === host.text) {
     // A block is no subnet: all of its addresses are the guest's.
-    return { prefix: block, broadcast: undefined, note: blockNote(block) };
+    return { prefix: block, broadcast: undefined, netmask: undefined, note: blockNote(block) };
   }
   const broadcast = blockBroadcast(block);
   if (broadcast === host.text) {
@@ -102,6 +104,7 @@ export function parseAssignedAddress(word: string, at: string): AssignedAddress 
   return {
     prefix: host,
     broadcast,
+    netmask: length,
     note: `${word} has host bits: it means the one address ${host.text}${
       broadcast === undefined ? '' : ` and the subnet broadcast ${broadcast}`
     }; write ${block.text} for the whole block`,
@@ -225,4 +228,25 @@ function whyForbidden(bytes: Uint8Array, length: number): string | undefined {
 /** True if the first `count` bits are the same. */
 function sameBits(one: Uint8Array, other: Uint8Array, count: number): boolean {
   return one.every((byte, index) => ((byte ^ (other[index] ?? 0)) & maskByte(count, index)) === 0);
+}
+
+/**
+ * An address of a block, by its place in it.
+ *
+ * @param index 0 is the first one; it must be in the block
+ */
+export function addressIn(block: IpPrefix, index: number): IpPrefix {
+  let carry = index;
+  const bytes = Uint8Array.from(block.bytes);
+  for (let at = bytes.length - 1; at >= 0 && carry > 0; at -= 1) {
+    carry += bytes[at] ?? 0;
+    bytes[at] = carry & 0xff;
+    carry >>= 8;
+  }
+  return makePrefix(bytes, FULL[block.family]);
+}
+
+/** How many addresses a block has; a number too large to count is one too large. */
+export function sizeOf({ family, length }: IpPrefix): number {
+  return 2 ** (FULL[family] - length);
 }
