@@ -41,6 +41,22 @@ export interface DropCount {
   readonly bytes: number;
 }
 
+/** What guests with rules have open: conversations that were allowed, and what goes with them. */
+export interface Conversations {
+  /** How full each table of them is; all guests share it. */
+  readonly sets: readonly SetFill[];
+  /** How many are a port's, by its index. */
+  readonly ofPort: ReadonlyMap<number, number>;
+  /** So many may each port begin in a second, and this many at once. */
+  readonly limit: { readonly rate: number; readonly burst: number };
+}
+
+/** What one line of a guest's rules has counted: of conversations the first packet. */
+export interface RuleCount {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
 /** What a listing of the kernel's rules says. */
 export interface KernelRules {
   /** Of vifs whose rules are not as they were loaded, by device: what is wrong, for people. */
@@ -50,6 +66,8 @@ export interface KernelRules {
   readonly learned?: readonly LearnedAddress[];
   /** Of what traffic itself fills (counters, conversations): how full it is; none, if it has no such sets. */
   readonly fills?: readonly SetFill[];
+  /** Undefined where nobody has rules, or it keeps none. */
+  readonly conversations?: Conversations | undefined;
 }
 
 /** A set of the kernel that frames fill, and the most it can hold. */
@@ -132,6 +150,13 @@ export interface Backend {
    * once, when all is begun that does not need them.
    */
   look(recordsOf: () => readonly VifRecord[]): Promise<KernelRules>;
+  /**
+   * What the rules of a vif have counted, as they were loaded last, by direction and number: `in 3`. Undefined if they
+   * are not there.
+   */
+  ruleCounts(record: VifRecord): Promise<ReadonlyMap<string, RuleCount> | undefined>;
+  /** Guests with the same rules are counted together. */
+  readonly countsTogether: boolean;
   limits(plan: FilterPlan): readonly RuleLimit[];
   /**
    * What `load` would load for this vif.

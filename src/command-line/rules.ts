@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Answer } from '../commands/policy.ts';
-import { type RuledVif, showRules, splitWords, testRules, vifByHand, vifNamed } from '../commands/rules.ts';
+import { countedVif, type RuledVif, showRules, splitWords, testRules, vifByHand, vifNamed } from '../commands/rules.ts';
 import { Failure } from '../errors.ts';
+import type { Host } from '../host.ts';
 import { type Environment, policyOf } from '../run.ts';
 import { type CommonOptions, configOption, type End, say, sayChecked, withAdminHost } from './common.ts';
 
@@ -12,6 +13,7 @@ export function addRuleCommands(rules: Command, env: Environment, end: End): voi
     words: readonly string[],
     options: CommonOptions,
     about: (vif: RuledVif, rest: string[]) => Answer,
+    find: (host: Host, name: string) => Promise<RuledVif> = vifNamed,
   ) => {
     const { given, rest } = splitWords(words);
     if (given.length > 0)
@@ -23,9 +25,7 @@ export function addRuleCommands(rules: Command, env: Environment, end: End): voi
         hint: 'vif1.0, or vif=vif1.0 mac=... ip=...',
       });
     }
-    await withAdminHost('rules', options, env, async (host) =>
-      say(options, about(await vifNamed(host, name), more), end),
-    );
+    await withAdminHost('rules', options, env, async (host) => say(options, about(await find(host, name), more), end));
   };
   rules
     .command('check')
@@ -36,11 +36,11 @@ export function addRuleCommands(rules: Command, env: Environment, end: End): voi
     .action((file: string | undefined, options: CommonOptions) => sayChecked(file, options, env, end));
   rules
     .command('show')
-    .description('the rules of a vif, numbered as in the log, and where each is written')
+    .description('the rules of a vif, numbered as in the log, where each is written, and what it has counted')
     .argument('<vif...>', 'vif1.0, or by hand: vif= mac= ip= guest=')
     .option('--json', 'for programs')
     .addOption(configOption())
-    .action((words: string[], options: CommonOptions) => answer(words, options, showRules));
+    .action((words: string[], options: CommonOptions) => answer(words, options, showRules, countedVif));
   rules
     .command('test')
     .description(

@@ -1,3 +1,5 @@
+import type { RuleCount } from '../backends/backend.ts';
+import { withKnownRules } from '../backends/choice.ts';
 import { Failure, shown } from '../errors.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
@@ -11,6 +13,7 @@ import { decide, isNeverJudged, type Packet } from '../rules/judge.ts';
 import { icmpTypeOf, isProtocolName, PROTOCOLS, protocolOf } from '../rules/protocols.ts';
 import { RULE_DIRECTIONS, type Rule } from '../rules/rule.ts';
 import { ruleText } from '../rules/rule-text.ts';
+import { liveRecords } from '../state/present-devices.ts';
 import { isAssignment, parseHotplugEvent } from '../xen/hotplug-event.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import type { Answer } from './policy.ts';
@@ -20,6 +23,18 @@ import { identityNamed } from './reapply.ts';
 export interface RuledVif {
   readonly vif: VifIdentity;
   readonly plan: FilterPlan;
+  /** What its rules have counted; undefined where none of them are loaded. */
+  readonly counted?: Counted | undefined;
+}
+
+/** What the kernel has counted of the rules of a vif. */
+interface Counted {
+  /** Not those of the policy of now. */
+  readonly outdated: boolean;
+  /** By direction and number: `in 3`. */
+  readonly counts: ReadonlyMap<string, RuleCount>;
+  /** Whose packets they count: guests with the same rules may be counted together. */
+  readonly vifs: readonly string[];
 }
 
 /**
@@ -42,6 +57,22 @@ export async function vifNamed(host: Host, name: string): Promise<RuledVif> {
   return ruled(host, who.vif, bridge);
 }
 
+/** The same, with what its rules have counted. @throws Failure `missing` */
+export async function countedVif(host: Host, name: string): Promise<RuledVif> {
+  const known = await vifNamed(host, name);
+  const record = host.state.readVif(known.vif.device);
+  const program = record?.loaded.at(-1)?.program;
+  if (record === undefined || program === undefined) return known;
+  const { rules } = withKnownRules(host);
+  const counts = await rules.ruleCounts(record);
+  if (counts === undefined) return known;
+  const others = rules.countsTogether
+    ? liveRecords(host).filter(({ loaded }) => loaded.at(-1)?.program === program)
+    : [record];
+  const vifs = others.map(({ device }) => device).sort();
+  return { ...known, counted: { outdated: program !== known.plan.terms.program, counts, vifs } };
+}
+
 function ruled(
   { policy, now }: Pick<Host, 'policy' | 'now'>,
   identity: VifIdentity,
@@ -52,28 +83,51 @@ function ruled(
   return { vif, plan: buildPlan(vif, own, []) };
 }
 
-/** The rules of a vif, numbered as the log numbers them. */
-export function showRules({ vif, plan }: RuledVif): Answer {
+/** The rules of a vif, numbered as the log numbers them, with what each has counted. */
+export function showRules({ vif, plan, counted }: RuledVif): Answer {
   const { program } = plan;
+  const counts = counted?.outdated === true ? undefined : counted?.counts;
   const rows = RULE_DIRECTIONS.flatMap((direction) =>
-    (program?.[direction] ?? []).map((rule, at) => ({
-      direction,
-      number: at + 1,
-      rule: ruleText(rule),
-      at: placeOf(rule),
-    })),
+    (program?.[direction] ?? []).map((rule, at) => {
+      const count = counts && (counts.get(`${direction} ${at + 1}`) ?? { packets: 0, bytes: 0 });
+      return {
+        direction,
+        number: at + 1,
+        rule: ruleText(rule),
+        at: placeOf(rule),
+        packets: count?.packets ?? null,
+        bytes: count?.bytes ?? null,
+      };
+    }),
   );
   const silent = RULE_DIRECTIONS.filter((direction) => (program?.[direction] ?? []).length === 0);
   const lines = [
     `${vif.device} ${vif.mac} ${program === undefined ? 'has no rules' : `rules = ${program.lists.join(' ')}`}`,
-    ...rows.map(({ number, rule, at }) => `${String(number).padStart(3)}  ${rule}  # ${at}`),
+    ...rows.map(({ number, rule, at, packets, bytes }) => {
+      const count = packets === null ? '' : `  ${packets} packets ${bytes} bytes`;
+      return `${String(number).padStart(3)}  ${rule}  # ${at}${count}`;
+    }),
     ...(program === undefined ? [] : silent.map((direction) => `     ${direction}: no line, nothing is asked`)),
+    ...(counted === undefined ? [] : [countedText(vif, counted)]),
   ];
   return {
     text: `${lines.join('\n')}\n`,
-    json: { device: vif.device, mac: vif.mac, lists: program?.lists ?? [], rules: rows },
+    json: {
+      device: vif.device,
+      mac: vif.mac,
+      lists: program?.lists ?? [],
+      rules: rows,
+      loaded: counted !== undefined && !counted.outdated,
+      counted_for: counted?.vifs ?? [],
+    },
     status: 0,
   };
+}
+
+function countedText({ device }: VifIdentity, { outdated, vifs }: Counted): string {
+  if (outdated) return `the kernel has other rules than the policy by now: vif-bridge reapply ${device}`;
+  const whose = vifs.length > 1 ? `, of all vifs with these rules: ${vifs.join(' ')}` : '';
+  return `counted: the first packet of each conversation${whose}`;
 }
 
 /**

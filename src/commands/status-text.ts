@@ -1,7 +1,7 @@
-import { Chalk } from 'chalk';
+import { Chalk, type ChalkInstance } from 'chalk';
 import { printable } from '../errors.ts';
 import { jsonText } from '../json/writer.ts';
-import type { PortStatus } from './status.ts';
+import type { OpenConversations, PortStatus } from './status.ts';
 
 /** What has another name in JSON: programs of others read it. */
 const PUBLIC_NAMES: Readonly<Record<string, string>> = {
@@ -42,6 +42,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
         ...(port.routes.length === 0 ? [] : [`  and routes for ${port.routes.join(' ')}`]),
         ...port.learned.map(({ address, seconds }) => `  learned ${address}, for ${lasting(seconds)}`),
         ...(port.rules.length === 0 ? [] : [`  rules ${port.rules.join(' ')}`]),
+        ...(port.conversations === undefined ? [] : [`  ${conversationsText(port.conversations, chalk)}`]),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
         ...port.notes.map(({ loud, text }) => `  ${loud ? chalk.red(`warning: ${text}`) : text}`),
         ...[...port.drops]
@@ -54,6 +55,18 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       ].join('\n');
     })
     .join('\n');
+}
+
+/** From here on somebody should look who fills it. */
+const NEARLY_FULL = 0.8;
+
+/** What a guest has open, and how full the fullest of the tables is that all guests share. */
+function conversationsText({ own, limit, sets }: OpenConversations, chalk: ChalkInstance): string {
+  const [fullest] = [...sets].sort((a, b) => b.elements / b.size - a.elements / a.size);
+  const text = `${own} conversations, may begin ${limit.rate} a second (${limit.burst} at once)`;
+  if (fullest === undefined) return text;
+  const fill = `fullest table: ${fullest.set}, ${fullest.elements} of ${fullest.size}`;
+  return `${text}; ${fullest.elements >= NEARLY_FULL * fullest.size ? chalk.red(`warning: ${fill}`) : fill}`;
 }
 
 /** `23 h 59 min`: of a time, the two largest parts. */

@@ -1,4 +1,4 @@
-import type { DropCount, SetFill } from '../backends/backend.ts';
+import type { DropCount, KernelRules, SetFill } from '../backends/backend.ts';
 import { type UnderPolicy, underPolicy } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import { readGuestNames } from '../effects/guest-names.ts';
@@ -56,12 +56,22 @@ export interface PortStatus {
   readonly until: string | undefined;
   /** The lists of rules that are asked about what it sends and hears. */
   readonly rules: readonly string[];
+  /** What it has open by its rules; undefined without rules, or where no table of conversations is kept. */
+  readonly conversations: OpenConversations | undefined;
   /** What is not restricted, in words; empty if all is. */
   readonly warnings: readonly string[];
   /** What its admin should know: who else has an address of it, which family is closed. */
   readonly notes: readonly Note[];
   readonly drops: readonly Omit<DropCount, 'ifindex'>[];
   readonly since: string | undefined;
+}
+
+/** The conversations of one port, and how full the tables are that it shares with all others. */
+export interface OpenConversations {
+  readonly own: number;
+  /** So many it may begin in a second, and so many at once. */
+  readonly limit: { readonly rate: number; readonly burst: number };
+  readonly sets: readonly SetFill[];
 }
 
 /** A port that is there, with what is known of it. */
@@ -134,8 +144,8 @@ export async function hostStatus(given: Host, wanted: string | undefined): Promi
       observed: record?.observed === true,
       allow: record?.allow ?? [],
       until: known && opens(known.policy) && known.policy.until !== 'never' ? known.policy.until : undefined,
-      rules:
-        record?.loaded.at(-1)?.program === undefined ? [] : (known?.plan.program?.lists ?? ['of an earlier policy']),
+      conversations: hasRules(record) ? ofPort(kernel.conversations, device.ifindex) : undefined,
+      rules: !hasRules(record) ? [] : (known?.plan.program?.lists ?? ['of an earlier policy']),
       warnings: [
         ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
@@ -189,6 +199,15 @@ function knownOf(host: Host, record: VifRecord): UnderPolicy | undefined {
     host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
     return undefined;
   }
+}
+
+function hasRules(record: VifRecord | undefined): boolean {
+  return record?.loaded.at(-1)?.program !== undefined;
+}
+
+function ofPort(all: KernelRules['conversations'], ifindex: number): OpenConversations | undefined {
+  if (all === undefined) return undefined;
+  return { own: all.ofPort.get(ifindex) ?? 0, limit: all.limit, sets: all.sets };
 }
 
 function tapOf({ device: { name }, known }: SeenPort): TapPort[] {

@@ -52,6 +52,7 @@ test('status, of names and values that xenstore and state hold', () => {
     observed: false,
     allow: [],
     until: undefined,
+    conversations: undefined,
     rules: [],
     warnings: [EVIL],
     notes: [

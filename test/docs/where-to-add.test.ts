@@ -58,6 +58,8 @@ export function nothing(): Backend {
     ahead: () => {},
     base: () => undefined,
     look: never,
+    ruleCounts: never,
+    countsTogether: false,
     limits: () => [{ accepted: true, text: 'nothing is filtered' }],
     loadText: ({ port }) => ({ title: 'nothing', text: \`for \${port.name}\`, notes: [] }),
     removalText: () => ({ title: 'nothing', text: '', notes: [] }),

@@ -52,6 +52,11 @@ export interface Port {
   readonly until?: string;
   readonly open: readonly string[];
   readonly rules: readonly string[];
+  readonly conversations?: {
+    readonly own: number;
+    readonly limit: { readonly rate: number; readonly burst: number };
+    readonly sets: readonly { readonly set: string; readonly elements: number; readonly size: number }[];
+  };
   readonly drops: readonly {
     readonly direction: 'from-guest' | 'to-guest';
     readonly reason: string;

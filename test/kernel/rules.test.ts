@@ -327,6 +327,89 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
     await play(dom0, wire, [['TCP', 'G', 'A', begins, true]]);
   });
 
+  await t.test('rules show counts each line, and status what is open', async (t) => {
+    const { dom0, wire } = await opened(t);
+    await play(dom0, wire, [
+      ['TCP', 'G', 'A', begins, true],
+      ['the same again', 'G', 'A', begins, true],
+      ['its answer', 'A', 'G', goesOn, true],
+      ['IPv6', 'G', 'A', ipv6('G', 'A', 6, tcp(5000, 443, SYN)), true],
+      ['a closed port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+      ['a question', 'A', 'G', question, true],
+    ]);
+    const shown = await dom0.admin(['rules', 'show', 'vif1.0', '--json']);
+    assert.equal(shown.status, 0, shown.stderr);
+    const { rules, loaded, counted_for } = JSON.parse(shown.stdout);
+    const counted = rules.flatMap((row: { direction: string; number: number; packets: number }) =>
+      row.packets === 0 ? [] : [`${row.direction} ${row.number}: ${row.packets}`],
+    );
+    // Only what begins a conversation is asked.
+    assert.deepEqual(counted, ['in 1: 2', 'in 5: 1', 'out 1: 1']);
+    assert.ok(rules[0].bytes > 80);
+    assert.deepEqual([loaded, counted_for], [true, ['vif1.0']]);
+    const text = (await dom0.admin(['rules', 'show', 'vif1.0'])).stdout;
+    assert.match(text, /\n {2}1 {2}in allow tcp 80,443 {2}# \S+:5 {2}2 packets \d+ bytes\n/);
+    const [port, other] = await dom0.status();
+    assert.equal(other?.conversations, undefined, 'who has no rules');
+    assert.ok(port?.conversations);
+    assert.deepEqual(port.conversations.limit, { rate: 500, burst: 2000 });
+    const used = port.conversations.sets.flatMap(({ set, elements }) => (elements === 0 ? [] : [`${set} ${elements}`]));
+    assert.deepEqual(used, [
+      'flows-tcp-ip 1',
+      'flows-udp-ip 1',
+      'flows-pair-ip 2',
+      'flows-tcp-ip6 1',
+      'flows-pair-ip6 1',
+    ]);
+    assert.equal(port.conversations.own, 6);
+    assert.match((await dom0.admin(['status'])).stdout, /6 conversations, .*fullest table: flows-\S+, \d of \d+\n/);
+    await lay(dom0, RULES, 'vif1.0');
+    assert.equal(JSON.parse((await dom0.admin(['rules', 'show', 'vif1.0', '--json'])).stdout).rules[0].packets, 2);
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), RULES.replace('in  drop', 'in  allow'));
+    assert.match((await dom0.admin(['rules', 'show', 'vif1.0'])).stdout, /the kernel has other rules/);
+  });
+
+  for (const [what, hand, backTo] of [
+    ['emptied', (chain: string) => [`flush chain bridge xen-vif ${chain}`], 'reapply vif1.0'],
+    ['added to', (chain: string) => [`insert rule bridge xen-vif ${chain} accept`], 'repair'],
+    [
+      'led past',
+      (_: string, key: string) => [
+        `delete element bridge xen-vif ruled { ${key} }`,
+        `add element bridge xen-vif ruled { ${key} : accept }`,
+      ],
+      'reapply vif1.0',
+    ],
+    // Whoever is re-applied: what others stand on is put right.
+    [
+      'emptied, and another one re-applied',
+      (chain: string) => [`flush chain bridge xen-vif ${chain}`],
+      'reapply vif2.0',
+    ],
+  ] as const) {
+    await t.test(`rules that somebody has ${what} are damage, which ${backTo} repairs`, async (t) => {
+      const { dom0, wire } = await opened(t);
+      const [chain = ''] = await programs(dom0);
+      const [, key = ''] =
+        /elements = \{ (\d+) : goto rules/.exec(await dom0.ns.check(['nft', 'list', 'ruleset'])) ?? [];
+      await dom0.ns.check(['nft', '-f', '-'], { input: `${hand(chain, key).join('\n')}\n` });
+      const [port, other] = await dom0.status();
+      assert.equal(port?.state, 'damaged');
+      assert.match(port.open.join(), /rules/);
+      assert.equal(other?.state, 'managed');
+      const result = await dom0.admin(backTo.split(' '));
+      assert.equal(result.status, 0, result.stderr);
+      assert.deepEqual(
+        (await dom0.status()).map(({ state }) => state),
+        ['managed', 'managed'],
+      );
+      await play(dom0, wire, [
+        ['a closed port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+        ['an open one', 'G', 'A', begins, true],
+      ]);
+    });
+  }
+
   await t.test('who has no rules is not asked', async (t) => {
     const { dom0, wire } = await opened(t);
     await play(dom0, wire, [

@@ -18,6 +18,7 @@ const PORT: PortStatus = {
   addresses: ['192.0.2.1', '2001:db8::1'],
   shared: ['192.0.2.1'],
   routes: [],
+  conversations: undefined,
   learned: [{ address: '192.0.2.9', seconds: 60 }],
   mode: 'addresses',
   policyMode: 'locked',

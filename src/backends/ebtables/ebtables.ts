@@ -49,6 +49,8 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
     look: (recordsOf) => look(ebt, recordsOf()),
+    ruleCounts: async () => undefined,
+    countsTogether: false,
     limits: (plan) => limitsOfPlan(plan, host.policy),
     loadText: (planned, upon) => loadText(ebt, planned, upon),
     removalText: (leaving) => removalText(ebt, leaving),

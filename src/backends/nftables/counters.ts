@@ -2,6 +2,7 @@ import { type Direction, reasonOfCode } from '../../filter/reasons.ts';
 import { indexOfGroup } from '../../port/guest-group.ts';
 import type { DropCount, SetFill } from '../backend.ts';
 import { INGRESS_TABLE, TABLE } from './base-text.ts';
+import { RULED_MAP } from './own.ts';
 
 /** The calls that make nft print all that is ours, as JSON (libnftables-json(5)). */
 export const LIST_TABLE = ['-j', 'list', 'table', ...TABLE.split(' ')] as const;
@@ -29,13 +30,17 @@ interface ListedSet {
 /** Each key with its verdict. */
 interface ListedMap {
   readonly name?: string;
-  readonly elem?: readonly (readonly [Key, unknown])[];
+  readonly elem?: readonly (readonly [Key, { readonly goto?: { readonly target?: string } }])[];
 }
 interface ListingJson {
   readonly nftables?: readonly {
     readonly set?: ListedSet;
     readonly map?: ListedMap;
-    readonly rule?: { readonly chain?: string; readonly expr?: readonly { readonly counter?: Counter }[] };
+    readonly rule?: {
+      readonly chain?: string;
+      readonly comment?: string;
+      readonly expr?: readonly { readonly counter?: Counter }[];
+    };
   }[];
 }
 
@@ -119,6 +124,37 @@ export function parseIngressDrops(json: string, indexOf: (device: string) => num
     if (ifindex === undefined || counter === undefined || (counter.packets ?? 0) === 0) return [];
     return [{ ifindex, direction, reason: 'link-local', packets: counter.packets ?? 0, bytes: counter.bytes ?? 0 }];
   });
+}
+
+/** Where ports are led to by the map of rules, by their groups. */
+export function parseVerdicts(json: string): ReadonlyMap<string, string> {
+  return new Map(
+    entries(json).flatMap(({ map }) =>
+      map?.name === RULED_MAP
+        ? (map.elem ?? []).map(([key, verdict]): [string, string] => [String(key), verdict.goto?.target ?? ''])
+        : [],
+    ),
+  );
+}
+
+/**
+ * Reads what the rules of a guest have counted, in the chain of its program. One line of a policy is one rule there for
+ * each family.
+ *
+ * @returns by direction and number: `in 3`
+ */
+export function parseRuleCounts(json: string): ReadonlyMap<string, Required<Counter>> {
+  const counts = new Map<string, Required<Counter>>();
+  for (const { rule } of entries(json)) {
+    const counter = rule?.expr?.find((one) => one.counter !== undefined)?.counter;
+    if (rule?.comment === undefined || counter === undefined) continue;
+    const before = counts.get(rule.comment) ?? { packets: 0, bytes: 0 };
+    counts.set(rule.comment, {
+      packets: before.packets + (counter.packets ?? 0),
+      bytes: before.bytes + (counter.bytes ?? 0),
+    });
+  }
+  return counts;
 }
 
 /** The devices whose ingress chains have their rule; nft 1.0.6 does not tell where a chain stands. */

@@ -21,7 +21,8 @@ const LASTING = { tcp: '1h', other: '3m' } as const;
 /** RFC 791 §3.2: about what a reassembly waits. */
 const FRAGMENTS = '30s';
 /** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
-const NEW_RATE = 'limit rate over 500/second burst 2000 packets';
+export const NEW_LIMIT = { rate: 500, burst: 2000 } as const;
+const NEW_RATE = `limit rate over ${NEW_LIMIT.rate}/second burst ${NEW_LIMIT.burst} packets`;
 
 /**
  * How many conversations there can be. One takes about 200 bytes of kernel memory, and a set of this size 16 bytes for

@@ -4,6 +4,7 @@ import type { VifRecord } from '../../state/records.ts';
 import type { KernelRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
 import { FILLED_SETS } from './base-text.ts';
+import { conversations } from './conversations.ts';
 import {
   countElements,
   fillsOf,
@@ -15,12 +16,16 @@ import {
   parseIngressDrops,
   parseSets,
   parseUnmanagedDrops,
+  parseVerdicts,
 } from './counters.ts';
 import { dropsAtDevice } from './device-chain.ts';
 import { listedHash } from './index-hash.ts';
 import { keepLearned, parseLearned } from './learned.ts';
+import { listed } from './listed.ts';
 import { keyOf, PORTS_SET, sizesOf } from './own.ts';
-import { type Nft, sharedRules } from './transaction.ts';
+import { programChain } from './program-names.ts';
+import { programs } from './programs.ts';
+import type { Nft } from './transaction.ts';
 
 const ALL = { mostBytes: LISTING_BYTES };
 
@@ -28,11 +33,11 @@ const ALL = { mostBytes: LISTING_BYTES };
 export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Promise<KernelRules> {
   const { host } = nft;
   // They run while the records are read.
-  const listings = Promise.all([listTable(nft), isDamaged(nft)]);
+  const listings = Promise.all([listTable(nft), changedRules(nft)]);
   listings.catch(() => undefined);
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
-  const [[table, damagedBase], devices] = await Promise.all([listings, ingress]);
+  const [[table, changed], devices] = await Promise.all([listings, ingress]);
   if (table === undefined) return { damages: allDamaged(records, RULES_GONE), drops: [] };
   if (table === 'unreadable') {
     return { damages: allDamaged(records, UNREADABLE), drops: parseDrops(parseSets(await listDrops(nft))) };
@@ -41,13 +46,21 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const learned = parseLearned(sets, Date.parse(host.now()));
   if (learned.length > 0 || host.state.readLearned().length > 0) keepLearned(host, learned);
   const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
-  const listed = devices?.status === 0 ? devices.stdout : '{}';
+  const ingressText = devices?.status === 0 ? devices.stdout : '{}';
   const counts = countElements(sets);
-  const chains = parseIngressChains(listed);
+  const chains = parseIngressChains(ingressText);
+  const verdicts = parseVerdicts(table.stdout);
   const damageOf = (record: VifRecord): string | undefined => {
-    if (damagedBase) return 'what all vifs share is not as it was loaded';
+    if (changed === 'base') return 'what all vifs share is not as it was loaded';
     const lost = lostElements(record, counts);
     if (lost !== undefined) return `the set ${lost} has lost what is its own`;
+    const program = record.loaded.length === 1 ? record.loaded[0]?.program : undefined;
+    if (program !== undefined && changed.has(program)) {
+      return `its rules are not as they were loaded: somebody has changed the chain ${programChain(program)}`;
+    }
+    if (program !== undefined && verdicts.get(keyOf(record.ifindex)) !== programChain(program)) {
+      return 'somebody has led it to other rules than its own';
+    }
     return record.ingress && dropsAtDevice(host.readDevice(record.bridge)) && !chains.has(record.device)
       ? 'its chain at the device is gone'
       : undefined;
@@ -61,10 +74,11 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
     ),
     learned,
     fills: fillsOf(sets, FILLED_SETS),
+    conversations: conversations(sets),
     drops: [
       ...parseDrops(sets),
       ...parseUnmanagedDrops(sets, (name) => host.readDevice(name)?.ifindex),
-      ...parseIngressDrops(listed, (device) => byDevice.get(device)),
+      ...parseIngressDrops(ingressText, (device) => byDevice.get(device)),
     ],
   };
 }
@@ -91,19 +105,23 @@ async function listTable({ host, holder }: Nft): Promise<ToolResult | 'unreadabl
   return result;
 }
 
-/** True if chains, rules or sets are not those that were listed when they were loaded. */
-async function isDamaged({ host, holder }: Nft): Promise<boolean> {
-  const differs = async (): Promise<boolean> => {
+/** `base` if what all share is not what was listed when it was loaded; else the programs of rules that are not. */
+async function changedRules({ host, holder }: Nft): Promise<'base' | ReadonlySet<string>> {
+  const differing = async (): Promise<'base' | ReadonlySet<string>> => {
     const base = baseOfThisBoot(host);
-    if (base?.listing === undefined || (base.backend ?? holder.name) !== holder.name) return false;
-    const listing = await sharedRules(host).catch(() => undefined);
-    return listing !== undefined && listing !== base.listing;
+    if (base?.listing === undefined || (base.backend ?? holder.name) !== holder.name) return NONE;
+    const now = await listed(host).catch(() => undefined);
+    if (now === undefined) return NONE;
+    return now.base === base.listing ? programs(host).changed(base.sentinel, now) : 'base';
   };
-  if (!(await differs())) return false;
+  const first = await differing();
+  if (first !== 'base' && first.size === 0) return first;
   // A run may just be making them anew.
   await passBase(host);
-  return differs();
+  return differing();
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The first set that has less of a vif than was loaded; a vif that a run is at work on is not looked at. */
 function lostElements({ loaded }: VifRecord, counts: ReadonlyMap<string, number>): string | undefined {

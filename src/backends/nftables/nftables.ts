@@ -1,18 +1,21 @@
-import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
+import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { type Failures, together } from '../../effects/together.ts';
 import type { LoadedTerms } from '../../filter/own-terms.ts';
 import type { Host } from '../../host.ts';
 import { MOST_MACS } from '../../net/mac-list.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
+import type { VifRecord } from '../../state/records.ts';
 import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
+import { parseRuleCounts } from './counters.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
 import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { look } from './look.ts';
+import { programChain } from './program-names.ts';
 import { digestsOf, formerDigests, programs } from './programs.ts';
 import { baseText, ingressText, leaveText, portText, portTexts } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
@@ -58,6 +61,8 @@ export function nftables(host: Host, former: Former): Backend {
     ahead: () => host.ahead('nft', NFT),
     base: () => currentBase(host, nft.holder),
     look: (recordsOf) => look(nft, recordsOf),
+    ruleCounts: (record) => ruleCounts(host, record),
+    countsTogether: true,
     limits: () => [],
     loadText: (planned, upon) => loadText(nft, planned, upon),
     removalText: (leaving) => ({ title: TITLE, text: leaveText(leaving, knownSentinel(nft)), notes: [] }),
@@ -79,6 +84,14 @@ function forgetSaved(host: Host, gone: readonly LearnedAddress[]): void {
     host,
     host.state.readLearned().filter(({ ifindex }) => !indices.has(ifindex)),
   );
+}
+
+async function ruleCounts(host: Host, { loaded }: VifRecord): ReturnType<Backend['ruleCounts']> {
+  const program = loaded.at(-1)?.program;
+  if (program === undefined) return undefined;
+  const list = ['-j', 'list', 'chain', ...TABLE.split(' '), programChain(program)];
+  const { status, stdout } = await host.run('nft', list, { mostBytes: LISTING_BYTES });
+  return status === 0 ? parseRuleCounts(stdout) : undefined;
 }
 
 /** The rules of all of them in one transaction; only if one of them is refused in several. */
@@ -122,7 +135,7 @@ async function settle(nft: Nft, ports: readonly PlannedPort[]): Promise<void> {
   const former = formerDigests(ports);
   if (now.length + former.length === 0) return;
   const base = currentBase(host, holder);
-  if (base !== undefined) programs(host).note(base.sentinel, now);
+  if (base !== undefined) await programs(host).noteNew(base.sentinel, now);
   const changed = ports.filter((one) => formerDigests([one]).length > 0);
   await programs(host).forget(changed.flatMap(({ port }) => port.ifindex ?? []));
   await collect(nft, former);

@@ -161,6 +161,9 @@ const SETS = {
   },
 } as const satisfies Readonly<Record<string, OwnSet>>;
 
+/** Which rules a port has. */
+export const RULED_MAP = SETS.ruled.name;
+
 /** Where a port of ours is found by its interface index. */
 export const PORTS_SET = SETS.ports.name;
 

@@ -4,6 +4,7 @@ import type { PlannedPort } from '../backend.ts';
 import { TABLE } from './base-text.ts';
 import { type ListedSets, parseSets, partsOf } from './counters.ts';
 import { FLOW_SETS } from './flows.ts';
+import { type Listed, listed } from './listed.ts';
 import { keyOf } from './own.ts';
 import { programRemoval } from './rule-program.ts';
 
@@ -21,7 +22,12 @@ export interface Programs {
   mayReject(planned: readonly PlannedPort[]): Promise<void>;
   /** Which of these are in the table of this sentinel. */
   known(sentinel: string, digests: Iterable<string>): ReadonlySet<string>;
-  note(sentinel: string, digests: Iterable<string>): void;
+  /** These have just been loaded. What nothing is listed of is not noted, and so is made anew next time. */
+  note(sentinel: string, digests: Iterable<string>, now: Listed | undefined): void;
+  /** The same, with a listing that is only asked for if one of them is new. */
+  noteNew(sentinel: string, digests: Iterable<string>): Promise<void>;
+  /** Those that somebody has changed, emptied or taken away since. */
+  changed(sentinel: string, now: Listed): ReadonlySet<string>;
   /**
    * Those that a table has besides: what fills it anew empties their chains, and behind the end of one stands the
    * policy of the hook, which accepts.
@@ -36,9 +42,33 @@ export interface Programs {
 }
 
 export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'>): Programs {
-  const noteOf = (sentinel: string, digest: string): string => `program-${digest}-${sentinel.replaceAll('/', '-')}`;
+  /** With what was listed of it: `program-DIGEST-LISTED-SENTINEL`. */
+  const endOf = (sentinel: string): string => `-${sentinel.replaceAll('/', '-')}`;
+  const noted = (sentinel: string): { note: string; digest: string; listing: string }[] =>
+    state
+      .notes()
+      .filter((note) => note.startsWith('program-') && note.endsWith(endOf(sentinel)))
+      .flatMap((note) => {
+        const [, digest = '', listing = ''] = note.split('-');
+        return state.isNoted(note) ? [{ note, digest, listing }] : [];
+      });
   const unnote = (sentinel: string, digests: Iterable<string>): void => {
-    for (const digest of digests) state.forgetNote(noteOf(sentinel, digest));
+    const gone = new Set(digests);
+    if (gone.size === 0) return;
+    for (const { note, digest } of noted(sentinel)) if (gone.has(digest)) state.forgetNote(note);
+  };
+  const known = (sentinel: string, digests: Iterable<string>): ReadonlySet<string> => {
+    const wanted = new Set(digests);
+    if (wanted.size === 0) return wanted;
+    const there = new Set(noted(sentinel).map(({ digest }) => digest));
+    return new Set([...wanted].filter((digest) => there.has(digest)));
+  };
+  const note = (sentinel: string, digests: Iterable<string>, now: Listed | undefined): void => {
+    for (const digest of new Set(digests)) {
+      unnote(sentinel, [digest]);
+      const listing = now?.programs.get(digest);
+      if (listing !== undefined) state.note(`program-${digest}-${listing}${endOf(sentinel)}`);
+    }
   };
   return {
     async mayReject(planned) {
@@ -51,19 +81,19 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
         hint: 'write out drop (it would need CONFIG_NFT_BRIDGE_REJECT)',
       });
     },
-    known: (sentinel, digests) => new Set([...digests].filter((digest) => state.isNoted(noteOf(sentinel, digest)))),
-    note(sentinel, digests) {
-      for (const digest of digests) {
-        const note = noteOf(sentinel, digest);
-        if (!state.isNoted(note)) state.note(note);
-      }
+    known,
+    note,
+    async noteNew(sentinel, digests) {
+      const all = new Set(digests);
+      const there = known(sentinel, all);
+      const fresh = [...all].filter((digest) => !there.has(digest));
+      if (fresh.length > 0) note(sentinel, fresh, await listed({ run }));
     },
+    changed: (sentinel, now) =>
+      new Set(noted(sentinel).flatMap(({ digest, listing }) => (now.programs.get(digest) === listing ? [] : [digest]))),
     others(sentinel, digests) {
       const wanted = new Set(digests);
-      return state.notes().flatMap((note) => {
-        const [, digest = ''] = note.split('-');
-        return note === noteOf(sentinel, digest) && !wanted.has(digest) ? [digest] : [];
-      });
+      return noted(sentinel).flatMap(({ digest }) => (wanted.has(digest) ? [] : [digest]));
     },
     unnote,
     async collect(sentinel, digests) {

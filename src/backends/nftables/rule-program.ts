@@ -68,10 +68,22 @@ function directionRules(program: RuleProgram, direction: RuleDirection, digest: 
       const log = `limit rate 10/second burst 20 packets log prefix "vif-bridge ${direction} rule ${at + 1} "`;
       return conditions(rule).flatMap(({ text, family }) => [
         ...(rule.log ? [`${text}${log}`] : []),
-        `${text}${limited}counter ${verdict(rule, side, family)}`,
+        ...verdicts(rule, side, family).map(
+          ([who, what]) => `${text}${who}${limited}counter ${what} comment "${direction} ${at + 1}"`,
+        ),
       ]);
     }),
     last === undefined ? 'accept' : verdict(last, side, undefined),
+  ];
+}
+
+/** Who is only observed is not told of a rejection, which is a packet that he would not get otherwise. */
+function verdicts(rule: Rule, side: Direction, family: Ip | undefined): [who: string, what: string][] {
+  const what = verdict(rule, side, family);
+  if (rule.verdict !== 'reject') return [['', what]];
+  return [
+    [`${PORT[side]} @observe `, `goto ${dropChain(side, 'rule')}`],
+    [`${PORT[side]} != @observe `, what],
   ];
 }
 

@@ -1,10 +1,9 @@
-import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
+import { toolFailure } from '../../effects/exec.ts';
 import { holding } from '../../effects/lock.ts';
 import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { liveRecords } from '../../state/present-devices.ts';
 import type { BaseRecord, VifRecord } from '../../state/records.ts';
-import { textDigest } from '../../text-digest.ts';
 import type { Former } from '../backend.ts';
 import {
   currentBase,
@@ -23,6 +22,7 @@ import { TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
 import { learnedLines, saveLearned } from './learned.ts';
+import { listed } from './listed.ts';
 import { digestsOf, programs } from './programs.ts';
 import { closedProgram } from './rule-program.ts';
 import { baseText, leaveText, portTexts } from './text.ts';
@@ -101,9 +101,9 @@ async function makeBaseOnce({ host, holder, former }: Nft, leaving: string | und
   const earlier = host.state.readBase();
   const records = liveRecords(host).filter((record) => record.device !== leaving);
   const base = await newBase(host, holder, records);
-  await loadWhole(host, base, records, true);
+  const digests = await loadWhole(host, base, records, true);
   await leaveFormer(host, former(), holder);
-  await remember(host, base);
+  await remember(host, base, digests);
   await dropVanished(host, base.sentinel, records);
   reportBase(host, holder, base, earlier, records.length);
   return base;
@@ -133,8 +133,7 @@ async function reload(nft: Nft): Promise<void> {
   if (base !== undefined) {
     const records = liveRecords(host);
     try {
-      await loadWhole(host, base, records, false);
-      await remember(host, base);
+      await remember(host, base, await loadWhole(host, base, records, false));
       await dropVanished(host, base.sentinel, records);
       return;
     } catch (error) {
@@ -158,7 +157,10 @@ export async function repairBase(nft: Nft): Promise<void> {
   const base = currentBase(host, holder);
   // Nobody is there: the first load makes it.
   if (base === undefined && isLastGone(host)) return;
-  if (base?.listing !== undefined && base.listing === (await sharedRules(host))) return;
+  const now = base?.listing === undefined ? undefined : await listed(host);
+  if (base !== undefined && now !== undefined && now.base === base.listing) {
+    if (programs(host).changed(base.sentinel, now).size === 0) return;
+  }
   await reload(nft);
 }
 
@@ -170,43 +172,21 @@ export function distrustBase({ host, holder }: Nft): void {
   host.state.writeBase({ ...rest, sentinel: `${sentinelPrefix(holder)}distrusted` });
 }
 
-/** Remembers a base with what nft lists of it now, as it has just been loaded. */
-async function remember(host: Host, base: BaseRecord): Promise<void> {
-  const listing = await sharedRules(host);
+/** Remembers a base, and the programs in it, with what nft lists of them now, as they have just been loaded. */
+async function remember(host: Host, base: BaseRecord, digests: readonly string[]): Promise<void> {
+  const now = await listed(host);
   const { listing: _, ...rest } = base;
-  host.state.writeBase(listing === undefined ? rest : { ...rest, listing });
+  programs(host).note(base.sentinel, digests, now);
+  host.state.writeBase(now === undefined ? rest : { ...rest, listing: now.base });
 }
 
-/** A host may be very busy; a thousand times what it takes. */
-const LIST_MS = 30_000;
-/**
- * Without counters (-s) and elements (-t), which change all the time. The whole family, because nft 1.0.6 fetches all
- * elements for the listing of one table and does not print them (measured with 4000 vifs: 455 ms against 23).
- */
-const LIST_SHARED = ['-s', '-t', 'list', 'ruleset', 'bridge'] as const;
-
-/**
- * A digest of all chains, rules, sets and maps of our table, as nft prints them; undefined if there is no table, or it
- * cannot be listed. Only ever compared with another one of the same nft, so no difference between versions matters but
- * for one needless repair after an upgrade.
- */
-export async function sharedRules(host: Host): Promise<string | undefined> {
-  const result = await host.run('nft', LIST_SHARED, { timeoutMs: LIST_MS, mostBytes: LISTING_BYTES });
-  const table = result.status === 0 ? tableIn(result.stdout) : undefined;
-  return table && textDigest(table);
-}
-
-/** The rules of guests come and go with them; they are named by what they say. */
-const PROGRAMS = /\n\tchain rules\/[^\n]*\{\n(?:[^\n]*\n)*?\t\}\n/g;
-
-/** Our table in a listing: tables stand at the beginning of a line, and so do the braces that end them. */
-function tableIn(listing: string): string | undefined {
-  const start = `\n${listing}`.indexOf(`\ntable ${TABLE} {\n`);
-  const end = listing.indexOf('\n}\n', start);
-  return start < 0 || end < 0 ? undefined : listing.slice(start, end).replace(PROGRAMS, '');
-}
-
-async function loadWhole(host: Host, base: BaseRecord, records: readonly VifRecord[], fresh: boolean): Promise<void> {
+/** @returns the programs of rules that are in it */
+async function loadWhole(
+  host: Host,
+  base: BaseRecord,
+  records: readonly VifRecord[],
+  fresh: boolean,
+): Promise<string[]> {
   const ports = records
     .flatMap((record) => recordedPort(host, record) ?? [])
     .map((planned) => withItsChain(host, planned));
@@ -231,8 +211,8 @@ async function loadWhole(host: Host, base: BaseRecord, records: readonly VifReco
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
   known.unnote(base.sentinel, unused);
-  known.note(base.sentinel, digestsOf(ports));
   includedRules(host).whole(baseText({ ...options, fresh: true }), ports);
+  return digestsOf(ports);
 }
 
 /**
