@@ -3,8 +3,8 @@ import { EVERYWHERE, usedNics } from './lines.ts';
 import { nicLines } from './netplan.ts';
 
 /**
- * cloud-init's network configuration, version 2: the words of netplan, but for `default`, which 22.4 (Debian 12) takes in
- * no renderer of its own.
+ * cloud-init's network configuration, version 2: the words of netplan, but for `default`, which 22.4 (Debian 12) does
+ * not take where it writes files itself.
  *
  * @see https://cloudinit.readthedocs.io/en/latest/reference/network-config-format-v2.html
  */

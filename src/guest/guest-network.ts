@@ -71,9 +71,9 @@ const FIRST_TABLE = 100;
 const MOST_LISTED = 16;
 
 /**
- * What goes into a guest. Its first NIC of each family has the default route. Every other one has a table of its own, and
- * rules that send there what is sent from its addresses: else the answers of all NICs leave by the first one, where they
- * are foreign and dropped. So has the first one, if there are subnets, which the main table would reach by any of them.
+ * What goes into a guest. Its first NIC of each family has the default route. Every other one has a table of its own,
+ * and rules that send there what is sent from its addresses: else the answers of all NICs leave by the first one, where
+ * they are foreign and dropped. So has the first one, if there are subnets, which the main table would reach by any.
  *
  * @throws Failure `input` for NICs that cannot be those of one guest, or that have no address
  */

@@ -63,7 +63,7 @@ async function openSite(t: TestContext): Promise<Site> {
   return { dom0, near, far };
 }
 
-/** A guest with a NIC for each list of addresses, each on the bridge by the real `online`; nothing is configured in it. */
+/** A guest with a NIC for each list of addresses, each on the bridge by the real `online`. It is told nothing yet. */
 async function startGuest(t: TestContext, { dom0 }: Site, lists: readonly string[]): Promise<Namespace> {
   const guest = await createNamespace('guest');
   t.after(() => guest.remove());
