@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { type CommonOptions, configOption, type End, withAdminHost } from './command-line/common.ts';
 import { addGuestCommands } from './command-line/guest-config.ts';
+import { addFilterCommands } from './command-line/nwfilter.ts';
 import { addOperateCommands } from './command-line/operate.ts';
 import { addPolicyCommands } from './command-line/policy.ts';
 import { addRuleCommands } from './command-line/rules.ts';
@@ -95,6 +96,7 @@ function program(env: Environment, version: string, end: End): Command {
   addGuestCommands(root, env, end);
   addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
   addOperateCommands(root, env, version, end);
+  addFilterCommands(root.command('nwfilter').description("libvirt's filters: whether they can be followed"), end);
   return root;
 }
 

@@ -17,6 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['net/', 'json/', 'effects/'],
   ['xen/', 'rules/'],
   ['filter/', 'port/', 'guest/'],
+  ['filter/', 'port/', 'nwfilter/'],
   ['policy/'],
   ['state/'],
   ['host.ts'],
@@ -33,6 +34,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 /** Data and parsers: they touch nothing, so a test of them needs no machine. */
 const PURE = ['net/', 'json/', 'xen/', 'rules/', 'filter/', 'policy/', 'guest/'];
+const PURE = ['net/', 'json/', 'xen/', 'rules/', 'filter/', 'nwfilter/', 'policy/'];
 const BACKEND_NAMES = ['nftables', 'ebtables'];
 
 interface Module {
