@@ -25,7 +25,7 @@ export async function runCommandLine(argv: readonly string[], env: Environment, 
   const end = (other: number): void => {
     status = other;
   };
-  const root = program(env, version, end);
+  const root = commandTree(env, version, end);
   try {
     await root.parseAsync(commandFirst(argv), { from: 'user' });
     return status;
@@ -48,8 +48,12 @@ function isHelp(root: Command, [command, topic, ...more]: readonly string[]): bo
   return command === 'help' && known && more.length === 0;
 }
 
-/** @param end sets the exit status of a run that has done what it should */
-function program(env: Environment, version: string, end: End): Command {
+/**
+ * All commands, as commander has them: what runs, what `--help` says, and what manual page and completions are made of.
+ *
+ * @param end sets the exit status of a run that has done what it should
+ */
+export function commandTree(env: Environment, version: string, end: End): Command {
   const root = new Command('vif-bridge')
     .description(
       "Joins a Xen guest's interface to its bridge and lets the guest use only its own MAC and IP addresses.",

@@ -42,9 +42,11 @@ fi
 wanted="nft:nftables ip:iproute2 bridge:iproute2 tc:iproute2 ethtool:ethtool flock:util-linux logger:bsdutils
   xenstore-ls:xenstore-utils
   ebtables-nft:iptables gcc:gcc dpkg-deb:dpkg"
-# Other releases' nft, and a booted Debian.
+# Other releases' nft, and a booted Debian; the shells whose completions are tried.
 case " $* " in
-  *" --all "* | *" long"*) wanted="$wanted debootstrap:debootstrap systemd-nspawn:systemd-container" ;;
+  *" --all "* | *" long"*)
+    wanted="$wanted debootstrap:debootstrap systemd-nspawn:systemd-container zsh:zsh fish:fish"
+    ;;
 esac
 missing=
 for pair in $wanted; do

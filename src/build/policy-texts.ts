@@ -10,6 +10,7 @@ import { KEY_NAMES, KEYS, type KeyName, SECTION_KINDS, type SectionKind } from '
 import { DEFAULT_POLICY_FILE } from '../policy/read-policy.ts';
 import { FORMS } from '../policy/section-name.ts';
 import type { ValueWord } from '../policy/value-kind.ts';
+import { COLUMNS, capital, paragraph, roff, wrapped } from './roff.ts';
 
 export const SAMPLE_FILE = new URL('../../xen-scripts/vif-bridge.ini', import.meta.url).pathname;
 export const MANUAL_PAGE = new URL('../../docs/man/vif-bridge.ini.5', import.meta.url).pathname;
@@ -181,37 +182,6 @@ function keyLines({ key, help, sections, initial, defaults, words, several, poss
     '.IP',
     where,
   ];
-}
-
-/** Text as lines of roff: nothing in it is taken for a request or an escape, and dashes stay what they are. */
-function paragraph(text: string): string {
-  return wrapped(text, '').map(roff).join('\n');
-}
-
-function roff(line: string): string {
-  const escaped = line.replaceAll('\\', '\\e').replaceAll('-', '\\-');
-  return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
-}
-
-const COLUMNS = 100;
-
-function wrapped(text: string, start: string, columns = COLUMNS): string[] {
-  const lines: string[] = [];
-  let line = start.trimEnd();
-  for (const word of text.split(' ')) {
-    const longer = line.trim() === start.trim() ? `${start}${word}` : `${line} ${word}`;
-    if (longer.length > columns && line.trim() !== start.trim()) {
-      lines.push(line);
-      line = `${start}${word}`;
-    } else {
-      line = longer;
-    }
-  }
-  return [...lines, line];
-}
-
-function capital(text: string): string {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }
 
 if (process.argv[1] !== undefined && import.meta.url.endsWith(process.argv[1].split('/').at(-1) ?? ' ')) {

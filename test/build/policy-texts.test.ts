@@ -7,7 +7,7 @@ import { KEY_NAMES, KEYS } from '../../src/policy/keys.ts';
 import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
 import { effective, parsePolicy } from '../policy/effective.ts';
 
-test('the sample policy is made of the table of keys (tsx src/build/policy-texts.ts writes it)', () => {
+test('the sample policy is made of the table of keys (npm run texts writes it)', () => {
   assert.equal(readFileSync(SAMPLE_FILE, 'utf8'), sampleFile());
 });
 
@@ -31,7 +31,7 @@ test('the sample policy has every key that may stand in [defaults], and every wo
   }
 });
 
-test('the manual page is made of the table of keys (tsx src/build/policy-texts.ts writes it)', () => {
+test('the manual page is made of the table of keys (npm run texts writes it)', () => {
   assert.equal(readFileSync(MANUAL_PAGE, 'utf8'), manualPage());
 });
 

@@ -5,7 +5,7 @@ import { PAGES, ROOT, withTables } from '../../src/build/readme-tables.ts';
 import { parsePolicy } from '../policy/effective.ts';
 
 for (const page of PAGES) {
-  test(`${page}: tables are made of data (tsx src/build/readme-tables.ts writes them)`, () => {
+  test(`${page}: tables are made of data (npm run texts writes them)`, () => {
     const text = readFileSync(`${ROOT}${page}`, 'utf8');
     assert.equal(text, withTables(page, text));
   });

@@ -1,0 +1,126 @@
+# Completion of vif-bridge for bash. Made of its commands by npm run texts.
+
+# Ports of guests: of stock names, and those that have one of our interface groups (1073741824 and up). A name of a
+# device may hold whatever a shell takes for a command: such a one is not offered.
+_vif_bridge_vifs() {
+  local device group
+  for device in /sys/class/net/*; do
+    group=0
+    [[ -r $device/netdev_group ]] && read -r group <"$device/netdev_group"
+    device=${device##*/}
+    if [[ $device =~ ^[A-Za-z0-9._-]+$ ]] && { [[ $device == vif* ]] || ((group >= 1073741824)); }; then words+=("$device"); fi
+  done
+}
+
+_vif_bridge_bridges() {
+  local device
+  for device in /sys/class/net/*/bridge; do
+    device=${device%/bridge}
+    device=${device##*/}
+    if [[ $device =~ ^[A-Za-z0-9._-]+$ ]]; then words+=("$device"); fi
+  done
+}
+
+_vif_bridge() {
+  local current=${COMP_WORDS[COMP_CWORD]} before='' name='' command='' index word things=''
+  local -a words=() options=()
+  ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}
+  COMPREPLY=()
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    case "${command:+$command }${COMP_WORDS[index]}" in
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'rules' | 'rules check' | 'rules show' | 'rules test')
+        command=${command:+$command }${COMP_WORDS[index]} ;;
+    esac
+  done
+  case $command in
+    '')
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'rules' 'help') things=''
+      options=(--version --help)
+      ;;
+    'online')
+      words=('vif=' 'bridge=' 'ip=' 'mac=' 'vifname=' 'type_if=') things=''
+      options=(--dry-run --config --help)
+      ;;
+    'offline')
+      words=('vif=' 'bridge=' 'ip=' 'mac=' 'vifname=' 'type_if=') things=''
+      options=(--dry-run --config --help)
+      ;;
+    'add')
+      words=('vif=' 'bridge=' 'ip=' 'mac=' 'vifname=' 'type_if=') things=''
+      options=(--dry-run --config --help)
+      ;;
+    'remove')
+      words=('vif=' 'bridge=' 'ip=' 'mac=' 'vifname=' 'type_if=') things=''
+      options=(--dry-run --config --help)
+      ;;
+    'reapply')
+      words=() things='vifs'
+      options=(--dry-run --config --all --help)
+      ;;
+    'repair')
+      words=() things=''
+      options=(--config --help)
+      ;;
+    'status')
+      words=() things='vifs'
+      options=(--json --config --help)
+      ;;
+    'policy')
+      words=('check' 'show' 'keys') things=''
+      options=(--help)
+      ;;
+    'policy check')
+      words=() things='files'
+      options=(--json --config --help)
+      ;;
+    'policy show')
+      words=() things='vifs'
+      options=(--json --config --help)
+      ;;
+    'policy keys')
+      words=() things=''
+      options=(--json --help)
+      ;;
+    'rules')
+      words=('check' 'show' 'test') things=''
+      options=(--help)
+      ;;
+    'rules check')
+      words=() things='files'
+      options=(--json --config --help)
+      ;;
+    'rules show')
+      words=() things='vifs'
+      options=(--json --config --help)
+      ;;
+    'rules test')
+      words=('in' 'out') things='vifs'
+      options=(--json --config --help)
+      ;;
+  esac
+  # bash takes the = of name=value for a word of its own.
+  if [[ $current == = ]]; then name=$before current=''; elif [[ $before == = ]]; then name=${COMP_WORDS[COMP_CWORD - 2]}; fi
+  case ${name:-$before} in
+    '--config') words=() things='files' options=() ;;
+    *) if [[ -n $name ]]; then words=() options=() things=''; fi ;;
+  esac
+  case $name in
+    vif) things=vifs ;;
+    bridge) things=bridges ;;
+    type_if) words=(vif tap) ;;
+  esac
+  if [[ $current == -* ]]; then words=("${options[@]}") things=''; fi
+  case $things in
+    files)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      ;;
+    vifs) _vif_bridge_vifs ;;
+    bridges) _vif_bridge_bridges ;;
+  esac
+  for word in "${words[@]}"; do
+    if [[ $word == "$current"* ]]; then COMPREPLY+=("$word"); fi
+  done
+  if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace 2>/dev/null; fi
+}
+complete -F _vif_bridge vif-bridge
