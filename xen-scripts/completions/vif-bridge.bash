@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'rules' | 'rules check' | 'rules show' | 'rules test')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'rules' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'rules' 'metrics' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -81,6 +81,10 @@ _vif_bridge() {
       words=() things=''
       options=(--json --help)
       ;;
+    'guest-config')
+      words=('in' 'out') things='vifs'
+      options=(--format --gateway --json --config --help)
+      ;;
     'rules')
       words=('check' 'show' 'test') things=''
       options=(--help)
@@ -97,11 +101,18 @@ _vif_bridge() {
       words=('in' 'out') things='vifs'
       options=(--json --config --help)
       ;;
+    'metrics')
+      words=() things=''
+      options=(--output --config --help)
+      ;;
   esac
   # bash takes the = of name=value for a word of its own.
   if [[ $current == = ]]; then name=$before current=''; elif [[ $before == = ]]; then name=${COMP_WORDS[COMP_CWORD - 2]}; fi
   case ${name:-$before} in
     '--config') words=() things='files' options=() ;;
+    '--format') words=() things='' options=() ;;
+    '--gateway') words=() things='' options=() ;;
+    '--output') words=() things='files' options=() ;;
     *) if [[ -n $name ]]; then words=() options=() things=''; fi ;;
   esac
   case $name in

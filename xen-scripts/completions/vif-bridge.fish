@@ -5,7 +5,7 @@ function __vif_bridge_at
     set -l command ''
     for word in (commandline -opc)[2..-1]
         set -l longer (string trim -- "$command $word")
-        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'rules' 'rules check' 'rules show' 'rules test'; and set command $longer
+        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'rules' 'rules check' 'rules show' 'rules test' 'metrics'; and set command $longer
     end
     test "$command" = "$argv[1]"
 end
@@ -36,7 +36,9 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'reapply' -d 'load the filte
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'repair' -d 're-apply every vif that this program has configured, and no other: for units and timers'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'status' -d 'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'policy' -d 'what the policy files say, and whether they can be followed'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'guest-config' -d 'what to put into a guest, so that all its addresses work: for one vif, or all vifs of a guest'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'rules' -d 'which packets of its own a guest may send and hear'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'metrics' -d 'this host for Prometheus (OpenMetrics): for the textfile collector of node_exporter'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a help -d 'display help for a command'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -s V -l version -d 'output the version number'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -s h -l help -d 'display help for command'
@@ -81,6 +83,12 @@ complete -c vif-bridge -n '__vif_bridge_at \'policy show\'' -l config -r -F -d '
 complete -c vif-bridge -n '__vif_bridge_at \'policy show\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'policy keys\'' -l json -d 'for programs'
 complete -c vif-bridge -n '__vif_bridge_at \'policy keys\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -a 'in out (__vif_bridge_vifs)'
+complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l format -r -d 'ip, ifupdown, networkd, netplan, nm, cloud-init'
+complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l gateway -r -d 'router of IPv4, or of IPv6 (fe80::1 unless told); twice for both'
+complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l json -d 'for programs'
+complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -a 'check' -d 'all that is wrong with the policy; ends with 1 if anything is, with 2 if it cannot be read'
 complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -a 'show' -d 'the rules of a vif, numbered as in the log, and where each is written'
 complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -a 'test' -d 'what becomes of a packet, and which line says so: rules test vif1.0 in tcp 203.0.113.9:4711 192.0.2.5:22'
@@ -97,3 +105,6 @@ complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -a 'in out (__vif_bri
 complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -l json -d 'for programs'
 complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -l output -r -F -d 'replace this file in one step, for example /var/lib/prometheus/node-exporter/x.prom'
+complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -s h -l help -d 'display help for command'
