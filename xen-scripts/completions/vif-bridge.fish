@@ -90,7 +90,7 @@ complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l json -d 'for pro
 complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -a 'check' -d 'all that is wrong with the policy; ends with 1 if anything is, with 2 if it cannot be read'
-complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -a 'show' -d 'the rules of a vif, numbered as in the log, and where each is written'
+complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -a 'show' -d 'the rules of a vif, numbered as in the log, where each is written, and what it has counted'
 complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -a 'test' -d 'what becomes of a packet, and which line says so: rules test vif1.0 in tcp 203.0.113.9:4711 192.0.2.5:22'
 complete -c vif-bridge -n '__vif_bridge_at \'rules\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'rules check\'' -F
