@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'nwfilter' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'rules' 'metrics' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'rules' 'metrics' 'nwfilter' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -104,6 +104,14 @@ _vif_bridge() {
     'metrics')
       words=() things=''
       options=(--output --config --help)
+      ;;
+    'nwfilter')
+      words=('check') things=''
+      options=(--help)
+      ;;
+    'nwfilter check')
+      words=() things='files'
+      options=(--json --help)
       ;;
   esac
   # bash takes the = of name=value for a word of its own.
