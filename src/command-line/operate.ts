@@ -2,8 +2,10 @@ import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { replaceFile } from '../effects/replace-file.ts';
 import { asFailure } from '../errors.ts';
+import { jsonText } from '../json/writer.ts';
 import { type Environment, failureText } from '../run.ts';
 import { type CommonOptions, configOption, type End, TROUBLE, withAdminHost } from './common.ts';
+import { progressOn } from './progress.ts';
 
 interface MetricsOptions extends CommonOptions {
   readonly output?: string;
@@ -27,7 +29,30 @@ export function addOperateCommands(root: Command, env: Environment, version: str
         }),
       ),
     );
+  root
+    .command('doctor')
+    .description('what on this host will bite: what it is, why it matters, and the command that puts it right')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .addHelpText('after', DOCTOR_STATUS)
+    .action((options: CommonOptions) =>
+      orTrouble(end, () =>
+        withAdminHost('doctor', options, env, async (host) => {
+          const { diagnosisStatus, diagnosisText, doctor } = await import('../commands/doctor.ts');
+          const progress = progressOn(process.stderr);
+          const diagnosis = await doctor(host, progress.say).finally(progress.end);
+          const text =
+            options.json === true ? jsonText(diagnosis) : diagnosisText(diagnosis, process.stdout.isTTY === true);
+          process.stdout.write(text);
+          end(diagnosisStatus(diagnosis));
+        }),
+      ),
+    );
 }
+
+const DOCTOR_STATUS = `
+It changes nothing. Ends with 0 if there is nothing but notes, with 1 if there is a warning or an error, with 2 if
+something could not be looked at.`;
 
 const METRICS_EXAMPLES = `
 Ends with 0, or with 2 if it cannot find out; the file then stays as it was.

@@ -1,0 +1,84 @@
+import type { BaseChain, Finding, Group, Look } from './finding.ts';
+
+/** The families in which frames of bridges come by. */
+const OF_FRAMES = ['bridge', 'netdev'];
+/** The families in which packets come by, and bridged ones too where br_netfilter hands them over. */
+const OF_PACKETS = ['ip', 'ip6', 'inet'];
+/** Its chain FORWARD is where `host_accept` puts an accept. */
+const IPTABLES = { table: 'filter', name: 'FORWARD', families: ['ip', 'ip6'] } as const;
+
+/** Who else filters what guests send. */
+export const otherFilters: Group = {
+  name: 'other packet filters',
+  async look(look) {
+    const others = (await look.chains()).filter(({ table }) => table !== 'xen-vif');
+    const ofFrames = others.filter(({ family }) => OF_FRAMES.includes(family));
+    return [
+      ...ofFrames.filter(({ policy }) => policy === 'drop').map(dropsFrames),
+      ...seen(ofFrames.filter(({ policy }) => policy !== 'drop')),
+      ...(look.bridgedToIptables() ? others.filter(dropsForwarded).map(dropsPackets) : []),
+      ...acceptedNowhere(look, others),
+    ];
+  },
+};
+
+function named({ family, table, name, hook }: BaseChain): string {
+  return `table ${family} ${table}, chain ${name} (${hook})`;
+}
+
+function dropsFrames(chain: BaseChain): Finding {
+  return {
+    id: 'frames-dropped',
+    severity: 'warning',
+    what: `${named(chain)} drops every frame that none of its rules accepts`,
+    why: 'an accept of ours cannot undo that: guests are cut off unless that table lets their frames pass',
+    fix: `nft list table ${chain.family} ${chain.table}, and let vif* pass there`,
+  };
+}
+
+function seen(chains: readonly BaseChain[]): Finding[] {
+  if (chains.length === 0) return [];
+  const [first] = chains;
+  return [
+    {
+      id: 'frames-filtered',
+      severity: 'note',
+      what: `frames pass other rules too: ${chains.map(named).join('; ')}`,
+      why: 'what they drop is in no counter of ours',
+      fix: `nft list table ${first?.family} ${first?.table}`,
+    },
+  ];
+}
+
+function isIptables({ family, table, name }: BaseChain): boolean {
+  return table === IPTABLES.table && name === IPTABLES.name && IPTABLES.families.some((one) => one === family);
+}
+
+function dropsForwarded(chain: BaseChain): boolean {
+  return OF_PACKETS.includes(chain.family) && chain.hook === 'forward' && chain.policy === 'drop' && !isIptables(chain);
+}
+
+function dropsPackets(chain: BaseChain): Finding {
+  return {
+    id: 'packets-dropped',
+    severity: 'error',
+    what: `${named(chain)} drops what is forwarded, and bridged packets pass it (bridge-nf-call-iptables = 1)`,
+    why: 'guests are silent: host_accept only reaches the FORWARD chain of iptables',
+    fix: 'sysctl net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0',
+  };
+}
+
+/** iptables that drops, while nobody puts an accept there. */
+function acceptedNowhere(look: Look, chains: readonly BaseChain[]): Finding[] {
+  const drops = chains.filter((chain) => isIptables(chain) && chain.policy === 'drop');
+  if (drops.length === 0 || !look.bridgedToIptables() || look.host.policy.host_accept !== 'no') return [];
+  return [
+    {
+      id: 'forward-drops',
+      severity: 'error',
+      what: 'bridged packets pass the FORWARD chain of iptables, which drops, and host_accept = no',
+      why: 'guests are silent (Docker in dom0 sets it to drop)',
+      fix: 'host_accept = auto in the policy, then vif-bridge reapply --all',
+    },
+  ];
+}

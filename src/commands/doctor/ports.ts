@@ -1,0 +1,74 @@
+import { isGuestPort } from '../../net/vif-name.ts';
+import type { PortStatus } from '../status.ts';
+import type { Finding, Group, Look } from './finding.ts';
+
+/** The ports of guests that run. */
+export const portsOfGuests: Group = {
+  name: 'ports of guests',
+  async look(look) {
+    const { ports } = await look.status();
+    return [...ports.flatMap(stateOf), ...ports.flatMap(told), ...addressesOnPorts(look)];
+  },
+};
+
+function stateOf(port: PortStatus): Finding[] {
+  const { name, warnings, until } = port;
+  const what = `${name}${port.guest?.name === undefined ? '' : ` of ${port.guest.name}`}`;
+  const why = warnings[0] ?? '';
+  switch (port.state) {
+    case 'damaged':
+      return [{ id: 'damaged', severity: 'error', what: `${what} is damaged`, why, fix: `vif-bridge reapply ${name}` }];
+    case 'unmanaged':
+    case 'exempt':
+      return [
+        {
+          id: 'not-ours',
+          severity: 'warning',
+          what: `${what} was started without this program`,
+          why,
+          fix: `vif-bridge reapply ${name}`,
+        },
+      ];
+    case 'managed':
+      if (!port.observed && port.policyMode !== 'unlocked') return [];
+      return [
+        {
+          id: 'open',
+          severity: 'warning',
+          what: `${what} is not filtered: mode = ${port.policyMode}`,
+          why: until === undefined ? 'it has no end (until =)' : `until ${until}`,
+          fix: `mode = locked in the policy, then vif-bridge reapply ${name}`,
+        },
+      ];
+    default:
+      return port.state satisfies never;
+  }
+}
+
+/** What `status` says loudly: two guests with one address, one that bears the gateway's, a policy that has changed. */
+function told({ name, notes }: PortStatus): Finding[] {
+  return notes
+    .filter(({ loud }) => loud)
+    .map(({ text }) => ({
+      id: 'told',
+      severity: 'warning',
+      what: `${name}: ${text}`,
+      why: 'docs/operations.md, "What you are told", says why of each',
+      fix: `vif-bridge status ${name}`,
+    }));
+}
+
+/** /proc/net/if_inet6: the name of the device is the last word. */
+function addressesOnPorts({ host }: Look): Finding[] {
+  const names = host
+    .netTable('if_inet6')
+    .split('\n')
+    .flatMap((line) => line.trim().split(/\s+/)[5] ?? []);
+  return [...new Set(names.filter(isGuestPort))].map((name) => ({
+    id: 'dom0-address',
+    severity: 'warning',
+    what: `dom0 has an IPv6 address on ${name}`,
+    why: 'the guest can talk to services of dom0 there, past the firewall of its bridge (OSSN-0069)',
+    fix: `sysctl net.ipv6.conf.${name.replaceAll('.', '/')}.disable_ipv6=1; vif-bridge reapply ${name}`,
+  }));
+}
