@@ -53,6 +53,24 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
   return merged;
 }
 
+/** The fewest blocks that hold these addresses and no other: `192.0.2.0/24`, a single one as `192.0.2.1/32`. */
+export function blocksOf({ family, first, last }: AddressRange): string[] {
+  const bits = family === 4 ? 32 : 128;
+  const blocks: string[] = [];
+  for (let start = first; start <= last; ) {
+    let length = bits;
+    // As long as the next larger block begins here too, and ends with the range.
+    while (length > 0) {
+      const size = 1n << BigInt(bits - length + 1);
+      if (start % size !== 0n || start + size - 1n > last) break;
+      length -= 1;
+    }
+    blocks.push(`${addressText(family, start)}/${length}`);
+    start += 1n << BigInt(bits - length);
+  }
+  return blocks;
+}
+
 function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { Wire } from '../lab/wire.ts';
 import { type Dom0, obstacle, openDom0 } from './dom0.ts';
 import {
   A,
@@ -27,6 +26,7 @@ import {
   udp6,
   V,
 } from './frames.ts';
+import { ACK, between, ipv4, ipv6, openRuled, PORT, play, STATION, type Step, SYN } from './play.ts';
 import { GUEST_A, GUEST_V } from './verdict.ts';
 
 const skip = obstacle();
@@ -49,48 +49,6 @@ out drop
 [guest guest1]
 rules = web
 `;
-
-type End = 'A' | 'G' | 'V';
-const PORT: Readonly<Record<End, string>> = { A: 'guest1.0', G: 'gw0', V: 'guest2.0' };
-const STATION = { A, G, V };
-
-/** A frame between two stations. */
-function between(from: End, to: End, type: number, payload: Buffer): string {
-  return frame(STATION[to].mac, STATION[from].mac, type, payload);
-}
-const ipv4 = (from: End, to: End, protocol: number, payload: Buffer, more: Parameters<typeof ip4>[0] = {}): string =>
-  between(from, to, TYPE.ip, ip4({ src: STATION[from].ip, dst: STATION[to].ip, protocol, ...more }, payload));
-const ipv6 = (from: End, to: End, next: number, payload: Buffer, hops = 64): string =>
-  between(from, to, TYPE.ip6, ip6({ src: STATION[from].ip6, dst: STATION[to].ip6, next, hops }, payload));
-const SYN = 0x02;
-const ACK = 0x10;
-
-/** What each of these becomes, one after the other: a line is `who -> whom`, the frame, and whether it arrives. */
-type Step = readonly [title: string, from: End, to: End, hex: string, arrives: boolean];
-
-async function play(dom0: Dom0, wire: Wire, steps: readonly Step[]): Promise<void> {
-  for (const [title, from, to, hex, arrives] of steps) {
-    await wire.collect(0);
-    await wire.send(PORT[from], hex);
-    const seen = await wire.collect();
-    const came = seen.some(({ iface, hex: what }) => iface === PORT[to] && what === hex);
-    assert.equal(
-      came,
-      arrives,
-      `${title}: ${from} -> ${to}\n${came ? '' : await dom0.ns.check(['nft', 'list', 'ruleset'])}`.slice(0, 400),
-    );
-  }
-}
-
-async function opened(t: test.TestContext, policy = RULES): Promise<{ dom0: Dom0; wire: Wire }> {
-  const dom0 = await openDom0(t, { policy });
-  await dom0.start({ ...GUEST_A, name: 'guest1' });
-  await dom0.start({ ...GUEST_V, name: 'guest2' });
-  const wire = await dom0.openWire(Object.values(PORT));
-  await wire.send(PORT.G, `${'ff'.repeat(6)}${G.mac.replaceAll(':', '')}88b5`);
-  await wire.collect();
-  return { dom0, wire };
-}
 
 const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
   'TCP that others begin': [
@@ -239,7 +197,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
   const goesOn = ipv4('A', 'G', 6, tcp(80, 5000, ACK));
 
   await t.test('reapply takes them in: what is allowed no more ends, what stays allowed goes on', async (t) => {
-    const { dom0, wire } = await opened(t);
+    const { dom0, wire } = await openRuled(t, RULES);
     await play(dom0, wire, [
       ['a question', 'A', 'G', question, true],
       ['its answer', 'G', 'A', answer, true],
@@ -263,7 +221,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
   });
 
   await t.test('guests with the same rules share a program, which goes with the last of them', async (t) => {
-    const { dom0, wire } = await opened(t, '[rules one]\nin allow tcp 80\nin drop\n[defaults]\nrules = one\n');
+    const { dom0, wire } = await openRuled(t, '[rules one]\nin allow tcp 80\nin drop\n[defaults]\nrules = one\n');
     assert.equal((await programs(dom0)).length, 1);
     const before = await dom0.ruleset();
     assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
@@ -299,7 +257,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
   });
 
   await t.test('a mistake in a list changes nothing for who runs, and keeps who starts closed', async (t) => {
-    const { dom0, wire } = await opened(t);
+    const { dom0, wire } = await openRuled(t, RULES);
     writeFileSync(join(dom0.folder, 'vif-bridge.ini'), RULES.replace('in  drop', 'in  dorp'));
     const result = await dom0.admin(['reapply', 'vif1.0']);
     assert.equal(result.status, 1);
@@ -316,7 +274,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
   });
 
   await t.test('out reject on a kernel that cannot is an error, and disturbs nobody', async (t) => {
-    const { dom0, wire } = await opened(t);
+    const { dom0, wire } = await openRuled(t, RULES);
     const probe =
       'add table bridge p\nadd chain bridge p p { type filter hook prerouting priority 0; }\nadd rule bridge p p reject\n';
     const can = (await dom0.ns.run(['nft', '-c', '-f', '-'], { input: probe })).status === 0;
@@ -328,7 +286,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
   });
 
   await t.test('rules show counts each line, and status what is open', async (t) => {
-    const { dom0, wire } = await opened(t);
+    const { dom0, wire } = await openRuled(t, RULES);
     await play(dom0, wire, [
       ['TCP', 'G', 'A', begins, true],
       ['the same again', 'G', 'A', begins, true],
@@ -388,7 +346,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
     ],
   ] as const) {
     await t.test(`rules that somebody has ${what} are damage, which ${backTo} repairs`, async (t) => {
-      const { dom0, wire } = await opened(t);
+      const { dom0, wire } = await openRuled(t, RULES);
       const [chain = ''] = await programs(dom0);
       const [, key = ''] =
         /elements = \{ (\d+) : goto rules/.exec(await dom0.ns.check(['nft', 'list', 'ruleset'])) ?? [];
@@ -411,7 +369,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
   }
 
   await t.test('who has no rules is not asked', async (t) => {
-    const { dom0, wire } = await opened(t);
+    const { dom0, wire } = await openRuled(t, RULES);
     await play(dom0, wire, [
       ['any port', 'G', 'V', ipv4('G', 'V', 6, tcp(5000, 81, SYN)), true],
       ['an answer without a question', 'G', 'V', ipv4('G', 'V', 17, udp(53, 4000)), true],
@@ -423,7 +381,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
 test('rules of a guest', { skip }, async (t) => {
   for (const [title, steps] of Object.entries(CONVERSATIONS)) {
     await t.test(title, async (t) => {
-      const { dom0, wire } = await opened(t);
+      const { dom0, wire } = await openRuled(t, RULES);
       await play(dom0, wire, steps);
     });
   }

@@ -1,38 +1,66 @@
-import { Failure } from '../../errors.ts';
 import { EVERY_OPT_IN } from '../../filter/opt-ins.ts';
 import { isObserved, macOnlyTerms, withOptIns } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
 import type { Direction } from '../../filter/reasons.ts';
 import { parseDeviceName } from '../../net/interface-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
+import type { Rule } from '../../rules/rule.ts';
 import { parseIdentity } from '../../xen/vif-identity.ts';
 import type { RuleLimit } from '../backend.ts';
 import { sharedDigest } from '../shared-digest.ts';
 import { acceptsGaps, limitsOf, limitText } from './gaps.ts';
+import { mustBePossible, programRules } from './rules.ts';
 import { type Compiled, compileStages, type EbtChain } from './stages.ts';
 import { type EbtLoad, renderLoad } from './text.ts';
 
 /** What of the policy is in the rules. */
 export type RulePolicy = SharedPolicy<'ebtables'>;
 
-/** The chains of one vif, for both directions. */
+/**
+ * The chains of one vif, for both directions.
+ *
+ * @throws Failure `input` for rules that ebtables cannot follow
+ */
 export function chainsOf(
   plan: FilterPlan,
   policy: RulePolicy,
 ): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled } {
-  if (plan.program !== undefined) {
-    throw new Failure('input', `rules = ${plan.program.lists.join(' ')}: ebtables knows no conversations`, {
-      at: 'the policy file',
-      hint: 'rules need nftables (backend = nftables), or write rules = none for this guest',
-    });
-  }
+  const { program } = plan;
+  if (program !== undefined) mustBePossible(program);
   const accepts = acceptsGaps(policy.ebtables_gaps);
   const compile = (direction: Direction): Compiled => {
-    const compiled = compileStages(plan.device, direction, plan.terms, accepts);
+    const compiled = compileStages(
+      plan.device,
+      direction,
+      plan.terms,
+      accepts,
+      program && programRules(program, direction),
+    );
     return isObserved(plan.terms) ? { ...compiled, chains: compiled.chains.map(observed) } : compiled;
   };
   return { 'from-guest': compile('from-guest'), 'to-guest': compile('to-guest') };
 }
+
+/** The same, and whatever rules were to decide about is dropped: for one whose rules cannot be followed any more. */
+export function closedChainsOf(plan: FilterPlan, policy: RulePolicy): ReturnType<typeof chainsOf> {
+  const nothing: Rule = { ...CLOSED, direction: 'in' };
+  return chainsOf({ ...plan, program: { lists: [], in: [nothing], out: [{ ...nothing, direction: 'out' }] } }, policy);
+}
+
+const CLOSED: Omit<Rule, 'direction'> = {
+  verdict: 'drop',
+  family: undefined,
+  protocols: [],
+  ports: [],
+  sports: [],
+  types: [],
+  from: [],
+  to: [],
+  stateless: false,
+  limit: undefined,
+  log: false,
+  at: { file: '', line: 0 },
+};
 
 /** The same rules with the same counters, and no frame ends in them. */
 function observed(chain: EbtChain): EbtChain {
@@ -45,7 +73,9 @@ function observed(chain: EbtChain): EbtChain {
 
 /** What is closed or not fully checked for a vif, because ebtables cannot see it. */
 export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] {
-  const compiled = Object.values(chainsOf(plan, policy));
+  // Rules change nothing of what can be seen; and those that cannot be followed are said elsewhere.
+  const { program: _, ...bare } = plan;
+  const compiled = Object.values(chainsOf(bare, policy));
   return limitsOf(compiled.flatMap((one) => one.shortfalls)).map((limit) => ({
     accepted: limit.handling === 'accepted',
     text: limitText(limit),

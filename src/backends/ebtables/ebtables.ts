@@ -9,9 +9,9 @@ import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../bac
 import { currentBase, ifLastGone, leaveFormer, leftBase, newBase, recordedPort, reportBase } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { neighbours } from '../neighbours.ts';
-import { chainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
+import { chainsOf, closedChainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
 import { countJumps, vifChains } from './listing.ts';
-import { look } from './look.ts';
+import { look, ruleCounts } from './look.ts';
 import { type EbtPorts, ebtPorts } from './ports.ts';
 import type { EbtChain } from './stages.ts';
 import { type Ebt, isRefusal, listing, restore, retried, withForeignLock, withTables } from './tables.ts';
@@ -49,7 +49,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
     look: (recordsOf) => look(ebt, recordsOf()),
-    ruleCounts: async () => undefined,
+    ruleCounts: (record) => ruleCounts(ebt, record),
     countsTogether: false,
     limits: (plan) => limitsOfPlan(plan, host.policy),
     loadText: (planned, upon) => loadText(ebt, planned, upon),
@@ -172,8 +172,12 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
   const base = await newBase(host, holder, records);
   const added = new Set(add.map((one) => one.port.device));
   const others = records.filter((record) => !added.has(record.device));
-  const planned = [...others.flatMap((record) => recordedPort(host, record) ?? []), ...add];
-  const withChains = planned.map((one) => ({ one, chains: compiled(ebt, one) }));
+  const withChains = [
+    ...others
+      .flatMap((record) => recordedPort(host, record) ?? [])
+      .map((one) => ({ one, chains: compiledOrClosed(ebt, one) })),
+    ...add.map((one) => ({ one, chains: compiled(ebt, one) })),
+  ];
   const present = withChains.map(({ one, chains }) => portOf(one, chains));
   const names = new Set(present.flatMap((port) => port.chains));
   ports.begin();
@@ -211,6 +215,19 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
 function compiled({ host }: Ebt, planned: PlannedPort): EbtChain[] {
   const chains = chainsOf(planned.plan, host.policy);
   return [...chains['from-guest'].chains, ...chains['to-guest'].chains];
+}
+
+/** Of one that nobody has asked for now: a mistake in its rules must not keep all others from theirs. */
+function compiledOrClosed(ebt: Ebt, planned: PlannedPort): EbtChain[] {
+  try {
+    return compiled(ebt, planned);
+  } catch (error) {
+    const failure = asFailure(error);
+    if (failure.code !== 'input') throw error;
+    ebt.host.log.say('err', `${planned.port.device} is closed: ${failureLine(failure)}`);
+    const chains = closedChainsOf(planned.plan, ebt.host.policy);
+    return [...chains['from-guest'].chains, ...chains['to-guest'].chains];
+  }
 }
 
 function portOf({ port, plan }: PlannedPort, chains: readonly EbtChain[]): EbtPort {

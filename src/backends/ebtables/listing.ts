@@ -1,5 +1,5 @@
 import type { Direction } from '../../filter/reasons.ts';
-import type { DropCount } from '../backend.ts';
+import type { DropCount, RuleCount } from '../backend.ts';
 import type { EbtChain } from './stages.ts';
 import { closedPorts, EBT_HOOKS, type EbtHook, type EbtPort, linkLocalRule, PORT_CHAINS } from './text.ts';
 
@@ -64,6 +64,17 @@ export function chainDrops(
     }
   }
   return [...sums].map(([reason, sum]) => ({ direction, reason, ...sum }));
+}
+
+/** What the lines of a guest's rules have counted, by direction and number. */
+export function lineCounts(listing: EbtListing, chains: readonly EbtChain[]): Map<string, RuleCount> {
+  const sums = new Map<string, RuleCount>();
+  for (const { name, rules } of chains) {
+    for (const [at, { line }] of rules.entries()) {
+      if (line !== undefined) add(sums, line, listing.get(name)?.[at]);
+    }
+  }
+  return sums;
 }
 
 /** True if all chains are there with all their rules. */

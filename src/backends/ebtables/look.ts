@@ -1,8 +1,9 @@
+import { Failure } from '../../errors.ts';
 import type { VifRecord } from '../../state/records.ts';
-import type { DropCount, KernelRules } from '../backend.ts';
+import type { Backend, DropCount, KernelRules } from '../backend.ts';
 import { allDamaged, currentBase, RULES_GONE, recordedPort } from '../base.ts';
 import { chainsOf } from './chains.ts';
-import { chainDrops, countJumps, type EbtListing, isWhole, linkLocalDrops } from './listing.ts';
+import { chainDrops, countJumps, type EbtListing, isWhole, lineCounts, linkLocalDrops } from './listing.ts';
 import { ebtPorts } from './ports.ts';
 import { type Ebt, listing } from './tables.ts';
 import { EBT_HOOKS, type EbtPort, portJumps } from './text.ts';
@@ -26,7 +27,11 @@ export async function look({ host, tools, holder }: Ebt, records: readonly VifRe
     const port = ports.get(record.device);
     if (port === undefined) damages.set(record.device, 'it has no rules');
     if (planned === undefined || port === undefined) return [];
-    const chains = chainsOf(planned.plan, host.policy);
+    const chains = chainsIfPossible(planned.plan, host.policy);
+    if (chains instanceof Failure) {
+      damages.set(record.device, `${chains.message} (${chains.at})`);
+      return [];
+    }
     const own = [...chains['from-guest'].chains, ...chains['to-guest'].chains];
     if (!isWhole(nat, own) || !isReached(nat, port))
       damages.set(record.device, 'its chains are not as they were loaded');
@@ -37,6 +42,25 @@ export async function look({ host, tools, holder }: Ebt, records: readonly VifRe
     ].map((drop) => ({ ...drop, ifindex: record.ifindex }));
   });
   return { damages, drops };
+}
+
+function chainsIfPossible(...of: Parameters<typeof chainsOf>): ReturnType<typeof chainsOf> | Failure {
+  try {
+    return chainsOf(...of);
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'input') return error;
+    throw error;
+  }
+}
+
+/** What the rules of a vif have counted; undefined where its chains are not those of the policy. */
+export async function ruleCounts({ host, tools }: Ebt, record: VifRecord): ReturnType<Backend['ruleCounts']> {
+  const planned = recordedPort(host, record);
+  const compiled = planned && chainsIfPossible(planned.plan, host.policy);
+  if (compiled === undefined || compiled instanceof Failure) return undefined;
+  const chains = Object.values(compiled).flatMap(({ chains }) => chains);
+  const nat = await listing(host, tools, 'nat');
+  return isWhole(nat, chains) ? lineCounts(nat, chains) : undefined;
 }
 
 /** True if frames of the port come to its chains. */

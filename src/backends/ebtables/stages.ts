@@ -38,6 +38,8 @@ export interface EbtRule {
   /** Why a rule with the target DROP drops; its counter counts for it. */
   readonly reason?: Reason;
   readonly why?: string | undefined;
+  /** The line of the guest's rules that it is, by direction and number: `in 3`. */
+  readonly line?: string;
 }
 
 export interface EbtChain {
@@ -75,14 +77,16 @@ export function mainChain(device: string, direction: Direction): string {
  * The chains of one vif in one direction.
  *
  * @param accepts true if the policy accepts that these reasons may be missed
+ * @param own the guest's own rules, which stand in the place of PERMITTED; undefined where there are none
  */
 export function compileStages(
   device: string,
   direction: Direction,
   terms: OwnTerms,
   accepts: (reasons: readonly Reason[]) => boolean,
+  own?: readonly EbtRule[],
 ): Compiled {
-  const compiler = new Compiler(device, direction, terms, accepts);
+  const compiler = new Compiler(device, direction, terms, accepts, own);
   return compiler.result();
 }
 
@@ -100,8 +104,21 @@ class Compiler {
   private readonly direction: Direction;
   private readonly terms: OwnTerms;
   private readonly accepts: (reasons: readonly Reason[]) => boolean;
+  private readonly own: EbtChain | undefined;
 
-  constructor(device: string, direction: Direction, terms: OwnTerms, accepts: (reasons: readonly Reason[]) => boolean) {
+  constructor(
+    device: string,
+    direction: Direction,
+    terms: OwnTerms,
+    accepts: (reasons: readonly Reason[]) => boolean,
+    own: readonly EbtRule[] | undefined,
+  ) {
+    this.own = own && {
+      name: `${mainChain(device, direction)}/rules`,
+      policy: 'DROP',
+      about: 'Its own rules (rules =).',
+      rules: own,
+    };
     this.device = device;
     this.direction = direction;
     this.terms = terms;
@@ -119,7 +136,8 @@ class Compiler {
       about: start.about,
       rules,
     };
-    return { chains: [first, ...this.chains.reverse()], shortfalls: unique(this.shortfalls) };
+    const own = this.own === undefined ? [] : [this.own];
+    return { chains: [first, ...this.chains.reverse(), ...own], shortfalls: unique(this.shortfalls) };
   }
 
   private stageNamed(name: string): Stage {
@@ -322,6 +340,7 @@ class Compiler {
     why: string | undefined,
   ): EbtRule[] {
     if ('drop' in so) return [{ options, target: 'DROP', reason: so.drop, why }];
+    if ('permitted' in so && this.own !== undefined) return [{ options, target: this.own.name, why }];
     if ('accept' in so || 'permitted' in so) return [{ options, target: 'ACCEPT', why }];
     const verdict = this.enter(so.goto, protocol);
     return [verdict.reason === undefined ? { options, ...verdict, why } : { options, ...verdict }];
