@@ -14,6 +14,7 @@ import { Failure } from '../../src/errors.ts';
 import type { Host } from '../../src/host.ts';
 import type { VifRecord } from '../../src/state/records.ts';
 import { device, fakeHost, type Tool } from './fake-host.ts';
+import { WELL } from './port-status.ts';
 
 /** What is otherwise than on a host on which all is well. */
 interface Situation {
@@ -29,31 +30,6 @@ interface Situation {
   readonly bridge?: Parameters<typeof device>[1];
   readonly record?: Partial<VifRecord>;
 }
-
-const PORT: PortStatus = {
-  name: 'vif1.0',
-  device: 'vif1.0',
-  state: 'managed',
-  bridge: 'br0',
-  up: true,
-  guest: { domid: 1, name: 'web1' },
-  mac: '00:16:3e:00:00:01',
-  extraMacs: '',
-  addresses: ['192.0.2.10'],
-  shared: [],
-  routes: [],
-  learned: [],
-  mode: 'addresses',
-  policyMode: 'locked',
-  observed: false,
-  allow: [],
-  until: undefined,
-  rules: [],
-  warnings: [],
-  notes: [],
-  drops: [],
-  since: '2026-01-01T00:00:00.000Z',
-};
 
 const FILES: Readonly<Record<string, string>> = {
   '/proc/sys/kernel/osrelease': '6.1.0-50-amd64\n',
@@ -111,7 +87,7 @@ function lookAt(directory: string, situation: Situation): Look {
       ),
     ],
     status: async () => ({
-      ports: (situation.ports ?? [{}]).map((port) => ({ ...PORT, ...port })),
+      ports: (situation.ports ?? [{}]).map((port) => ({ ...WELL, ...port })),
       backend: 'nftables',
       fills: [],
     }),

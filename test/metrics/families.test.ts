@@ -4,30 +4,14 @@ import test from 'node:test';
 import { families } from '../../src/commands/metrics/families.ts';
 import { openMetrics } from '../../src/commands/metrics/open-metrics.ts';
 import type { HostStatus, PortStatus } from '../../src/commands/status.ts';
+import { WELL } from '../commands/port-status.ts';
 import { prometheus } from '../lab/prometheus.ts';
 
 const PORT: PortStatus = {
-  name: 'vif1.0',
-  device: 'vif1.0',
-  state: 'managed',
-  bridge: 'br0',
-  up: true,
-  guest: { domid: 1, name: 'web1' },
-  mac: '00:16:3e:00:00:01',
-  extraMacs: '',
+  ...WELL,
   addresses: ['192.0.2.1', '2001:db8::1'],
   shared: ['192.0.2.1'],
-  routes: [],
-  conversations: undefined,
   learned: [{ address: '192.0.2.9', seconds: 60 }],
-  mode: 'addresses',
-  policyMode: 'locked',
-  observed: false,
-  allow: [],
-  until: undefined,
-  rules: [],
-  warnings: [],
-  notes: [],
   drops: [{ direction: 'from-guest', reason: 'arp-spa', packets: 7, bytes: 420 }],
   since: '2026-01-02T03:04:05.678Z',
 };
