@@ -1,3 +1,4 @@
+import type { BaseChain } from '../../backends/nftables/base-chains.ts';
 import type { Files } from '../../effects/look-file.ts';
 import type { Host } from '../../host.ts';
 import type { HostStatus } from '../status.ts';
@@ -32,16 +33,6 @@ export interface Look extends Files {
   readonly chains: () => Promise<readonly BaseChain[]>;
   /** Where packets of bridges pass iptables: of the whole host, or of some bridges. */
   readonly bridgedToIptables: () => boolean;
-}
-
-/** A chain at a hook, as `nft -j list chains` tells it. */
-export interface BaseChain {
-  readonly family: string;
-  readonly table: string;
-  readonly name: string;
-  readonly hook: string;
-  readonly type: string;
-  readonly policy: string | undefined;
 }
 
 /** A part of the host, and how it is looked at. @throws Failure if it could not be */

@@ -1,11 +1,10 @@
-import { isNotInstalled, toolFailure } from '../../effects/exec.ts';
+import { baseChains } from '../../backends/nftables/base-chains.ts';
 import type { Files } from '../../effects/look-file.ts';
 import type { Host } from '../../host.ts';
-import { array, object, optional, type Reader, readJson, string } from '../../json/reader.ts';
 import { once } from '../../once.ts';
 import { HOST_FILTERS } from '../../port/host-accept.ts';
 import { hostStatus } from '../status.ts';
-import type { BaseChain, Look } from './finding.ts';
+import type { Look } from './finding.ts';
 
 /** Everything that may be looked at on this host. */
 export function lookAt(host: Host, files: Files): Look {
@@ -25,40 +24,4 @@ function someBridgeCalls(host: Host, { read }: Files): boolean {
     .some((name) =>
       HOST_FILTERS.some((filter) => read(`/sys/class/net/${name}/bridge/nf_call_${filter}`)?.trim() === '1'),
     );
-}
-
-/** One entry of the listing: those that are no chain at a hook have none of these. */
-const ENTRY = object((get) =>
-  get(
-    'chain',
-    optional(
-      object((chain) => ({
-        family: chain('family', string),
-        table: chain('table', string),
-        name: chain('name', string),
-        hook: chain('hook', optional(string)),
-        type: chain('type', optional(string)),
-        policy: chain('policy', optional(string)),
-      })),
-    ),
-  ),
-);
-const CHAINS: Reader<readonly BaseChain[]> = object((get) =>
-  get('nftables', array(ENTRY)).flatMap((chain) => {
-    if (chain?.hook === undefined) return [];
-    return [{ ...chain, hook: chain.hook, type: chain.type ?? '' }];
-  }),
-);
-
-const LIST_CHAINS = ['-j', 'list', 'chains'];
-
-/** None where there is no nft: then nobody else can have any. */
-async function baseChains(host: Host): Promise<readonly BaseChain[]> {
-  const result = await host.run('nft', LIST_CHAINS, { lockless: true }).catch((error: unknown) => {
-    if (isNotInstalled(error)) return undefined;
-    throw error;
-  });
-  if (result === undefined) return [];
-  if (result.status !== 0) throw toolFailure('nft', LIST_CHAINS, result);
-  return readJson(result.stdout, CHAINS, { at: `nft ${LIST_CHAINS.join(' ')}` });
 }

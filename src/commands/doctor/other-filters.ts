@@ -1,4 +1,5 @@
-import type { BaseChain, Finding, Group, Look } from './finding.ts';
+import type { BaseChain } from '../../backends/nftables/base-chains.ts';
+import type { Finding, Group, Look } from './finding.ts';
 
 /** The families in which frames of bridges come by. */
 const OF_FRAMES = ['bridge', 'netdev'];
