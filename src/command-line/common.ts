@@ -23,6 +23,8 @@ export interface CommonOptions extends RunOptions {
 
 /** A re-apply of every vif of a large host may take longer than Xen would wait; nobody waits for it but the admin. */
 const ADMIN_MS = 600_000;
+/** Of commands that run until somebody ends them: a year. */
+export const FOREVER_MS = 365 * 86_400_000;
 
 /** Sets the exit status of a run that has done what it should. */
 export type End = (status: number) => void;
@@ -59,6 +61,7 @@ export async function withAdminHost(
   options: CommonOptions,
   env: Environment,
   work: (host: Host) => Promise<void>,
+  deadlineMs = ADMIN_MS,
 ): Promise<void> {
   const log = syslog(process.stderr.isTTY === true);
   const host = systemHost({
@@ -66,7 +69,7 @@ export async function withAdminHost(
     stateDirectory: stateOf(env),
     who,
     log,
-    deadlineMs: ADMIN_MS,
+    deadlineMs,
     byPerson: true,
   });
   try {

@@ -4,8 +4,9 @@ import { replaceFile } from '../effects/replace-file.ts';
 import { asFailure } from '../errors.ts';
 import { jsonText } from '../json/writer.ts';
 import { type Environment, failureText } from '../run.ts';
-import { type CommonOptions, configOption, type End, TROUBLE, withAdminHost } from './common.ts';
+import { type CommonOptions, configOption, type End, FOREVER_MS, TROUBLE, withAdminHost } from './common.ts';
 import { progressOn } from './progress.ts';
+import type { WatchOptions } from './watch.ts';
 
 interface MetricsOptions extends CommonOptions {
   readonly output?: string;
@@ -48,7 +49,33 @@ export function addOperateCommands(root: Command, env: Environment, version: str
         }),
       ),
     );
+  root
+    .command('watch')
+    .description('who is spoofing now: frames dropped a second, by vif and reason, what they claim and whose that is')
+    .option('--once', 'look for one interval, say what was dropped, and end')
+    .option('--interval <seconds>', 'from one look to the next', '1')
+    .option('--json', 'for programs; as with --once')
+    .addOption(configOption())
+    .addHelpText('after', WATCH_HELP)
+    .action((options: WatchOptions) =>
+      orTrouble(end, () =>
+        withAdminHost(
+          'watch',
+          options,
+          env,
+          async (host) => {
+            const { runWatch } = await import('./watch.ts');
+            await runWatch(host, options, end);
+          },
+          FOREVER_MS,
+        ),
+      ),
+    );
 }
+
+const WATCH_HELP = `
+On a terminal it goes on until q or Ctrl-C. Elsewhere, and with --once, it ends: with 0 if nobody pretends to be another,
+with 1 if somebody does, with 2 if it cannot find out. What is claimed is read by tcpdump, if that is installed.`;
 
 const DOCTOR_STATUS = `
 It changes nothing. Ends with 0 if there is nothing but notes, with 1 if there is a warning or an error, with 2 if
