@@ -1,6 +1,7 @@
 import type { Direction } from '../../filter/reasons.ts';
 import type { Family } from '../../net/address-range.ts';
 import { programDigest, type RuleProgram } from '../../rules/program.ts';
+import { protocolOf } from '../../rules/protocols.ts';
 import type { Rule, RuleDirection } from '../../rules/rule.ts';
 import { rangeText } from '../../rules/rule-text.ts';
 import { textDigest } from '../../text-digest.ts';
@@ -126,13 +127,24 @@ interface Condition {
 /** The conditions of a rule, one of which must hold. What is allowed, and addresses, are a family's. */
 function conditions(rule: Rule): Condition[] {
   const addressed = rule.from.length + rule.to.length > 0;
-  if (rule.verdict !== 'allow' && !addressed && rule.family === undefined) {
+  const ofAny = rule.protocols.every((number) => protocolOf(number).family === undefined);
+  if (rule.verdict !== 'allow' && !addressed && ofAny && rule.family === undefined) {
     return [{ family: undefined, text: words(transport(rule)) }];
   }
   const families = (['ip', 'ip6'] as const).filter(
     (family) => rule.family === undefined || rule.family === version(family),
   );
-  return families.map((family) => ({
+  return families.flatMap((family): Condition[] => {
+    // `icmp,icmp6` is each in its own family.
+    const protocols = rule.protocols.filter(
+      (number) => (protocolOf(number).family ?? version(family)) === version(family),
+    );
+    return rule.protocols.length > 0 && protocols.length === 0 ? [] : [ofFamily({ ...rule, protocols }, family)];
+  });
+}
+
+function ofFamily(rule: Rule, family: Ip): Condition {
+  return {
     family,
     text: words([
       `meta protocol ${family}`,
@@ -142,7 +154,7 @@ function conditions(rule: Rule): Condition[] {
       }),
       ...transport(rule),
     ]),
-  }));
+  };
 }
 
 function version(family: Ip): Family {

@@ -1,0 +1,3 @@
+import { testJudge } from './rules-judge.ts';
+
+testJudge(4, 1);

@@ -1,0 +1,92 @@
+/**
+ * Rules only narrow: what stands in their place without them is an `accept`, and a program can lead to nothing but what
+ * is judged again, or dropped. So no list of rules, whatever it says, lets a frame through that the stages drop.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { renderBase } from '../../src/backends/nftables/base-text.ts';
+import { programText } from '../../src/backends/nftables/rule-program.ts';
+import { portText } from '../../src/backends/nftables/text.ts';
+import { combine, parsePolicyText } from '../../src/policy/parse-policy.ts';
+import { program } from '../../src/policy/rule-lists.ts';
+import { programDigest, type RuleProgram } from '../../src/rules/program.ts';
+import { planFor } from '../filter/vif.ts';
+import { parsePolicy } from '../policy/effective.ts';
+import { otherOrder, ruleLines } from './random-programs.ts';
+
+function read(lines: readonly string[]): RuleProgram {
+  const text = parsePolicyText(`[rules random]\n${lines.join('\n')}\n[defaults]\nrules = random\n`, 'random');
+  assert.deepEqual(text.problems, [], lines.join('\n'));
+  return program(combine([text]).ruleLists, ['random']);
+}
+
+/** The chains of a base: name -> its lines. */
+function chainsOf(base: string): Map<string, string[]> {
+  return new Map(
+    [...base.matchAll(/^ {2}chain (\S+) \{\n([\s\S]*?)^ {2}\}$/gm)].map(([, name = '', body = '']) => [
+      name,
+      body
+        .trim()
+        .split('\n')
+        .map((line) => line.trim()),
+    ]),
+  );
+}
+
+test('a base for guests with rules is that without, but for the places where a frame was accepted', () => {
+  for (const more of ['', 'unmanaged = closed\n', 'learn = dhcp\n']) {
+    const without = chainsOf(renderBase('base/test', parsePolicy(`[defaults]\n${more}`, 'test')));
+    const ruled = parsePolicy(`[defaults]\n${more}rules = web\n[rules web]\nin drop\n`, 'test');
+    const chains = chainsOf(renderBase('base/test', ruled));
+    for (const [name, lines] of without) {
+      const now = chains.get(name)?.map((line) => line.replace(/goto (from|to)-guest\/permitted\b/g, 'accept'));
+      assert.deepEqual(now, lines, name);
+    }
+    // What is new is led to from `permitted` alone, which each port with rules leaves by its map.
+    const fresh = [...chains.keys()].filter((name) => !without.has(name));
+    assert.ok(
+      fresh.every((name) => /^(from|to)-guest\/(permitted|rules-(known|open|pass)-[a-z0-9-]+)$/.test(name)),
+      fresh.join(),
+    );
+  }
+});
+
+test('a program is a chain of its own that goes nowhere else, and ends every frame', () => {
+  fc.assert(
+    fc.property(ruleLines, fc.boolean(), (lines, turned) => {
+      const rules = read(turned ? otherOrder(lines) : lines);
+      const own = `rules/${programDigest(rules)}`;
+      const commands = programText(rules).filter((line) => !line.startsWith('#'));
+      for (const command of commands) {
+        assert.match(command, new RegExp(`^(add chain|flush chain|add rule) bridge xen-vif ${own}( |$)`));
+        for (const [, target = ''] of command.matchAll(/\b(?:goto|jump) ([^\s,}]+)/g)) {
+          assert.match(target, /^(from|to)-guest\/(rules-(known|open|pass)-[a-z0-9-]+|drop-rule)$/, command);
+        }
+      }
+      assert.equal(commands.at(-1), `add rule bridge xen-vif ${own} drop`);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a guest with rules has every element that it has without, and one more', () => {
+  fc.assert(
+    fc.property(ruleLines, (lines) => {
+      const rules = read(lines);
+      const port = { device: 'vif1.0', name: 'vif1.0', bridge: 'br0', ifindex: 7, ingress: false };
+      const plan = planFor({ ip: '192.0.2.1' });
+      const terms = { ...plan.terms, program: programDigest(rules) };
+      const text = (of: Parameters<typeof portText>[0]['plan']): string[] =>
+        portText({ port, plan: of, loaded: [], hadIngress: false }, undefined).split('\n');
+      const without = text(plan);
+      const more = text({ ...plan, terms, program: rules }).filter((line) => !without.includes(line));
+      assert.deepEqual(
+        more.filter((line) => !line.includes(`rules/${terms.program}`) && !line.startsWith('#')),
+        [],
+      );
+      assert.equal(more.filter((line) => line.includes('element')).length, 1);
+    }),
+    { numRuns: 200 },
+  );
+});
