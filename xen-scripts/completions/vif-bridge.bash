@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'nwfilter' | 'nwfilter check')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'nwfilter' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'rules' 'metrics' 'nwfilter' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'rules' 'metrics' 'doctor' 'watch' 'nwfilter' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -105,6 +105,14 @@ _vif_bridge() {
       words=() things=''
       options=(--output --config --help)
       ;;
+    'doctor')
+      words=() things=''
+      options=(--json --config --help)
+      ;;
+    'watch')
+      words=() things=''
+      options=(--once --interval --json --config --help)
+      ;;
     'nwfilter')
       words=('check') things=''
       options=(--help)
@@ -121,6 +129,7 @@ _vif_bridge() {
     '--format') words=() things='' options=() ;;
     '--gateway') words=() things='' options=() ;;
     '--output') words=() things='files' options=() ;;
+    '--interval') words=() things='' options=() ;;
     *) if [[ -n $name ]]; then words=() options=() things=''; fi ;;
   esac
   case $name in

@@ -5,7 +5,7 @@ function __vif_bridge_at
     set -l command ''
     for word in (commandline -opc)[2..-1]
         set -l longer (string trim -- "$command $word")
-        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'nwfilter' 'nwfilter check'; and set command $longer
+        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'nwfilter' 'nwfilter check'; and set command $longer
     end
     test "$command" = "$argv[1]"
 end
@@ -39,6 +39,8 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'policy' -d 'what the policy
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'guest-config' -d 'what to put into a guest, so that all its addresses work: for one vif, or all vifs of a guest'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'rules' -d 'which packets of its own a guest may send and hear'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'metrics' -d 'this host for Prometheus (OpenMetrics): for the textfile collector of node_exporter'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'doctor' -d 'what on this host will bite: what it is, why it matters, and the command that puts it right'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'watch' -d 'who is spoofing now: frames dropped a second, by vif and reason, what they claim and whose that is'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'nwfilter' -d 'libvirt\'s filters: whether they can be followed'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a help -d 'display help for a command'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -s V -l version -d 'output the version number'
@@ -109,6 +111,14 @@ complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -s h -l help -d 'disp
 complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -l output -r -F -d 'replace this file in one step, for example /var/lib/prometheus/node-exporter/x.prom'
 complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'doctor\'' -l json -d 'for programs'
+complete -c vif-bridge -n '__vif_bridge_at \'doctor\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'doctor\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -l once -d 'look for one interval, say what was dropped, and end'
+complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -l interval -r -d 'from one look to the next'
+complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -l json -d 'for programs; as with --once'
+complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -a 'check' -d 'whether filters can be followed; ends with 1 if one is refused, with 2 if one cannot be read'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter check\'' -F
