@@ -80,7 +80,7 @@ test('a host with guests', { skip: namespaceObstacle() }, async (t) => {
   const CASES: readonly { readonly words: readonly string[]; readonly says: readonly string[] }[] = [
     { words: ['pol'], says: ['policy'] },
     { words: ['policy', ''], says: ['check', 'keys', 'show'] },
-    { words: ['policy', 'check', 'pack'], says: ['package-lock.json', 'package.json'] },
+    { words: ['policy', 'check', 'package'], says: ['package-lock.json', 'package.json'] },
     { words: ['policy', 'keys', '--'], says: ['--help', '--json'] },
     { words: ['policy', 'keys', ''], says: [] },
     { words: ['status', ''], says: ['vif1.0', 'web0'] },
