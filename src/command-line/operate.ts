@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { replaceFile } from '../effects/replace-file.ts';
 import { asFailure } from '../errors.ts';
 import { jsonText } from '../json/writer.ts';
 import { type Environment, failureText } from '../run.ts';
 import { type CommonOptions, configOption, type End, FOREVER_MS, TROUBLE, withAdminHost } from './common.ts';
 import { progressOn } from './progress.ts';
+import type { SelfTestOptions } from './self-test.ts';
 import type { WatchOptions } from './watch.ts';
 
 interface MetricsOptions extends CommonOptions {
@@ -71,7 +72,30 @@ export function addOperateCommands(root: Command, env: Environment, version: str
         ),
       ),
     );
+  root
+    .command('self-test')
+    .description(
+      'whether it holds here: 126 frames through a private bridge, with this kernel, these tools, this policy',
+    )
+    .option('--bridge <name>', 'make the private bridge like this one (default: the first one there is)')
+    .addOption(new Option('--inside <like>').hideHelp())
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .addHelpText('after', SELF_TEST_HELP)
+    .action((options: SelfTestOptions) =>
+      orTrouble(end, () =>
+        withAdminHost('self-test', options, env, async (host) => {
+          const { runSelfTest } = await import('./self-test.ts');
+          await runSelfTest(host, options, env, end);
+        }),
+      ),
+    );
 }
+
+const SELF_TEST_HELP = `
+The bridge is in a network of its own, which is gone with the process that is in it; nothing of this host is touched.
+Needs root and unshare (util-linux); the form for Node also perl. Ends with 0 if all frames fared as they must, with 1 if
+one did not, with 2 if the test could not be made.`;
 
 const WATCH_HELP = `
 On a terminal it goes on until q or Ctrl-C. Elsewhere, and with --once, it ends: with 0 if nobody pretends to be another,

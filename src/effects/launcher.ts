@@ -13,7 +13,7 @@ function launcherOf(text: string | undefined): number | undefined {
 /**
  * Added to an exit status that the program has given itself: an empty file, a crash or a foreign program has none such.
  */
-const SAID = 100;
+export const SAID = 100;
 
 /** The exit status as the launcher wants to hear it. */
 export function saidStatus(status: number): number {
