@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'nwfilter' | 'nwfilter check')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'nwfilter' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'rules' 'metrics' 'doctor' 'watch' 'nwfilter' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -113,6 +113,10 @@ _vif_bridge() {
       words=() things=''
       options=(--once --interval --json --config --help)
       ;;
+    'self-test')
+      words=() things=''
+      options=(--bridge --json --config --help)
+      ;;
     'nwfilter')
       words=('check') things=''
       options=(--help)
@@ -130,6 +134,7 @@ _vif_bridge() {
     '--gateway') words=() things='' options=() ;;
     '--output') words=() things='files' options=() ;;
     '--interval') words=() things='' options=() ;;
+    '--bridge') words=() things='' options=() ;;
     *) if [[ -n $name ]]; then words=() options=() things=''; fi ;;
   esac
   case $name in

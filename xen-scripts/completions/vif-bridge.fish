@@ -5,7 +5,7 @@ function __vif_bridge_at
     set -l command ''
     for word in (commandline -opc)[2..-1]
         set -l longer (string trim -- "$command $word")
-        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'nwfilter' 'nwfilter check'; and set command $longer
+        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'nwfilter check'; and set command $longer
     end
     test "$command" = "$argv[1]"
 end
@@ -41,6 +41,7 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'rules' -d 'which packets of
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'metrics' -d 'this host for Prometheus (OpenMetrics): for the textfile collector of node_exporter'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'doctor' -d 'what on this host will bite: what it is, why it matters, and the command that puts it right'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'watch' -d 'who is spoofing now: frames dropped a second, by vif and reason, what they claim and whose that is'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'self-test' -d 'whether it holds here: 126 frames through a private bridge, with this kernel, these tools, this policy'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'nwfilter' -d 'libvirt\'s filters: whether they can be followed'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a help -d 'display help for a command'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -s V -l version -d 'output the version number'
@@ -119,6 +120,10 @@ complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -l interval -r -d 'from on
 complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -l json -d 'for programs; as with --once'
 complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'watch\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l bridge -r -d 'make the private bridge like this one (default: the first one there is)'
+complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l json -d 'for programs'
+complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -a 'check' -d 'whether filters can be followed; ends with 1 if one is refused, with 2 if one cannot be read'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter check\'' -F
