@@ -39,7 +39,7 @@ fi
 
 # command:package of Debian. The tests' wire is a small C program. The package `ebtables` would bring the legacy variant
 # only, which not every kernel can serve; `iptables` brings ebtables-nft, and makes `ebtables` mean that.
-wanted="nft:nftables ip:iproute2 bridge:iproute2 tc:iproute2 ethtool:ethtool flock:util-linux logger:bsdutils
+wanted="nft:nftables ip:iproute2 bridge:iproute2 tc:iproute2 ethtool:ethtool flock:util-linux logger:bsdutils curl:curl
   xenstore-ls:xenstore-utils
   ebtables-nft:iptables gcc:gcc dpkg-deb:dpkg"
 # Other releases' nft, and a booted Debian; the shells whose completions are tried.

@@ -26,6 +26,8 @@ export const ipv6 = (from: End, to: End, next: number, payload: Buffer, hops = 6
   between(from, to, TYPE.ip6, ip6({ src: STATION[from].ip6, dst: STATION[to].ip6, next, hops }, payload));
 export const SYN = 0x02;
 export const ACK = 0x10;
+export const FIN = 0x01;
+export const RST = 0x04;
 
 /** What each of these becomes, one after the other: a line is `who -> whom`, the frame, and whether it arrives. */
 export type Step = readonly [title: string, from: End, to: End, hex: string, arrives: boolean];

@@ -73,7 +73,7 @@ function flows(port: number): string[] {
     const raw =
       family === 'ip' ? '0x0a000001 . 0x0a000002' : `0x${'20010db8'.padEnd(32, '0')} . 0x${'20010db9'.padEnd(32, '0')}`;
     return [
-      ...['tcp', 'udp', 'sctp', 'dccp', 'udplite'].map((one) =>
+      ...['tcp', 'udp', 'sctp', 'dccp', 'udplite', 'closing'].map((one) =>
         add(`flows-${one}`, `${own} . ${other} . 1024 . 80`, `${own} . ${other} . 1025 . 80`),
       ),
       add('flows-echo', `${own} . ${other} . 1`, `${own} . ${other} . 2`),

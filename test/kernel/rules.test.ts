@@ -26,7 +26,7 @@ import {
   udp6,
   V,
 } from './frames.ts';
-import { ACK, between, ipv4, ipv6, openRuled, PORT, play, STATION, type Step, SYN } from './play.ts';
+import { ACK, between, FIN, ipv4, ipv6, openRuled, PORT, play, RST, STATION, type Step, SYN } from './play.ts';
 import { GUEST_A, GUEST_V } from './verdict.ts';
 
 const skip = obstacle();
@@ -62,6 +62,16 @@ const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
     ['the same over IPv6', 'G', 'A', ipv6('G', 'A', 6, tcp(5000, 443, SYN)), true],
     ['and its answer', 'A', 'G', ipv6('A', 'G', 6, tcp(443, 5000, SYN | ACK)), true],
   ],
+  'TCP that ends': [
+    ['SYN', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
+    ['SYN and ACK', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, SYN | ACK)), true],
+    ['FIN', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, FIN | ACK)), true],
+    ['what is still to come', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, ACK)), true],
+    ['and is received', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, ACK)), true],
+    ['the other FIN', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, FIN | ACK)), true],
+    ['the last ACK', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, ACK)), true],
+    ['to another port of the other', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5001, FIN | ACK | SYN)), false],
+  ],
   'who may begin it': [
     ['an admin', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 22, SYN)), true],
     ['an admin over IPv6', 'G', 'A', ipv6('G', 'A', 6, tcp(5000, 22, SYN)), true],
@@ -92,6 +102,13 @@ const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
     ],
     ['a later one of the answer', 'G', 'A', ipv4('G', 'A', 17, Buffer.alloc(16), { id: 9, offset: 3 }), true],
     ['of another answer', 'G', 'A', ipv4('G', 'A', 17, Buffer.alloc(16), { id: 10, offset: 3 }), false],
+  ],
+  'fragments of a long ping': [
+    ['its first one', 'G', 'A', ipv4('G', 'A', 1, icmp(8, 0, '00090001'.padEnd(40, '0')), { id: 7, more: true }), true],
+    ['a later one', 'G', 'A', ipv4('G', 'A', 1, Buffer.alloc(16), { id: 7, offset: 3 }), true],
+    ['the answer', 'A', 'G', ipv4('A', 'G', 1, icmp(0, 0, '00090001'.padEnd(40, '0')), { id: 9, more: true }), true],
+    ['and a later one of it', 'A', 'G', ipv4('A', 'G', 1, Buffer.alloc(16), { id: 9, offset: 3 }), true],
+    ['of another answer', 'A', 'G', ipv4('A', 'G', 1, Buffer.alloc(16), { id: 10, offset: 3 }), false],
   ],
   'errors about what was allowed': [
     ['about nothing', 'G', 'A', ipv4('G', 'A', 1, icmp(3, 4, quoted(A.ip, G.ip, 17))), false],
@@ -325,6 +342,38 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
     assert.equal(JSON.parse((await dom0.admin(['rules', 'show', 'vif1.0', '--json'])).stdout).rules[0].packets, 2);
     writeFileSync(join(dom0.folder, 'vif-bridge.ini'), RULES.replace('in  drop', 'in  allow'));
     assert.match((await dom0.admin(['rules', 'show', 'vif1.0'])).stdout, /the kernel has other rules/);
+  });
+
+  await t.test('what has ended makes room: FIN and RST, by whomever', async (t) => {
+    const { dom0, wire } = await openRuled(t, RULES);
+    const open = async (): Promise<string[]> =>
+      ((await dom0.status())[0]?.conversations?.sets ?? []).flatMap(({ set, elements }) =>
+        elements === 0 || !/tcp|closing/.test(set) ? [] : [`${set} ${elements}`],
+      );
+    const port = (from: 'G' | 'A', sport: number, flags: number): string =>
+      from === 'G' ? ipv4('G', 'A', 6, tcp(sport, 80, flags)) : ipv4('A', 'G', 6, tcp(80, sport, flags));
+    await play(dom0, wire, [
+      ['one', 'G', 'A', port('G', 5000, SYN), true],
+      ['two', 'G', 'A', port('G', 5001, SYN), true],
+      ['three', 'G', 'A', port('G', 5002, SYN), true],
+    ]);
+    assert.deepEqual(await open(), ['flows-tcp-ip 3']);
+    await play(dom0, wire, [
+      ['FIN of the other', 'G', 'A', port('G', 5000, FIN | ACK), true],
+      ['RST of the guest', 'A', 'G', port('A', 5001, RST), true],
+      ['it is used', 'G', 'A', port('G', 5000, ACK), true],
+      ['and used', 'A', 'G', port('A', 5000, ACK), true],
+    ]);
+    assert.deepEqual(await open(), ['flows-tcp-ip 1', 'flows-closing-ip 2']);
+    const [, ...left] = [
+      ...(await dom0.ns.check(['nft', 'list', 'set', 'bridge', 'xen-vif', 'flows-closing-ip'])).matchAll(
+        /expires (?:(\d+)m)?/g,
+      ),
+    ].map(([, minutes = '0']) => Number(minutes));
+    assert.ok(
+      left.every((minutes) => minutes < 2),
+      left.join(),
+    );
   });
 
   for (const [what, hand, backTo] of [

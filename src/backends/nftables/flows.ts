@@ -18,6 +18,8 @@ import { counterKey } from './stages.ts';
 /** Seconds. RFC 4787 §4.3: at least two minutes for UDP; RFC 5382 §5: TCP that is used sends within two hours. */
 const BEGINNING = '30s';
 const LASTING = { tcp: '1h', other: '3m' } as const;
+/** What is left of a TCP conversation behind FIN or RST; one that is half closed lives on as long as it is used. */
+const CLOSING = '2m';
 /** RFC 791 §3.2: about what a reassembly waits. */
 const FRAGMENTS = '30s';
 /** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
@@ -30,6 +32,11 @@ const NEW_RATE = `limit rate over ${NEW_LIMIT.rate}/second burst ${NEW_LIMIT.bur
  * rules.
  */
 const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 16_384, dccp: 16_384, udplite: 16_384 } as const;
+/**
+ * Those of TCP that have ended. Without a table of their own each would stand for an hour among the others, and a web
+ * server of 73 conversations a second would fill that.
+ */
+const CLOSED = 131_072;
 const PAIRS = 65_536;
 const OTHERS = 16_384;
 const TIMED = (size: number, timeout: string): string => `size ${size}; flags dynamic,timeout; timeout ${timeout}`;
@@ -51,6 +58,7 @@ export function flowChain(direction: Direction, chain: FlowChain, family: Ip): s
 
 const flowSet = (family: Ip, protocol: WithPorts): string => `flows-${protocol}-${family}`;
 const echoSet = (family: Ip): string => `flows-echo-${family}`;
+const closingSet = (family: Ip): string => `flows-closing-${family}`;
 const pairSet = (family: Ip): string => `flows-pair-${family}`;
 const fragmentSet = (family: Ip): string => `flows-fragment-${family}`;
 const NEW_SET = 'flows-new';
@@ -60,6 +68,7 @@ export const RULE_LIMITS = 'rule-limits';
 /** The sets of conversations, with how many each can hold: for `status`. */
 export const FLOW_SETS: readonly { readonly name: string; readonly size: number }[] = FAMILIES.flatMap((family) => [
   ...WITH_PORTS.map((protocol) => ({ name: flowSet(family, protocol), size: FLOWS[protocol] })),
+  { name: closingSet(family), size: CLOSED },
   { name: pairSet(family), size: PAIRS },
   ...[echoSet, fragmentSet].map((name) => ({ name: name(family), size: OTHERS })),
 ]);
@@ -85,6 +94,7 @@ export function declareFlows(): string[] {
           (one) =>
             `set ${flowSet(family, one)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(FLOWS[one], BEGINNING)}; }`,
         ),
+        `set ${closingSet(family)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(CLOSED, CLOSING)}; }`,
         `set ${echoSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${ICMP[family].text} id; ${TIMED(OTHERS, BEGINNING)}; }`,
         `set ${pairSet(family)} { typeof iifgroup . ${source} . ${destination} . ${protocol}; ${TIMED(PAIRS, LASTING.other)}; }`,
         `set ${fragmentSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${id}; ${TIMED(OTHERS, FRAGMENTS)}; }`,
@@ -127,13 +137,16 @@ function renderKnown(direction: Direction, family: Ip): string[] {
       const lasting = protocol === 'tcp' ? LASTING.tcp : LASTING.other;
       return chain(knownChain(direction, protocol, family), 'A conversation that was allowed.', [
         `${FIRST[family]} ${key} @${set} ${noteFragment(direction, family)}`,
+        ...(protocol === 'tcp' ? [endRule(direction, family)] : []),
         ...(direction === 'to-guest' ? [`${key} @${set} update @${set} { ${key} timeout ${lasting} } accept`] : []),
         `${key} @${set} accept`,
+        ...(protocol === 'tcp' ? closingRules(direction, family) : []),
         ...(protocol === 'udp' ? [dhcpRule(direction, family)] : []),
       ]);
     }),
     ...chain(knownChain(direction, 'icmp', family), 'Answers to echoes, and errors about what was allowed.', [
       ...(family === 'ip6' ? [`icmpv6 type { ${VITAL_ICMP6.join(', ')} } accept`] : []),
+      `${FIRST[family]} ${text} type { ${echo.join(', ')} } ${echoKey(direction, family)} @${echoSet(family)} ${noteFragment(direction, family)}`,
       `${text} type { ${echo.join(', ')} } ${echoKey(direction, family)} @${echoSet(family)} accept`,
       `${text} type ${errors} ${quotedKey(direction, family)} @${pairSet(family)} accept`,
     ]),
@@ -147,6 +160,23 @@ function renderKnown(direction: Direction, family: Ip): string[] {
       `${pairKey(direction, family)} @${pairSet(family)} accept`,
     ]),
   ];
+}
+
+/**
+ * FIN or RST: it is moved to those that end. First added, then deleted: where there is no room it stays where it is.
+ * Whether the sequence number fits is not looked at; so one that is still used goes on all the same.
+ */
+function endRule(direction: Direction, family: Ip): string {
+  const key = flowKey(direction, family);
+  const [open, closing] = [flowSet(family, 'tcp'), closingSet(family)];
+  return `tcp flags & (fin | rst) != 0 ${key} @${open} add @${closing} { ${key} } delete @${open} { ${key} } accept`;
+}
+
+function closingRules(direction: Direction, family: Ip): string[] {
+  const key = flowKey(direction, family);
+  const set = closingSet(family);
+  const goesOn = direction === 'to-guest' ? [`${key} @${set} update @${set} { ${key} timeout ${CLOSING} } accept`] : [];
+  return [...goesOn, `${key} @${set} accept`];
 }
 
 function knownChain(direction: Direction, what: WithPorts | 'icmp' | 'fragment' | 'other', family: Ip): string {
