@@ -3,6 +3,7 @@ import { type CommonOptions, configOption, type End, withAdminHost } from './com
 import { addGuestCommands } from './command-line/guest-config.ts';
 import { addFilterCommands } from './command-line/nwfilter.ts';
 import { addOperateCommands } from './command-line/operate.ts';
+import { addExplainCommand } from './command-line/explain.ts';
 import { addPolicyCommands } from './command-line/policy.ts';
 import { addRuleCommands } from './command-line/rules.ts';
 import { dryReapply } from './commands/dry-run.ts';
@@ -98,6 +99,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
     end,
   );
   addGuestCommands(root, env, end);
+  addExplainCommand(root.command('explain'), env, end);
   addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
   addOperateCommands(root, env, version, end);
   addFilterCommands(root.command('nwfilter').description("libvirt's filters: whether they can be followed"), end);

@@ -113,7 +113,7 @@ export function stateOf(env: Environment): string {
 }
 
 /** A dry run needs no root: what it may not read counts as empty, and it says so. */
-function readableState(env: Environment): string {
+export function readableState(env: Environment): string {
   const directory = stateOf(env);
   try {
     accessSync(directory, constants.R_OK | constants.X_OK);

@@ -22,9 +22,37 @@ export function decide(program: RuleProgram, packet: Packet): Rule | undefined {
   return program[packet.direction].find((rule) => matches(rule, packet));
 }
 
+/**
+ * After a migration nobody knows of conversations that were begun from outside, and the guest goes on in them. What it
+ * sends from a port that is open for others, and that begins nothing (no SYN), is such a one (as
+ * nf_conntrack_tcp_loose): the rules that let that pass, made of those for what comes in.
+ */
+export function answersToUnknown(rules: readonly Rule[]): Rule[] {
+  return rules
+    .filter(
+      (rule) => rule.verdict === 'allow' && !rule.stateless && rule.protocols.includes(TCP) && rule.ports.length > 0,
+    )
+    .map((rule) => ({
+      ...rule,
+      direction: 'out',
+      protocols: [TCP],
+      ports: rule.sports,
+      sports: rule.ports,
+      from: rule.to,
+      to: rule.from,
+    }));
+}
+
+/** The rule that lets a segment of TCP pass which begins nothing, whatever the others say. */
+export function answers(program: RuleProgram, packet: Packet): Rule | undefined {
+  if (packet.direction !== 'out' || program.out.length === 0) return undefined;
+  return answersToUnknown(program.in).find((rule) => matches(rule, packet));
+}
+
 /** Types of ICMPv6 without which IPv6 does not work: MLD (RFC 2710, RFC 3810) and neighbour discovery (RFC 4861). */
 export const VITAL_ICMP6 = [130, 131, 132, 133, 134, 135, 136, 143] as const;
 export const IGMP = 2;
+const TCP = 6;
 /** Client and server of DHCP and DHCPv6, as the client sends. */
 export const DHCP_PORTS = [
   { family: 4, client: 68, server: 67 },

@@ -3,6 +3,7 @@ import test from 'node:test';
 import { fdb } from '../lab/bench.ts';
 import type { Wire } from '../lab/wire.ts';
 import { type Dom0, type Dom0Options, type Guest, openDom0, type Port } from './dom0.ts';
+import { differences, explainAll, saidReasons } from './explained.ts';
 import { A, G, H, V } from './frames.ts';
 
 export type Who = 'A' | 'V' | 'G' | 'H';
@@ -29,6 +30,8 @@ export interface Verdict {
   readonly moved: readonly string[];
   /** How many frames were counted for its reason while no other frame of that reason was sent. */
   readonly counted: number;
+  /** The same for every reason that it may be counted under. */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 /** The two guests of the corpus. */
@@ -56,23 +59,35 @@ const MAC: Readonly<Record<Who, string>> = { A: A.mac, V: V.mac, G: G.mac, H: H.
  *
  * Frames are sent in rounds that hold each reason once: then the counters say for every single frame whether it was
  * counted, with one reading a round.
+ *
+ * What `explain` says of each of them beforehand must be what then happens.
  */
 export async function judge(dom0: Dom0, frames: readonly TestFrame[]): Promise<Map<TestFrame, Verdict>> {
+  const explained = await explainAll(dom0, frames);
   const wire = await dom0.openWire(Object.values(INTERFACE));
   await wire.send(INTERFACE.G, `${'ff'.repeat(6)}${G.mac.replaceAll(':', '')}88b5`);
   await wire.collect();
   const verdicts = new Map<TestFrame, Verdict>();
   let before = await dom0.status();
-  for (const round of rounds(frames)) {
-    const seen: [TestFrame, Omit<Verdict, 'counted'>][] = [];
+  const reasonsOf = (one: TestFrame): string[] => [
+    ...new Set([
+      ...(one.expect === 'drop' && one.reason !== undefined ? [one.reason] : []),
+      ...saidReasons(explained.get(one)),
+    ]),
+  ];
+  for (const round of rounds(frames, reasonsOf)) {
+    const seen: [TestFrame, Pick<Verdict, 'arrived' | 'moved'>][] = [];
     for (const one of round) seen.push([one, await sendOne(dom0, wire, one)]);
     const after = await dom0.status();
     for (const [one, verdict] of seen) {
-      verdicts.set(one, { ...verdict, counted: countOf(after, one) - countOf(before, one) });
+      const count = (reason: string | undefined): number => countOf(after, one, reason) - countOf(before, one, reason);
+      const counts = new Map(reasonsOf(one).map((reason) => [reason, count(reason)]));
+      verdicts.set(one, { ...verdict, counted: count(one.reason), counts });
     }
     before = after;
   }
   await wire.exit();
+  assert.deepEqual(differences(explained, verdicts), [], 'explain says what the kernel does');
   return verdicts;
 }
 
@@ -117,7 +132,7 @@ function receivers(one: TestFrame): Who[] {
   return (Object.keys(MAC) as Who[]).filter((who) => MAC[who].replaceAll(':', '') === dst);
 }
 
-async function sendOne(dom0: Dom0, wire: Wire, one: TestFrame): Promise<Omit<Verdict, 'counted'>> {
+async function sendOne(dom0: Dom0, wire: Wire, one: TestFrame): Promise<Pick<Verdict, 'arrived' | 'moved'>> {
   const { ns, bench } = dom0;
   const source = one.hex.slice(12, 24);
   const isOf = ({ mac }: { readonly mac: string }): boolean => source === mac.replaceAll(':', '');
@@ -152,29 +167,30 @@ async function places({ ns, bench }: Dom0): Promise<Map<string, string>> {
   return new Map([...found].map(([mac, devices]) => [mac, devices.join(', ')]));
 }
 
-function rounds(frames: readonly TestFrame[]): TestFrame[][] {
-  const counts = (one: TestFrame): boolean => one.expect === 'drop' && one.reason !== undefined;
-  const all: { frames: TestFrame[]; reasons: Set<string | undefined> }[] = [];
-  for (const one of frames.filter(counts)) {
-    let round = all.find(({ reasons }) => !reasons.has(one.reason));
+/** @param reasonsOf what a frame may be counted under: no two frames of a round share one */
+function rounds(frames: readonly TestFrame[], reasonsOf: (one: TestFrame) => readonly string[]): TestFrame[][] {
+  const all: { frames: TestFrame[]; reasons: Set<string> }[] = [];
+  const counted = frames.filter((one) => reasonsOf(one).length > 0);
+  for (const one of counted) {
+    let round = all.find(({ reasons }) => !reasonsOf(one).some((reason) => reasons.has(reason)));
     if (round === undefined) {
       round = { frames: [], reasons: new Set() };
       all.push(round);
     }
     round.frames.push(one);
-    round.reasons.add(one.reason);
+    for (const reason of reasonsOf(one)) round.reasons.add(reason);
   }
   // The others may be counted under any reason, so they are kept apart.
-  return [frames.filter((one) => !counts(one)), ...all.map((round) => round.frames)];
+  return [frames.filter((one) => reasonsOf(one).length === 0), ...all.map((round) => round.frames)];
 }
 
-/** Drops for the frame's reason: at A's port, and for what V sends to A also at V's own. */
-function countOf(ports: readonly Port[], one: TestFrame): number {
+/** Drops for a reason: at A's port, and for what V sends to A also at V's own. */
+function countOf(ports: readonly Port[], one: TestFrame, reason: string | undefined): number {
   const at = (device: string, direction: string): number =>
     ports
       .filter((port) => port.device === device)
       .flatMap((port) => port.drops)
-      .filter((drop) => drop.reason === one.reason && drop.direction === direction)
+      .filter((drop) => drop.reason === reason && drop.direction === direction)
       .reduce((sum, drop) => sum + drop.packets, 0);
   return at('vif1.0', one.direction) + (one.sender === 'V' ? at('vif2.0', 'from-guest') : 0);
 }

@@ -1,5 +1,6 @@
 import type { Direction } from '../../filter/reasons.ts';
 import type { Family } from '../../net/address-range.ts';
+import { answersToUnknown } from '../../rules/judge.ts';
 import { programDigest, type RuleProgram } from '../../rules/program.ts';
 import { protocolOf } from '../../rules/protocols.ts';
 import type { Rule, RuleDirection } from '../../rules/rule.ts';
@@ -63,7 +64,7 @@ function directionRules(program: RuleProgram, direction: RuleDirection, digest: 
   const last = rules.at(-1);
   return [
     ...knownRules(side),
-    ...(direction === 'out' ? answersToUnknown(program.in) : []),
+    ...(direction === 'out' ? answersTo(program.in) : []),
     ...rules.flatMap((rule, at) => {
       const limited = limitText(rule, side, `${digest}/${direction}/${at + 1}`);
       const log = `limit rate 10/second burst 20 packets log prefix "vif-bridge ${direction} rule ${at + 1} "`;
@@ -96,26 +97,11 @@ function verdict(rule: Rule, side: Direction, family: Ip | undefined): string {
   return rule.verdict === 'reject' ? 'reject' : `goto ${dropChain(side, 'rule')}`;
 }
 
-/**
- * After a migration nobody knows of conversations that were begun from outside, and the guest goes on in them. What it
- * sends from a port that is open for others, and that begins nothing, is such a one (as nf_conntrack_tcp_loose).
- */
-function answersToUnknown(rules: readonly Rule[]): string[] {
-  return rules
-    .filter(
-      (rule) => rule.verdict === 'allow' && !rule.stateless && rule.protocols.includes(6) && rule.ports.length > 0,
-    )
-    .flatMap((rule) =>
-      conditions({
-        ...rule,
-        direction: 'out',
-        protocols: [6],
-        ports: rule.sports,
-        sports: rule.ports,
-        from: rule.to,
-        to: rule.from,
-      }).map(({ text, family }) => `${text}tcp flags & syn == 0 ${verdict(rule, 'from-guest', family)}`),
-    );
+/** What no rule is asked about, because it goes on in a conversation of which nobody knows. */
+function answersTo(rules: readonly Rule[]): string[] {
+  return answersToUnknown(rules).flatMap((rule) =>
+    conditions(rule).map(({ text, family }) => `${text}tcp flags & syn == 0 ${verdict(rule, 'from-guest', family)}`),
+  );
 }
 
 /** The beginning of an nft rule, which ends in a blank, and of which family a frame is that it lets go on. */
