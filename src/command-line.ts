@@ -1,9 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { type CommonOptions, configOption, type End, withAdminHost } from './command-line/common.ts';
+import { addExplainCommand } from './command-line/explain.ts';
 import { addGuestCommands } from './command-line/guest-config.ts';
 import { addFilterCommands } from './command-line/nwfilter.ts';
 import { addOperateCommands } from './command-line/operate.ts';
-import { addExplainCommand } from './command-line/explain.ts';
 import { addPolicyCommands } from './command-line/policy.ts';
 import { addRuleCommands } from './command-line/rules.ts';
 import { dryReapply } from './commands/dry-run.ts';

@@ -72,7 +72,7 @@ async function ofEvent(host: Managed, event: HotplugEvent, notes: readonly strin
       learned: [],
     }),
     source: event.xenbus?.path ?? 'the command line',
-    notes: [...notes, ...unseen, ...otherBackend(host)],
+    notes: [...notes, ...unseen, ...unseenBy(host, plan)],
   };
 }
 
@@ -94,7 +94,7 @@ async function ofRecord(host: Managed, record: VifRecord): Promise<ExplainedVif>
       learned: addresses,
     }),
     source: record.xenbus ?? 'what was given by hand',
-    notes: [...notes, ...changedSince(record, loaded, plan), ...otherBackend(host)],
+    notes: [...notes, ...changedSince(record, loaded, plan), ...unseenBy(host, plan)],
   };
 }
 
@@ -123,10 +123,9 @@ function changedSince({ name }: VifRecord, loaded: LoadedTerms, { terms, program
   return of(loaded) === of(terms) ? [] : [`the policy has changed since it was loaded: vif-bridge reapply ${name}`];
 }
 
-function otherBackend({ rules }: Managed): string[] {
-  return rules.name === 'nftables'
-    ? []
-    : [`${rules.name} cannot check all of it: what it leaves out is in status and in docs/ebtables.md`];
+/** What the packet filter of this host cannot see: there the stages say more than it does. */
+function unseenBy({ rules }: Managed, plan: FilterPlan): string[] {
+  return rules.limits(plan).map(({ text }) => `${rules.name}: ${text}`);
 }
 
 /** From the kernel, which only root may ask; else as it was saved last. */

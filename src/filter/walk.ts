@@ -126,7 +126,7 @@ function isInBlock(frame: Frame, field: FieldMatch['field'], block: string): boo
   return readField(frame, field, length) === first;
 }
 
-/** An address is one of those assigned, or in a block, or was learned; or the vif may use any, which nobody compares. */
+/** An address is one of those assigned, in a block, or learned; or the vif may use any, which nobody compares. */
 function isOwn(own: OwnValue, { field }: FieldMatch, walker: Walker, frame: Frame): boolean {
   const isAddress = own === 'ip' || own === 'ip6' || own === 'solicited';
   if (isAddress && walker.terms.flags.includes('any')) return true;

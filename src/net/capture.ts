@@ -40,8 +40,8 @@ type Pieces = (view: DataView) => Piece;
 const BEGUN: Piece = { is: 'begun' };
 
 /**
- * Reads what tcpdump and wireshark write: classic pcap with micro- or nanoseconds, and pcapng, in both byte orders. What
- * ends too early has the frames before its end.
+ * Reads what tcpdump and wireshark write: classic pcap with micro- or nanoseconds, and pcapng, in both byte orders.
+ * What ends too early has the frames before its end.
  *
  * @param at where it is from, for errors
  */

@@ -60,6 +60,8 @@ const PLAYS: Readonly<Record<string, (t: test.TestContext, command: string) => P
     await dom0.start({ ...WEB01, ip: '192.0.2.5' });
     return (await admin(dom0, command)).replaceAll(dom0.folder, '/etc/xen');
   },
+  'vif-bridge explain vif=vif1.0 bridge=xenbr0 mac=00:16:3e:00:00:01 ip=192.0.2.10 --frame ffffffffffff00163e0000010806000108000604000200163e000001c0000201000000000000c0000263':
+    async (t, command) => admin(await openDom0(t, { bridge: 'xenbr0' }), command),
   // libxl prints what stands in hotplug-error; the words before it are libxl's own.
   'xl create web01.cfg': async (t) => {
     const dom0 = await openDom0(t, { bridge: 'xenbr0' });

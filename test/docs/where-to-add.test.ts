@@ -95,6 +95,9 @@ const EXAMPLES: Readonly<Record<string, Edits>> = {
         "  'ip ttl': { unseen: 'time to live' },",
       ),
     ],
+    'src/filter/frame-fields.ts': [
+      behind("const PLACES: Readonly<Record<Field, Place | 'upper protocol'>> = {", "  'ip ttl': at('packet', 64, 8),"),
+    ],
   },
   'A key of the policy': {
     'src/policy/keys.ts': [
