@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { type CommonOptions, configOption, type End, withAdminHost } from './command-line/common.ts';
 import { addExplainCommand } from './command-line/explain.ts';
 import { addGuestCommands } from './command-line/guest-config.ts';
+import { addInstallCommands } from './command-line/install.ts';
 import { addFilterCommands } from './command-line/nwfilter.ts';
 import { addOperateCommands } from './command-line/operate.ts';
 import { addPolicyCommands } from './command-line/policy.ts';
@@ -100,6 +101,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
   );
   addGuestCommands(root, env, end);
   addExplainCommand(root.command('explain'), env, end);
+  addInstallCommands(root);
   addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
   addOperateCommands(root, env, version, end);
   addFilterCommands(root.command('nwfilter').description("libvirt's filters: whether they can be followed"), end);

@@ -40,6 +40,7 @@ const VALUES: Readonly<Record<string, ValueShape>> = {
   vif: { words: [], things: 'vifs' },
   vifs: { words: [], things: 'vifs' },
   file: { words: [], things: 'files' },
+  folder: { words: [], things: 'files' },
   bridge: { words: [], things: 'bridges' },
   'name=value': { words: ['vif=', 'bridge=', 'ip=', 'mac=', 'vifname=', 'type_if='], things: undefined },
   words: { words: ['in', 'out'], things: 'vifs' },

@@ -17,7 +17,7 @@ export function isOwnScript(script: string): boolean {
  * Node is given the bundle as its first argument. The standalone executable is the program itself, by the name that the
  * launcher called it: `process.execPath` is where a link leads.
  */
-function runningProgram(): string {
+export function runningProgram(): string {
   if (process.versions.bun === undefined) return process.argv[1] ?? '';
   return readFileSync('/proc/self/cmdline', 'utf8').split('\0')[0] ?? '';
 }
