@@ -61,6 +61,11 @@ export function commandTree(env: Environment, version: string, end: End): Comman
       "Joins a Xen guest's interface to its bridge and lets the guest use only its own MAC and IP addresses.",
     )
     .version(`${version}, ${form()}`)
+    // All commands on one screen; what else is to be said of one, its own help says.
+    .configureHelp({
+      subcommandTerm: (command) => command.name(),
+      subcommandDescription: (command) => command.description().split(/[;:] | \(/)[0] ?? '',
+    })
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(printable(text)) });
 

@@ -33,7 +33,7 @@ test('every command, argument and option is in the manual page, in the words of 
 
 /** Rows of a terminal as it is opened, and what a person sees at once of the list of all commands. */
 const SCREEN = 24;
-const LARGE_SCREEN = 50;
+const LARGE_SCREEN = 40;
 
 test('help of each command fits a screen', () => {
   const root = commandTree({}, '', () => undefined);
