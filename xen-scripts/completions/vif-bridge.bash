@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'nwfilter' | 'nwfilter check')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'nwfilter' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'install' 'uninstall' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -84,6 +84,10 @@ _vif_bridge() {
     'guest-config')
       words=('in' 'out') things='vifs'
       options=(--format --gateway --json --config --help)
+      ;;
+    'explain')
+      words=() things='vifs'
+      options=(--frame --pcap --direction --json --config --help)
       ;;
     'install')
       words=() things=''
@@ -140,6 +144,9 @@ _vif_bridge() {
     '--config') words=() things='files' options=() ;;
     '--format') words=() things='' options=() ;;
     '--gateway') words=() things='' options=() ;;
+    '--frame') words=() things='' options=() ;;
+    '--pcap') words=() things='files' options=() ;;
+    '--direction') words=('from-guest' 'to-guest') things='' options=() ;;
     '--prefix') words=() things='files' options=() ;;
     '--root') words=() things='files' options=() ;;
     '--output') words=() things='files' options=() ;;

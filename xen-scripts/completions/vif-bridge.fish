@@ -5,7 +5,7 @@ function __vif_bridge_at
     set -l command ''
     for word in (commandline -opc)[2..-1]
         set -l longer (string trim -- "$command $word")
-        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'nwfilter check'; and set command $longer
+        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'nwfilter check'; and set command $longer
     end
     test "$command" = "$argv[1]"
 end
@@ -37,6 +37,7 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'repair' -d 're-apply every 
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'status' -d 'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'policy' -d 'what the policy files say, and whether they can be followed'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'guest-config' -d 'what to put into a guest, so that all its addresses work: for one vif, or all vifs of a guest'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'explain' -d 'what a vif may send and hear, what is dropped and why; or what becomes of a frame'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'install' -d 'put this program in its place on this host, under names that are none of Xen; says what it does'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'uninstall' -d 'take it away again, and put back what was there; guests that run stay filtered until they end'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'rules' -d 'which packets of its own a guest may send and hear'
@@ -95,6 +96,13 @@ complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l gateway -r -d 'r
 complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l json -d 'for programs'
 complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'guest-config\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'explain\'' -a '(__vif_bridge_vifs)'
+complete -c vif-bridge -n '__vif_bridge_at \'explain\'' -l frame -r -d 'a frame, from its destination MAC on (repeatable)'
+complete -c vif-bridge -n '__vif_bridge_at \'explain\'' -l pcap -r -F -d 'every frame of a capture, pcap or pcapng; - reads from a pipe'
+complete -c vif-bridge -n '__vif_bridge_at \'explain\'' -l direction -r -a 'from-guest to-guest' -d 'whether the guest sends it, or it is for the guest'
+complete -c vif-bridge -n '__vif_bridge_at \'explain\'' -l json -d 'for programs'
+complete -c vif-bridge -n '__vif_bridge_at \'explain\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'explain\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'install\'' -l dry-run -d 'print what would be done, change nothing'
 complete -c vif-bridge -n '__vif_bridge_at \'install\'' -l prefix -r -F -d 'of the program'
 complete -c vif-bridge -n '__vif_bridge_at \'install\'' -l root -r -F -d 'taken for /'
