@@ -109,7 +109,11 @@ export function commandTree(env: Environment, version: string, end: End): Comman
   addInstallCommands(root);
   addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
   addOperateCommands(root, env, version, end);
-  addFilterCommands(root.command('nwfilter').description("libvirt's filters: whether they can be followed"), end);
+  addFilterCommands(
+    root.command('nwfilter').description("libvirt's filters: whether they can be followed, and what they do"),
+    env,
+    end,
+  );
   return root;
 }
 

@@ -8,6 +8,7 @@ import { asFailure, FAILED, Failure, printable, shown } from './errors.ts';
 import type { Host } from './host.ts';
 import { DEFAULT_POLICY, type Policy } from './policy/policy.ts';
 import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
+import { withFilters } from './policy/with-filters.ts';
 import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './state/state.ts';
 import { systemHost } from './system-host.ts';
 import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from './xen/hotplug-event.ts';
@@ -67,11 +68,11 @@ export async function runHotplug(
     });
   if (options.dryRun === true) {
     const { dryRun } = await import('./commands/dry-run.ts');
-    process.stdout.write(printable(await dryRun(open(policyOf(options, env), RUN_MS), event)));
+    process.stdout.write(printable(await dryRun(open(await policyOf(options, env), RUN_MS), event)));
     return;
   }
   await runEvent(event, env, log, {
-    working: () => open(policyOf(options, env), RUN_MS - sinceStart()),
+    working: async () => open(await policyOf(options, env), RUN_MS - sinceStart()),
     open,
   });
 }
@@ -80,7 +81,7 @@ async function runEvent(
   event: HotplugEvent,
   env: Environment,
   log: Log,
-  hosts: { readonly working: () => Host; readonly open: (policy: Policy, deadlineMs: number) => Host },
+  hosts: { readonly working: () => Promise<Host>; readonly open: (policy: Policy, deadlineMs: number) => Host },
 ): Promise<void> {
   const reporting = (ms: number): Host => hosts.open(DEFAULT_POLICY, ms);
   try {
@@ -98,8 +99,8 @@ async function runEvent(
 }
 
 /** The policy that a command is to follow. @throws Failure `input` for a file that is broken */
-export function policyOf(options: RunOptions, env: Environment): Policy {
-  return readPolicy(policyFile(options, env));
+export function policyOf(options: RunOptions, env: Environment): Promise<Policy> {
+  return withFilters(readPolicy(policyFile(options, env)));
 }
 
 /** The policy file that was named, if one was. */

@@ -65,7 +65,7 @@ export async function withAdminHost(
 ): Promise<void> {
   const log = syslog(process.stderr.isTTY === true);
   const host = systemHost({
-    policy: policyOf(options, env),
+    policy: await policyOf(options, env),
     stateDirectory: stateOf(env),
     who,
     log,

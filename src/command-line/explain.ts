@@ -122,7 +122,7 @@ async function subjectOf(words: readonly string[], options: ExplainOptions, env:
   }
   const host = withKnownRules(
     systemHost({
-      policy: policyOf(options, env),
+      policy: await policyOf(options, env),
       stateDirectory: readableState(env),
       who: 'explain',
       log: notes(),

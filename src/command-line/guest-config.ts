@@ -39,7 +39,7 @@ async function run(words: readonly string[], options: GuestOptions, env: Environ
   const gateways = parseGateways(options.gateway);
   const [name = '', ...more] = words;
   if (words.some(isAssignment)) {
-    const vifs = guestVifsByHand(policyOf(options, env), words, gateways, new Date().toISOString());
+    const vifs = guestVifsByHand(await policyOf(options, env), words, gateways, new Date().toISOString());
     say(options, guestConfig(vifs, format), end);
     return;
   }

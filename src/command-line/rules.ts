@@ -17,7 +17,11 @@ export function addRuleCommands(rules: Command, env: Environment, end: End): voi
   ) => {
     const { given, rest } = splitWords(words);
     if (given.length > 0)
-      return say(options, about(vifByHand(policyOf(options, env), given, new Date().toISOString()), [...rest]), end);
+      return say(
+        options,
+        about(vifByHand(await policyOf(options, env), given, new Date().toISOString()), [...rest]),
+        end,
+      );
     const [name, ...more] = rest;
     if (name === undefined) {
       throw new Failure('input', 'no vif is named', {

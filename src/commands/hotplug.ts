@@ -15,7 +15,7 @@ import { online } from './online.ts';
 /** How to reach the host in one run. */
 export interface HotplugHosts {
   /** With the policy; fails if that is broken. */
-  readonly working: () => Host;
+  readonly working: () => Host | Promise<Host>;
   /** With time of its own, for when the run's is up, and without the policy. */
   readonly reporting: (ms: number) => Host;
 }
@@ -46,7 +46,7 @@ async function join(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
     begun = true;
   };
   try {
-    await online(hosts.working(), event, begin);
+    await online(await hosts.working(), event, begin);
   } catch (error) {
     const failure = asFailure(error);
     // By hand, what was refused has changed nothing: a slip must not cut off a guest that runs.
@@ -57,7 +57,7 @@ async function join(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
 
 /** Xen ignores a failed offline and would only alarm the admin: it ends well, and syslog has the reason. */
 async function leave(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
-  const host = workingOrDefaults(hosts);
+  const host = await workingOrDefaults(hosts);
   try {
     await offline(host, event);
   } catch (error) {
@@ -66,9 +66,9 @@ async function leave(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
 }
 
 /** A policy file that somebody broke must not keep a guest's rules alive. */
-function workingOrDefaults(hosts: HotplugHosts): Host {
+async function workingOrDefaults(hosts: HotplugHosts): Promise<Host> {
   try {
-    return hosts.working();
+    return await hosts.working();
   } catch {
     return hosts.reporting(RUN_MS - sinceStart());
   }

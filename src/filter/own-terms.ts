@@ -17,6 +17,8 @@ export interface OwnTerms {
   readonly learning?: Learning;
   /** The digest of the rules that are asked about what would pass; undefined: none. */
   readonly program?: string | undefined;
+  /** The digest of the filter that is asked behind them; undefined: none. */
+  readonly filter?: string | undefined;
 }
 
 /** What the policy says of the addresses of a vif, besides which they are. */
@@ -38,6 +40,7 @@ export interface LoadedTerms {
   /** Of a vif with the flag `learns`. */
   readonly learning?: Learning;
   readonly program?: OwnTerms['program'];
+  readonly filter?: OwnTerms['filter'];
 }
 
 const NOTHING: OwnTerms['values'] = {
@@ -144,6 +147,11 @@ export function hairpinTerms(terms: OwnTerms): OwnTerms {
 
 export function isObserved({ flags }: Pick<OwnTerms, 'flags'>): boolean {
   return flags.includes('observe');
+}
+
+/** What is asked about what would pass: rules and filter, by their digests. */
+export function digestsOfTerms({ program, filter }: Pick<OwnTerms, 'program' | 'filter'>): string[] {
+  return [program ?? [], filter ?? []].flat();
 }
 
 /** True if it has more addresses than can be written one by one. */

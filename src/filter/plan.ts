@@ -1,6 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { InterfaceName } from '../net/interface-name.ts';
 import type { MacAddress } from '../net/mac-address.ts';
+import { type ChainProgram, chainDigest } from '../rules/chain-program.ts';
 import { programDigest, type RuleProgram } from '../rules/program.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
@@ -44,6 +45,13 @@ export interface FilterPolicy
   readonly allow?: readonly OptIn[];
   /** Its own rules; none, if it does not say. */
   readonly program?: RuleProgram;
+  /** The program of its filter of libvirt's; none, if it does not say. */
+  readonly filterFor?: (guest: {
+    readonly mac: string;
+    readonly ip: readonly string[];
+    readonly ip6: readonly string[];
+    readonly learns: boolean;
+  }) => ChainProgram;
 }
 
 /** The filter of one vif, complete, as data. The shared stages (stages.ts) ask it for its own terms. */
@@ -58,6 +66,8 @@ export interface FilterPlan {
   readonly allow: readonly string[];
   /** Undefined where no rules are asked. */
   readonly program?: RuleProgram;
+  /** Undefined where no filter of libvirt's is asked. */
+  readonly filter?: ChainProgram;
 }
 
 /**
@@ -76,7 +86,9 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   const allow = filtered ? (policy.allow ?? []) : [];
   const program = filtered ? policy.program : undefined;
   const reflected = filtered && policy.hairpin === 'on' ? hairpinTerms(terms) : terms;
-  const bound = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy), ...named(program) } : terms;
+  const filter = filtered ? filterFor(vif, macs, policy) : undefined;
+  const digests = { ...named(program), ...(filter === undefined ? {} : { filter: chainDigest(filter) }) };
+  const bound = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy), ...digests } : terms;
   const learning = mode === 'addresses' ? learningOf(policy) : undefined;
   const all = learning === undefined ? bound : learningTerms(bound, learning);
   return {
@@ -86,7 +98,23 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
     terms: policy.mode === 'observe' ? observedTerms(all) : all,
     allow: allow.map(({ text }) => text),
     ...(program === undefined ? {} : { program }),
+    ...(filter === undefined ? {} : { filter }),
   };
+}
+
+/** Its own addresses stay what they are: guests with one filter share a program. */
+function filterFor(
+  { addresses, mac }: VifIdentity,
+  macs: readonly MacAddress[],
+  policy: FilterPolicy,
+): ChainProgram | undefined {
+  const text = ({ text }: { readonly text: string }): string => text;
+  return policy.filterFor?.({
+    mac: macs[0] ?? mac,
+    ip: addresses.ipv4.map(text),
+    ip6: addresses.ipv6.map(text),
+    learns: policy.learn === 'dhcp',
+  });
 }
 
 /** What it learns is asked for beside what it was given; so it has IPv4, even if it was given none. */

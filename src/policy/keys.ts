@@ -4,6 +4,7 @@ import type { FilterSwitch, NoIp } from '../filter/plan.ts';
 import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
 import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
+import { filterName, folder, NO_FILTER, variables } from './filter-keys.ts';
 import { frameLimit } from './frame-limit.ts';
 import { addressCount, duration, learnChoice, serverSet } from './learn.ts';
 import { linkLocalSet, MADE_OF_MAC } from './link-local-set.ts';
@@ -12,7 +13,6 @@ import { macSet } from './mac-set.ts';
 import { moment } from './moment.ts';
 import { optInList } from './opt-in-list.ts';
 import { routeSet } from './route-set.ts';
-
 import { choice, type ValueKind, wordList } from './value-kind.ts';
 
 /** The kinds of sections of a policy file. Where several say something of one vif, the later kind holds. */
@@ -122,6 +122,20 @@ const TABLE = {
     kind: listNames,
     initial: [],
     help: 'which packets of its own may pass: lists of rules, [rules NAME], asked in this order',
+  },
+  nwfilter: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: filterName,
+    initial: NO_FILTER,
+    help: "a filter of libvirt's, asked about what would pass: it narrows, and opens nothing",
+  },
+  'nwfilter.NAME': {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: variables,
+    initial: new Map(),
+    help: 'the values of the variable $NAME of that filter; MAC, IP and IPV6 are there by themselves',
   },
   shared: {
     of: 'vif',
@@ -281,6 +295,14 @@ const TABLE = {
     }),
     initial: 'auto',
     help: "whether packets of vifs pass the host's own iptables and ip6tables (chain FORWARD)",
+  },
+  nwfilter_dir: {
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: [],
+    kind: folder,
+    initial: '/etc/libvirt/nwfilter',
+    help: 'where filters are, each as NAME.xml',
   },
   lock: {
     of: 'host',

@@ -2,6 +2,7 @@ import { parse } from 'ini';
 import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
 import { wrongListName } from '../rules/list-name.ts';
+import { variableOf } from './filter-keys.ts';
 import { isHostKey, isVifKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Settings } from './keys.ts';
 import { DEFAULT_POLICY, type HostPolicy, type Policy, type Section } from './policy.ts';
 import type { Problem } from './problem.ts';
@@ -47,6 +48,8 @@ interface Assignment {
   readonly head: number;
   readonly section: WrittenSection;
   readonly key: KeyName;
+  /** As it stands there: of several keys of variables each has its own. */
+  readonly written: string;
   /** `+=` */
   readonly adds: boolean;
 }
@@ -61,11 +64,20 @@ export function parsePolicyText(text: string, file: string): PolicyText {
   const { findings, assignments, sections, lists, bare } = readLines(lines, file);
   const values = valuesOf(lines.map((line, index) => (bare.has(index + 1) ? '' : line)));
   const named: NamedLists[] = [];
-  for (const { section, head, key, adds, line } of assignments) {
-    const wrong = setValue(section.settings, key, values(head, key), line);
+  for (const { section, head, key, written, adds, line } of assignments) {
+    const before = section.settings[VARIABLES];
+    const wrong = setValue(section.settings, key, values(head, written), line, written);
     findings.push(...wrong);
     if (wrong.length > 0) continue;
-    section.places[key] = `${file}:${line}`;
+    const place = `${file}:${line}`;
+    if (key === VARIABLES) {
+      nameVariable(section.settings, before, written);
+      section.places[key] = [section.places[key], place].filter(Boolean).join(' ');
+      // A stronger section takes the place of the variables that it names.
+      section.adds.add(key);
+      continue;
+    }
+    section.places[key] = place;
     if (adds) section.adds.add(key);
     if (key === 'rules') named.push({ names: section.settings.rules ?? [], file, line });
   }
@@ -199,20 +211,20 @@ function readLines(
       return [{ line, message: `${shown(written)} stands in no section`, hint: `put it below ${SECTION_FORMS}` }];
     }
     const { kind } = section.of;
-    const key = KEY_NAMES.find((name) => name === written);
+    const key = variableOf(written) === undefined ? KEY_NAMES.find((name) => name === written) : VARIABLES;
     if (key === undefined) return [{ line, ...unknownKey(written, kind) }];
     if (!KEYS[key].sections.some((one) => one === kind)) {
       const message = `${shown(key)} cannot stand in ${sectionText(section.of)}`;
       return [{ line, message, hint: `put it below ${KEYS[key].sections.map((one) => FORMS[one]).join(' ')}` }];
     }
-    if (adds && KEYS[key].kind.add === undefined) {
-      return [{ line, message: `${key} has one value, and += adds to a list`, hint: `write ${key} = ...` }];
+    if (adds && (KEYS[key].kind.add === undefined || key === VARIABLES)) {
+      return [{ line, message: `${written} has one value, and += adds to a list`, hint: `write ${written} = ...` }];
     }
-    const earlier = assignments.find((one) => one.section === section && one.key === key);
+    const earlier = assignments.find((one) => one.section === section && one.written === written);
     if (earlier !== undefined) {
-      return [{ line, message: `${shown(key)} is already set in line ${earlier.line}`, hint: KEEP_ONE }];
+      return [{ line, message: `${shown(written)} is already set in line ${earlier.line}`, hint: KEEP_ONE }];
     }
-    assignments.push({ line, head: headLine, section, key, adds });
+    assignments.push({ line, head: headLine, section, key, written, adds });
     return [];
   }
 
@@ -256,7 +268,7 @@ function unknownKey(written: string, section: SectionKind): Omit<Finding, 'line'
  * What `ini` makes of the values: quotes and comments behind them are its business. Heads are given to it as plain
  * words, because it takes a dot in one for a section within a section.
  */
-function valuesOf(lines: readonly string[]): (head: number, key: KeyName) => unknown {
+function valuesOf(lines: readonly string[]): (head: number, key: string) => unknown {
   const plain = lines.map((line, index) => (headOf(line) === undefined ? line : `[line${index + 1}]`));
   const file: Readonly<Record<string, unknown>> = parse(plain.join('\n'));
   return (head, key) => {
@@ -267,12 +279,26 @@ function valuesOf(lines: readonly string[]): (head: number, key: KeyName) => unk
   };
 }
 
-function setValue<K extends KeyName>(settings: Settings, key: K, value: unknown, line: number): Finding[] {
+const VARIABLES = 'nwfilter.NAME' satisfies KeyName;
+
+/** The kind reads the values; whose they are is in the key. */
+function nameVariable(settings: Settings, before: Settings[typeof VARIABLES], written: string): void {
+  const values = settings[VARIABLES]?.get('') ?? [];
+  settings[VARIABLES] = new Map([...(before ?? []), [variableOf(written) ?? '', values]]);
+}
+
+function setValue<K extends KeyName>(
+  settings: Settings,
+  key: K,
+  value: unknown,
+  line: number,
+  written: string,
+): Finding[] {
   const { kind } = KEYS[key];
   // `ini` makes true, false, null and what is quoted JSON into values of their own: no key has such values.
   const read = typeof value === 'string' ? kind.read(value) : { wrong: [notPossible(String(value), undefined)] };
   if ('wrong' in read) {
-    return read.wrong.map(({ what, meant }) => ({ line, message: `${key} ${what}`, meant, hint: kind.possible }));
+    return read.wrong.map(({ what, meant }) => ({ line, message: `${written} ${what}`, meant, hint: kind.possible }));
   }
   settings[key] = read.value;
   return [];

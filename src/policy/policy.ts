@@ -1,4 +1,6 @@
 import { Failure } from '../errors.ts';
+import type { ChainProgram } from '../rules/chain-program.ts';
+import type { FilterVariables } from './filter-keys.ts';
 import {
   type HostKeyName,
   isHostKey,
@@ -48,6 +50,27 @@ export interface Policy extends HostPolicy {
   readonly ruleLists: RuleLists;
   /** Of the keys of the host. */
   readonly places: Places;
+  /** Undefined where no section names a filter: what reads them is not even loaded then. */
+  readonly filters?: FilterSource;
+}
+
+/** Whose filter it is. */
+export interface FilteredGuest {
+  readonly mac: string;
+  /** Addresses, or blocks of them. */
+  readonly ip: readonly string[];
+  readonly ip6: readonly string[];
+  /** More IPv4 addresses may become known. */
+  readonly learns: boolean;
+}
+
+/** Makes programs of libvirt's filters. */
+export interface FilterSource {
+  /**
+   * @param place where the policy names it
+   * @throws Failure `input` for a filter that is not there, is refused, or cannot be honoured
+   */
+  program(name: string, variables: FilterVariables, guest: FilteredGuest, place: string | undefined): ChainProgram;
 }
 
 export const DEFAULT_VIF_POLICY: VifPolicy = initialValues(KEY_NAMES.filter(isVifKey));

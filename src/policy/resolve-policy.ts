@@ -1,7 +1,17 @@
+import { Failure } from '../errors.ts';
+import type { ChainProgram } from '../rules/chain-program.ts';
 import type { RuleProgram } from '../rules/program.ts';
+import { NO_FILTER } from './filter-keys.ts';
 import { isVifKey, KEYS, type KeyName, type Values } from './keys.ts';
 import { isPast } from './moment.ts';
-import { DEFAULT_VIF_POLICY, type HeldPolicy, type Places, type Policy, type VifPolicy } from './policy.ts';
+import {
+  DEFAULT_VIF_POLICY,
+  type FilteredGuest,
+  type HeldPolicy,
+  type Places,
+  type Policy,
+  type VifPolicy,
+} from './policy.ts';
 import { program } from './rule-lists.ts';
 import { byStrength, isAbout, type Subject } from './section-name.ts';
 
@@ -13,6 +23,8 @@ export function asksForGuests(policy: Policy): boolean {
 /** What the policy says of a vif, and the program that its lists of rules make. */
 export interface ResolvedPolicy extends HeldPolicy {
   readonly program?: RuleProgram;
+  /** The program of its filter, for who it is. @throws Failure `input` */
+  readonly filterFor?: (guest: FilteredGuest) => ChainProgram;
 }
 
 /**
@@ -23,10 +35,25 @@ export interface ResolvedPolicy extends HeldPolicy {
  * @param now ISO 8601: what opens a vif may have ended
  */
 export function resolvePolicy(policy: Policy, vif: Subject, now: string): ResolvedPolicy {
-  const { values } = resolved(policy, vif);
+  const { values, places } = resolved(policy, vif);
   const held =
     opens(values) && isPast(values.until, now) ? { ...values, mode: 'locked' as const, ended: values.mode } : values;
-  return values.rules.length === 0 ? held : { ...held, program: program(policy.ruleLists, values.rules) };
+  return {
+    ...held,
+    ...(values.rules.length === 0 ? {} : { program: program(policy.ruleLists, values.rules) }),
+    ...(values.nwfilter === NO_FILTER ? {} : { filterFor: filterOf(policy, values, places.nwfilter) }),
+  };
+}
+
+function filterOf(
+  { filters }: Policy,
+  values: VifPolicy,
+  place: string | undefined,
+): (guest: FilteredGuest) => ChainProgram {
+  return (guest) => {
+    if (filters === undefined) throw new Failure('internal', 'filters are named, and nothing is there that reads them');
+    return filters.program(values.nwfilter, values['nwfilter.NAME'], guest, place);
+  };
 }
 
 /** Whether `until` ends its mode. */

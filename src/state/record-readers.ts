@@ -68,6 +68,9 @@ const LEARNING: Reader<Learning> = object((get) => ({
 /** It becomes the name of a chain. */
 const DIGEST = text(/^[0-9a-f]{12}$/, 'a digest');
 
+/** The same, and how many chains it has. */
+const FILTER_DIGEST = text(/^[0-9a-f]{12}\.(0|[1-9][0-9]{0,5})$/, 'a digest of a filter');
+
 const LOADED: Reader<LoadedTerms> = object((get) => ({
   ifindex: get('ifindex', count),
   values: get(
@@ -79,6 +82,7 @@ const LOADED: Reader<LoadedTerms> = object((get) => ({
     limits: get('limits', optional(LIMITS)),
     learning: get('learning', optional(LEARNING)),
     program: get('program', optional(DIGEST)),
+    filter: get('filter', optional(FILTER_DIGEST)),
   }),
 }));
 

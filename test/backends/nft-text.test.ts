@@ -139,7 +139,7 @@ test('a value that is compared with an own one has a set of its kind', () => {
   }
   // What asks for the port alone.
   const limits = [...LIMIT_KINDS, 'learn'].map((kind) => `limit-${kind}`);
-  const alone = [PORTS_SET, 'ruled', ...FLAG_SETS, ...limits, 'any-dhcp-server'];
+  const alone = [PORTS_SET, 'ruled', 'filtered', ...FLAG_SETS, ...limits, 'any-dhcp-server'];
   assert.deepEqual([...seen, ...alone].sort(), [...OWN_NAMES.map(({ name }) => name), 'learned'].sort());
 });
 
@@ -268,8 +268,8 @@ test('a kernel that walks every way through the chains has no more to walk than 
 
 test('a map is never asked as a set', () => {
   const maps = [...names('map')];
-  assert.deepEqual(maps, ['ruled']);
-  for (const [, before = ''] of BASE.matchAll(/(\S+) @ruled\b/g)) assert.equal(before, 'vmap');
+  assert.deepEqual(maps, ['ruled', 'filtered']);
+  for (const [, before = ''] of BASE.matchAll(/(\S+) @(?:ruled|filtered)\b/g)) assert.equal(before, 'vmap');
 });
 
 test('nothing but an own address lets a frame pass the short way', () => {

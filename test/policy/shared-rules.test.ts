@@ -10,8 +10,11 @@ const BUILT = baseDigests();
 /** The default policy with another value of one key; for a list, the empty one. */
 function otherThanDefault<K extends KeyName>(key: K): SharedPolicy[] {
   const { kind, initial } = KEYS[key];
-  const read = ['none', '7/s', '2026-12-31', '7h', '7'].map((text) => kind.read(text)).find((one) => 'value' in one);
-  const others: readonly Values[K][] = kind.all ?? (read !== undefined && 'value' in read ? [read.value] : []);
+  const read = ['none', '7/s', '2026-12-31', '7h', '7', '/7'].flatMap((text) => {
+    const one = kind.read(text);
+    return 'value' in one ? [one.value] : [];
+  });
+  const others: readonly Values[K][] = kind.all ?? read.slice(0, 2);
   return others.filter((value) => value !== initial).map((value) => ({ ...DEFAULT_POLICY, [key]: value }));
 }
 

@@ -1,3 +1,4 @@
+import { Failure } from '../../errors.ts';
 import { EVERY_OPT_IN } from '../../filter/opt-ins.ts';
 import { isObserved, macOnlyTerms, withOptIns } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
@@ -27,6 +28,12 @@ export function chainsOf(
 ): { readonly 'from-guest': Compiled; readonly 'to-guest': Compiled } {
   const { program } = plan;
   if (program !== undefined) mustBePossible(program);
+  if (plan.filter !== undefined) {
+    throw new Failure('input', `nwfilter = ${plan.filter.name}: ebtables knows no filters of libvirt's`, {
+      at: 'the policy file',
+      hint: 'they need nftables (backend = nftables), or write nwfilter = none for this guest',
+    });
+  }
   const accepts = acceptsGaps(policy.ebtables_gaps);
   const compile = (direction: Direction): Compiled => {
     const compiled = compileStages(

@@ -12,9 +12,10 @@ import { sharedDigest } from '../shared-digest.ts';
 import { declareFlows, FLOW_SETS, renderFlows, someHaveRules } from './flows.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
-import { declareOwn, NAME, PORT, PORTS_SET, permitAtOnce, renderPermitted } from './own.ts';
+import { declareOwn, FILTERED_MAP, NAME, PORT, PORTS_SET, permitAtOnce, renderPermitted } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
+import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './tracking.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';
@@ -32,7 +33,7 @@ const UNMANAGED_DROPS = `size ${UNMANAGED_DROPS_SIZE}; flags dynamic,timeout; ti
 export const FILLED_SETS: readonly { readonly set: string; readonly size: number }[] = [
   { set: 'drops', size: DROPS_SIZE },
   { set: 'drops-unmanaged', size: UNMANAGED_DROPS_SIZE },
-  ...FLOW_SETS.map(({ name, size }) => ({ set: name, size })),
+  ...[...FLOW_SETS, ...TRACKED_SETS].map(({ name, size }) => ({ set: name, size })),
 ];
 
 /** Ports that pass unfiltered although `unmanaged = closed`; there is no such set with `open`. */
@@ -56,6 +57,7 @@ export type BasePolicy = Omit<SharedPolicy<'nftables'>, 'learn_timeout'> &
 export function renderBase(sentinel: string, policy: BasePolicy, neighbours: readonly string[] = []): string {
   const learning = someLearn(policy);
   const ruled = someHaveRules(policy);
+  const filtered = someHaveFilters(policy);
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
@@ -63,6 +65,7 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     '  # What DHCP servers gave, by port and address.',
     renderLearnedSet(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS),
     ...(ruled ? declareFlows().map((line) => `  ${line}`) : []),
+    ...(filtered ? declareTracking().map((line) => `  ${line}`) : []),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,
@@ -86,6 +89,7 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
       ...renderQuick('to-guest', STAGES['to-guest'], learning),
     ].map((line) => (ruled ? line : permitAtOnce(line))),
     ...(learning ? renderLearning(isOurs) : []),
+    ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest'), ...renderFilters()] : []),
     ...renderLinkLocal('from-guest'),
     ...renderLinkLocal('to-guest'),
     ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
@@ -100,8 +104,28 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
 export function baseDigest(policy: BasePolicy): string {
   // The build has printed no rules that learn.
-  if (someLearn(policy) || someHaveRules(policy)) return textDigest(renderBase('', policy));
+  if (someLearn(policy) || someHaveRules(policy) || someHaveFilters(policy)) return textDigest(renderBase('', policy));
   return sharedDigest('nftables', { learn_timeout: DEFAULT_LEARN_SECONDS, ...policy }, (one) => renderBase('', one));
+}
+
+/**
+ * Filters of libvirt's stand behind all else, in hooks of their own: what was dropped never comes there, and kernels
+ * count anew how deep chains lead to each other.
+ */
+function renderFilters(): string[] {
+  return (
+    [
+      ['prerouting', 'from-guest'],
+      ['postrouting', 'to-guest'],
+    ] as const
+  ).flatMap(([name, direction]) => [
+    "  # Filters of libvirt's, behind all else.",
+    `  chain ${name}-filters {`,
+    `    type filter hook ${name} priority -199; policy accept;`,
+    `    ${PORT[direction]} vmap @${FILTERED_MAP}`,
+    '  }',
+    '',
+  ]);
 }
 
 /** STP, LACP, EAPOL: only these are not seen elsewhere. */

@@ -127,10 +127,10 @@ export function parseIngressDrops(json: string, indexOf: (device: string) => num
 }
 
 /** Where ports are led to by the map of rules, by their groups. */
-export function parseVerdicts(json: string): ReadonlyMap<string, string> {
+export function parseVerdicts(json: string, name: string = RULED_MAP): ReadonlyMap<string, string> {
   return new Map(
     entries(json).flatMap(({ map }) =>
-      map?.name === RULED_MAP
+      map?.name === name
         ? (map.elem ?? []).map(([key, verdict]): [string, string] => [String(key), verdict.goto?.target ?? ''])
         : [],
     ),

@@ -16,15 +16,15 @@ import { counterKey } from './stages.ts';
  */
 
 /** Seconds. RFC 4787 §4.3: at least two minutes for UDP; RFC 5382 §5: TCP that is used sends within two hours. */
-const BEGINNING = '30s';
-const LASTING = { tcp: '1h', other: '3m' } as const;
+export const BEGINNING = '30s';
+export const LASTING = { tcp: '1h', other: '3m' } as const;
 /** What is left of a TCP conversation behind FIN or RST; one that is half closed lives on as long as it is used. */
 const CLOSING = '2m';
 /** RFC 791 §3.2: about what a reassembly waits. */
-const FRAGMENTS = '30s';
+export const FRAGMENTS = '30s';
 /** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
 export const NEW_LIMIT = { rate: 500, burst: 2000 } as const;
-const NEW_RATE = `limit rate over ${NEW_LIMIT.rate}/second burst ${NEW_LIMIT.burst} packets`;
+export const NEW_RATE = `limit rate over ${NEW_LIMIT.rate}/second burst ${NEW_LIMIT.burst} packets`;
 
 /**
  * How many conversations there can be. One takes about 200 bytes of kernel memory, and a set of this size 16 bytes for
@@ -39,12 +39,13 @@ const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 16_384, dccp: 16_384, udplite:
 const CLOSED = 131_072;
 const PAIRS = 65_536;
 const OTHERS = 16_384;
-const TIMED = (size: number, timeout: string): string => `size ${size}; flags dynamic,timeout; timeout ${timeout}`;
+export const TIMED = (size: number, timeout: string): string =>
+  `size ${size}; flags dynamic,timeout; timeout ${timeout}`;
 
-const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
-type WithPorts = (typeof WITH_PORTS)[number];
+export const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
+export type WithPorts = (typeof WITH_PORTS)[number];
 export type Ip = 'ip' | 'ip6';
-const FAMILIES: readonly Ip[] = ['ip', 'ip6'];
+export const FAMILIES: readonly Ip[] = ['ip', 'ip6'];
 
 /**
  * Where rules go on to. The kernel follows chains 16 deep (NFT_JUMP_STACK_SIZE), and the stages take up to 13 of them:
@@ -106,7 +107,7 @@ export function declareFlows(): string[] {
 }
 
 /** Source, destination, and what stands for the protocol, as plain bits: errors carry them deeper in. */
-const RAW: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {
+export const RAW: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {
   ip: ['@nh,96,32', '@nh,128,32', '@nh,72,8'],
   ip6: ['@nh,64,128', '@nh,192,128', '@nh,48,8'],
 };
@@ -115,7 +116,7 @@ const QUOTED: Readonly<Record<Ip, readonly [source: string, destination: string,
   ip: ['@th,160,32', '@th,192,32', '@th,136,8'],
   ip6: ['@th,128,128', '@th,256,128', '@th,112,8'],
 };
-const ICMP: Readonly<
+export const ICMP: Readonly<
   Record<Ip, { readonly text: string; readonly echo: readonly [number, number]; readonly errors: string }>
 > = {
   ip: { text: 'icmp', echo: [8, 0], errors: '{ 3, 11, 12 }' },
@@ -202,7 +203,7 @@ export function knownRules(direction: Direction): string[] {
 }
 
 /** The first of several fragments (RFC 791 §3.2, RFC 8200 §4.5). */
-const FIRST: Readonly<Record<Ip, string>> = {
+export const FIRST: Readonly<Record<Ip, string>> = {
   ip: '@nh,48,16 & 0x3fff == 0x2000',
   ip6: 'frag more-fragments 1 frag frag-off 0',
 };
@@ -234,39 +235,39 @@ function renderOpen(direction: Direction, family: Ip): string[] {
   ];
 }
 
-function chain(name: string, about: string, rules: readonly string[]): string[] {
+export function chain(name: string, about: string, rules: readonly string[]): string[] {
   return [`  # ${about}`, `  chain ${name} {`, ...rules.map((rule) => `    ${rule}`), '  }', ''];
 }
 
 /** The port, the guest's address, the other's: as `ip saddr` and the like. */
-function ownFirst(direction: Direction, family: Ip): string {
+export function ownFirst(direction: Direction, family: Ip): string {
   const [own, other] = direction === 'from-guest' ? ['saddr', 'daddr'] : ['daddr', 'saddr'];
   return `${PORT[direction]} . ${family} ${own} . ${family} ${other}`;
 }
 
-function flowKey(direction: Direction, family: Ip): string {
+export function flowKey(direction: Direction, family: Ip): string {
   const [own, other] = direction === 'from-guest' ? ['sport', 'dport'] : ['dport', 'sport'];
   return `${ownFirst(direction, family)} . th ${own} . th ${other}`;
 }
 
 /** With the identifier of the echo (RFC 792, RFC 4443 §4.1). */
-function echoKey(direction: Direction, family: Ip): string {
+export function echoKey(direction: Direction, family: Ip): string {
   return `${ownFirst(direction, family)} . ${ICMP[family].text} id`;
 }
 
-function fragmentKey(direction: Direction, family: Ip): string {
+export function fragmentKey(direction: Direction, family: Ip): string {
   return `${ownFirst(direction, family)} . ${family === 'ip' ? 'ip id' : 'frag id'}`;
 }
 
 /** As plain bits, as the packet in an error is. */
-function pairKey(direction: Direction, family: Ip): string {
+export function pairKey(direction: Direction, family: Ip): string {
   const [source, destination, protocol] = RAW[family];
   const [own, other] = direction === 'from-guest' ? [source, destination] : [destination, source];
   return `${PORT[direction]} . ${own} . ${other} . ${protocol}`;
 }
 
 /** Of the packet that an error is about: to the guest it is one that the guest has sent. */
-function quotedKey(direction: Direction, family: Ip): string {
+export function quotedKey(direction: Direction, family: Ip): string {
   const [source, destination, protocol] = QUOTED[family];
   const [own, other] = direction === 'from-guest' ? [destination, source] : [source, destination];
   return `${PORT[direction]} . ${own} . ${other} . ${protocol}`;

@@ -29,7 +29,10 @@ export async function listed({ run }: Pick<Host, 'run'>): Promise<Listed | undef
   return result.status === 0 ? parsed(result.stdout) : undefined;
 }
 
-const PROGRAM = new RegExp(`\\n\\tchain ${programChain('([^\\s{]+)')} \\{\\n(?:[^\\n]*\\n)*?\\t\\}\\n`, 'g');
+const PROGRAM = new RegExp(
+  `\\n\\tchain ${programChain('([^\\s{/]+)')}(?:/[0-9]+)? \\{\\n(?:[^\\n]*\\n)*?\\t\\}\\n`,
+  'g',
+);
 
 /** Our table in a listing: tables stand at the beginning of a line, and so do the braces that end them. */
 function parsed(listing: string): Listed | undefined {
@@ -38,7 +41,8 @@ function parsed(listing: string): Listed | undefined {
   if (start < 0 || end < 0) return undefined;
   const programs = new Map<string, string>();
   const base = listing.slice(start, end + 1).replace(PROGRAM, (text, digest: string) => {
-    programs.set(digest, textDigest(text));
+    // Of several chains all are looked at.
+    programs.set(digest, textDigest(`${programs.get(digest) ?? ''}${text}`));
     return '';
   });
   return { base: textDigest(base), programs };

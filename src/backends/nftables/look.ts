@@ -1,5 +1,6 @@
 import { isNotInstalled, LISTING_BYTES, type ToolResult, toolFailure } from '../../effects/exec.ts';
 import { Failure } from '../../errors.ts';
+import { digestsOfTerms } from '../../filter/own-terms.ts';
 import type { VifRecord } from '../../state/records.ts';
 import type { KernelRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
@@ -22,7 +23,7 @@ import { dropsAtDevice } from './device-chain.ts';
 import { listedHash } from './index-hash.ts';
 import { keepLearned, parseLearned } from './learned.ts';
 import { listed } from './listed.ts';
-import { keyOf, PORTS_SET, sizesOf } from './own.ts';
+import { FILTERED_MAP, keyOf, PORTS_SET, sizesOf } from './own.ts';
 import { programChain } from './program-names.ts';
 import { programs } from './programs.ts';
 import type { Nft } from './transaction.ts';
@@ -50,13 +51,19 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const counts = countElements(sets);
   const chains = parseIngressChains(ingressText);
   const verdicts = parseVerdicts(table.stdout);
+  const filters = parseVerdicts(table.stdout, FILTERED_MAP);
   const damageOf = (record: VifRecord): string | undefined => {
     if (changed === 'base') return 'what all vifs share is not as it was loaded';
     const lost = lostElements(record, counts);
     if (lost !== undefined) return `the set ${lost} has lost what is its own`;
-    const program = record.loaded.length === 1 ? record.loaded[0]?.program : undefined;
-    if (program !== undefined && changed.has(program)) {
-      return `its rules are not as they were loaded: somebody has changed the chain ${programChain(program)}`;
+    const [only, ...others] = record.loaded;
+    const { program, filter } = others.length === 0 && only !== undefined ? only : {};
+    const other = digestsOfTerms({ program, filter }).find((digest) => changed.has(digest));
+    if (other !== undefined) {
+      return `its rules are not as they were loaded: somebody has changed the chain ${programChain(other)}`;
+    }
+    if (filter !== undefined && filters.get(keyOf(record.ifindex)) !== programChain(filter)) {
+      return 'somebody has led it to another filter than its own';
     }
     if (program !== undefined && verdicts.get(keyOf(record.ifindex)) !== programChain(program)) {
       return 'somebody has led it to other rules than its own';

@@ -1,6 +1,6 @@
 import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { type Failures, together } from '../../effects/together.ts';
-import type { LoadedTerms } from '../../filter/own-terms.ts';
+import { digestsOfTerms, type LoadedTerms } from '../../filter/own-terms.ts';
 import type { Host } from '../../host.ts';
 import { MOST_MACS } from '../../net/mac-list.ts';
 import { guestGroup } from '../../port/guest-group.ts';
@@ -45,10 +45,7 @@ export function nftables(host: Host, former: Former): Backend {
         { leaving: leaving.device },
       );
       forgetSaved(host, own);
-      await collect(
-        nft,
-        leaving.loaded.flatMap(({ program }) => program ?? []),
-      );
+      await collect(nft, leaving.loaded.flatMap(digestsOfTerms));
     },
     dropLinkLocal: ({ device, name, bridge }) =>
       dropsAtDevice(host.readDevice(bridge))
@@ -125,7 +122,7 @@ async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures
 
 /** A base that was made anew has nothing of it, and perhaps not the rules that it had. */
 function withoutRules(leaving: LeavingPort): LeavingPort {
-  return { ...leaving, loaded: leaving.loaded.map(({ program: _, ...terms }) => terms) };
+  return { ...leaving, loaded: leaving.loaded.map(({ program: _, filter: __, ...terms }) => terms) };
 }
 
 /** What follows from rules that came, changed or went; nothing where nobody has any. */

@@ -104,7 +104,7 @@ const ADDRESSES = 131_072;
  * Raw sets are for fields that nft reads as plain bits. A MAC in the key saves asking for it alone: in ordinary traffic
  * MAC and address are one question. `ports` tells a port of ours whatever group or name somebody has given it.
  */
-const SETS = {
+export const SETS = {
   mac: ownSet('own-mac', `type devgroup . ether_addr; size ${PORTS}`, ({ mac }) => each(mac)),
   extra: ownSet('own-extra-mac', 'type devgroup . ether_addr', ({ extra }) => each(extra)),
   macRaw: ownSet(
@@ -153,6 +153,12 @@ const SETS = {
     elements: (port, { program }) => (program === undefined ? [] : [`${port} : goto ${programChain(program)}`]),
     size: ({ program }) => (program === undefined ? 0 : 1),
   },
+  filtered: {
+    name: 'filtered',
+    type: 'type devgroup : verdict',
+    elements: (port, { filter }) => (filter === undefined ? [] : [`${port} : goto ${programChain(filter)}`]),
+    size: ({ filter }) => (filter === undefined ? 0 : 1),
+  },
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
@@ -163,6 +169,8 @@ const SETS = {
 
 /** Which rules a port has. */
 export const RULED_MAP = SETS.ruled.name;
+/** Which filter of libvirt's. */
+export const FILTERED_MAP = SETS.filtered.name;
 
 /** Where a port of ours is found by its interface index. */
 export const PORTS_SET = SETS.ports.name;

@@ -1,5 +1,8 @@
 import { Failure } from '../../errors.ts';
+import { digestsOfTerms } from '../../filter/own-terms.ts';
+import type { FilterPlan } from '../../filter/plan.ts';
 import type { Host } from '../../host.ts';
+import type { RulePlace } from '../../rules/rule.ts';
 import type { PlannedPort } from '../backend.ts';
 import { TABLE } from './base-text.ts';
 import { type ListedSets, parseSets, partsOf } from './counters.ts';
@@ -7,6 +10,7 @@ import { FLOW_SETS } from './flows.ts';
 import { type Listed, listed } from './listed.ts';
 import { keyOf } from './own.ts';
 import { programRemoval } from './rule-program.ts';
+import { TRACKED_SETS } from './tracking.ts';
 
 /**
  * The programs of rules that are in the kernel. One stays as long as some guest goes to it: the kernel itself counts
@@ -72,12 +76,12 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
   };
   return {
     async mayReject(planned) {
-      const rule = planned.flatMap(({ plan }) => plan.program?.out ?? []).find(({ verdict }) => verdict === 'reject');
-      if (rule === undefined) return;
+      const at = planned.flatMap(({ plan }) => rejectingPlace(plan) ?? [])[0];
+      if (at === undefined) return;
       const { status } = await run('nft', ['-c', '-f', '-'], { input: REJECT_PROBE });
       if (status === 0) return;
       throw new Failure('input', 'out reject: this kernel cannot answer for a port of a bridge', {
-        at: `${rule.at.file}:${rule.at.line}`,
+        at: `${at.file}:${at.line}`,
         hint: 'write out drop (it would need CONFIG_NFT_BRIDGE_REJECT)',
       });
     },
@@ -105,7 +109,7 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
     },
     async forget(ports) {
       const keys = new Set<string>(ports.map(keyOf));
-      for (const { name } of FLOW_SETS) {
+      for (const { name } of [...FLOW_SETS, ...TRACKED_SETS]) {
         const listed = await run('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name], { mostBytes: FLOW_BYTES });
         const elements = listed.status === 0 ? elementsOf(parseSets(listed.stdout), keys) : [];
         if (elements.length === 0) continue;
@@ -119,6 +123,14 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
   };
 }
 
+/** Where a rule of it is written that tells the guest of a packet that is dropped. */
+function rejectingPlace({ program, filter }: FilterPlan): RulePlace | undefined {
+  const ofRules = program?.out.find(({ verdict }) => verdict === 'reject')?.at;
+  if (ofRules !== undefined) return ofRules;
+  const rejects = filter?.chains.some(({ rules }) => rules.some(({ so }) => so === 'reject')) === true;
+  return rejects ? filter.listing.find(({ text, layer }) => layer === 4 && text.startsWith('reject '))?.at : undefined;
+}
+
 /** Only checked, never loaded. */
 const REJECT_PROBE = `add table bridge xen-vif-probe
 add chain bridge xen-vif-probe probe { type filter hook prerouting priority 0; }
@@ -130,13 +142,13 @@ const FLOW_BYTES = 512 * 2 ** 20;
 
 /** The programs of ports. */
 export function digestsOf(planned: readonly PlannedPort[]): string[] {
-  return planned.flatMap(({ plan }) => plan.terms.program ?? []);
+  return planned.flatMap(({ plan }) => digestsOfTerms(plan.terms));
 }
 
 /** What earlier runs may have loaded of ports, and is not wanted any more. */
 export function formerDigests(planned: readonly PlannedPort[]): string[] {
   return planned.flatMap(({ plan, loaded }) =>
-    loaded.flatMap(({ program }) => (program === undefined || program === plan.terms.program ? [] : [program])),
+    loaded.flatMap((terms) => digestsOfTerms(terms).filter((digest) => !digestsOfTerms(plan.terms).includes(digest))),
   );
 }
 

@@ -9,7 +9,7 @@ import { textDigest } from '../../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { flowChain, type Ip, knownRules, RULE_LIMITS } from './flows.ts';
 import { PORT } from './own.ts';
-import { programChain } from './program-names.ts';
+import { programChain, programChains } from './program-names.ts';
 import { dropChain } from './stages.ts';
 
 /** The rules of guests as chains that are named by what they do: guests with the same rules share them. */
@@ -40,14 +40,15 @@ export function programText(program: RuleProgram): string[] {
 
 /** A program that nobody is known to use: whoever finds his way there ends there. */
 export function closedProgram(digest: string): string {
-  const chain = `chain ${TABLE} ${programChain(digest)}`;
-  return `add ${chain}\nflush ${chain}\nadd rule ${TABLE} ${programChain(digest)} drop`;
+  const all = programChains(digest).flatMap((name) => [`add chain ${TABLE} ${name}`, `flush chain ${TABLE} ${name}`]);
+  return [...all, `add rule ${TABLE} ${programChain(digest)} drop`].join('\n');
 }
 
 /** Takes a program away that no guest has any more; fails as a whole while one has. */
 export function programRemoval(digest: string): string {
-  const chain = `chain ${TABLE} ${programChain(digest)}`;
-  return `add ${chain}\nflush ${chain}\ndelete ${chain}\n`;
+  const chains = programChains(digest).map((name) => `chain ${TABLE} ${name}`);
+  const emptied = chains.flatMap((chain) => [`add ${chain}`, `flush ${chain}`]);
+  return `${[...emptied, ...chains.map((chain) => `delete ${chain}`)].join('\n')}\n`;
 }
 
 /** Counts what a guest sends or hears by a rule that has a limit: each guest for itself. */

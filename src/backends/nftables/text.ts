@@ -1,8 +1,10 @@
-import { isObserved, type LoadedTerms, type OwnTerms } from '../../filter/own-terms.ts';
+import { digestsOfTerms, isObserved, type LoadedTerms, type OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
+import { chainDigest } from '../../rules/chain-program.ts';
 import { programDigest } from '../../rules/program.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
 import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
+import { chainProgramText } from './chain-program.ts';
 import {
   addElements,
   removeElements,
@@ -70,6 +72,7 @@ export function portText(
       ? renderForgetCounters([key])
       : []),
     ...(plan.program === undefined || there.has(programDigest(plan.program)) ? [] : programText(plan.program)),
+    ...(plan.filter === undefined || there.has(chainDigest(plan.filter)) ? [] : chainProgramText(plan.filter)),
     ...addElements(now),
     ...(port.ingress ? renderIngress(plan.device, port.name, isObserved(plan.terms)) : []),
     ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
@@ -85,7 +88,7 @@ export function portTexts(
   const made = new Set(there);
   return ports.map((planned, at) => {
     const text = portText(planned, at === 0 ? sentinel : undefined, made);
-    if (planned.plan.program !== undefined) made.add(programDigest(planned.plan.program));
+    for (const digest of digestsOfTerms(planned.plan.terms)) made.add(digest);
     return text;
   });
 }
@@ -106,9 +109,9 @@ export function ingressText(device: string, name: string): string {
 }
 
 /** Nothing can be stale then; the ordinary case of a re-apply. */
-function isSame(old: LoadedTerms, { values, flags, limits, learning, program }: OwnTerms): boolean {
-  const now = JSON.stringify([values, flags, limits, learning, program]);
-  return JSON.stringify([old.values, old.flags, old.limits, old.learning, old.program]) === now;
+function isSame(old: LoadedTerms, { values, flags, limits, learning, program, filter }: OwnTerms): boolean {
+  const now = JSON.stringify([values, flags, limits, learning, program, filter]);
+  return JSON.stringify([old.values, old.flags, old.limits, old.learning, old.program, old.filter]) === now;
 }
 
 /** Fails the whole transaction if the table is not the one our state belongs to. */

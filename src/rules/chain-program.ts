@@ -1,0 +1,122 @@
+import type { Family } from '../net/address-range.ts';
+import { textDigest } from '../text-digest.ts';
+import type { RuleDirection, RulePlace } from './rule.ts';
+
+/**
+ * A program of chains, as nwfilter needs one: layer 2 first, then layer 4, with jumps, returns, masks and states. Like
+ * the lists of `[rules NAME]` it is made once for all guests that have the same one.
+ *
+ * It stands behind the whole filter and behind the guest's own `[rules]`, so it only narrows: nothing in it can let a
+ * frame through that was dropped before.
+ */
+
+/** What can be asked of a frame. Numbers are those on the wire. */
+export type FrameField =
+  | 'ether saddr'
+  | 'ether daddr'
+  | 'ether type'
+  | 'arp htype'
+  | 'arp ptype'
+  | 'arp operation'
+  | 'arp saddr ether'
+  | 'arp saddr ip'
+  | 'arp daddr ether'
+  | 'arp daddr ip'
+  | 'ip saddr'
+  | 'ip daddr'
+  | 'ip protocol'
+  | 'ip tos'
+  | 'ip dscp'
+  | 'ip6 saddr'
+  | 'ip6 daddr'
+  | 'ip6 dscp'
+  | 'l4proto'
+  | 'sport'
+  | 'dport'
+  | 'icmp type'
+  | 'icmp code'
+  | 'tcp flags';
+
+/**
+ * What is the guest's own, whoever it is. As the sender of what comes from it an own address may also be none (0.0.0.0,
+ * ::): the filter in front lets such a packet pass only where it belongs to getting or probing an address.
+ */
+export type OwnName = 'mac' | 'ip' | 'ip6';
+
+export type FrameTest =
+  | { readonly field: FrameField; readonly within: readonly [first: bigint, last: bigint]; readonly not: boolean }
+  /** Equal in the bits of the mask. */
+  | { readonly field: 'tcp flags'; readonly masked: readonly [mask: number, value: number]; readonly not: boolean }
+  | { readonly field: FrameField; readonly own: OwnName; readonly not: boolean }
+  | { readonly tcpOption: number; readonly not: boolean }
+  /** An ARP packet whose sender and target have one IP address. */
+  | { readonly gratuitous: true; readonly not: boolean }
+  /** One of these holds as a whole. */
+  | { readonly anyOf: readonly (readonly FrameTest[])[] };
+
+/**
+ * What a packet is of its conversation, as conntrack tells it: `new` and `established` go the way of the first packet
+ * (`established` when there was an answer), `reply` the other way; `related` is an error about one; `other` has none.
+ */
+export const PACKET_CLASSES = ['new', 'established', 'reply', 'related', 'other'] as const;
+export type PacketClass = (typeof PACKET_CLASSES)[number];
+
+export type ChainOutcome =
+  /** It may pass, as far as this program goes. */
+  | 'pass'
+  | 'drop'
+  /** Dropped, and the guest is told. */
+  | 'reject'
+  | 'return'
+  | { readonly jump: number }
+  | { readonly goto: number }
+  /** By what it is of its conversation. */
+  | { readonly classes: Readonly<Record<PacketClass, number>>; readonly family: Family }
+  /** It passes, and its conversation is noted. */
+  | { readonly note: Family };
+
+export interface ChainRule {
+  readonly when: readonly FrameTest[];
+  readonly so: ChainOutcome;
+}
+
+export interface FilterChain {
+  readonly direction: RuleDirection;
+  readonly about: string;
+  /** The end of a chain is like `return`. */
+  readonly rules: readonly ChainRule[];
+}
+
+/** A rule of the filter, as people are shown it. */
+export interface ListedRule {
+  readonly direction: RuleDirection;
+  readonly layer: 2 | 4;
+  readonly chain: string;
+  readonly text: string;
+  readonly at: RulePlace;
+  /** Of layer 4. */
+  readonly family?: Family | undefined;
+  /** What it asks, where that is all there is to it: without states. */
+  readonly native?: readonly FrameTest[] | undefined;
+  /** Why it can have no effect here. */
+  readonly inert?: string | undefined;
+}
+
+export interface ChainProgram {
+  /** Of the filter. */
+  readonly name: string;
+  /** Where it begins, for each direction: numbers of chains. Undefined: nothing is asked. */
+  readonly start: Readonly<Record<RuleDirection, number | undefined>>;
+  readonly chains: readonly FilterChain[];
+  readonly listing: readonly ListedRule[];
+  /** What an admin should know. */
+  readonly notes: readonly string[];
+}
+
+/** A name for what it does, and how many chains it has. */
+export function chainDigest({ start, chains }: ChainProgram): string {
+  const what = JSON.stringify([start, chains], (_, value: unknown) =>
+    typeof value === 'bigint' ? `0x${value.toString(16)}` : value,
+  );
+  return `${textDigest(what)}.${chains.length}`;
+}

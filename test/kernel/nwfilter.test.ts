@@ -1,0 +1,161 @@
+/** libvirt's filters on a guest, as frames on a real kernel: they only narrow, and clean-traffic takes nothing away. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { shippedFilters } from '../lab/libvirt-source.ts';
+import type { Wire } from '../lab/wire.ts';
+import { ATTACKS } from './attacks.ts';
+import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { A, frame, G, icmp, ip4, TYPE, tcp, udp, V } from './frames.ts';
+import { LEGITIMATE } from './legitimate.ts';
+import { assertVerdict, GUEST_A, GUEST_V, judge, openGuests } from './verdict.ts';
+
+const skip = obstacle();
+const shipped = skip ? 'needs a host of its own' : await shippedFilters();
+const without = typeof shipped === 'string' ? shipped : false;
+const CLEAN = `[defaults]\nnwfilter_dir = ${typeof shipped === 'string' ? '/' : shipped.folder}\nnwfilter = clean-traffic\n`;
+
+test('clean-traffic changes nothing for legitimate traffic', { skip: without }, async (t) => {
+  const dom0 = await openGuests(t, GUEST_A, GUEST_V, { policy: CLEAN });
+  const verdicts = await judge(dom0, LEGITIMATE);
+  for (const one of LEGITIMATE) await t.test(one.name, () => assertVerdict(one, verdicts.get(one)));
+  const listed = await dom0.ns.check(['nft', 'list', 'ruleset']);
+  assert.equal(
+    new Set(listed.match(/goto rules\/[0-9a-f]{12}\.\d+(?= [},\n])/g)).size,
+    1,
+    'two guests share one program',
+  );
+  await dom0.ns.check(['nft', '-c', '-f', '-'], { input: `flush ruleset\n${listed}` });
+});
+
+test('with a filter no attack passes that would be dropped without', { skip: without }, async (t) => {
+  const dom0 = await openGuests(t, GUEST_A, GUEST_V, { policy: CLEAN });
+  const verdicts = await judge(dom0, ATTACKS);
+  for (const one of ATTACKS)
+    await t.test(one.name, () => assertVerdict({ ...one, reason: undefined }, verdicts.get(one)));
+});
+
+const WEB = `<filter name='web' chain='root'>
+  <rule action='accept' direction='in'><tcp dstportstart='80'/></rule>
+  <rule action='accept' direction='out'><udp dstportstart='$DNS'/></rule>
+  <rule action='accept' direction='in' priority='600'><icmp type='8'/></rule>
+  <rule action='accept' direction='out' priority='600'><icmp type='0'/></rule>
+  <rule action='drop' direction='inout' priority='1000'><all/></rule>
+</filter>`;
+
+type End = 'A' | 'G' | 'V';
+const PORT: Readonly<Record<End, string>> = { A: 'guest1.0', G: 'gw0', V: 'guest2.0' };
+const STATION = { A, G, V };
+const ipv4 = (from: End, to: End, protocol: number, payload: Buffer, more: Parameters<typeof ip4>[0] = {}): string =>
+  frame(
+    STATION[to].mac,
+    STATION[from].mac,
+    TYPE.ip,
+    ip4({ src: STATION[from].ip, dst: STATION[to].ip, protocol, ...more }, payload),
+  );
+const SYN = 0x02;
+const ACK = 0x10;
+
+type Step = readonly [title: string, from: End, to: End, hex: string, arrives: boolean];
+async function play(wire: Wire, steps: readonly Step[]): Promise<void> {
+  for (const [title, from, to, hex, arrives] of steps) {
+    await wire.collect(0);
+    await wire.send(PORT[from], hex);
+    const seen = await wire.collect();
+    const came = seen.some(({ iface, hex: what }) => iface === PORT[to] && what === hex);
+    assert.equal(came, arrives, `${title}: ${from} -> ${to}`);
+  }
+}
+
+async function opened(
+  t: test.TestContext,
+  policy: string,
+  filters: Readonly<Record<string, string>>,
+): Promise<{ dom0: Dom0; wire: Wire; folder: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'xvb-nwfilter-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const [name, text] of Object.entries(filters)) writeFileSync(join(folder, `${name}.xml`), text);
+  const dom0 = await openDom0(t, { policy: `[defaults]\nnwfilter_dir = ${folder}\n${policy}` });
+  await dom0.start({ ...GUEST_A, name: 'guest1' });
+  await dom0.start({ ...GUEST_V, name: 'guest2' });
+  const wire = await dom0.openWire(Object.values(PORT));
+  await wire.send(PORT.G, `${'ff'.repeat(6)}${G.mac.replaceAll(':', '')}88b5`);
+  await wire.collect();
+  return { dom0, wire, folder };
+}
+
+test('states, mirrors and fragments, with variables of the policy', { skip }, async (t) => {
+  const { dom0, wire, folder } = await opened(t, '[guest guest1]\nnwfilter = web\nnwfilter.DNS = 53 5353\n', {
+    web: WEB,
+  });
+  await play(wire, [
+    ['an answer without a question', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, SYN | ACK)), false],
+    ['SYN to a closed port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+    ['SYN', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
+    ['SYN and ACK', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, SYN | ACK)), true],
+    ['ACK', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, ACK)), true],
+    ['to another port of the other', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5001, SYN | ACK)), false],
+    ['an answer without a question', 'G', 'A', ipv4('G', 'A', 17, udp(53, 4000)), false],
+    ['a question', 'A', 'G', ipv4('A', 'G', 17, udp(4000, 53)), true],
+    ['its answer', 'G', 'A', ipv4('G', 'A', 17, udp(53, 4000)), true],
+    ['the second value', 'A', 'G', ipv4('A', 'G', 17, udp(4000, 5353)), true],
+    ['another port', 'A', 'G', ipv4('A', 'G', 17, udp(4000, 54)), false],
+    [
+      'the first fragment',
+      'A',
+      'G',
+      ipv4('A', 'G', 17, udp(4000, 53, '00'.repeat(16), 40), { id: 7, more: true }),
+      true,
+    ],
+    ['a later one', 'A', 'G', ipv4('A', 'G', 17, Buffer.alloc(16), { id: 7, offset: 3 }), true],
+    ['a later one of another packet', 'A', 'G', ipv4('A', 'G', 17, Buffer.alloc(16), { id: 8, offset: 3 }), false],
+    ['a ping', 'G', 'A', ipv4('G', 'A', 1, icmp(8, 0, '00010001')), true],
+    ['its answer', 'A', 'G', ipv4('A', 'G', 1, icmp(0, 0, '00010001')), true],
+    ['an answer that nobody asked for', 'A', 'G', ipv4('A', 'G', 1, icmp(0, 0, '00020001')), false],
+    ['a ping of the guest', 'A', 'G', ipv4('A', 'G', 1, icmp(8, 0, '00030001')), false],
+    ['who has no filter', 'G', 'V', ipv4('G', 'V', 6, tcp(5000, 81, SYN)), true],
+  ]);
+  const ports = await dom0.status();
+  const port = ports.find(({ device }) => device === 'vif1.0');
+  assert.ok(port?.drops.some(({ reason, direction }) => reason === 'rule' && direction === 'from-guest'));
+  assert.equal(port?.state, 'managed');
+
+  // A filter that is changed is taken in by reapply, and one that is refused changes nothing.
+  writeFileSync(join(folder, 'web.xml'), WEB.replace("'80'", "'81'"));
+  assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+  await play(wire, [
+    ['the port of before', 'G', 'A', ipv4('G', 'A', 6, tcp(6000, 80, SYN)), false],
+    ['the new one', 'G', 'A', ipv4('G', 'A', 6, tcp(6000, 81, SYN)), true],
+  ]);
+  writeFileSync(join(folder, 'web.xml'), WEB.replace("'80'", "'http'"));
+  const refused = await dom0.admin(['reapply', 'vif1.0']);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /web\.xml:2: <tcp> dstportstart: "http" is not possible/);
+  await play(wire, [['what was loaded stays', 'G', 'A', ipv4('G', 'A', 6, tcp(6001, 81, SYN)), true]]);
+  dom0.configure({ domid: 3, mac: '00:16:3e:00:00:03', ip: '10.0.0.13', name: 'guest1' });
+  await dom0.bench.addVif('vif3.0');
+  await dom0.hotplug('online', { domid: 3 });
+  assert.match(dom0.key(3, 'hotplug-error') ?? '', /dstportstart/);
+  assert.ok(!(await dom0.link('vif3.0'))?.flags.includes('UP'));
+
+  // It goes with its last guest.
+  assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
+  assert.doesNotMatch(await dom0.ns.check(['nft', 'list', 'ruleset', 'bridge']), /chain rules\//);
+});
+
+test('somebody who changes a chain of a filter damages the port, and repair makes it anew', { skip }, async (t) => {
+  const { dom0, wire } = await opened(t, '[guest guest1]\nnwfilter = web\nnwfilter.DNS = 53\n', { web: WEB });
+  const chain = /chain (rules\/\S+\/1) \{/.exec(await dom0.ns.check(['nft', 'list', 'ruleset', 'bridge']))?.[1] ?? '';
+  await dom0.ns.check(['nft', 'insert', 'rule', 'bridge', 'xen-vif', chain, 'accept']);
+  assert.equal((await dom0.status()).find(({ device }) => device === 'vif1.0')?.state, 'damaged');
+  assert.equal((await dom0.admin(['repair'])).status, 0);
+  assert.equal((await dom0.status()).find(({ device }) => device === 'vif1.0')?.state, 'managed');
+  await dom0.ns.check(['nft', 'flush', 'ruleset']);
+  assert.equal((await dom0.admin(['repair'])).status, 0);
+  await play(wire, [
+    ['SYN', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
+    ['SYN to a closed port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+  ]);
+});
