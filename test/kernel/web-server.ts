@@ -143,9 +143,11 @@ async function listening({ ns }: Station, port: number): Promise<void> {
 }
 
 const UDP_ECHO = `
-const s = require('dgram').createSocket('udp4');
-s.on('message', (m, r) => s.send(m, r.port, r.address));
-s.bind(7);`;
+for (const port of [7, 8]) {
+  const s = require('dgram').createSocket('udp4');
+  s.on('message', (m, r) => s.send(m, r.port, r.address));
+  s.bind(port);
+}`;
 
 /** Says back what it hears, at port 9000 and, for tests of what is refused, 9001. */
 const TCP_ECHO = `
