@@ -7,12 +7,13 @@ import { addFilterCommands } from './command-line/nwfilter.ts';
 import { addOperateCommands } from './command-line/operate.ts';
 import { addPolicyCommands } from './command-line/policy.ts';
 import { addRuleCommands } from './command-line/rules.ts';
+import { addStatusCommand } from './command-line/status.ts';
 import { dryReapply } from './commands/dry-run.ts';
 import { type Reapplied, reappliedText, throwFailures } from './commands/reapplied.ts';
 import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
-import { portStatus } from './commands/status.ts';
-import { FAILED, Failure, printable } from './errors.ts';
-import { type Environment, nonEmpty, runHotplug } from './run.ts';
+import { Failure, printable } from './errors.ts';
+import { type Environment, runHotplug } from './run.ts';
+import { portsNamed } from './vif/guest-ports.ts';
 import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-event.ts';
 
 /**
@@ -80,7 +81,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
   }
   withCommonOptions(root.command('reapply'))
     .description('load the filter of running vifs again, without a gap; takes over vifs that run without it')
-    .argument('[vif...]', 'vif1.0, vif1.0-emu, or the name it was given')
+    .argument('[vif...]', 'vif1.0, vif1.0-emu, the name it was given, or the name of its guest')
     .option('--all', 'every vif of this host')
     .action((vifs: string[], options: CommonOptions) => runReapply(vifs, options, env));
   root
@@ -90,15 +91,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
     .action((options: CommonOptions) =>
       withAdminHost('repair', options, env, async (host) => sayReapplied(await reapplyAll(host, 'ours'))),
     );
-  root
-    .command('status')
-    .description(
-      'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged',
-    )
-    .argument('[vif]', 'only this one')
-    .option('--json', 'for programs')
-    .addOption(configOption())
-    .action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env, end));
+  addStatusCommand(root, env, end);
   addPolicyCommands(
     root.command('policy').description('what the policy files say, and whether they can be followed'),
     env,
@@ -146,12 +139,13 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
     });
   }
   await withAdminHost('reapply', options, env, async (host) => {
+    const named = (await Promise.all(vifs.map((word) => portsNamed(host, word)))).flat();
     if (options.dryRun === true) {
-      for (const device of options.all === true ? devicesToReapply(host) : vifs)
+      for (const device of options.all === true ? devicesToReapply(host) : named)
         process.stdout.write(printable(await dryReapply(host, device)));
       return;
     }
-    sayReapplied(options.all === true ? await reapplyAll(host) : await reapply(host, vifs));
+    sayReapplied(options.all === true ? await reapplyAll(host) : await reapply(host, [...new Set(named)]));
   });
 }
 
@@ -159,24 +153,3 @@ function sayReapplied(outcome: Reapplied): void {
   process.stdout.write(printable(reappliedText(outcome)));
   throwFailures(outcome);
 }
-
-async function runStatus(
-  vif: string | undefined,
-  options: CommonOptions,
-  env: Environment,
-  end: (status: number) => void,
-): Promise<void> {
-  await withAdminHost('status', options, env, async (host) => {
-    const ports = await portStatus(host, vif);
-    const { statusJson, statusText } = await import('./commands/status-text.ts');
-    const text = options.json === true ? statusJson(ports) : statusText(ports, process.stdout.isTTY === true);
-    process.stdout.write(text);
-    if (ports.some(({ state }) => state === 'damaged')) end(FAILED);
-    if (nonEmpty(env.VIF_BRIDGE_BUILDS) !== undefined) process.stderr.write(OTHER_BUILD);
-  });
-}
-
-/** What the launcher has found, and handed on. */
-const OTHER_BUILD = `note: dist/vif-bridge is of another build than dist/vif-bridge.cjs, which runs in its place
-hint: build it anew (npm run build:standalone), or remove it
-`;

@@ -4,6 +4,7 @@ import { Failure, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { jsonText } from '../json/writer.ts';
 import type { CommonOptions, End } from './common.ts';
+import { pause } from './pause.ts';
 import { openScreen } from './screen.ts';
 
 export interface WatchOptions extends CommonOptions {
@@ -91,14 +92,4 @@ async function watchOn(watching: Watcher, ms: number): Promise<void> {
   } finally {
     screen.close();
   }
-}
-
-/** Waits, but not for one that has ended. */
-async function pause(ms: number, ended: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([over, ended]);
-  clearTimeout(timer);
 }

@@ -11,6 +11,7 @@ import { isInOurService } from '../port/guest-group.ts';
 import { deviceFinder, readOnce, recordedVifs } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { knowBase, unrecordedPorts } from '../vif/forgotten.ts';
+import { portNamed } from '../vif/guest-ports.ts';
 import { collectLeftOvers } from '../vif/left-over.ts';
 import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
@@ -262,9 +263,9 @@ export function recordNamed(host: Host, name: string): VifRecord | undefined {
   return all.find(present) ?? all.find((one) => one.name === name);
 }
 
-/** Who a vif is now, as a re-apply would take it. */
+/** Who a vif is now, as a re-apply would take it; named by its port, or by its guest if that has only one. */
 export async function identityNamed(host: Host, name: string): Promise<Renewable> {
-  return recognise(candidateNamed(host, name), sourceOfOne(host));
+  return recognise(candidateNamed(host, await portNamed(host, name)), sourceOfOne(host));
 }
 
 /** Who a vif is, and the event that its `online` would have been: from xenstore if that has it, else from the state. */

@@ -2,6 +2,7 @@ import { Chalk, type ChalkInstance } from 'chalk';
 import { printable } from '../errors.ts';
 import { jsonText } from '../json/writer.ts';
 import type { OpenConversations, PortStatus } from './status.ts';
+import { isOpen } from './status-view.ts';
 
 /** What has another name in JSON: programs of others read it. */
 const PUBLIC_NAMES: Readonly<Record<string, string>> = {
@@ -34,11 +35,15 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       const state = port.observed ? `${port.state}, only observed` : port.state;
       const dropped = port.observed ? 'would have been dropped' : 'dropped';
       const guest = port.guest === undefined ? '' : `  guest ${port.guest.name ?? '?'} (${port.guest.domid})`;
+      const open = isOpen(port);
       const device = port.device === port.name ? '' : ` (${port.device})`;
       return [
-        `${chalk.bold(port.name)}${device}  ${colour(state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.up ? '' : '  down'}`,
+        `${chalk.bold(port.name)}${device}  ${colour(state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.link === 'up' ? '' : `  ${port.link === 'down' ? 'down' : 'no carrier'}`}`,
+        ...(open ? [`  ${chalk.bgRed.white('NOT FILTERED')}`] : []),
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
         ...(port.extraMacs === '' ? [] : [`  and the MACs ${port.extraMacs}`]),
+        ...(port.since === undefined ? [] : [`  mode ${port.policyMode ?? '?'}, since ${port.since.slice(0, 19)}Z`]),
+        ...(port.allow.length === 0 ? [] : [`  allows besides ${port.allow.join(' ')}`]),
         ...(port.routes.length === 0 ? [] : [`  and routes for ${port.routes.join(' ')}`]),
         ...port.learned.map(({ address, seconds }) => `  learned ${address}, for ${lasting(seconds)}`),
         ...(port.rules.length === 0 ? [] : [`  rules ${port.rules.join(' ')}`]),

@@ -2,6 +2,7 @@ import type { DropCount, KernelRules, SetFill } from '../backends/backend.ts';
 import { type UnderPolicy, underPolicy } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import { readGuestNames } from '../effects/guest-names.ts';
+import { hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks } from '../filter/own-terms.ts';
@@ -34,6 +35,8 @@ export interface PortStatus {
   readonly state: 'managed' | 'exempt' | 'unmanaged' | 'damaged';
   readonly bridge: string | undefined;
   readonly up: boolean;
+  /** `no-carrier`: it is up, and nobody is at its other end; its guest has not connected, or has ended. */
+  readonly link: 'up' | 'no-carrier' | 'down';
   readonly guest: { readonly domid: number; readonly name: string | undefined } | undefined;
   readonly mac: string | undefined;
   /** What it may use besides, as the policy writes it; empty if there is none. */
@@ -87,7 +90,7 @@ interface SeenPort {
  *
  * @throws Failure `missing` for a port that does not exist
  */
-export async function portStatus(given: Host, wanted: string | undefined): Promise<readonly PortStatus[]> {
+export async function portStatus(given: Host, wanted: readonly string[] | undefined): Promise<readonly PortStatus[]> {
   return (await hostStatus(given, wanted)).ports;
 }
 
@@ -100,7 +103,7 @@ export interface HostStatus {
 }
 
 /** @throws Failure `missing` for a port that does not exist */
-export async function hostStatus(given: Host, wanted: string | undefined): Promise<HostStatus> {
+export async function hostStatus(given: Host, wanted: readonly string[] | undefined): Promise<HostStatus> {
   const host = withKnownRules(readOnce(given));
   const seen = once(() => seenPorts(host, wanted));
   const drifting = driftOf(host);
@@ -132,6 +135,11 @@ export async function hostStatus(given: Host, wanted: string | undefined): Promi
       state: seal?.damaged === true ? 'damaged' : rules,
       bridge: device.master,
       up: device.up,
+      link: !device.up
+        ? 'down'
+        : hostFiles.read(`/sys/class/net/${device.name}/carrier`)?.trim() === '0'
+          ? 'no-carrier'
+          : 'up',
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
       extraMacs: known === undefined ? '' : macListText(known.plan.macs.slice(1)),
@@ -168,7 +176,7 @@ export async function hostStatus(given: Host, wanted: string | undefined): Promi
  */
 function seenPorts(
   host: Managed,
-  wanted: string | undefined,
+  wanted: readonly string[] | undefined,
 ): {
   readonly records: readonly VifRecord[];
   readonly ports: readonly SeenPort[];
@@ -184,10 +192,15 @@ function seenPorts(
   const ports = names
     .flatMap((name) => host.readDevice(name) ?? [])
     .map((device) => ({ device, record: byIndex.get(device.ifindex) }))
-    .filter(({ device, record }) => wanted === undefined || wanted === device.name || wanted === record?.device)
+    .filter(
+      ({ device, record }) =>
+        wanted === undefined || wanted.includes(device.name) || wanted.includes(record?.device ?? ''),
+    )
     .map(({ device, record }) => ({ device, record, known: record && knownOf(host, record) }));
   if (wanted !== undefined && ports.length === 0) {
-    throw new Failure('missing', `there is no port ${wanted}`, { hint: 'vif-bridge status shows all' });
+    throw new Failure('missing', `there is no port and no guest ${wanted.join(' ')}`, {
+      hint: 'vif-bridge status shows all',
+    });
   }
   return { records, ports, changed };
 }

@@ -7,6 +7,7 @@ export const WELL: PortStatus = {
   state: 'managed',
   bridge: 'br0',
   up: true,
+  link: 'up',
   guest: { domid: 1, name: 'web1' },
   mac: '00:16:3e:00:00:01',
   extraMacs: '',

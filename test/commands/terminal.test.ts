@@ -40,6 +40,7 @@ test('status, of names and values that xenstore and state hold', () => {
     state: 'managed',
     bridge: EVIL,
     up: true,
+    link: 'up',
     guest: { domid: 1, name: EVIL },
     mac: EVIL,
     extraMacs: EVIL,

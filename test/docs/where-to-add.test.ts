@@ -148,9 +148,9 @@ const EXAMPLES: Readonly<Record<string, Edits>> = {
       '',
     ].join('\n'),
     'src/command-line.ts': [
-      behind("import { portStatus } from './commands/status.ts';", "import { verify } from './commands/verify.ts';"),
+      behind("import { dryReapply } from './commands/dry-run.ts';", "import { verify } from './commands/verify.ts';"),
       behind(
-        '.action((vif: string | undefined, options: CommonOptions) => runStatus(vif, options, env, end));',
+        'addStatusCommand(root, env, end);',
         '  root',
         "    .command('verify')",
         "    .description('compare what is with what should be')",

@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import { portStatus } from '../commands/status.ts';
+import { FAILED } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { type Environment, nonEmpty } from '../run.ts';
+import { portsNamed } from '../vif/guest-ports.ts';
+import { type CommonOptions, configOption, type End, FOREVER_MS, withAdminHost } from './common.ts';
+
+interface StatusOptions extends CommonOptions {
+  readonly sort?: string;
+  readonly watch?: boolean;
+  readonly nagios?: boolean;
+}
+
+/** `vif-bridge status` */
+export function addStatusCommand(root: Command, env: Environment, end: End): void {
+  root
+    .command('status')
+    .description(
+      'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged',
+    )
+    .argument('[vif]', 'only this one, or those of this guest')
+    .option('--json', 'for programs')
+    .option('--sort <by>', 'name, guest, drops (most first), since (latest first), state (worst first)', 'name')
+    .option('--watch', 'redraw every two seconds until q, on a terminal')
+    .option('--nagios', 'one line for Nagios; ends with 0 OK, 1 WARNING (open), 2 CRITICAL (damaged), 3 UNKNOWN')
+    .addOption(configOption())
+    .action((vif: string | undefined, options: StatusOptions) => runStatus(vif, options, env, end));
+}
+
+async function runStatus(vif: string | undefined, options: StatusOptions, env: Environment, end: End): Promise<void> {
+  if (options.nagios === true) return sayNagios(vif, options, env, end);
+  const watches = options.watch === true && process.stdout.isTTY === true;
+  await withAdminHost(
+    'status',
+    options,
+    env,
+    async (host) => {
+      if (watches) return watchStatus(host, vif, options);
+      const ports = await portsOf(host, vif, options);
+      const { statusJson, statusText } = await import('../commands/status-text.ts');
+      const text = options.json === true ? statusJson(ports) : statusText(ports, process.stdout.isTTY === true);
+      process.stdout.write(text);
+      if (ports.some(({ state }) => state === 'damaged')) end(FAILED);
+      if (nonEmpty(env.VIF_BRIDGE_BUILDS) !== undefined) process.stderr.write(OTHER_BUILD);
+    },
+    watches ? FOREVER_MS : undefined,
+  );
+}
+
+async function portsOf(host: Host, vif: string | undefined, { sort = 'name' }: StatusOptions) {
+  const { sorted } = await import('../commands/status-view.ts');
+  return sorted(await portStatus(host, vif === undefined ? undefined : await portsNamed(host, vif)), sort);
+}
+
+const REDRAW_MS = 2_000;
+
+async function watchStatus(host: Host, vif: string | undefined, options: StatusOptions): Promise<void> {
+  const { statusText } = await import('../commands/status-text.ts');
+  const { openScreen } = await import('./screen.ts');
+  const { pause } = await import('./pause.ts');
+  // What cannot be found out is said where it can be read.
+  let text = statusText(await portsOf(host, vif, options), true);
+  const screen = openScreen(process.stdin, process.stdout);
+  try {
+    while (!screen.hasEnded()) {
+      const began = Date.now();
+      screen.draw(`${new Date().toISOString().slice(11, 19)} UTC   q ends\n\n${text}`);
+      text = statusText(await portsOf(host, vif, options), true);
+      const took = Date.now() - began;
+      await pause(Math.max(REDRAW_MS - took, took), screen.ended);
+    }
+  } finally {
+    screen.close();
+  }
+}
+
+/** Whatever happens is one line on stdout, and a status that a monitor knows. */
+async function sayNagios(vif: string | undefined, options: StatusOptions, env: Environment, end: End): Promise<void> {
+  const { nagiosCheck, nagiosUnknown } = await import('../commands/nagios.ts');
+  const say = ({ text, status }: ReturnType<typeof nagiosCheck>): void => {
+    process.stdout.write(text);
+    end(status);
+  };
+  try {
+    await withAdminHost('status', options, env, async (host) => say(nagiosCheck(await portsOf(host, vif, options))));
+  } catch (thrown) {
+    say(nagiosUnknown(thrown));
+  }
+}
+
+/** What the launcher has found, and handed on. */
+const OTHER_BUILD = `note: dist/vif-bridge is of another build than dist/vif-bridge.cjs, which runs in its place
+hint: build it anew (npm run build:standalone), or remove it
+`;

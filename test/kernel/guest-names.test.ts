@@ -1,0 +1,80 @@
+/** A guest's name wherever a port's name is taken, and what `status` says in its other forms. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { obstacle, openDom0 } from './dom0.ts';
+
+const skip = obstacle();
+
+test('guests by name', { skip }, async (t) => {
+  const dom0 = await openDom0(t);
+  await dom0.start({ domid: 1, name: 'web1', mac: '00:16:3e:00:00:01', ip: '10.0.0.11' });
+  await dom0.start({ domid: 2, devid: 0, name: 'multi', mac: '00:16:3e:00:00:02', ip: '10.0.0.2' });
+  await dom0.start({ domid: 2, devid: 1, name: 'multi', mac: '00:16:3e:00:00:03', ip: '10.0.0.3' });
+  const out = async (...args: string[]): Promise<string> => {
+    const { status, stdout, stderr } = await dom0.admin(args);
+    assert.equal(status, 0, stderr);
+    return stdout;
+  };
+  const names = async (...args: string[]): Promise<string[]> =>
+    (JSON.parse(await out('status', '--json', ...args)) as { name: string }[]).map(({ name }) => name);
+
+  await t.test('status', async () => {
+    assert.deepEqual(await names('web1'), ['vif1.0']);
+    assert.deepEqual(await names('multi'), ['vif2.0', 'vif2.1']);
+    assert.deepEqual(await names('--sort', 'guest'), ['vif2.0', 'vif2.1', 'vif1.0']);
+    const gone = await dom0.admin(['status', 'nobody']);
+    assert.equal(gone.status, 1);
+    assert.match(gone.stderr, /no port and no guest nobody/);
+    const wrong = await dom0.admin(['status', '--sort', 'size']);
+    assert.equal(wrong.status, 1);
+  });
+
+  await t.test('reapply, also dry', async () => {
+    assert.match(await out('reapply', 'multi'), /^re-applied: vif2\.0 vif2\.1$/m);
+    assert.match(await out('reapply', 'web1', 'vif1.0'), /^re-applied: vif1\.0$/m);
+    assert.match(await out('reapply', '--dry-run', 'web1'), /vif1\.0/);
+    assert.notEqual((await dom0.admin(['reapply', 'nobody'])).status, 0);
+  });
+
+  await t.test('policy and rules, where one vif is meant', async () => {
+    assert.match(await out('policy', 'show', 'web1'), /vif1\.0|10\.0\.0\.11/);
+    const several = await dom0.admin(['policy', 'show', 'multi']);
+    assert.equal(several.status, 1);
+    assert.match(several.stderr, /has several vifs\n.*\n.*vif2\.0 vif2\.1/);
+  });
+
+  await t.test("a port's name comes first", async () => {
+    await dom0.start({ domid: 3, name: 'web2', mac: '00:16:3e:00:00:04', ip: '10.0.0.4', vifname: 'web1' });
+    assert.deepEqual(await names('web1'), ['web1']);
+    assert.deepEqual(await names('web2'), ['web1']);
+  });
+
+  await t.test('without xenstore names of ports still do', async () => {
+    const env = { XENSTORED_PATH: '/nowhere' };
+    assert.equal((await dom0.admin(['status', 'vif2.0'], { env })).status, 0);
+    assert.equal((await dom0.admin(['status', 'multi'], { env })).status, 1);
+  });
+
+  await t.test('one line for a monitor', async () => {
+    assert.match(
+      await out('status', '--nagios'),
+      /^VIF-BRIDGE OK - 4 of 4 ports of guests are filtered \| managed=4 open=0 damaged=0 dropped=\d+c\n$/,
+    );
+    await dom0.bench.addVif('vif9.0');
+    const warned = await dom0.admin(['status', '--nagios']);
+    assert.equal(warned.status, 1);
+    assert.match(warned.stdout, /^VIF-BRIDGE WARNING - not filtered: vif9\.0 \|/);
+    await dom0.ns.check(['ip', 'link', 'set', 'vif2.0', 'nomaster']);
+    const critical = await dom0.admin(['status', '--nagios']);
+    assert.equal(critical.status, 2);
+    assert.match(critical.stdout, /^VIF-BRIDGE CRITICAL - damaged: vif2\.0 \(multi\); not filtered: vif9\.0 \|/);
+    assert.equal((await dom0.admin(['status', '--nagios', 'vif1.0'])).status, 2 - 2);
+    writeFileSync(join(dom0.folder, 'broken.ini'), 'nonsense\n');
+    const unknown = await dom0.admin(['status', '--nagios', '--config', join(dom0.folder, 'broken.ini')]);
+    assert.equal(unknown.status, 3);
+    assert.match(unknown.stdout, /^VIF-BRIDGE UNKNOWN - /);
+    assert.equal(unknown.stderr, '');
+  });
+});
