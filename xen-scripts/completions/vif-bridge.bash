@@ -63,7 +63,7 @@ _vif_bridge() {
       ;;
     'status')
       words=() things='vifs'
-      options=(--json --config --help)
+      options=(--json --sort --watch --nagios --config --help)
       ;;
     'policy')
       words=('check' 'show' 'keys') things=''
@@ -142,6 +142,7 @@ _vif_bridge() {
   if [[ $current == = ]]; then name=$before current=''; elif [[ $before == = ]]; then name=${COMP_WORDS[COMP_CWORD - 2]}; fi
   case ${name:-$before} in
     '--config') words=() things='files' options=() ;;
+    '--sort') words=() things='' options=() ;;
     '--format') words=() things='' options=() ;;
     '--gateway') words=() things='' options=() ;;
     '--frame') words=() things='' options=() ;;
