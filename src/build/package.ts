@@ -27,6 +27,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { bundledPackages, noticesText } from './notices.ts';
+import { sbomText } from './sbom.ts';
 import { ROOT } from './source.ts';
 
 /** One of the two packages. */
@@ -155,10 +156,10 @@ export function makePackage(form: Form, into: string, options: PackageOptions): 
     }
     place(`${doc}/NEWS.md.gz`, zip(read('CHANGELOG.md')));
     place(`${doc}/changelog.gz`, zip(changelog(text.name, version, epoch)));
-    place(
-      `${doc}/copyright`,
-      `${read('packaging/debian/copyright')}\n${debianNotices(noticesText(bundledPackages(), form))}`,
-    );
+    const bundled = bundledPackages();
+    const notices = debianNotices(noticesText(bundled, form));
+    place(`${doc}/copyright`, `${read('packaging/debian/copyright')}\n${notices}`);
+    place(`${doc}/sbom.cdx.json`, sbomText(bundled, form, epoch));
     place(
       `/usr/share/lintian/overrides/${text.name}`,
       overrides(read('packaging/debian/lintian-overrides'), text.name, form),

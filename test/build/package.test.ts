@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { bundledPackages } from '../../src/build/notices.ts';
 import { makePackage, programVersion } from '../../src/build/package.ts';
+import { sbomText } from '../../src/build/sbom.ts';
 
 const has = (program: string): string | false =>
   spawnSync(program, ['--version']).error === undefined ? false : `needs ${program}`;
@@ -69,6 +70,28 @@ test('the small package', { skip: has('dpkg-deb') }, async (t) => {
     for (const { name, version, license } of bundled)
       assert.ok(copyright.includes(`${name} ${version} (${license})`), name);
     for (const { text, name } of bundled) assert.ok(text !== undefined && text.length > 0, `${name} says no author`);
+  });
+
+  await t.test('has an SBOM that names everything in the bundle, and nothing else', () => {
+    const tar = execFileSync('dpkg-deb', ['--fsys-tarfile', file], { maxBuffer: 2 ** 28 });
+    const text = execFileSync('tar', ['-xO', './usr/share/doc/xen-vif-bridge-node/sbom.cdx.json'], { input: tar });
+    const bom = JSON.parse(text.toString()) as {
+      bomFormat: string;
+      components: { name: string; version: string; purl: string; licenses: unknown[] }[];
+    };
+    assert.equal(bom.bomFormat, 'CycloneDX');
+    const named = (list: readonly { name: string; version: string }[]) =>
+      list.map((one) => `${one.name} ${one.version}`);
+    assert.deepEqual(named(bom.components).sort(), named(bundledPackages()).sort());
+    for (const one of bom.components) {
+      assert.match(one.purl, /^pkg:npm\//);
+      assert.ok(one.licenses.length > 0, one.name);
+    }
+    const whole = JSON.parse(sbomText(bundledPackages(), 'standalone', 0)) as typeof bom;
+    assert.ok(
+      whole.components.some(({ name }) => name.startsWith('@oven/bun-linux-')),
+      'and the runtime',
+    );
   });
 
   await t.test('lintian has nothing to say', { skip: has('lintian') }, () => {
