@@ -28,7 +28,7 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'nwfilter' | 'nwfilter check')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'nwfilter' | 'nwfilter show' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
@@ -130,8 +130,12 @@ _vif_bridge() {
       options=(--bridge --json --config --help)
       ;;
     'nwfilter')
-      words=('check') things=''
+      words=('show' 'check') things=''
       options=(--help)
+      ;;
+    'nwfilter show')
+      words=() things=''
+      options=(--native --dir --json --config --help)
       ;;
     'nwfilter check')
       words=() things='files'
@@ -153,6 +157,7 @@ _vif_bridge() {
     '--output') words=() things='files' options=() ;;
     '--interval') words=() things='' options=() ;;
     '--bridge') words=() things='' options=() ;;
+    '--dir') words=() things='files' options=() ;;
     *) if [[ -n $name ]]; then words=() options=() things=''; fi ;;
   esac
   case $name in

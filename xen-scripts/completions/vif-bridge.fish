@@ -5,7 +5,7 @@ function __vif_bridge_at
     set -l command ''
     for word in (commandline -opc)[2..-1]
         set -l longer (string trim -- "$command $word")
-        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'nwfilter check'; and set command $longer
+        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'nwfilter show' 'nwfilter check'; and set command $longer
     end
     test "$command" = "$argv[1]"
 end
@@ -45,7 +45,7 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'metrics' -d 'this host for 
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'doctor' -d 'what on this host will bite: what it is, why it matters, and the command that puts it right'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'watch' -d 'who is spoofing now: frames dropped a second, by vif and reason, what they claim and whose that is'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'self-test' -d 'whether it holds here: 126 frames through a private bridge, with this kernel, these tools, this policy'
-complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'nwfilter' -d 'libvirt\'s filters: whether they can be followed'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'nwfilter' -d 'libvirt\'s filters: whether they can be followed, and what they do'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a help -d 'display help for a command'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -s V -l version -d 'output the version number'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -s h -l help -d 'display help for command'
@@ -146,8 +146,14 @@ complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l bridge -r -d 'make 
 complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l json -d 'for programs'
 complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -a 'show' -d 'the rules that a filter makes, in their order, and which of them can have no effect here'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -a 'check' -d 'whether filters can be followed; ends with 1 if one is refused, with 2 if one cannot be read'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'nwfilter show\'' -l native -d 'the same as lines of [rules NAME], as far as these can say it'
+complete -c vif-bridge -n '__vif_bridge_at \'nwfilter show\'' -l dir -r -F -d 'where filters are (default: nwfilter_dir of the policy)'
+complete -c vif-bridge -n '__vif_bridge_at \'nwfilter show\'' -l json -d 'for programs'
+complete -c vif-bridge -n '__vif_bridge_at \'nwfilter show\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'nwfilter show\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter check\'' -F
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter check\'' -l json -d 'for programs'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter check\'' -s h -l help -d 'display help for command'
