@@ -3,13 +3,15 @@ import { withKnownRules } from '../backends/choice.ts';
 import { Failure, shown } from '../errors.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
-import { addressValue, type Family } from '../net/address-range.ts';
+import { addressValue, type Family, parseAddressRange } from '../net/address-range.ts';
 import { contains, type IpPrefix, parsePrefix } from '../net/ip-prefix.ts';
 import { withAddresses } from '../policy/address-change.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeIfAny } from '../port/bridge.ts';
+import type { ChainProgram } from '../rules/chain-program.ts';
 import { decide, isNeverJudged, type Packet } from '../rules/judge.ts';
+import { decideChains } from '../rules/judge-chains.ts';
 import { icmpTypeOf, isProtocolName, PROTOCOLS, protocolOf } from '../rules/protocols.ts';
 import { RULE_DIRECTIONS, type Rule } from '../rules/rule.ts';
 import { ruleText } from '../rules/rule-text.ts';
@@ -109,6 +111,7 @@ export function showRules({ vif, plan, counted }: RuledVif): Answer {
     }),
     ...(program === undefined ? [] : silent.map((direction) => `     ${direction}: no line, nothing is asked`)),
     ...(counted === undefined ? [] : [countedText(vif, counted)]),
+    ...(plan.filter === undefined ? [] : filterLines(plan.filter)),
   ];
   return {
     text: `${lines.join('\n')}\n`,
@@ -119,9 +122,29 @@ export function showRules({ vif, plan, counted }: RuledVif): Answer {
       rules: rows,
       loaded: counted !== undefined && !counted.outdated,
       counted_for: counted?.vifs ?? [],
+      nwfilter: plan.filter === undefined ? null : filterJson(plan.filter),
     },
     status: 0,
   };
+}
+
+/** What its filter of libvirt's asks behind them. */
+function filterLines({ name, listing, notes }: ChainProgram): string[] {
+  return [
+    `nwfilter = ${name}`,
+    ...listing.map(({ direction, layer, chain, text, at, inert }) => {
+      const mark = inert === undefined ? '' : `  (no effect here: ${inert})`;
+      return `  ${direction.padEnd(3)} L${layer} ${chain}  ${text}  # ${at.file}:${at.line}${mark}`;
+    }),
+    ...notes.map((note) => `note: ${note}`),
+  ];
+}
+
+function filterJson({ name, listing, notes }: ChainProgram): unknown {
+  const rules = listing.map(({ direction, layer, chain, text, at, inert }) => {
+    return { direction, layer, chain, rule: text, at: `${at.file}:${at.line}`, inert: inert ?? null };
+  });
+  return { name, rules, notes };
 }
 
 function countedText({ device }: VifIdentity, { outdated, vifs }: Counted): string {
@@ -137,26 +160,43 @@ function countedText({ device }: VifIdentity, { outdated, vifs }: Counted): stri
  */
 export function testRules({ vif, plan }: RuledVif, words: readonly string[]): Answer {
   const packet = parsePacket(words);
-  const { verdict, why, rule } = verdictOf(vif, plan, packet);
+  const { verdict, why, rule } = alsoByFilter(verdictOf(vif, plan, packet), vif, plan, packet);
   return {
     text: `${verdict}  ${why}\n`,
-    json: { verdict, why, rule: rule === undefined ? null : { text: ruleText(rule), ...rule.at } },
+    json: { verdict, why, rule: rule ?? null },
     status: 0,
   };
 }
 
-function verdictOf(
-  vif: VifIdentity,
-  plan: FilterPlan,
-  packet: TestPacket,
-): { readonly verdict: 'allow' | 'drop' | 'reject'; readonly why: string; readonly rule?: Rule } {
+function verdictOf(vif: VifIdentity, plan: FilterPlan, packet: TestPacket): Judged {
   const foreign = whyForeign(vif, plan, packet);
   if (foreign !== undefined) return { verdict: 'drop', why: foreign };
   if (plan.program === undefined) return { verdict: 'allow', why: 'it has no rules' };
   if (isNeverJudged(packet)) return { verdict: 'allow', why: 'no rule may stop this' };
   const rule = decide(plan.program, packet);
   if (rule === undefined) return { verdict: 'allow', why: `${packet.direction}: no line, nothing is asked` };
-  return { verdict: rule.verdict, why: `${placeOf(rule)}: ${ruleText(rule)}`, rule };
+  return {
+    verdict: rule.verdict,
+    why: `${placeOf(rule)}: ${ruleText(rule)}`,
+    rule: { text: ruleText(rule), ...rule.at },
+  };
+}
+
+/** Behind the rules its filter of libvirt's is asked: both must let it pass. */
+function alsoByFilter(before: Judged, vif: VifIdentity, { filter, terms }: FilterPlan, packet: TestPacket): Judged {
+  if (before.verdict !== 'allow' || filter === undefined) return before;
+  const own = [...terms.values.ip, ...terms.values.ip6].flatMap((text) => parseAddressRange(text) ?? []);
+  const mac = BigInt(`0x${vif.mac.replaceAll(':', '')}`);
+  const { verdict, by } = decideChains(filter, packet, { mac, addresses: own });
+  if (by === undefined) return { ...before, why: `nwfilter ${filter.name}: no rule of it is about this` };
+  return { verdict, why: `${by.at.file}:${by.at.line}: ${by.text}`, rule: { text: by.text, ...by.at } };
+}
+
+/** What becomes of a packet, and the rule that says so. */
+interface Judged {
+  readonly verdict: 'allow' | 'drop' | 'reject';
+  readonly why: string;
+  readonly rule?: { readonly text: string; readonly file: string; readonly line: number };
 }
 
 /** Rules are only asked about what is its own. */

@@ -153,7 +153,12 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
       allow: record?.allow ?? [],
       until: known && opens(known.policy) && known.policy.until !== 'never' ? known.policy.until : undefined,
       conversations: hasRules(record) ? ofPort(kernel.conversations, device.ifindex) : undefined,
-      rules: !hasRules(record) ? [] : (known?.plan.program?.lists ?? ['of an earlier policy']),
+      rules: [
+        ...(!hasRules(record) ? [] : (known?.plan.program?.lists ?? ['of an earlier policy'])),
+        ...(record?.loaded.at(-1)?.filter === undefined
+          ? []
+          : [`nwfilter=${known?.plan.filter?.name ?? 'of an earlier policy'}`]),
+      ],
       warnings: [
         ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
@@ -308,8 +313,9 @@ function otherOptIns({ name, allow = [] }: VifRecord, plan: FilterPlan): Note[] 
 }
 
 /** The same of its rules. */
-function otherRules({ name, loaded }: VifRecord, { terms: { program } }: UnderPolicy['plan']): Note[] {
-  if (loaded.at(-1)?.program === program) return [];
+function otherRules({ name, loaded }: VifRecord, { terms: { program, filter } }: UnderPolicy['plan']): Note[] {
+  const now = loaded.at(-1);
+  if (now?.program === program && now?.filter === filter) return [];
   return [{ loud: true, text: `its rules are not those of the policy any more: vif-bridge reapply ${name}` }];
 }
 

@@ -6,8 +6,10 @@ import {
   type ChainRule,
   type FilterChain,
   type FrameTest,
+  meaningText,
   PACKET_CLASSES,
   type PacketClass,
+  type RuleOrigin,
 } from '../rules/chain-program.ts';
 import { RULE_DIRECTIONS, type RuleDirection } from '../rules/rule.ts';
 import { chainKind } from './document.ts';
@@ -67,11 +69,16 @@ function statesOf({ asks }: RuleInstance): readonly StateName[] | undefined {
   return value?.kind === 'states' ? value.value : undefined;
 }
 
+function originOf(instance: RuleInstance): RuleOrigin {
+  return { text: instanceText(instance), at: instance.rule.at };
+}
+
 /** An entry of layer 4, and of which packets it is asked; all, if it does not say. */
 interface Entry {
   readonly tests: readonly FrameTest[];
   readonly classes: readonly PacketClass[] | undefined;
   readonly verdict: 'accept' | 'drop' | 'reject';
+  readonly origin: RuleOrigin;
 }
 
 const ORIGINAL: readonly PacketClass[] = ['new', 'established'];
@@ -104,7 +111,7 @@ function entryOf(instance: RuleInstance, direction: RuleDirection): Entry | unde
     rule.action === 'drop' || rule.action === 'accept' ? rule.action : rule.action === 'return' ? 'accept' : 'reject';
   // In the mirrored entry, nobody can be told.
   const shown = verdict === 'reject' && direction === 'in' ? 'drop' : verdict;
-  return { tests, classes: classesOf(), verdict: shown };
+  return { tests, classes: classesOf(), verdict: shown, origin: originOf(instance) };
 
   function classesOf(): readonly PacketClass[] | undefined {
     if (states !== undefined) {
@@ -194,12 +201,12 @@ class Builder {
     const rulesFor = (one: PacketClass | undefined): ChainRule[] =>
       entries
         .filter(({ classes }) => one === undefined || classes === undefined || classes.includes(one))
-        .map(({ tests, verdict }) => ({ when: tests, so: verdict === 'accept' ? 'return' : verdict }));
+        .map(({ tests, verdict, origin }) => ({ when: tests, so: verdict === 'accept' ? 'return' : verdict, origin }));
     if (!isTracked) return this.#add(direction, `${version}.`, rulesFor(undefined));
     const lists = new Map<string, number>();
     const listOf = (one: PacketClass): number => {
       const rules = rulesFor(one);
-      const key = JSON.stringify(rules, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
+      const key = meaningText(rules);
       const there = lists.get(key);
       if (there !== undefined) return there;
       const made = this.#add(direction, `${version}, ${one}.`, rules);
@@ -253,8 +260,9 @@ class Builder {
         const { etherType: type, tests } = this.#root(one, direction);
         if (type === 0x8100 || one.rule.action === 'continue') continue;
         const verdict = layer2Verdict(one);
-        const inner = this.#inner(direction, type, tests, verdict === 'drop' ? 'drop' : far);
-        rules.push(inner ?? { when: withType(type, tests), so: verdict === 'drop' ? 'drop' : accepted });
+        const origin = originOf(one);
+        const inner = this.#inner(direction, type, tests, verdict === 'drop' ? 'drop' : far, origin);
+        rules.push(inner ?? { when: withType(type, tests), so: verdict === 'drop' ? 'drop' : accepted, origin });
       }
     }
     return this.#add(direction, 'Layer 2: root.', rules);
@@ -279,9 +287,10 @@ class Builder {
     type: number | undefined,
     tests: readonly FrameTest[],
     so: ChainOutcome,
+    origin: RuleOrigin,
   ): ChainRule | undefined {
     if (type === undefined || !tests.some(isBits)) return undefined;
-    const number = this.#add(direction, 'Own addresses.', [{ when: tests, so }]);
+    const number = this.#add(direction, 'Own addresses.', [{ when: tests, so, origin }]);
     return { when: [etherType(type)], so: { jump: number } };
   }
 
@@ -307,7 +316,7 @@ class Builder {
       if (needs && so === 'return') {
         const rest = this.#add(direction, `Layer 2: ${chain}, the rest.`, rules);
         const inner = this.#add(direction, 'Own addresses.', [
-          { when: tests, so },
+          { when: tests, so, origin: originOf(one) },
           { when: [], so: { goto: rest } },
         ]);
         rules = [
@@ -315,8 +324,9 @@ class Builder {
           { when: [], so: { goto: rest } },
         ];
       } else {
-        const inner = this.#inner(direction, free, tests, so);
-        rules = [inner ?? { when: withType(free, tests), so }, ...rules];
+        const origin = originOf(one);
+        const inner = this.#inner(direction, free, tests, so, origin);
+        rules = [inner ?? { when: withType(free, tests), so, origin }, ...rules];
       }
     }
     return this.#add(direction, `Layer 2: ${chain}.`, rules);

@@ -75,9 +75,17 @@ export type ChainOutcome =
   /** It passes, and its conversation is noted. */
   | { readonly note: Family };
 
+/** The rule of the filter that a rule of a chain is made of. */
+export interface RuleOrigin {
+  readonly text: string;
+  readonly at: RulePlace;
+}
+
 export interface ChainRule {
   readonly when: readonly FrameTest[];
   readonly so: ChainOutcome;
+  /** Undefined for what only leads on. It is no part of what a program does. */
+  readonly origin?: RuleOrigin;
 }
 
 export interface FilterChain {
@@ -115,8 +123,13 @@ export interface ChainProgram {
 
 /** A name for what it does, and how many chains it has. */
 export function chainDigest({ start, chains }: ChainProgram): string {
-  const what = JSON.stringify([start, chains], (_, value: unknown) =>
-    typeof value === 'bigint' ? `0x${value.toString(16)}` : value,
-  );
-  return `${textDigest(what)}.${chains.length}`;
+  return `${textDigest(meaningText([start, chains]))}.${chains.length}`;
+}
+
+/** Chains, or rules, as text, without where they are written. */
+export function meaningText(what: unknown): string {
+  return JSON.stringify(what, (key, value: unknown) => {
+    if (key === 'origin') return undefined;
+    return typeof value === 'bigint' ? `0x${value.toString(16)}` : value;
+  });
 }

@@ -33,7 +33,7 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
   const known = new Map<string, Neighbourhood>();
   return (subject) => {
     const { mode } = subject.plan;
-    const ends = [...endOf(subject), ...inVlan(subject)];
+    const ends = [...endOf(subject), ...inVlan(subject), ...filterNotes(subject)];
     if (mode !== 'addresses' && mode !== 'mac-only') return ends;
     if (host.readDevice(subject.bridge) === undefined) return [...ends, ...optIns(subject), ...closedFamilies(subject)];
     const around = known.get(subject.bridge) ?? neighbourhood(host.netTable, subject.bridge);
@@ -52,6 +52,11 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
 /** What it may do that others may not. */
 function optIns({ plan: { allow } }: Subject): Note[] {
   return allow.length === 0 ? [] : [{ loud: false, text: `allowed besides: ${allow.join(' ')}` }];
+}
+
+/** Its filter of libvirt's. */
+function filterNotes({ plan: { filter } }: Subject): Note[] {
+  return (filter?.notes ?? []).map((text) => ({ loud: false, text }));
 }
 
 /** It is where nobody looks for it who does not know. */

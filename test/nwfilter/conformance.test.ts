@@ -6,6 +6,8 @@ import test from 'node:test';
 import { parseFilter } from '../../src/nwfilter/document.ts';
 import { formatFilter } from '../../src/nwfilter/format.ts';
 import { problemLine } from '../../src/nwfilter/problem.ts';
+import { filterProgram } from '../../src/nwfilter/program.ts';
+import { filterFinder, variablesOf } from '../../src/policy/filter-source.ts';
 import { libvirtTests, shippedFilters } from '../lab/libvirt-source.ts';
 
 function read(folder: string, name: string): ReturnType<typeof parseFilter> {
@@ -59,5 +61,12 @@ test('the 24 filters that libvirt ships are read, and nothing of them is passed 
     assert.ok('filter' in found, name);
     assert.deepEqual(found.filter.notes, []);
     assert.equal(`${found.filter.name}.xml`, name);
+    const variables = new Map([
+      ['GATEWAY_MAC', ['00:16:3e:00:00:fe']],
+      ['DHCPSERVER', ['192.0.2.1']],
+    ]);
+    const guest = { mac: '00:16:3e:00:00:01', ip: ['192.0.2.5'], ip6: ['2001:db8::5'], learns: false };
+    const made = filterProgram(found.filter.name, filterFinder(shipped.folder), variablesOf(variables, guest));
+    assert.ok(made.listing.length > 0, name);
   }
 });
