@@ -5,6 +5,7 @@ import { asFailure } from '../errors.ts';
 import { jsonText } from '../json/writer.ts';
 import { type Environment, failureText } from '../run.ts';
 import { type CommonOptions, configOption, type End, FOREVER_MS, TROUBLE, withAdminHost } from './common.ts';
+import type { LogOptions } from './log.ts';
 import { progressOn } from './progress.ts';
 import type { SelfTestOptions } from './self-test.ts';
 import type { WatchOptions } from './watch.ts';
@@ -90,7 +91,46 @@ export function addOperateCommands(root: Command, env: Environment, version: str
         }),
       ),
     );
+  root
+    .command('log')
+    .description('a line for each frame of a guest that is dropped, while it listens: who claimed which address when')
+    .argument('[vif...]', 'only these, or those of these guests (default: all of this host)')
+    .option('-f, --follow', 'go on until Ctrl-C')
+    .option('--seconds <seconds>', 'listen so long', '10')
+    .option(
+      '--reason <reason>',
+      'only this one (repeatable)',
+      (one: string, all: readonly string[]) => [...all, one],
+      [],
+    )
+    .option('--syslog', 'to syslog too')
+    .option('--json', 'for programs: an object a line')
+    .addOption(configOption())
+    .addHelpText('after', LOG_HELP)
+    .action((vifs: string[], options: LogOptions) =>
+      orTrouble(end, () =>
+        withAdminHost(
+          'log',
+          options,
+          env,
+          async (host) => {
+            const { runLog } = await import('./log.ts');
+            await runLog(host, vifs, options, end);
+          },
+          FOREVER_MS,
+        ),
+      ),
+    );
 }
+
+const LOG_HELP = `
+It listens by tcpdump at the ports, and judges each frame as explain does; nothing is logged, and nobody pays for it,
+at any other time. A flood is ten lines, and then one a second with how many more there were. Ends with 0, with 1 if
+frames were dropped (without --follow), with 2 if it could not listen.
+
+Examples:
+  vif-bridge log web1
+  vif-bridge log --follow --reason arp-spa --syslog`;
 
 const SELF_TEST_HELP = `
 The bridge is in a network of its own, which is gone with the process that is in it; nothing of this host is touched.

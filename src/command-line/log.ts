@@ -1,0 +1,118 @@
+import { withKnownRules } from '../backends/choice.ts';
+import { explainedNamed } from '../commands/explained.ts';
+import { type DroppedFrame, droppedFrame, droppedLine } from '../commands/log/dropped-frames.ts';
+import { lineLimiter } from '../commands/log/line-limit.ts';
+import { portStatus } from '../commands/status.ts';
+import { type Capture, captureFrames } from '../effects/frame-capture.ts';
+import { Failure, shown } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { captureReader } from '../net/capture.ts';
+import { portsNamed } from '../vif/guest-ports.ts';
+import type { CommonOptions, End } from './common.ts';
+
+export interface LogOptions extends CommonOptions {
+  readonly follow?: boolean;
+  readonly seconds?: string;
+  readonly reason: readonly string[];
+  readonly syslog?: boolean;
+}
+
+/** A flood of one kind at one port is some lines, and then a line a second that says how many more there were. */
+const LIMIT = { burst: 10, perSecond: 1 } as const;
+const TICK_MS = 1_000;
+/** Each port is listened at by a program of its own. */
+const MOST_PORTS = 16;
+const LONGEST_S = 86_400;
+
+/**
+ * A line for each frame that guests send and that is dropped, while it listens: at the ports that are named, or at all.
+ * Nobody pays for it at any other time. It ends after some seconds, or with `--follow` when it is told to.
+ */
+export async function runLog(host: Host, words: readonly string[], options: LogOptions, end: End): Promise<void> {
+  const seconds = secondsOf(options.seconds);
+  const ports = await listenedPorts(host, words);
+  const limiter = lineLimiter(LIMIT);
+  let dropped = 0;
+  const tell = (line: string, json: unknown): void => {
+    process.stdout.write(options.json === true ? `${JSON.stringify(json)}\n` : `${new Date().toISOString()} ${line}\n`);
+    if (options.syslog === true) host.log.say('warning', line);
+  };
+  const say = (frame: DroppedFrame): void => {
+    if (options.reason.length > 0 && !options.reason.includes(frame.reason)) return;
+    dropped += 1;
+    if (limiter.allow(`${frame.vif} ${frame.reason}`, performance.now())) tell(droppedLine(frame), frame);
+  };
+  const sayKept = (): void => {
+    for (const [kind, count] of limiter.kept()) {
+      const [vif, reason] = kind.split(' ');
+      tell(`${kind}: ${count} more in the last second`, { at: new Date().toISOString(), vif, reason, more: count });
+    }
+    if (options.syslog === true) host.sendLog();
+  };
+  const captures: Capture[] = [];
+  const timer = setInterval(sayKept, TICK_MS);
+  try {
+    for (const { vif, guest } of ports) {
+      const subject = await explainedNamed(withKnownRules(host), vif);
+      const reader = captureReader(vif);
+      captures.push(
+        captureFrames(vif, (bytes) => {
+          for (const captured of reader.read(bytes)) {
+            const frame = droppedFrame(subject, { vif, guest }, captured, new Date().toISOString());
+            if (frame !== undefined) say(frame);
+          }
+        }),
+      );
+    }
+    await Promise.race([over(options.follow === true ? undefined : seconds), ...captures.map(({ ended }) => ended)]);
+  } finally {
+    clearInterval(timer);
+    for (const capture of captures) capture.stop();
+    sayKept();
+  }
+  end(options.follow === true || dropped === 0 ? 0 : 1);
+}
+
+function secondsOf(text = '10'): number {
+  const seconds = Number(text);
+  if (text.trim() !== '' && seconds > 0 && seconds <= LONGEST_S) return seconds;
+  throw new Failure('input', `--seconds ${shown(text)} is no number of seconds`, {
+    at: 'the command line',
+    hint: `up to ${LONGEST_S}, or --follow`,
+  });
+}
+
+/** @throws Failure `input`, `missing` */
+async function listenedPorts(
+  host: Host,
+  words: readonly string[],
+): Promise<{ readonly vif: string; readonly guest: string | undefined }[]> {
+  const names = (await Promise.all(words.map((word) => portsNamed(host, word)))).flat();
+  const all = await portStatus(host, words.length === 0 ? undefined : names);
+  const ours = all.filter(({ since }) => since !== undefined);
+  if (ours.length === 0) {
+    throw new Failure('missing', 'no run of this program has configured any of these ports', {
+      hint: 'vif-bridge status shows all',
+    });
+  }
+  if (ours.length > MOST_PORTS) {
+    throw new Failure('input', `${ours.length} ports are too many to listen at`, {
+      at: 'the command line',
+      hint: `name at most ${MOST_PORTS}; vif-bridge watch says who to look at`,
+    });
+  }
+  return ours.map(({ name, guest }) => ({ vif: name, guest: guest?.name }));
+}
+
+/** Resolves after so many seconds, or at a signal that ends. */
+async function over(seconds: number | undefined): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, (seconds ?? LONGEST_S * 20) * 1000);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) {
+      process.once(signal, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,40 @@
+import { oneLine } from '../../errors.ts';
+import { ETHERNET_BYTES } from '../../filter/frame.ts';
+import type { CapturedFrame } from '../../net/capture.ts';
+import { explainFrame } from '../explain.ts';
+import type { ExplainedVif } from '../explained.ts';
+
+/** A frame that was dropped, or would have been. */
+export interface DroppedFrame {
+  /** ISO 8601, when it was read. */
+  readonly at: string;
+  readonly vif: string;
+  readonly guest: string | null;
+  readonly reason: string;
+  /** Nothing is dropped: `mode = observe`. */
+  readonly observed: boolean;
+  /** The frame in one line. */
+  readonly frame: string;
+  readonly bytes: number;
+}
+
+/** What becomes of a frame that a port has received; undefined for one that passes, or is none. */
+export function droppedFrame(
+  subject: ExplainedVif,
+  { vif, guest }: { readonly vif: string; readonly guest: string | undefined },
+  { bytes, length }: CapturedFrame,
+  at: string,
+): DroppedFrame | undefined {
+  if (bytes.length < ETHERNET_BYTES) return undefined;
+  const { reason, frame, verdict, observed } = explainFrame(subject, 'from-guest', bytes, length);
+  if (reason === null || (verdict === 'accept' && !observed)) return undefined;
+  return { at, vif, guest: guest ?? null, reason, observed, frame, bytes: length };
+}
+
+/** One line, for people and for syslog. */
+export function droppedLine({ vif, guest, reason, observed, frame }: DroppedFrame): string {
+  return oneLine(
+    `${vif}${guest === null ? '' : ` (${guest})`} ${observed ? 'would drop' : 'dropped'} ${reason}: ${frame}`,
+    300,
+  );
+}
