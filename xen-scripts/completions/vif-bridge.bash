@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'nwfilter' | 'nwfilter show' | 'nwfilter check')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'log' | 'nwfilter' | 'nwfilter show' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'log' 'nwfilter' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -129,6 +129,10 @@ _vif_bridge() {
       words=() things=''
       options=(--bridge --json --config --help)
       ;;
+    'log')
+      words=() things='vifs'
+      options=(--follow --seconds --reason --syslog --json --config --help)
+      ;;
     'nwfilter')
       words=('show' 'check') things=''
       options=(--help)
@@ -157,6 +161,8 @@ _vif_bridge() {
     '--output') words=() things='files' options=() ;;
     '--interval') words=() things='' options=() ;;
     '--bridge') words=() things='' options=() ;;
+    '--seconds') words=() things='' options=() ;;
+    '--reason') words=() things='' options=() ;;
     '--dir') words=() things='files' options=() ;;
     *) if [[ -n $name ]]; then words=() options=() things=''; fi ;;
   esac

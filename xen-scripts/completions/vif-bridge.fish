@@ -5,7 +5,7 @@ function __vif_bridge_at
     set -l command ''
     for word in (commandline -opc)[2..-1]
         set -l longer (string trim -- "$command $word")
-        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'nwfilter show' 'nwfilter check'; and set command $longer
+        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'log' 'nwfilter' 'nwfilter show' 'nwfilter check'; and set command $longer
     end
     test "$command" = "$argv[1]"
 end
@@ -45,6 +45,7 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'metrics' -d 'this host for 
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'doctor' -d 'what on this host will bite: what it is, why it matters, and the command that puts it right'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'watch' -d 'who is spoofing now: frames dropped a second, by vif and reason, what they claim and whose that is'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'self-test' -d 'whether it holds here: 126 frames through a private bridge, with this kernel, these tools, this policy'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'log' -d 'a line for each frame of a guest that is dropped, while it listens: who claimed which address when'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'nwfilter' -d 'libvirt\'s filters: whether they can be followed, and what they do'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a help -d 'display help for a command'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -s V -l version -d 'output the version number'
@@ -146,6 +147,14 @@ complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l bridge -r -d 'make 
 complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l json -d 'for programs'
 complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'self-test\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -a '(__vif_bridge_vifs)'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -s f -l follow -d 'go on until Ctrl-C'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -l seconds -r -d 'listen so long'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -l reason -r -d 'only this one (repeatable)'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -l syslog -d 'to syslog too'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -l json -d 'for programs: an object a line'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'log\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -a 'show' -d 'the rules that a filter makes, in their order, and which of them can have no effect here'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -a 'check' -d 'whether filters can be followed; ends with 1 if one is refused, with 2 if one cannot be read'
 complete -c vif-bridge -n '__vif_bridge_at \'nwfilter\'' -s h -l help -d 'display help for command'
