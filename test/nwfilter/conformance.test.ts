@@ -63,7 +63,7 @@ test('the 24 filters that libvirt ships are read, and nothing of them is passed 
     assert.equal(`${found.filter.name}.xml`, name);
     const variables = new Map([
       ['GATEWAY_MAC', ['00:16:3e:00:00:fe']],
-      ['DHCPSERVER', ['192.0.2.1']],
+      ['DHCPSERVER', [name.includes('dhcpv6') ? '2001:db8::1' : '192.0.2.1']],
     ]);
     const guest = { mac: '00:16:3e:00:00:01', ip: ['192.0.2.5'], ip6: ['2001:db8::5'], learns: false };
     const made = filterProgram(found.filter.name, filterFinder(shipped.folder), variablesOf(variables, guest));
