@@ -16,6 +16,7 @@ export const ROOT = new URL('../../', import.meta.url).pathname;
 /** Which page holds which tables, each between `<!-- mark -->` and `<!-- /mark -->`. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
   'README.md': { classes: classTable, speed: speedTable },
+  'docs/threat-model.md': { classes: classTable },
   'docs/filter.md': { reasons: reasonTable },
   'docs/performance.md': { bench: benchTable },
   'docs/policy.md': { allow: optInTable, policy: policyTable },
