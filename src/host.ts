@@ -42,6 +42,10 @@ export interface Host {
   /** True where the kernel hands bridged packets to that program's FORWARD chain (br_netfilter). */
   readonly callsHostFilter: (filter: HostFilter) => boolean;
   readonly disableIpv6: (name: string) => boolean;
+  /** A setting of sysctl(8) below `net`: `ipv4/ip_forward`. Undefined where there is none. */
+  readonly readSetting: (path: string) => string | undefined;
+  /** False where it cannot be set. */
+  readonly writeSetting: (path: string, value: string) => boolean;
   readonly sleep: (ms: number) => Promise<void>;
   readonly bootId: () => string;
   /** The place of this run among all runs of this boot, by when it was started: greater is later. */

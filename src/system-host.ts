@@ -19,7 +19,9 @@ import {
   portKind,
   portsOf,
   readDevice,
+  readSetting,
   showsThisNetwork,
+  writeSetting,
 } from './effects/sysfs.ts';
 
 import { transmitChecksum } from './effects/transmit-checksum.ts';
@@ -79,6 +81,8 @@ export function systemHost(settings: RunSettings): Host {
     hasVnetHeader,
     callsHostFilter,
     disableIpv6,
+    readSetting,
+    writeSetting,
     netTable,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, deadline.allow(ms))),
     bootId,

@@ -15,6 +15,8 @@ export interface FilterPort {
   readonly ifindex: number | undefined;
   /** Frames to link-local groups must teach the bridge nothing: STP is on, or the port learns. */
   readonly ingress: boolean;
+  /** It is no port of a bridge: what it sends and hears is judged at the device itself. */
+  readonly routed?: true | undefined;
 }
 
 /** A vif with its plan and what earlier runs may have left of it in the kernel. */
@@ -30,6 +32,8 @@ export interface LeavingPort {
   readonly device: string;
   readonly loaded: readonly LoadedTerms[];
   readonly hadIngress: boolean;
+  /** The name of its device, if it is no port of a bridge. */
+  readonly routedAs?: string | undefined;
 }
 
 /** Drops of one port for one reason, as the kernel counts them. */
@@ -111,6 +115,8 @@ export interface Backend {
   readonly mostMacs: number;
   /** Whether vifs may learn addresses from DHCP. */
   readonly learns: boolean;
+  /** Whether it can judge what devices send and hear that are on no bridge. */
+  readonly routes: boolean;
   /** So many vifs at once are renewed best. */
   readonly atOnce: number;
 

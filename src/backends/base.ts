@@ -97,7 +97,8 @@ export interface UnderPolicy {
 /** @throws Failure `input` for a record that makes no sense */
 export function underPolicy(host: Pick<Host, 'policy' | 'now'>, record: VifRecord): UnderPolicy {
   const recorded = recordedVif(record);
-  const policy = resolvePolicy(host.policy, { ...recorded, bridge: record.bridge }, host.now());
+  const bridge = record.routed === undefined ? record.bridge : undefined;
+  const policy = resolvePolicy(host.policy, { ...recorded, bridge }, host.now());
   const vif = withAddresses(recorded, policy);
   return { vif, policy, plan: buildPlan(vif, policy, record.subnetBroadcasts) };
 }
@@ -106,8 +107,8 @@ export function underPolicy(host: Pick<Host, 'policy' | 'now'>, record: VifRecor
 export function recordedPort(host: Pick<Host, 'policy' | 'log' | 'now'>, record: VifRecord): PlannedPort | undefined {
   try {
     const { plan } = underPolicy(host, record);
-    const { device, name, bridge, ifindex, ingress } = record;
-    const port = { device, name, bridge, ifindex, ingress };
+    const { device, name, bridge, ifindex, ingress, routed } = record;
+    const port = { device, name, bridge, ifindex, ingress, ...(routed === undefined ? {} : { routed: true as const }) };
     return { port, plan, loaded: [], hadIngress: false };
   } catch (error) {
     host.log.say('err', `${record.device} stays closed: its state is not usable (${String(error)})`);
@@ -194,5 +195,10 @@ export function loadedBefore(host: Pick<Host, 'bootId'>, before: VifRecord | und
 
 /** What a backend is to take out of a vif. */
 export function leavingPort(host: Pick<Host, 'bootId'>, record: VifRecord): LeavingPort {
-  return { device: record.device, loaded: loadedBefore(host, record), hadIngress: record.ingress };
+  return {
+    device: record.device,
+    loaded: loadedBefore(host, record),
+    hadIngress: record.ingress,
+    ...(record.routed === undefined ? {} : { routedAs: record.name }),
+  };
 }

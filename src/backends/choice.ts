@@ -2,17 +2,20 @@ import { holding } from '../effects/lock.ts';
 import { asFailure, Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { BackendName } from '../policy/keys.ts';
+import { bridgedState, routedState } from '../state/kinds.ts';
 import type { BaseRecord, EbtTools } from '../state/records.ts';
 import type { Backend, Former } from './backend.ts';
 import { baseOfThisBoot, lockBase } from './base.ts';
 import { ebtables } from './ebtables/ebtables.ts';
 import { DEFAULT_EBT_TOOLS, workingEbtables } from './ebtables/probe.ts';
-import { nftables } from './nftables/nftables.ts';
+import { nftables, routedNftables } from './nftables/nftables.ts';
 import { nftObstacle } from './nftables/probe.ts';
 
 /** A host with the backend that its rules go to. Who takes one may touch rules; the type is the proof. */
 export interface Managed extends Host {
   readonly rules: Backend;
+  /** Of vifs that are on no bridge. They are nobody's to whom `rules` belong. */
+  readonly routedRules: Backend;
 }
 
 /** A backend, and what it takes to make one. */
@@ -53,7 +56,12 @@ export async function withRules(host: Host): Promise<Managed> {
 }
 
 function managed(host: Host, choice: Choice): Managed {
-  return { ...host, rules: backendOf(host, choice, () => formerOf(host, choice.name)) };
+  const bridged = { ...host, state: bridgedState(host.state) };
+  return {
+    ...host,
+    rules: backendOf(bridged, choice, () => formerOf(bridged, choice.name)),
+    routedRules: routedNftables({ ...host, state: routedState(host.state) }),
+  };
 }
 
 function backendOf(host: Host, choice: Choice, former: Former): Backend {

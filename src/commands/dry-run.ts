@@ -16,16 +16,27 @@ import {
   upLines,
   vlanLines,
 } from '../port/port-setup.ts';
+import {
+  leaveRouteLines,
+  prepareRouteLines,
+  type RouteSetup,
+  restoreRouteLines,
+  routeSettings,
+  serveRouteLines,
+} from '../port/route-setup.ts';
 import { joiningLines, type Wanted } from '../vif/apply.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { isForgotten } from '../vif/forgotten.ts';
 import { noteTaker } from '../vif/notes.ts';
-import { type Prepared, prepareDry } from '../vif/prepare.ts';
+import { identify, type Prepared, prepareDry } from '../vif/prepare.ts';
 import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
 import { connectedKeys } from '../vif/report.ts';
+import { unproxying } from '../vif/routed-apply.ts';
+import { planRoute } from '../vif/routed-plan.ts';
 import { sealingText, unsealing } from '../vif/sealed-tap.ts';
 import { entryLines } from '../vif/shared-mac.ts';
+import { readUplinkDry } from '../vif/uplink.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { theirDevice } from './offline.ts';
 import { sourceNote } from './reapplied.ts';
@@ -41,6 +52,7 @@ export async function dryRun(given: Host, event: HotplugEvent): Promise<string> 
 }
 
 async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
+  if (event.routed === true) return dryRoute(host, event, 'nothing');
   const prepared = await prepareDry(host, event);
   const { setup } = prepared;
   const report = connectedKeys(event, setup.mtu, prepared.keys?.get('hotplug-error'));
@@ -76,6 +88,7 @@ export async function dryReapply(given: Host, name: string): Promise<string> {
   const renewable = await identityNamed(host, name);
   const source = renewable.event.xenbus === undefined ? `# note: ${sourceNote([name])}\n` : '';
   try {
+    if (renewable.event.routed === true) return source + (await dryRoute(host, renewable.event, 'base'));
     return source + (await renewalText(host, planOne(host, renewable)));
   } catch (error) {
     const failure = asFailure(error);
@@ -95,6 +108,49 @@ async function renewalText(host: Managed, { prepared, present, before }: Wanted)
     comesUp: prepared.setup.rename || !present.up,
   });
   return note + text;
+}
+
+/** The steps of vif/routed-apply.ts; what is not here is left out, nothing is needed. */
+async function dryRoute(host: Managed, event: HotplugEvent, upon: 'nothing' | 'base'): Promise<string> {
+  const who = await identify(host, event);
+  const uplink = await readUplinkDry(host, who.vif.uplink);
+  const present = host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device);
+  const prepared = planRoute(host, who, event, uplink, present);
+  const { route, vif } = prepared;
+  const before = upon === 'base' ? host.state.readVif(vif.device) : undefined;
+  const rules = host.routedRules.loadText(plannedPort(host, prepared, before), upon);
+  const takesDown = upon === 'nothing' || route.rename || present?.up !== true;
+  const subject = { ...prepared, routed: true as const };
+  const notes = [
+    ...vif.addresses.notes,
+    ...(uplink.mtu === undefined
+      ? [`${uplink.name} is not here: its MTU, its subnets and the address of this host there are unknown`]
+      : []),
+    ...prepared.routeNotes,
+    ...rules.notes,
+  ];
+  const report = upon === 'nothing' ? connectedKeys(event, route.mtu, prepared.keys?.get('hotplug-error')) : [];
+  const settings = [...forwardingSettings(route), ...routeSettings(route).map(({ path, value }) => `${path}=${value}`)];
+  return [
+    ...[...(await doubleFinder(host)(subject)), ...noteTaker(host)(subject)].map(
+      ({ loud, text }) => `# ${loud ? 'warning' : 'note'}: ${text}\n`,
+    ),
+    ...notes.map((note) => `# note: ${note}\n`),
+    ...sealingText(host, vif).map(([title, text]) => section(title, text)),
+    section('ip -batch -', batch(takesDown ? prepareRouteLines(route) : restoreRouteLines(route))),
+    section('sysctl -w', settings.map((line) => `net/${line}\n`).join('')),
+    section(rules.title, rules.text),
+    section('ip -batch -', batch(serveRouteLines(route))),
+    section('xenstore-write', report.map(([path, value]) => `${path} ${JSON.stringify(value)}\n`).join('')),
+  ].join('');
+}
+
+/** What must be so before. */
+function forwardingSettings({ ipv4, ipv6 }: RouteSetup): string[] {
+  return [
+    ...(ipv4.length === 0 ? [] : ['ipv4/ip_forward=1']),
+    ...(ipv6.length === 0 ? [] : ['ipv6/conf/all/forwarding=1']),
+  ];
 }
 
 /** The steps of vif/apply.ts. */
@@ -146,14 +202,16 @@ async function dryOffline(host: Managed, event: HotplugEvent): Promise<string> {
   const name = theirs?.name ?? record?.name ?? event.device;
   const leaving =
     record === undefined ? { device: event.device, loaded: [], hadIngress: false } : leavingPort(host, record);
-  const { title, text } = host.rules.removalText(leaving);
+  const routed = record === undefined ? event.routed === true : record.routed !== undefined;
+  const { title, text } = (routed ? host.routedRules : host.rules).removalText(leaving);
   const unknown = isForgotten(host, event.device, theirs) ? `# ${UNKNOWN}\n` : '# nothing of this vif is loaded\n';
   const rules = record === undefined ? unknown : text;
   const lines = [
-    ...(stranger === undefined ? leaveLines(name) : []),
+    ...(stranger === undefined ? (routed ? leaveRouteLines(name) : leaveLines(name)) : []),
+    ...(record?.routed === undefined ? [] : unproxying(host, record)),
     ...(event.type === 'tap' ? unsealing(host, event.device) : []),
   ];
-  const last = record !== undefined && isLastGone(host, event.device);
+  const last = record !== undefined && !routed && isLastGone(host, event.device);
   const note = last ? '# note: it is the last one of ours, so all that is left of our rules goes with it\n' : '';
   const left =
     stranger && `# note: ${event.device} is the port of another vif, ${firstName(stranger)}: it is left alone\n`;

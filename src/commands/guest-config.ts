@@ -100,7 +100,13 @@ export async function guestVifsNamed(host: Host, name: string, gateways: Gateway
   const devices = isVif(host, name) ? [name] : await devicesOf(host, name);
   const vifs: GuestVif[] = [];
   for (const device of devices) {
-    const { who } = await identityNamed(host, device);
+    const { event, who } = await identityNamed(host, device);
+    if (event.routed === true) {
+      const main = parsePrefix(recordNamed(host, device)?.routed?.main ?? '');
+      const own = main === undefined ? {} : { 4: main };
+      vifs.push(guestVif(host, who.vif, undefined, { routed: true, gateways: { ...own, ...gateways } }));
+      continue;
+    }
     const bridge = bridgeIfAny(who.vif.bridge, host.readDevice, host.deviceNames)?.name;
     vifs.push(
       guestVif(host, who.vif, bridge ?? who.vif.bridge, {

@@ -1,6 +1,5 @@
-import { leavingPort } from '../backends/base.ts';
 import { withKnownRules, withRules } from '../backends/choice.ts';
-import { runBatch } from '../effects/batch.ts';
+import { type BatchLine, runBatch } from '../effects/batch.ts';
 import { logAhead } from '../effects/log.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { readDirectory } from '../effects/xenstore.ts';
@@ -9,12 +8,14 @@ import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { EMULATED } from '../net/vif-name.ts';
 import { leaveLines } from '../port/port-setup.ts';
+import { leaveRouteLines } from '../port/route-setup.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { portNamed } from '../vif/device.ts';
 import { isForgotten, makeAllAnew } from '../vif/forgotten.ts';
 import { runVifHooks } from '../vif/hooks.ts';
 import { forgetAtHost } from '../vif/host-accept.ts';
+import { removeVifRules } from '../vif/kind.ts';
 import { lockVif } from '../vif/lock.ts';
 import { unsealing } from '../vif/sealed-tap.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
@@ -37,7 +38,7 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   await attempt(host, event, async () => host.state.writeOffline(event.device, host.ticket));
   const device = await theirDevice(host, event, record);
   const lines = [
-    ...(device === undefined ? [] : leaveLines(device.name)),
+    ...(device === undefined ? [] : linesOf(event, record, device.name)),
     ...(event.type === 'tap' ? unsealing(host, event.device) : []),
   ];
   const left = lines.length === 0 ? true : attempt(host, event, () => runBatch(host.run, 'ip', lines));
@@ -48,7 +49,8 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   }
   await left;
   if (record === undefined) {
-    if (isForgotten(host, event.device, device)) await attempt(host, event, () => removeForgotten(host, event));
+    if (event.routed === true) await attempt(host, event, () => removeUnknownRoute(host, event));
+    else if (isForgotten(host, event.device, device)) await attempt(host, event, () => removeForgotten(host, event));
     await attempt(host, event, () =>
       runVifHooks(host, event, { name: device?.name ?? event.device, ...NOTHING_KNOWN }),
     );
@@ -59,12 +61,16 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   const removed = await attempt(host, event, () => removeRules(host, record));
   if (removed) {
     host.state.removeVif({ device: record.device, mac: record.values.mac });
-    await attempt(host, event, async () => (await withRules(host)).rules.leaveAfterLast());
+    await attempt(host, event, async () => {
+      const { rules, routedRules } = await withRules(host);
+      await (record.routed === undefined ? rules : routedRules).leaveAfterLast();
+    });
   }
-  const { name, bridge, values } = record;
+  const { name, values, routed } = record;
+  const bridge = routed === undefined ? record.bridge : '';
   await attempt(host, event, () => runVifHooks(host, event, { name, bridge, ip: values.ip ?? '' }));
   if (!removed) return;
-  host.log.say('info', `${record.name} is off ${record.bridge}`);
+  host.log.say('info', `${record.name} is off ${routed === undefined ? bridge : 'its routes'}`);
   host.sendLog();
 }
 
@@ -81,8 +87,21 @@ async function removeForgotten(given: Host, { device }: HotplugEvent): Promise<v
 }
 
 async function removeRules(host: Host, record: VifRecord): Promise<void> {
-  const { rules } = await withRules(host);
-  await rules.remove(leavingPort(host, record));
+  await removeVifRules(await withRules(host), record);
+}
+
+/** Who it was is what it is: the script may have been changed since. */
+function linesOf(event: HotplugEvent, record: VifRecord | undefined, name: string): BatchLine[] {
+  const routed = record === undefined ? event.routed === true : record.routed !== undefined;
+  return routed ? leaveRouteLines(name) : leaveLines(name);
+}
+
+/** A chain that an earlier run left would stay with the name of the device (kernel 6.16), and so with the next one. */
+async function removeUnknownRoute(given: Host, { device }: HotplugEvent): Promise<void> {
+  const { routedRules } = await withRules(given);
+  if (routedRules.base() === undefined) return;
+  await routedRules.remove({ device, loaded: [], hadIngress: false, routedAs: device });
+  await routedRules.leaveAfterLast();
 }
 
 function rulesAhead(host: Host): void {

@@ -10,6 +10,7 @@ import { waitForPort } from '../vif/device.ts';
 import { refuseDouble } from '../vif/doubles.ts';
 import { runVifHooks } from '../vif/hooks.ts';
 import { acceptAtHost } from '../vif/host-accept.ts';
+import { beforeOfKind } from '../vif/kind.ts';
 import { lookOnceMore } from '../vif/last-look.ts';
 import { lockName, lockVif, overtaken } from '../vif/lock.ts';
 import { identify, type Prepared, prepareIdentified } from '../vif/prepare.ts';
@@ -30,6 +31,10 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   readAhead(host, event);
   const who = await identify(host, event);
   if (overtaken(host, event.device)) return;
+  if (event.routed === true) {
+    const { onlineRouted } = await import('./online-routed.ts');
+    return onlineRouted(host, event, who, begin);
+  }
   await using _name = await lockName(host, who.vif);
   if (who.vif.type === 'tap') {
     // It may be sealed, which takes it off its bridge.
@@ -38,7 +43,7 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   }
   const present = await waitForPort(host, who.vif);
   const prepared = prepareIdentified(host, event, present, who);
-  const before = host.state.readVif(event.device);
+  const before = await beforeOfKind(host, event.device, present, 'bridge');
   // Who runs already is never cut off: that is said loudly (vif/notes.ts).
   if (before?.ifindex !== present.ifindex) await refuseDouble(host, prepared);
   const record = recordOf(host, prepared, present, before);

@@ -2,6 +2,7 @@ import { lockBase } from '../backends/base.ts';
 import { type Managed, withRules } from '../backends/choice.ts';
 import { batchAhead } from '../effects/batch.ts';
 import { holding } from '../effects/lock.ts';
+import type { Failures } from '../effects/together.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
@@ -16,6 +17,7 @@ import { collectLeftOvers } from '../vif/left-over.ts';
 import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
 import { type Renewable, renew } from '../vif/renewal.ts';
+import { renewRoutes } from '../vif/routed-renewal.ts';
 import { type Source, sourceOfAll, sourceOfOne } from '../vif/source.ts';
 import { type HotplugEvent, parseXenbusPath, xenbusOfDevice } from '../xen/hotplug-event.ts';
 import { noneReapplied, type Reapplied } from './reapplied.ts';
@@ -49,7 +51,7 @@ export async function reapply(given: Host, names: readonly string[]): Promise<Re
   const outcome = noneReapplied();
   await knowBase(host);
   // What they stand on: a rule of its own in a chain that nobody comes to any more would repair nothing.
-  await holding(await lockBase(host), () => host.rules.repair());
+  await holding(await lockBase(host), () => repairShared(host));
   for (const name of parsed) {
     const candidate = candidateNamed(host, name);
     try {
@@ -76,7 +78,7 @@ async function reapplyAlone(
   const renewable = await recognise(candidate, sourceOfOne(host));
   if (hasMovedOn(host, candidate)) return void outcome.left.push(device);
   await using _name = await lockName(host, renewable.who.vif);
-  for (const failure of (await renew(host, [renewable])).values()) throw failure;
+  for (const failure of (await renewAny(host, [renewable])).values()) throw failure;
   noteDone(outcome, renewable);
 }
 
@@ -107,10 +109,11 @@ export async function reapplyAll(given: Host, whose: 'all' | 'ours' = 'all'): Pr
   const candidates = whose === 'all' ? found : found.filter(({ isOurs }) => isOurs);
   if (candidates.length === 0) {
     await host.rules.leaveAfterLast();
+    await host.routedRules.leaveAfterLast();
     return outcome;
   }
   await knowBase(host);
-  const repaired = lockBase(host).then((lock) => holding(lock, () => host.rules.repair()));
+  const repaired = lockBase(host).then((lock) => holding(lock, () => repairShared(host)));
   const [, source] = await Promise.all([
     repaired,
     sourceOfAll(
@@ -196,10 +199,24 @@ async function renewIdle(
       failed(device, asFailure(error));
     }
   }
-  const failures = await renew(host, idle);
+  const failures = await renewAny(host, idle);
   for (const [device, failure] of failures) failed(device, failure);
   for (const renewable of idle) if (!failures.has(renewable.event.device)) noteDone(outcome, renewable);
   return again;
+}
+
+/** Ports of bridges together, and those that are on none. */
+async function renewAny(host: Managed, vifs: readonly Renewable[]): Promise<Failures> {
+  const routed = vifs.filter(({ event }) => event.routed === true);
+  const bridged = vifs.filter(({ event }) => event.routed !== true);
+  const failures = bridged.length === 0 ? new Map() : await renew(host, bridged);
+  return new Map([...failures, ...(await renewRoutes(host, routed))]);
+}
+
+/** What all vifs share, of each kind that there is. */
+async function repairShared(host: Managed): Promise<void> {
+  await host.rules.repair();
+  if (host.routedRules.base() !== undefined) await host.routedRules.repair();
 }
 
 /**
@@ -275,19 +292,26 @@ async function recognise({ device, record }: Known, source: Source): Promise<Ren
   const command = type === 'tap' ? 'add' : 'online';
   const path = pathOf({ device, record });
   const keys = path === undefined ? undefined : await source.keys(path);
+  const routed = record === undefined ? isRouteScript(keys?.get('script')) : record.routed !== undefined;
+  const how = routed ? { routed: true as const } : {};
   const event = ((): HotplugEvent => {
     if (path !== undefined && keys?.has('mac')) {
-      return { command, type, device: name, xenbus: parseXenbusPath(path), given: {} };
+      return { command, type, device: name, xenbus: parseXenbusPath(path), given: {}, ...how };
     }
     if (record === undefined) {
       throw new Failure('missing', `nothing is known of ${name}`, {
         hint: `neither Xen nor an earlier run has it; by hand: vif-bridge ${command} vif=${name} mac=... ip=... bridge=...`,
       });
     }
-    return { command, type, device: name, xenbus: undefined, given: record.values, savedPath: record.xenbus };
+    return { command, type, device: name, xenbus: undefined, given: record.values, savedPath: record.xenbus, ...how };
   })();
   const guest = event.xenbus && (await source.guest(event.xenbus.domid));
   return { event, who: identified(event, keys, guest) };
+}
+
+/** Xen was told to run stock's script of that name, or ours. */
+function isRouteScript(script: string | undefined): boolean {
+  return script?.split('/').at(-1) === 'vif-route';
 }
 
 /** Where Xen has its keys, if it is a vif of Xen's. */

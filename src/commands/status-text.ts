@@ -38,7 +38,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       const open = isOpen(port);
       const device = port.device === port.name ? '' : ` (${port.device})`;
       return [
-        `${chalk.bold(port.name)}${device}  ${colour(state)}${guest}  ${port.bridge ?? 'on no bridge'}${port.link === 'up' ? '' : `  ${port.link === 'down' ? 'down' : 'no carrier'}`}`,
+        `${chalk.bold(port.name)}${device}  ${colour(state)}${guest}  ${whereOf(port)}${port.link === 'up' ? '' : `  ${port.link === 'down' ? 'down' : 'no carrier'}`}`,
         ...(open ? [`  ${chalk.bgRed.white('NOT FILTERED')}`] : []),
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
         ...(port.extraMacs === '' ? [] : [`  and the MACs ${port.extraMacs}`]),
@@ -92,4 +92,8 @@ function printableIn<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(printableIn) as T;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, printableIn(inner)])) as T;
+}
+
+function whereOf({ bridge, uplink }: PortStatus): string {
+  return bridge ?? (uplink === undefined ? 'on no bridge' : `routed behind ${uplink}`);
 }

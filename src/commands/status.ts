@@ -34,6 +34,8 @@ export interface PortStatus {
    */
   readonly state: 'managed' | 'exempt' | 'unmanaged' | 'damaged';
   readonly bridge: string | undefined;
+  /** Of a vif that this host routes for: the device behind which its network is. */
+  readonly uplink?: string | undefined;
   readonly up: boolean;
   /** `no-carrier`: it is up, and nobody is at its other end; its guest has not connected, or has ended. */
   readonly link: 'up' | 'no-carrier' | 'down';
@@ -107,7 +109,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const host = withKnownRules(readOnce(given));
   const seen = once(() => seenPorts(host, wanted));
   const drifting = driftOf(host);
-  const kernel = await host.rules.look(() => seen().records);
+  const kernel = await lookAtBoth(host, () => seen().records);
   const { ports, changed } = seen();
   const drops = dropsByPort(kernel.drops);
   const guests = await guestNames(
@@ -134,6 +136,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
       device: record?.device ?? device.name,
       state: seal?.damaged === true ? 'damaged' : rules,
       bridge: device.master,
+      uplink: record?.routed === undefined ? undefined : record.bridge,
       up: device.up,
       link: !device.up
         ? 'down'
@@ -172,6 +175,15 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
     };
   });
   return { ports: rows, backend: host.rules.name, fills: kernel.fills ?? [] };
+}
+
+/** Those of bridges and those that are on none have tables of their own, where there is one. */
+async function lookAtBoth(host: Managed, records: () => readonly VifRecord[]): Promise<KernelRules> {
+  const routed = once(() => records().filter((record) => record.routed !== undefined));
+  const bridged = await host.rules.look(() => records().filter((record) => record.routed === undefined));
+  if (routed().length === 0) return bridged;
+  const { damages, drops } = await host.routedRules.look(routed);
+  return { ...bridged, damages: new Map([...bridged.damages, ...damages]), drops: [...bridged.drops, ...drops] };
 }
 
 /**
@@ -290,7 +302,11 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
   const notes = new Map<string, readonly Note[]>();
   for (const { record, known } of ports) {
     if (record === undefined || known === undefined) continue;
-    const subject = { ...known, bridge: record.bridge };
+    const subject = {
+      ...known,
+      bridge: record.bridge,
+      ...(record.routed === undefined ? {} : { routed: true as const }),
+    };
     try {
       notes.set(record.device, [
         ...(await doublesOf(subject)),

@@ -1,5 +1,7 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+
+const OWN_SCRIPTS = ['vif-bridge', 'vif-route'] as const;
 
 /**
  * True if Xen, told to run this script, runs this very installation: the launcher, or a link to it. A script that is
@@ -7,7 +9,9 @@ import { dirname, join } from 'node:path';
  */
 export function isOwnScript(script: string): boolean {
   try {
-    return realpathSync(script) === realpathSync(join(dirname(runningProgram()), '..', 'xen-scripts', 'vif-bridge'));
+    const scripts = join(dirname(runningProgram()), '..', 'xen-scripts');
+    const own = OWN_SCRIPTS.map((name) => join(scripts, name)).filter((path) => existsSync(path));
+    return own.some((path) => realpathSync(script) === realpathSync(path));
   } catch {
     return true;
   }

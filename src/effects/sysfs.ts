@@ -140,6 +140,27 @@ export function disableIpv6(name: string): boolean {
   return true;
 }
 
+/**
+ * A setting of sysctl(8) below `net`, with slashes between its words: names of devices have dots.
+ *
+ * @returns undefined where there is none
+ */
+export function readSetting(path: string): string | undefined {
+  return readText(`/proc/sys/net/${path}`)?.trim();
+}
+
+/** @returns false if /proc/sys is read-only, or has no such setting */
+export function writeSetting(path: string, value: string): boolean {
+  const file = `/proc/sys/net/${path}`;
+  try {
+    if (readFileSync(file, 'utf8').trim() !== value) writeFileSync(file, value);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS' || isAbsent(error)) return false;
+    throw error;
+  }
+}
+
 /** What the kernel tells of the networks of this host: a file of /proc/net. */
 export type NetTable = 'route' | 'ipv6_route' | 'fib_trie' | 'if_inet6' | 'arp';
 

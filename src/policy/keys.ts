@@ -265,6 +265,38 @@ const TABLE = {
     initial: 'off',
     help: 'frames to a guest that bear its own MAC as source',
   },
+  uplink: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice({
+      auto: 'those of its addresses that are in a subnet of the uplink',
+      proxy: 'all of them',
+      routed: 'none: the network routes them to this host',
+    }),
+    initial: 'auto',
+    help: 'for which addresses of a routed vif (vif-route) this host answers ARP and ND at the uplink',
+  },
+  neighbours: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice({
+      pinned: 'what Xen says: nobody is asked, and nobody can answer',
+      learned: 'what ARP and ND say: a guest that is not there is noticed',
+    }),
+    initial: 'pinned',
+    help: 'which MAC address this host knows for the addresses of a routed vif (vif-route)',
+  },
+  forwarding: {
+    of: 'host',
+    sections: ['defaults'],
+    sharedRules: [],
+    kind: choice({
+      check: 'an error that says what to set, and where',
+      set: 'it is switched on, and the uplink goes on listening to routers (accept_ra = 2)',
+    }),
+    initial: 'check',
+    help: 'what becomes of a routed vif (vif-route) on a host that does not forward',
+  },
   learn_timeout: {
     of: 'host',
     sections: ['defaults'],

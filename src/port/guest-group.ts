@@ -29,3 +29,8 @@ export function indexOfGroup(group: number): number | undefined {
 export function isInOurService({ group, ifindex, master }: Device): boolean {
   return group === guestGroup(ifindex) && master !== undefined;
 }
+
+/** The same of a vif that this host routes for. */
+export function isInRoutedService({ group, ifindex, master, up }: Device): boolean {
+  return group === guestGroup(ifindex) && master === undefined && up;
+}

@@ -30,6 +30,24 @@ function routesOf(text: string, device: string): Route[] {
   });
 }
 
+/** The device behind which the rest of the network is: that of the default route, of IPv4 or else of IPv6. */
+export function defaultDevice(routes: string, routes6: string): string | undefined {
+  const ipv4 = routes.split('\n').map((line) => line.split('\t').map((field) => field.trim()));
+  const found = ipv4.find(
+    ([, destination, , flags, , , , mask]) =>
+      destination === '00000000' && mask === '00000000' && (Number.parseInt(flags ?? '0', 16) & RTF_UP) !== 0,
+  );
+  if (found?.[0] !== undefined) return found[0];
+  const everywhere = /^0{32} 00 /;
+  const ipv6 = routes6
+    .split('\n')
+    .filter((line) => everywhere.test(line))
+    .map((line) => line.trim().split(/\s+/));
+  return ipv6.find(
+    ([, , , , , , , , flags, on]) => (Number.parseInt(flags ?? '0', 16) & RTF_UP) !== 0 && on !== 'lo',
+  )?.[9];
+}
+
 /** The subnets a device is directly in. */
 export function directSubnets(routes: string, device: string): IpPrefix[] {
   return routesOf(routes, device)

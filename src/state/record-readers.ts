@@ -22,7 +22,7 @@ import { HOST_FILTERS } from '../port/host-accept.ts';
 import type { PortFlags } from '../port/wished-port.ts';
 import { parseXenbusPath } from '../xen/hotplug-event.ts';
 import type { IdentityValues } from '../xen/vif-identity.ts';
-import type { BaseRecord, EbtTools, VifRecord } from './records.ts';
+import type { BaseRecord, EbtTools, RoutedState, VifRecord } from './records.ts';
 
 /**
  * Records as they come back from their files. Every field is looked at, because every one of them reaches a program,
@@ -103,6 +103,8 @@ const VALUES: Readonly<Record<keyof IdentityValues, true>> = {
   vlan: true,
   nicType: true,
   guest: true,
+  gatewaydev: true,
+  main_ip: true,
 };
 
 /** Raw, as they were found: who uses them parses them again. */
@@ -118,6 +120,13 @@ const FLAGS: Reader<Partial<PortFlags>> = object((get) =>
     hairpin: get('hairpin', optional(boolean)),
   }),
 );
+
+const ROUTED: Reader<RoutedState> = object((get) => ({
+  metric: get('metric', count),
+  routes: get('routes', array(address)),
+  proxies: get('proxies', array(address)),
+  ...present({ main: get('main', optional(address)) }),
+}));
 
 /** @param device which file it is in */
 export function vifRecord(device: string): Reader<VifRecord> {
@@ -137,6 +146,7 @@ export function vifRecord(device: string): Reader<VifRecord> {
       flags: get('flags', optional(FLAGS)),
       allow: get('allow', optional(array(word))),
       accepts: get('accepts', optional(array(oneOf(...HOST_FILTERS)))),
+      routed: get('routed', optional(ROUTED)),
     }),
     subnetBroadcasts: get('subnetBroadcasts', array(address)),
     shared: get('shared', boolean),

@@ -47,8 +47,22 @@ export interface VifRecord {
   readonly accepts?: readonly HostFilter[];
   /** Which run decided this (Host.ticket): one that was started earlier must not undo it. */
   readonly ticket: number;
+  /** Of a vif that is no port of a bridge; `bridge` is then the device behind which its network is. */
+  readonly routed?: RoutedState;
   /** ISO 8601. */
   readonly since: string;
+}
+
+/** What this host does for a vif that it routes for, besides filtering it. */
+export interface RoutedState {
+  /** This host's address on its link; undefined where it has no IPv4. */
+  readonly main?: string;
+  /** Of its routes: the smaller one of two for the same address holds. */
+  readonly metric: number;
+  /** Its addresses and blocks, as they are routed to it. */
+  readonly routes: readonly string[];
+  /** Addresses that this host answers for at the uplink. */
+  readonly proxies: readonly string[];
 }
 
 /** All MAC addresses that a vif may have in the kernel, its own first: as text that was read as one. */

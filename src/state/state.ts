@@ -51,6 +51,9 @@ export interface State {
   writeLearned(learned: readonly LearnedAddress[]): void;
   readBase(): BaseRecord | undefined;
   writeBase(base: BaseRecord): void;
+  /** The same of the rules of routed vifs, which are in tables of their own. */
+  readRoutedBase(): BaseRecord | undefined;
+  writeRoutedBase(base: BaseRecord): void;
   /** The ticket of the last offline of a device; 0 if there was none lately. See VifRecord.ticket. */
   readOffline(device: string): number;
   writeOffline(device: string, ticket: number): void;
@@ -82,6 +85,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
   const macFolder = (mac: string): string => join(macs, mac.replaceAll(':', ''));
   const addresses = addressIndex(place);
   const baseFile = join(directory, 'base.json');
+  const routedBaseFile = join(directory, 'base-routed.json');
   const learnedFile = join(directory, 'learned.json');
   const offlineFile = (device: string): string => join(directory, 'offline', device);
   const write = (file: string, text: string): void => writeText(place, file, text);
@@ -183,6 +187,8 @@ export function openState(directory: string, host: { bootId: () => string; log: 
     },
     readBase: () => ofThisBoot(json(baseFile, BASE_RECORD)),
     writeBase: (base) => write(baseFile, `${JSON.stringify(base, undefined, 1)}\n`),
+    readRoutedBase: () => ofThisBoot(json(routedBaseFile, BASE_RECORD)),
+    writeRoutedBase: (base) => write(routedBaseFile, `${JSON.stringify(base, undefined, 1)}\n`),
     readOffline(device) {
       const [ticket, boot] = (trusted(offlineFile(device), (text) => text) ?? '').split(' ');
       return boot === host.bootId() ? Number(ticket) || 0 : 0;

@@ -50,8 +50,13 @@ export async function refuseDouble(host: DoubleHost, subject: Subject): Promise<
   // Who is only observed, or not filtered, is not kept from anything.
   if (isObserved(subject.plan.terms)) return;
   for (const { meeting, record, same, name } of await neighbourFinder(host)(subject)) {
-    const what = [...meeting.macs, ...meeting.equal];
-    if (same !== false || what.length === 0) continue;
+    const { routed } = subject;
+    // A route leads to one of them only, also that of a block.
+    const what = routed
+      ? [...new Set([...meeting.equal, ...sameBlocks(subject, meeting)])]
+      : [...meeting.macs, ...meeting.equal];
+    const isOther = same === false || (routed === true && same === undefined && record.values.mac !== subject.vif.mac);
+    if (!isOther || what.length === 0) continue;
     const guest = await nameOf(host, record.device);
     throw new Failure('input', `${what.join(' ')} is also given to ${name} on ${subject.bridge}, ${guest}`, {
       hint: `give one of them another one${wayOut(meeting.equal)}`,
@@ -66,6 +71,11 @@ async function nameOf(host: DoubleHost, device: string): Promise<string> {
   } catch {
     return 'another guest';
   }
+}
+
+function sameBlocks({ vif }: Subject, { addresses }: Meeting): string[] {
+  const own = new Set([...vif.addresses.ipv4, ...vif.addresses.ipv6].map(({ text }) => text));
+  return addresses.filter((text) => own.has(text));
 }
 
 function neighbourFinder(host: DoubleHost): (subject: Subject) => Promise<readonly Neighbour[]> {
@@ -84,7 +94,7 @@ function neighbourFinder(host: DoubleHost): (subject: Subject) => Promise<readon
     known.set(key, asked);
     return asked;
   };
-  return async ({ vif, plan, bridge }) => {
+  return async ({ vif, plan, bridge, routed }) => {
     const meetings = new Map<string, Meeting>();
     const meet = (device: string): Meeting => {
       const known = meetings.get(device) ?? { macs: [], equal: [], addresses: [], routed: [], sent: [] };
@@ -117,7 +127,10 @@ function neighbourFinder(host: DoubleHost): (subject: Subject) => Promise<readon
       if (device === vif.device) continue;
       const record = host.state.readVif(device);
       const present = record && find(record);
-      if (record === undefined || present === undefined || record.bridge !== bridge) continue;
+      if (record === undefined || present === undefined) continue;
+      // Routes are those of the whole host; a bridge is a network of its own.
+      if ((record.routed !== undefined) !== (routed === true)) continue;
+      if (routed !== true && record.bridge !== bridge) continue;
       const same = await isOneGuest(vif.device, device, isSame);
       if (same !== true) neighbours.push({ record, name: present.name, meeting, same });
     }

@@ -1,9 +1,9 @@
-import { leavingPort } from '../backends/base.ts';
 import type { Managed } from '../backends/choice.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import { makeAllAnew } from './forgotten.ts';
 import { forgetAtHost } from './host-accept.ts';
+import { removeVifRules } from './kind.ts';
 import { lockVif } from './lock.ts';
 
 /**
@@ -36,7 +36,7 @@ async function collect(host: Managed, device: string, unreadable: boolean): Prom
   if (record !== undefined && deviceFinder(host)(record) !== undefined) return;
   if (record !== undefined) {
     await forgetAtHost(host, record);
-    await host.rules.remove(leavingPort(host, record));
+    await removeVifRules(host, record);
   } else if (unreadable) {
     await makeAllAnew(host, new Set([device]));
     await host.rules.remove({ device, loaded: [], hadIngress: true });

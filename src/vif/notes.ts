@@ -21,6 +21,8 @@ export interface Subject {
   readonly vif: VifIdentity;
   readonly plan: FilterPlan;
   readonly bridge: string;
+  /** It is on no bridge: this host routes for it. */
+  readonly routed?: true;
   readonly policy: Pick<HeldPolicy, 'mode' | 'until' | 'ended'>;
 }
 
@@ -35,7 +37,8 @@ export function noteTaker(host: NoteHost): (subject: Subject) => readonly Note[]
     const { mode } = subject.plan;
     const ends = [...endOf(subject), ...inVlan(subject), ...filterNotes(subject)];
     if (mode !== 'addresses' && mode !== 'mac-only') return ends;
-    if (host.readDevice(subject.bridge) === undefined) return [...ends, ...optIns(subject), ...closedFamilies(subject)];
+    if (subject.routed === true || host.readDevice(subject.bridge) === undefined)
+      return [...ends, ...optIns(subject), ...closedFamilies(subject)];
     const around = known.get(subject.bridge) ?? neighbourhood(host.netTable, subject.bridge);
     known.set(subject.bridge, around);
     return [

@@ -11,6 +11,10 @@ export function portDamage(record: VifRecord, device: Device): string | undefine
   if (device.group !== guestGroup(device.ifindex)) {
     return `somebody has put it into the interface group ${device.group}`;
   }
+  if (record.routed !== undefined) {
+    if (device.master !== undefined) return `it is routed, and somebody has put it on ${device.master}`;
+    return device.up ? undefined : 'its link is down, and its routes went with it';
+  }
   if (device.master !== record.bridge) return `it is on ${device.master ?? 'no bridge'}, and was on ${record.bridge}`;
   // `ingress`: also of a port that learns because its bridge filters VLANs.
   const learns = record.shared || record.ingress || isUnbound(record);

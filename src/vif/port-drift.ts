@@ -26,7 +26,7 @@ export async function driftOf(
   const seen = new Map((await bridgeLinks(host)).map((link) => [link.name, link]));
   return (record, { mac }, device) => {
     const link = seen.get(device.name);
-    if (link?.port === undefined) return [];
+    if (link?.port === undefined || record.routed !== undefined) return [];
     const wished = wishedOf(host, record, mac, device);
     return flagDifferences(wished, { ...link.port, maxGroups: link.maxGroups })
       .filter(({ found }) => found !== 'not told')

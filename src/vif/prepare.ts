@@ -86,6 +86,8 @@ export function identified(event: HotplugEvent, keys: XenstoreKeys | undefined, 
     mtu: keys.get('mtu'),
     vlan: keys.get('vlan'),
     nicType: keys.get('type'),
+    // xl-network-configuration(5); `netdev` is the name it had before 4.2.
+    ...(event.routed === true ? { gatewaydev: keys.get('gatewaydev') ?? keys.get('netdev') } : {}),
     guest,
   };
   return { vif: parseIdentity({ device, type }, values, xenbus.path), values, keys };
@@ -247,7 +249,7 @@ export function twins(
   return [...new Set(macs.flatMap((mac) => host.state.devicesWithMac(mac)))]
     .filter((device) => device !== own)
     .flatMap((device) => host.state.readVif(device) ?? [])
-    .filter((record) => macsOf(record).some((mac) => macs.includes(mac)))
+    .filter((record) => record.routed === undefined && macsOf(record).some((mac) => macs.includes(mac)))
     .flatMap((record) => {
       const device = find(record);
       return device === undefined ? [] : [{ ...record, name: device.name }];

@@ -5,8 +5,9 @@ import type { Device } from '../effects/sysfs.ts';
 import { isObserved, type LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
+import type { RouteSetup } from '../port/route-setup.ts';
 import { PORT_FLAGS, type PortFlags } from '../port/wished-port.ts';
-import type { VifRecord } from '../state/records.ts';
+import type { RoutedState, VifRecord } from '../state/records.ts';
 import type { Note } from './notes.ts';
 import { definedValues, type Prepared } from './prepare.ts';
 import { wasPinned } from './shared-mac.ts';
@@ -25,7 +26,12 @@ export function plannedPort(
  *
  * @param before what an earlier run left
  */
-export function recordOf(host: Host, prepared: Prepared, device: Device, before: VifRecord | undefined): VifRecord {
+export function recordOf(
+  host: Host,
+  prepared: Prepared & { readonly route?: RouteSetup },
+  device: Device,
+  before: VifRecord | undefined,
+): VifRecord {
   const { vif, event } = prepared;
   return {
     schema: 1,
@@ -48,8 +54,33 @@ export function recordOf(host: Host, prepared: Prepared, device: Device, before:
     ...(before?.accepts === undefined ? {} : { accepts: before.accepts }),
     ifindex: device.ifindex,
     loaded: distinct([...loadedBefore(host, before), loadedTerms(prepared, device.ifindex)]),
+    ...routedOf(prepared, before, device.ifindex),
     ticket: Math.max(host.ticket, before?.bootId === host.bootId() ? before.ticket : 0),
     since: host.now(),
+  };
+}
+
+/** While it is at work, of an earlier run too: what that has made is known until it is taken away. */
+function routedOf(
+  { route }: { readonly route?: RouteSetup },
+  before: VifRecord | undefined,
+  ifindex: number,
+): Pick<VifRecord, 'routed'> {
+  if (route === undefined) return {};
+  const now = routedState(route);
+  const earlier = before?.ifindex === ifindex ? before.routed : undefined;
+  return {
+    routed: { ...now, proxies: [...new Set([...now.proxies, ...(earlier?.proxies ?? [])])] },
+  };
+}
+
+/** What this host does for a routed vif in service. */
+export function routedState({ main, metric, ipv4, ipv6, proxies }: RouteSetup): RoutedState {
+  return {
+    ...(main === undefined ? {} : { main }),
+    metric,
+    routes: [...ipv4, ...ipv6].map(({ text }) => text),
+    proxies,
   };
 }
 
@@ -82,7 +113,8 @@ export function noteApplied(host: Managed, prepared: Prepared, notes: readonly N
       `${vif.name}: STP is on, and ebtables does not see its frames: only root_block is in their way`,
     );
   }
-  host.log.say('info', `${vif.name} on ${prepared.bridge}: ${describe(prepared)}`);
+  const where = prepared.port.routed === true ? 'behind' : 'on';
+  host.log.say('info', `${vif.name} ${where} ${prepared.bridge}: ${describe(prepared)}`);
 }
 
 /** Writes a record if it says anything new: `since` is the time of the last change. */
@@ -108,5 +140,6 @@ function describe(prepared: Prepared): string {
   };
   const why = plan.mode === 'addresses' || addresses !== '' ? '' : ' (no ip= is set)';
   const observed = isObserved(plan.terms) ? 'nothing is filtered, only counted: as if ' : '';
-  return `${observed}${macListText(plan.macs)} may use ${what[plan.mode]}${why}, ${setup.binding}`;
+  const how = prepared.port.routed === true ? 'routed' : setup.binding;
+  return `${observed}${macListText(plan.macs)} may use ${what[plan.mode]}${why}, ${how}`;
 }

@@ -16,6 +16,8 @@ export interface HotplugEvent {
   readonly xenbus: XenbusPath | undefined;
   /** From arguments and environment; only used where `xenbus` is undefined (but see `bridge`). */
   readonly given: IdentityValues;
+  /** The vif is no port of a bridge: this host routes for it (`vif-route`). */
+  readonly routed?: true | undefined;
   /** `given` is what an earlier run saved; this is where xenstore had it, and may have it again. */
   readonly savedPath?: string | undefined;
 }
@@ -67,13 +69,19 @@ export function parseHotplugEvent(
     bridge: get('bridge'),
     vifname: get('vifname'),
     mtu: get('mtu'),
-    // No variable of Xen's: one of this name in somebody's environment says nothing.
+    gatewaydev: get('gatewaydev') ?? get('netdev'),
+    // No variables of Xen's: one of this name in somebody's environment says nothing.
+    main_ip: named.get('main_ip'),
     guest: named.get('guest'),
   };
+  const routed = parseMode(named.get('mode'));
   const xenbus = xenbusOf(get('XENBUS_PATH'), device, type, given);
   // libxl and wrappers have passed more than the script knows (contract §1.2); a person has mistyped.
-  if (xenbus === undefined) refuseUnknown([...named.keys()]);
-  return { command, type, device, xenbus, given };
+  if (xenbus === undefined) {
+    refuseUnknown([...named.keys()]);
+    refuseBridge(routed, named);
+  }
+  return { command, type, device, xenbus, given, ...(routed ? { routed } : {}) };
 }
 
 /** `name=value`; a word with a dash in front is an option, whatever follows. */
@@ -91,9 +99,12 @@ function namedArguments(args: readonly string[]): Map<string, string> {
 }
 
 /** What a person may say. */
-const KEYS = ['vif', 'INTERFACE', 'type_if', 'mac', 'ip', 'bridge', 'vifname', 'mtu', 'guest'] as const;
+const KEYS = [
+  ...['vif', 'INTERFACE', 'type_if', 'mac', 'ip', 'bridge', 'vifname', 'mtu', 'guest'],
+  ...['mode', 'gatewaydev', 'main_ip'],
+];
 /** What Xen says besides, in its environment: whoever repeats one of its runs may. */
-const SILENT_KEYS = ['XENBUS_PATH', 'XENBUS_TYPE', 'XENBUS_BASE_PATH', 'script', 'netdev', 'gatewaydev', 'mode'];
+const SILENT_KEYS = ['XENBUS_PATH', 'XENBUS_TYPE', 'XENBUS_BASE_PATH', 'script', 'netdev'];
 
 /** @throws Failure `input`: without an `ip=` that was mistyped a guest may use any address */
 function refuseUnknown(named: readonly string[]): void {
@@ -103,6 +114,22 @@ function refuseUnknown(named: readonly string[]): void {
   throw new Failure('input', `there is no key ${shown(unknown)}`, {
     at: 'the command line',
     hint: meant === undefined ? `the keys are ${KEYS.join(', ')}` : `did you mean ${meant}=?`,
+  });
+}
+
+/** How the launcher says that it was called as `vif-route`. */
+function parseMode(text: string | undefined): true | undefined {
+  if (text === undefined || text === 'bridge') return undefined;
+  if (text === 'route') return true;
+  throw new Failure('input', `mode is ${shown(text)}`, { at: 'the command line', hint: 'route or bridge' });
+}
+
+/** Xen writes a bridge for every vif, which a person does not. */
+function refuseBridge(routed: true | undefined, named: ReadonlyMap<string, string>): void {
+  if (routed !== true || (named.get('bridge') ?? '') === '') return;
+  throw new Failure('input', 'mode=route, and bridge= is set', {
+    at: 'the command line',
+    hint: 'a routed vif is on no bridge; gatewaydev= names the device behind which the network is',
   });
 }
 

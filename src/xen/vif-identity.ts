@@ -2,6 +2,7 @@ import { Failure, shown } from '../errors.ts';
 import type { AddressList } from '../net/address-list.ts';
 import { parseAddressList } from '../net/address-list.ts';
 import { INTERFACE_NAME_MAX, type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
+import { isHost, parsePrefix } from '../net/ip-prefix.ts';
 import { type MacAddress, parseMac } from '../net/mac-address.ts';
 import { EMULATED } from '../net/vif-name.ts';
 
@@ -25,6 +26,10 @@ export interface VifIdentity {
   readonly vlan: number | undefined;
   /** The name of its guest; undefined where nobody needs it, or it has none. Only ever compared with the policy's. */
   readonly guest: string | undefined;
+  /** The device behind which the network of a routed vif is; undefined means: that of the default route. */
+  readonly uplink?: InterfaceName | undefined;
+  /** This host's address on the link of a routed vif; undefined means: the first one of `uplink`. */
+  readonly mainIp?: string | undefined;
   /** The NIC has an emulated twin with the same MAC (backend key `type` = `vif_ioemu`). */
   readonly hvm: boolean;
 }
@@ -39,6 +44,8 @@ export interface IdentityValues {
   readonly vlan?: string | undefined;
   readonly nicType?: string | undefined;
   readonly guest?: string | undefined;
+  readonly gatewaydev?: string | undefined;
+  readonly main_ip?: string | undefined;
 }
 
 /** Ethernet's smallest and Linux' largest MTU (include/uapi/linux/if_ether.h: ETH_MIN_MTU, ETH_MAX_MTU). */
@@ -75,7 +82,22 @@ export function parseIdentity(
     mtu: parseMtu(values.mtu, where('mtu')),
     vlan: parseVlan(values.vlan, where('vlan')),
     guest: values.guest === '' ? undefined : values.guest,
+    ...uplinkOf(values, where),
     hvm: port.type === 'tap' || values.nicType === 'vif_ioemu' || values.nicType === 'ioemu',
+  };
+}
+
+function uplinkOf(
+  { gatewaydev = '', main_ip = '' }: IdentityValues,
+  where: (key: string) => string,
+): Pick<VifIdentity, 'uplink' | 'mainIp'> {
+  const address = main_ip === '' ? undefined : parsePrefix(main_ip);
+  if (main_ip !== '' && (address?.family !== 4 || !isHost(address))) {
+    throw new Failure('input', `${shown(main_ip)} is no IPv4 address`, { at: where('main_ip') });
+  }
+  return {
+    ...(gatewaydev === '' ? {} : { uplink: parseInterfaceName(gatewaydev, where('gatewaydev')) }),
+    ...(address === undefined ? {} : { mainIp: address.text }),
   };
 }
 

@@ -39,6 +39,8 @@ function host(t: TestContext, answers: Readonly<Record<string, ToolResult>>): Ho
     hasVnetHeader: unexpected,
     netTable: unexpected,
     disableIpv6: unexpected,
+    readSetting: unexpected,
+    writeSetting: unexpected,
     sleep: unexpected,
     bootId: () => 'boot',
     ticket: 0,

@@ -94,6 +94,12 @@ export function fakeHost(options: FakeOptions): FakeHost {
       effects.push(`disable-ipv6 ${name}`);
       return true;
     },
+    readSetting: (path) => {
+      throw new Error(`nobody asked for ${path} until now`);
+    },
+    writeSetting: (path) => {
+      throw new Error(`nobody set ${path} until now`);
+    },
     sleep: async () => {},
     bootId: () => 'boot',
     ticket: options.ticket ?? 10,

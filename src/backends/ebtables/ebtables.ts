@@ -39,6 +39,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     atOnce: Number.POSITIVE_INFINITY,
     load: (planned) => load(ebt, planned),
     learns: false,
+    routes: false,
     remove: (leaving) => withTables(host, () => change(ebt, { leave: leaving.device })),
     dropLinkLocal: ({ bridge }) => learnNoLinkLocal(host, bridge),
     // A load of many vifs makes everything anew.

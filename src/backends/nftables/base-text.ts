@@ -21,6 +21,9 @@ import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './t
 export const TABLE = 'bridge xen-vif';
 export const INGRESS_TABLE = 'netdev xen-vif';
 
+/** What a port is: of a bridge, or a device that this host routes for. */
+export type PortPlace = 'bridge' | 'device';
+
 /** The most (port, reason) pairs the kernel counts; beyond that frames are still dropped, just not counted. */
 const DROPS_SIZE = 1_000_000;
 /**
@@ -53,9 +56,15 @@ export type BasePolicy = Omit<SharedPolicy<'nftables'>, 'learn_timeout'> &
  * bridge family (NF_BR_PRI_FILTER_BRIDGED).
  *
  * @param neighbours ports that are nobody's guest, known by their names for speed alone
+ * @param place `device`: each has hooks of its own (routed.ts), and none is here
  */
-export function renderBase(sentinel: string, policy: BasePolicy, neighbours: readonly string[] = []): string {
-  const learning = someLearn(policy);
+export function renderBase(
+  sentinel: string,
+  policy: BasePolicy,
+  neighbours: readonly string[] = [],
+  place: PortPlace = 'bridge',
+): string {
+  const learning = place === 'bridge' && someLearn(policy);
   const ruled = someHaveRules(policy);
   const filtered = someHaveFilters(policy);
   return [
@@ -90,6 +99,13 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     ].map((line) => (ruled ? line : permitAtOnce(line))),
     ...(learning ? renderLearning(isOurs) : []),
     ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest'), ...renderFilters()] : []),
+    ...(place === 'bridge' ? renderHooks(policy, neighbours) : []),
+    '}',
+  ].join('\n');
+}
+
+function renderHooks(policy: BasePolicy, neighbours: readonly string[]): string[] {
+  return [
     ...renderLinkLocal('from-guest'),
     ...renderLinkLocal('to-guest'),
     ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
@@ -97,8 +113,7 @@ export function renderBase(sentinel: string, policy: BasePolicy, neighbours: rea
     ...hook('postrouting', 'to-guest', 'quick', policy, neighbours),
     ...hook('input', 'from-guest', 'link-local', policy, neighbours),
     ...hook('output', 'to-guest', 'link-local', policy, neighbours),
-    '}',
-  ].join('\n');
+  ];
 }
 
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
@@ -184,7 +199,7 @@ function hook(
 }
 
 /** The group of a port of ours. */
-function isOurs(direction: Direction): string {
+export function isOurs(direction: Direction): string {
   return `${PORT[direction]} & ${hex(GUEST_GROUP_MASK)} == ${hex(FIRST_GUEST_GROUP)}`;
 }
 

@@ -157,6 +157,15 @@ export function parseRuleCounts(json: string): ReadonlyMap<string, Required<Coun
   return counts;
 }
 
+/** How many rules each chain of a table has. */
+export function countRules(json: string): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { rule } of entries(json)) {
+    if (rule?.chain !== undefined) counts.set(rule.chain, (counts.get(rule.chain) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** The devices whose ingress chains have their rule; nft 1.0.6 does not tell where a chain stands. */
 export function parseIngressChains(json: string): ReadonlySet<string> {
   return new Set(entries(json).flatMap(({ rule }) => rule?.chain ?? []));

@@ -5,6 +5,7 @@ import { asFailure, failureLine } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 import { list, placeOf, remove, writeText } from '../../state/files.ts';
 import type { PlannedPort } from '../backend.ts';
+import type { PortPlace } from './base-text.ts';
 import { portText } from './text.ts';
 
 /**
@@ -30,7 +31,12 @@ export interface IncludedRules {
   clear(): void;
 }
 
-export function includedRules({ state, log }: Pick<Host, 'state' | 'log'>): IncludedRules {
+/**
+ * @param where chains at devices would make the whole file fail where one of them is not there (before 6.16), so there
+ *   is none for those
+ */
+export function includedRules({ state, log }: Pick<Host, 'state' | 'log'>, where: PortPlace = 'bridge'): IncludedRules {
+  if (where === 'device') return NOTHING_INCLUDED;
   const place = placeOf(state.directory);
   const folder = join(state.directory, 'nftables');
   const base = join(folder, '0', 'base.nft');
@@ -74,6 +80,15 @@ export function includedRules({ state, log }: Pick<Host, 'state' | 'log'>): Incl
       }),
   };
 }
+
+const nothing = (): void => undefined;
+const NOTHING_INCLUDED: IncludedRules = {
+  whole: nothing,
+  port: nothing,
+  learned: nothing,
+  remove: nothing,
+  clear: nothing,
+};
 
 function says(file: string, text: string): boolean {
   try {

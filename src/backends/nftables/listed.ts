@@ -2,6 +2,7 @@ import { LISTING_BYTES } from '../../effects/exec.ts';
 import type { Host } from '../../host.ts';
 import { textDigest } from '../../text-digest.ts';
 import { TABLE } from './base-text.ts';
+import { DEVICE_CHAINS } from './device-text.ts';
 import { programChain } from './program-names.ts';
 
 /**
@@ -34,16 +35,22 @@ const PROGRAM = new RegExp(
   'g',
 );
 
+/** Those at a device come and go with it. */
+const DEVICE_CHAIN = new RegExp(`\\n\\tchain ${DEVICE_CHAINS}[^\\n]*\\{\\n(?:[^\\n]*\\n)*?\\t\\}\\n`, 'g');
+
 /** Our table in a listing: tables stand at the beginning of a line, and so do the braces that end them. */
 function parsed(listing: string): Listed | undefined {
   const start = `\n${listing}`.indexOf(`\ntable ${TABLE} {\n`);
   const end = listing.indexOf('\n}\n', start);
   if (start < 0 || end < 0) return undefined;
   const programs = new Map<string, string>();
-  const base = listing.slice(start, end + 1).replace(PROGRAM, (text, digest: string) => {
-    // Of several chains all are looked at.
-    programs.set(digest, textDigest(`${programs.get(digest) ?? ''}${text}`));
-    return '';
-  });
+  const base = listing
+    .slice(start, end + 1)
+    .replace(DEVICE_CHAIN, '')
+    .replace(PROGRAM, (text, digest: string) => {
+      // Of several chains all are looked at.
+      programs.set(digest, textDigest(`${programs.get(digest) ?? ''}${text}`));
+      return '';
+    });
   return { base: textDigest(base), programs };
 }

@@ -8,6 +8,7 @@ import { FILLED_SETS } from './base-text.ts';
 import { conversations } from './conversations.ts';
 import {
   countElements,
+  countRules,
   fillsOf,
   LIST_DROPS,
   LIST_INGRESS,
@@ -20,6 +21,7 @@ import {
   parseVerdicts,
 } from './counters.ts';
 import { dropsAtDevice } from './device-chain.ts';
+import { hasDeviceChains } from './device-text.ts';
 import { listedHash } from './index-hash.ts';
 import { keepLearned, parseLearned } from './learned.ts';
 import { listed } from './listed.ts';
@@ -50,10 +52,14 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const ingressText = devices?.status === 0 ? devices.stdout : '{}';
   const counts = countElements(sets);
   const chains = parseIngressChains(ingressText);
+  const deviceRules = nft.place === 'device' ? countRules(table.stdout) : undefined;
   const verdicts = parseVerdicts(table.stdout);
   const filters = parseVerdicts(table.stdout, FILTERED_MAP);
   const damageOf = (record: VifRecord): string | undefined => {
     if (changed === 'base') return 'what all vifs share is not as it was loaded';
+    if (deviceRules !== undefined && !hasDeviceChains(deviceRules, record.device)) {
+      return 'its chains at the device are not as they were loaded';
+    }
     const lost = lostElements(record, counts);
     if (lost !== undefined) return `the set ${lost} has lost what is its own`;
     const [only, ...others] = record.loaded;

@@ -3,15 +3,18 @@ import { type Failures, together } from '../../effects/together.ts';
 import { digestsOfTerms, type LoadedTerms } from '../../filter/own-terms.ts';
 import type { Host } from '../../host.ts';
 import { MOST_MACS } from '../../net/mac-list.ts';
+import { once } from '../../once.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
 import type { VifRecord } from '../../state/records.ts';
+import { textDigest } from '../../text-digest.ts';
 import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { parseRuleCounts } from './counters.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
+import { inDeviceTables, withDeviceTables } from './device-tables.ts';
 import { includedRules } from './included.ts';
 import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { look } from './look.ts';
@@ -22,21 +25,36 @@ import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repa
 
 /** The bridge family of nftables: one table for all vifs, one transaction for each change. */
 export function nftables(host: Host, former: Former): Backend {
-  const nft: Nft = {
+  return inTables({
     host,
     holder: { name: 'nftables', digest: () => baseDigest(host.policy) },
     former,
-  };
+    place: 'bridge',
+  });
+}
+
+/** The same rules for ports that are on no bridge, in tables of their own, which are there as long as there is one. */
+export function routedNftables(given: Host): Backend {
+  const host = withDeviceTables(given);
+  const digest = once(() => textDigest(baseText({ ...EMPTY_BASE, policy: host.policy })));
+  return inTables({ host, holder: { name: 'nftables', digest }, former: () => undefined, place: 'device' });
+}
+
+const EMPTY_BASE = { sentinel: '', exempt: [], fresh: true, place: 'device' } as const;
+
+function inTables(nft: Nft): Backend {
+  const { host, place } = nft;
   return {
     name: 'nftables',
     dropsAtDevice,
     learns: true,
+    routes: true,
     mostMacs: MOST_MACS + 1,
     // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.
     atOnce: 1000,
     load: (planned) => load(nft, planned),
     async remove(leaving) {
-      includedRules(host).remove(leaving.device);
+      includedRules(host, place).remove(leaving.device);
       const own = await learnedBy(host, leaving.loaded);
       const learned = own.length === 0 ? '' : `${forgetLearned(own)}\n`;
       await loadOnBase(
@@ -53,7 +71,7 @@ export function nftables(host: Host, former: Former): Backend {
         : learnNoLinkLocal(host, bridge),
     repair: () => repairBase(nft),
     distrust: () => distrustBase(nft),
-    leave: () => removeTables(host),
+    leave: () => removeTables(nft),
     leaveAfterLast: () => leaveAfterLast(nft),
     ahead: () => host.ahead('nft', NFT),
     base: () => currentBase(host, nft.holder),
@@ -62,7 +80,7 @@ export function nftables(host: Host, former: Former): Backend {
     countsTogether: true,
     limits: () => [],
     loadText: (planned, upon) => loadText(nft, planned, upon),
-    removalText: (leaving) => ({ title: TITLE, text: leaveText(leaving, knownSentinel(nft)), notes: [] }),
+    removalText: (leaving) => ({ title: TITLE, text: printed(nft, leaveText(leaving, knownSentinel(nft))), notes: [] }),
   };
 }
 
@@ -115,7 +133,7 @@ async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures
   forgetSaved(nft.host, ended);
   const loaded = all.filter(({ device }) => !failures.has(device)).map(({ one }) => one);
   await settle(nft, loaded);
-  const files = includedRules(nft.host);
+  const files = includedRules(nft.host, nft.place);
   for (const { device, one } of all) if (!failures.has(device)) files.port(one);
   return failures;
 }
@@ -152,14 +170,14 @@ async function leaveAfterLast(nft: Nft): Promise<void> {
   await ifLastGone(host, holder, async (base) => {
     host.state.writeBase(leftBase(base));
     await removeSentinel(host, base.sentinel);
-    if (isLastGone(host)) await removeTables(host);
+    if (isLastGone(host)) await removeTables(nft);
     else await makeBase(nft, undefined);
   });
 }
 
 /** Where nft is gone there is no table. */
-async function removeTables(host: Host): Promise<void> {
-  includedRules(host).clear();
+async function removeTables({ host, place }: Nft): Promise<void> {
+  includedRules(host, place).clear();
   const tables = [TABLE, INGRESS_TABLE];
   const input = tables.map((table) => `add table ${table}\ndelete table ${table}\n`).join('');
   const result = await host.run('nft', NFT, { input }).catch((error: unknown) => {
@@ -174,21 +192,27 @@ async function removeTables(host: Host): Promise<void> {
 
 const TITLE = `nft ${NFT.join(' ')}`;
 
+/** As the kernel is told it. */
+function printed({ place }: Nft, text: string): string {
+  return place === 'device' ? inDeviceTables(text) : text;
+}
+
 function loadText(nft: Nft, port: PlannedPort, upon: 'nothing' | 'base'): RuleText {
   const planned = withItsChain(nft.host, port);
   const { name, ifindex } = planned.port;
   const known = upon === 'base' ? currentBase(nft.host, nft.holder) : undefined;
-  if (known !== undefined) return { title: TITLE, text: portText(planned, known.sentinel), notes: [] };
+  if (known !== undefined) return { title: TITLE, text: printed(nft, portText(planned, known.sentinel)), notes: [] };
   const base = baseText({
     sentinel: knownSentinel(nft),
     policy: nft.host.policy,
     exempt: [],
     fresh: true,
+    place: nft.place,
   });
   const group = `${name} is not here: its group will be ${guestGroup(ifindex)} and its interface index`;
   return {
     title: TITLE,
-    text: `${base}\n${portText(planned, undefined)}`,
+    text: printed(nft, `${base}\n${portText(planned, undefined)}`),
     notes: ifindex === undefined ? [group] : [],
   };
 }

@@ -3,8 +3,9 @@ import type { FilterPlan } from '../../filter/plan.ts';
 import { chainDigest } from '../../rules/chain-program.ts';
 import { programDigest } from '../../rules/program.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
-import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, renderBase, TABLE } from './base-text.ts';
+import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, type PortPlace, renderBase, TABLE } from './base-text.ts';
 import { chainProgramText } from './chain-program.ts';
+import { renderClaimed, renderDeviceChains, renderDeviceRemoval } from './device-text.ts';
 import {
   addElements,
   removeElements,
@@ -26,13 +27,15 @@ export interface BaseOptions {
   readonly neighbours?: readonly string[];
   /** True to replace whatever is there; false to fill the present table of the same sentinel anew, losing no frame. */
   readonly fresh: boolean;
+  /** Where the ports are; on bridges, unless told. */
+  readonly place?: PortPlace | undefined;
 }
 
 /**
  * Text for `nft -f -` that starts anew: all rules and ports of ours in the kernel are replaced by what it and the
  * `portText`s behind it say, in the same transaction.
  */
-export function baseText({ sentinel, policy, exempt, neighbours, fresh }: BaseOptions): string {
+export function baseText({ sentinel, policy, exempt, neighbours, fresh, place }: BaseOptions): string {
   const sets = [
     ...OWN_NAMES.map(({ name, kind }) => `${kind} ${TABLE} ${name}`),
     ...(policy.unmanaged === 'open' ? [] : [`set ${TABLE} ${EXEMPT_SET}`]),
@@ -42,7 +45,8 @@ export function baseText({ sentinel, policy, exempt, neighbours, fresh }: BaseOp
     ...(fresh
       ? [`add table ${TABLE}`, `delete table ${TABLE}`, `add table ${INGRESS_TABLE}`, `delete table ${INGRESS_TABLE}`]
       : [`flush chain ${TABLE} ${sentinel}`, `flush table ${TABLE}`, ...sets.map((set) => `flush ${set}`)]),
-    renderBase(sentinel, policy, neighbours),
+    renderBase(sentinel, policy, neighbours, place),
+    ...(place === 'device' ? renderClaimed() : []),
     ...renderExempt(exempt),
   ]);
 }
@@ -74,6 +78,7 @@ export function portText(
     ...(plan.program === undefined || there.has(programDigest(plan.program)) ? [] : programText(plan.program)),
     ...(plan.filter === undefined || there.has(chainDigest(plan.filter)) ? [] : chainProgramText(plan.filter)),
     ...addElements(now),
+    ...(port.routed === true ? renderDeviceChains(plan.device, port.name) : []),
     ...(port.ingress ? renderIngress(plan.device, port.name, isObserved(plan.terms)) : []),
     ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
   ]);
@@ -94,11 +99,12 @@ export function portTexts(
 }
 
 /** Text that takes a vif out. */
-export function leaveText({ device, loaded, hadIngress }: LeavingPort, sentinel: string): string {
+export function leaveText({ device, loaded, hadIngress, routedAs }: LeavingPort, sentinel: string): string {
   return text([
     `# ${device} leaves`,
     ...guard(sentinel),
     ...former(loaded),
+    ...(routedAs === undefined ? [] : renderDeviceRemoval(device, routedAs)),
     ...(hadIngress ? renderIngressRemoval(device) : []),
   ]);
 }

@@ -18,8 +18,9 @@ import {
   sentinelPrefix,
 } from '../base.ts';
 import { neighbours } from '../neighbours.ts';
-import { TABLE } from './base-text.ts';
+import { type PortPlace, TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
+import { renderDeviceChains } from './device-text.ts';
 import { includedRules } from './included.ts';
 import { learnedLines, saveLearned } from './learned.ts';
 import { listed } from './listed.ts';
@@ -32,6 +33,8 @@ export interface Nft {
   readonly host: Host;
   readonly holder: Holder;
   readonly former: Former;
+  /** Where the ports are whose rules it has. */
+  readonly place: PortPlace;
 }
 
 /** How nft is called for every change. */
@@ -97,11 +100,11 @@ export async function makeBase(nft: Nft, leaving: string | undefined): Promise<B
   }
 }
 
-async function makeBaseOnce({ host, holder, former }: Nft, leaving: string | undefined): Promise<BaseRecord> {
+async function makeBaseOnce({ host, holder, former, place }: Nft, leaving: string | undefined): Promise<BaseRecord> {
   const earlier = host.state.readBase();
   const records = liveRecords(host).filter((record) => record.device !== leaving);
   const base = await newBase(host, holder, records);
-  const digests = await loadWhole(host, base, records, true);
+  const digests = await loadWhole(host, base, records, true, place);
   await leaveFormer(host, former(), holder);
   await remember(host, base, digests);
   await dropVanished(host, base.sentinel, records);
@@ -133,7 +136,7 @@ async function reload(nft: Nft): Promise<void> {
   if (base !== undefined) {
     const records = liveRecords(host);
     try {
-      await remember(host, base, await loadWhole(host, base, records, false));
+      await remember(host, base, await loadWhole(host, base, records, false, nft.place));
       await dropVanished(host, base.sentinel, records);
       return;
     } catch (error) {
@@ -186,6 +189,7 @@ async function loadWhole(
   base: BaseRecord,
   records: readonly VifRecord[],
   fresh: boolean,
+  place: PortPlace,
 ): Promise<string[]> {
   const ports = records
     .flatMap((record) => recordedPort(host, record) ?? [])
@@ -199,19 +203,24 @@ async function loadWhole(
   };
   // Of a table that is there still; of one that is gone, what was saved.
   await saveLearned(host);
+  // Of whom nothing is known but the device: what has a chain and no elements may do nothing.
+  const closed = records.filter(
+    ({ device }) => place === 'device' && !ports.some(({ port }) => port.device === device),
+  );
   const known = programs(host);
   const unused = fresh ? [] : known.others(base.sentinel, digestsOf(ports));
   const text = [
-    baseText({ ...options, fresh }),
+    baseText({ ...options, fresh, place }),
     ...unused.map(closedProgram),
     ...portTexts(ports),
+    ...closed.flatMap(({ device, name }) => renderDeviceChains(device, name)),
     ...learnedLines(host, ports),
     '',
   ].join('\n');
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
   known.unnote(base.sentinel, unused);
-  includedRules(host).whole(baseText({ ...options, fresh: true }), ports);
+  includedRules(host, place).whole(baseText({ ...options, fresh: true }), ports);
   return digestsOf(ports);
 }
 

@@ -1,0 +1,78 @@
+import { INGRESS_TABLE, isOurs, TABLE } from './base-text.ts';
+import { stageChain } from './stages.ts';
+
+/**
+ * What ports have that are on no bridge: two chains at the device itself, which lead to the stages that all have. They
+ * are written as if they were in the bridge's tables: see device-tables.ts.
+ */
+
+/** What their names begin with, for a regular expression; the name that the device had first follows. */
+export const DEVICE_CHAINS = '(?:in|out)/';
+
+const SIDES = [
+  { chain: 'in', hook: 'ingress', direction: 'from-guest' },
+  { chain: 'out', hook: 'egress', direction: 'to-guest' },
+] as const;
+
+/** So many has each. */
+const RULES = 2;
+
+/** By the name that the device has now. */
+const PORTS = `${INGRESS_TABLE} ports`;
+
+/**
+ * The chains of a device, whatever was there: a chain stays with the device that it was made for, by its name (kernel
+ * 6.16) or by itself (before), so it is made anew. What is there already judges until the new one does.
+ *
+ * They accept what they do not know: that is nothing, as each stage decides, and a port without its group is none.
+ */
+export function renderDeviceChains(device: string, name: string): string[] {
+  return [
+    ...chainRemoval(device),
+    ...SIDES.flatMap(({ chain, hook, direction }) => [
+      `add chain ${TABLE} ${chain}/${device} { type filter hook ${hook} device "${name}" priority -200; policy accept; }`,
+      `add rule ${TABLE} ${chain}/${device} ${isOurs(direction)} goto ${stageChain(direction, 'quick')}`,
+      // Somebody has given it another group.
+      `add rule ${TABLE} ${chain}/${device} drop`,
+    ]),
+    `add element ${PORTS} { "${name}" }`,
+  ];
+}
+
+/** Works without the device, and where nothing is there: before 6.16 a chain goes with its device. */
+export function renderDeviceRemoval(device: string, name: string): string[] {
+  return [...chainRemoval(device), `add element ${PORTS} { "${name}" }`, `delete element ${PORTS} { "${name}" }`];
+}
+
+function chainRemoval(device: string): string[] {
+  return SIDES.flatMap(({ chain }) => [
+    `add chain ${TABLE} ${chain}/${device}`,
+    `flush chain ${TABLE} ${chain}/${device}`,
+    `delete chain ${TABLE} ${chain}/${device}`,
+  ]);
+}
+
+/**
+ * Who has an address of a routed vif as its source and comes from elsewhere is not that vif: the routes say whose it
+ * is. A port of ours has been asked at its device already.
+ */
+export function renderClaimed(): string[] {
+  return [
+    `add table ${INGRESS_TABLE}`,
+    `delete table ${INGRESS_TABLE}`,
+    `table ${INGRESS_TABLE} {`,
+    '  set ports { typeof fib saddr oifname; }',
+    '  chain prerouting {',
+    '    type filter hook prerouting priority raw; policy accept;',
+    `    ${isOurs('from-guest')} accept`,
+    '    ip6 saddr fe80::/10 accept',
+    '    fib saddr oifname @ports counter drop comment "an address of a routed guest, from elsewhere"',
+    '  }',
+    '}',
+  ];
+}
+
+/** @param rules how many rules each chain of the table has */
+export function hasDeviceChains(rules: ReadonlyMap<string, number>, device: string): boolean {
+  return SIDES.every(({ chain }) => rules.get(`${chain}/${device}`) === RULES);
+}

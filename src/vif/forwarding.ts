@@ -1,0 +1,47 @@
+import { Failure } from '../errors.ts';
+import type { Host } from '../host.ts';
+import type { RouteSetup } from '../port/route-setup.ts';
+
+type SettingHost = Pick<Host, 'readSetting' | 'writeSetting' | 'policy' | 'log'>;
+
+/**
+ * A host that does not forward answers for its guests, and drops what is for them. `forwarding = set` switches it on;
+ * else it is an error with the line to type.
+ *
+ * IPv6 has a trap: a host that forwards ignores router advertisements, unless `accept_ra` is 2, and so loses its own
+ * default route (net/ipv6/ndisc.c: ndisc_router_discovery, ipv6_accept_ra).
+ *
+ * @throws Failure `missing`
+ */
+export function checkForwarding(host: SettingHost, { ipv4, ipv6, uplink }: RouteSetup): void {
+  const ra = `ipv6/conf/${uplink}/accept_ra`;
+  const trap = host.readSetting(ra) === '1';
+  const wanted: readonly (readonly [path: string, family: string, wanted: boolean])[] = [
+    ['ipv4/ip_forward', 'IPv4', ipv4.length > 0],
+    ['ipv6/conf/all/forwarding', 'IPv6', ipv6.length > 0],
+  ];
+  for (const [path, family] of wanted.filter(([, , one]) => one)) {
+    if ((host.readSetting(path) ?? '0') !== '0') continue;
+    const first = family === 'IPv6' && trap;
+    if (host.policy.forwarding === 'set') {
+      if (first && host.writeSetting(ra, '2'))
+        host.log.say('info', `${word(ra)} = 2: it forwards, and still hears routers`);
+      if (host.writeSetting(path, '1')) {
+        host.log.say('info', `${word(path)} = 1 (forwarding = set)`);
+        continue;
+      }
+    }
+    const line = `sysctl -w ${first ? `${word(ra)}=2 ` : ''}${word(path)}=1`;
+    throw new Failure('missing', `this host does not forward ${family}: ${word(path)} is 0`, {
+      at: 'forwarding',
+      hint:
+        `${line}${first ? ' (a host that forwards loses the default route of router advertisements unless accept_ra is 2)' : ''}` +
+        '; or forwarding = set',
+    });
+  }
+}
+
+/** As sysctl(8) takes it: slashes work where a device's name has a dot. */
+function word(path: string): string {
+  return path.includes('.') ? `net/${path}` : `net.${path.replaceAll('/', '.')}`;
+}

@@ -1,0 +1,185 @@
+import type { Managed } from '../backends/choice.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { Failure } from '../errors.ts';
+import { buildPlan } from '../filter/plan.ts';
+import { distinctPrefixes } from '../net/address-list.ts';
+import { addressIn, contains, type IpPrefix, isHost, LINK_LOCAL, overlaps, sizeOf } from '../net/ip-prefix.ts';
+import { withAddresses } from '../policy/address-change.ts';
+import type { HeldPolicy } from '../policy/policy.ts';
+import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { guestGroup } from '../port/guest-group.ts';
+import type { RouteSetup } from '../port/route-setup.ts';
+import { wishPort } from '../port/wished-port.ts';
+import { liveVifs } from '../state/present-devices.ts';
+import type { HotplugEvent } from '../xen/hotplug-event.ts';
+import type { VifIdentity } from '../xen/vif-identity.ts';
+import type { Identified, Prepared } from './prepare.ts';
+import type { Uplink } from './uplink.ts';
+
+/** All that is known of a routed vif before anything is changed. */
+export interface PreparedRoute extends Prepared {
+  readonly route: RouteSetup;
+  /** For people. */
+  readonly routeNotes: readonly string[];
+}
+
+/** As stock has them: the emulated NIC wins, until the guest unplugs it (xen 3683290fc0). */
+const METRIC = { tap: 1, vif: 2 } as const;
+/** So many addresses of one block are answered for at the uplink. */
+const MOST_PROXIES = 256;
+
+/**
+ * Who it is, and what this host is to do for it.
+ *
+ * @param device undefined in a dry run on a machine without that device
+ * @throws Failure `input` for what a routed vif cannot have, `missing` for a host that cannot route for it
+ */
+export function planRoute(
+  host: Pick<Managed, 'policy' | 'now' | 'rules' | 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
+  who: Identified,
+  event: HotplugEvent,
+  uplink: Uplink,
+  device: Device | undefined,
+): PreparedRoute {
+  if (!host.rules.routes) {
+    throw new Failure('input', `${host.rules.name} cannot filter a vif that is on no bridge`, {
+      at: 'backend of the policy',
+      hint: 'use backend = nftables, or vif-bridge for this vif',
+    });
+  }
+  const policy = resolvePolicy(host.policy, { ...who.vif, bridge: undefined }, host.now());
+  const vif = withAddresses(who.vif, policy);
+  refuseWhatBridgesHave(vif, policy);
+  refuseHostsOwn(vif, uplink);
+  const filter = buildPlan(vif, policy, []);
+  const { ipv4, ipv6 } = routesOf(vif, policy);
+  const main = vif.mainIp ?? uplink.addresses.find(({ family }) => family === 4)?.text;
+  if (ipv4.length > 0 && main === undefined && uplink.mtu !== undefined) {
+    throw new Failure('missing', `${uplink.name} has no IPv4 address, and ${vif.device} has`, {
+      at: 'gatewaydev',
+      hint: 'the guest needs one as its router: name another device, or main_ip= by hand',
+    });
+  }
+  const { proxies, notes } = proxiesOf([...ipv4, ...ipv6], uplink, policy);
+  const mtu = vif.mtu ?? uplink.mtu ?? 0;
+  const names = {
+    device: vif.device,
+    name: vif.name,
+    group: guestGroup(device?.ifindex),
+    rename: vif.name !== vif.device && device?.name !== vif.name,
+    mtu,
+  };
+  return {
+    ...who,
+    vif,
+    event,
+    bridge: uplink.name,
+    subnetBroadcasts: [],
+    policy,
+    plan: filter,
+    setup: wishPort({ ...names, bridge: uplink.name, macs: filter.macs, binding: 'unpinned' }),
+    port: {
+      device: vif.device,
+      name: vif.name,
+      bridge: uplink.name,
+      ifindex: device?.ifindex,
+      ingress: false,
+      routed: true,
+    },
+    route: {
+      ...names,
+      mac: vif.mac,
+      uplink: uplink.name,
+      main,
+      ipv4,
+      ipv6,
+      metric: freeMetric(host, vif, [...ipv4, ...ipv6]),
+      pinned: policy.neighbours === 'pinned',
+      proxies,
+      // Of two ports of one NIC only one has the route, and both talk.
+      strict: !vif.hvm,
+    },
+    routeNotes: notes,
+  };
+}
+
+function refuseWhatBridgesHave(vif: VifIdentity, policy: HeldPolicy): void {
+  const refuse = (what: string, at: string, hint: string): Failure =>
+    new Failure('input', `${what}, and ${vif.device} is a routed vif`, { at, hint });
+  if (vif.vlan !== undefined) {
+    throw refuse(`vlan=${vif.vlan} is set`, 'vlan', 'VLANs are of bridges: gatewaydev= names the device of one');
+  }
+  if (policy.isolated === 'yes') {
+    throw refuse('isolated = yes', 'isolated of the policy', 'rules say whom it may reach (docs/rules.md)');
+  }
+  if (policy.hairpin === 'on') {
+    throw refuse('hairpin = on', 'hairpin of the policy', 'what it sends to itself is routed, and needs no hairpin');
+  }
+  if (policy.learn !== 'off') {
+    throw refuse('learn = dhcp', 'learn of the policy', 'routes are made of addresses that are known: write ip=');
+  }
+}
+
+function refuseHostsOwn({ addresses, device }: VifIdentity, uplink: Uplink): void {
+  const own = [...addresses.ipv4, ...addresses.ipv6].find((one) =>
+    uplink.addresses.some((address) => address.text === one.text),
+  );
+  if (own === undefined) return;
+  throw new Failure('input', `${own.text} is an address of this host, on ${uplink.name}`, {
+    at: `ip of ${device}`,
+    hint: 'a guest has addresses of its own',
+  });
+}
+
+/** Link-local addresses are of the link itself. What the policy says is behind it is routed to it, too. */
+function routesOf(
+  { addresses }: VifIdentity,
+  { routes }: HeldPolicy,
+): { readonly ipv4: readonly IpPrefix[]; readonly ipv6: readonly IpPrefix[] } {
+  const of = (family: 4 | 6): readonly IpPrefix[] => routes.filter((one) => one.family === family);
+  const ipv6 = addresses.ipv6.filter((one) => !overlaps(one, LINK_LOCAL));
+  return { ipv4: distinctPrefixes([...addresses.ipv4, ...of(4)]), ipv6: distinctPrefixes([...ipv6, ...of(6)]) };
+}
+
+function proxiesOf(
+  own: readonly IpPrefix[],
+  uplink: Uplink,
+  policy: HeldPolicy,
+): { readonly proxies: string[]; readonly notes: string[] } {
+  if (policy.uplink === 'routed') return { proxies: [], notes: [] };
+  const near = own.filter((one) => policy.uplink === 'proxy' || uplink.subnets.some((subnet) => contains(subnet, one)));
+  const small = near.filter((one) => sizeOf(one) <= MOST_PROXIES);
+  return {
+    proxies: [
+      ...new Set(
+        small.flatMap((one) =>
+          isHost(one) ? [one.text] : Array.from({ length: sizeOf(one) }, (_, at) => addressIn(one, at).text),
+        ),
+      ),
+    ].filter((text) => !uplink.addresses.some((address) => address.text === text)),
+    notes: near
+      .filter((one) => !small.includes(one))
+      .map(
+        ({ text }) => `${text} is too large to answer for at ${uplink.name}: the network must route it to this host`,
+      ),
+  };
+}
+
+/** Another port of its NIC, or of the same guest, has the same route; who has that of another guest is refused. */
+function freeMetric(
+  host: Pick<Managed, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
+  vif: VifIdentity,
+  own: readonly IpPrefix[],
+): number {
+  const before = host.state.readVif(vif.device)?.routed?.metric;
+  const texts = new Set(own.map(({ text }) => text));
+  const taken = new Set(
+    liveVifs(host).flatMap(({ record: { device, routed } }) =>
+      device !== vif.device && routed?.routes.some((route) => texts.has(route)) === true ? [routed.metric] : [],
+    ),
+  );
+  if (before !== undefined && !taken.has(before)) return before;
+  let metric: number = METRIC[vif.type];
+  while (taken.has(metric)) metric += 1;
+  return metric;
+}

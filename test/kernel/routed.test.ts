@@ -1,0 +1,229 @@
+/**
+ * Vifs that this host routes for, on the real kernel: what a guest may send and hear is what its bridged twin may, its
+ * addresses answer from everywhere, and when it is gone nothing of it is left.
+ */
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { unpacked } from '../guest/programs.ts';
+import type { Namespace } from '../lab/namespace.ts';
+import { type Dom0, obstacle } from './dom0.ts';
+import { openRoutedSite, type RoutedSite } from './routed-site.ts';
+
+const skip = obstacle();
+const MAC = '00:16:3e:00:00:01';
+const OTHER = '00:16:3e:00:00:02';
+const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
+const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
+
+type Ping = (from: Namespace, to: string, as?: string) => Promise<boolean>;
+
+async function pinger(t: TestContext): Promise<Ping | undefined> {
+  const found = await unpacked('busybox');
+  if (typeof found === 'string') {
+    t.skip(found);
+    return undefined;
+  }
+  const busybox = join(found.root, 'bin/busybox');
+  return async (from, to, as) => {
+    const source = as === undefined ? [] : ['-I', as];
+    const ping = to.includes(':') ? 'ping6' : 'ping';
+    return (await from.run([busybox, ping, '-c', '2', '-W', '1', ...source, to])).status === 0;
+  };
+}
+
+async function configure({ dom0 }: RoutedSite, guest: Namespace, vif: string): Promise<void> {
+  const { status, stdout, stderr } = await dom0.admin(['guest-config', vif]);
+  assert.equal(status, 0, stderr);
+  await guest.check(['sh', '-e'], { input: stdout.replaceAll('/128 dev eth0', '/128 dev eth0 nodad') });
+}
+
+async function text(dom0: Dom0, command: string): Promise<string> {
+  return dom0.ns.check(command.split(' '));
+}
+
+test('a routed guest: several addresses, blocks, both families; forged ones are dropped and counted', {
+  skip,
+}, async (t) => {
+  const ping = await pinger(t);
+  if (ping === undefined) return;
+  const site = await openRoutedSite(t);
+  const { dom0, near, far } = site;
+  const before = [await text(dom0, 'ip route'), await text(dom0, 'ip -6 route')];
+  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5 10.0.0.6 198.51.100.8/30 fd00::5 2001:db8:5::/64' });
+  assert.equal(dom0.key(1, 'hotplug-status'), 'connected');
+  assert.equal(dom0.frontendKey(1, 'mtu'), '1500');
+  const guest = await site.guest('vif1.0', MAC);
+  await configure(site, guest, 'vif1.0');
+
+  for (const to of ['10.0.0.5', '10.0.0.6', '198.51.100.9', '198.51.100.11', 'fd00::5', '2001:db8:5::1']) {
+    assert.ok(await ping(near, to), `${to} from its neighbour`);
+    assert.ok(await ping(far, to), `${to} from far away`);
+  }
+  // A scan of its blocks makes no neighbours of them.
+  await ping(far, '2001:db8:5::dead');
+  assert.doesNotMatch(await text(dom0, 'ip neigh show dev vif1.0'), /2001:db8|198\.51/);
+
+  await guest.check(['sh', '-e'], {
+    input: 'ip addr add 10.0.0.77/32 dev eth0\nip addr add fd00::77/128 dev eth0 nodad\n',
+  });
+  assert.equal(await ping(guest, '10.0.0.50', '10.0.0.77'), false);
+  assert.equal(await ping(guest, 'fd00::50', 'fd00::77'), false);
+  const [port] = await dom0.status();
+  assert.equal(port?.state, 'managed');
+  const reasons = port?.drops.map(({ direction, reason }) => `${direction} ${reason}`) ?? [];
+  assert.ok(reasons.includes('from-guest ip-src') && reasons.includes('from-guest ip6-src'), reasons.join(', '));
+
+  // Nobody else is let in with its addresses.
+  await far.check(['sh', '-e'], {
+    input: 'ip addr add 10.0.0.5/32 dev eth0\nip addr add fd00::5/128 dev eth0 nodad\n',
+  });
+  assert.equal(await ping(far, '203.0.113.1', '10.0.0.5'), false);
+  assert.match(await text(dom0, 'nft list table inet xen-vif-route'), /packets [1-9]\d* bytes \d+ drop/);
+
+  const again = await dom0.admin(['reapply', '--all']);
+  assert.deepEqual([again.status, again.stdout], [0, 're-applied: vif1.0\n'], again.stderr);
+  assert.ok(await ping(near, '10.0.0.5'));
+  // No table is there for bridges that have no guest.
+  assert.equal(await text(dom0, 'nft list tables'), 'table netdev xen-vif-route\ntable inet xen-vif-route\n');
+
+  assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
+  assert.deepEqual([await text(dom0, 'ip route'), await text(dom0, 'ip -6 route')], before);
+  assert.equal(await text(dom0, 'ip neigh show proxy'), '');
+  assert.equal(await text(dom0, 'nft list tables'), '');
+});
+
+test('another name, another uplink device, its MTU; a second online is no other', { skip }, async (t) => {
+  const site = await openRoutedSite(t, { mtu: 1400 });
+  const { dom0 } = site;
+  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5', vifname: 'web01' });
+  const first = await dom0.link('web01');
+  assert.equal(first?.mtu, 1400);
+  assert.match(await text(dom0, 'ip route'), /^10\.0\.0\.5 dev web01 scope link src 10\.0\.0\.1 metric 2 $/m);
+  assert.equal((await dom0.hotplug('online', { domid: 1 }, ONLINE)).status, 0);
+  assert.equal((await dom0.link('web01'))?.ifindex, first?.ifindex);
+  assert.match((await dom0.admin(['status', 'web01'])).stdout, /web01 \(vif1\.0\) {2}managed .* routed behind br0/);
+  // By stock's script it would be eth0; here it is where the default route leads.
+  await dom0.ns.check(['ip', 'route', 'add', 'default', 'via', '203.0.113.9']);
+  dom0.configure({ domid: 2, mac: OTHER, ip: '10.0.0.6' });
+  await dom0.bench.addVif('vif2.0');
+  assert.equal((await dom0.hotplug('online', { domid: 2 }, ONLINE)).status, 0, dom0.key(2, 'hotplug-error'));
+  assert.match(await text(dom0, 'ip route'), /^10\.0\.0\.6 dev vif2\.0 scope link src 203\.0\.113\.1 metric 2 $/m);
+  await dom0.hotplug('offline', { domid: 1 }, OFFLINE);
+  await dom0.hotplug('offline', { domid: 2 }, OFFLINE);
+  assert.equal(await text(dom0, 'nft list tables'), '');
+});
+
+test('an address of another guest, or of this host, is refused by name', { skip }, async (t) => {
+  const site = await openRoutedSite(t);
+  const { dom0 } = site;
+  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5 198.51.100.8/30', name: 'mail' });
+  const refused: readonly (readonly [string, RegExp])[] = [
+    ['10.0.0.5', /^10\.0\.0\.5 is also given to vif1\.0 .*of the guest mail/],
+    ['198.51.100.8/30', /^198\.51\.100\.8\/30 is also given to vif1\.0/],
+    ['10.0.0.1', /^10\.0\.0\.1 is an address of this host, on br0/],
+  ];
+  for (const [ip, why] of refused) {
+    dom0.configure({ domid: 2, mac: OTHER, ip, gatewaydev: 'br0', name: 'web' });
+    await dom0.bench.addVif('vif2.0');
+    assert.equal((await dom0.hotplug('online', { domid: 2 }, ONLINE)).status, 1);
+    assert.match(dom0.key(2, 'hotplug-error') ?? '', why);
+    assert.equal((await dom0.link('vif2.0'))?.flags.includes('UP'), false);
+    await dom0.hotplug('offline', { domid: 2 }, OFFLINE);
+    await dom0.bench.removeVif('vif2.0');
+  }
+  assert.match(await text(dom0, 'ip route'), /^10\.0\.0\.5 dev vif1\.0 /m);
+  // The same guest comes back to this host (migration): its second route waits behind the first.
+  dom0.configure({ domid: 3, mac: MAC, ip: '10.0.0.5 198.51.100.8/30', gatewaydev: 'br0', name: 'mail--incoming' });
+  await dom0.bench.addVif('vif3.0');
+  assert.equal((await dom0.hotplug('online', { domid: 3 }, ONLINE)).status, 0, dom0.key(3, 'hotplug-error'));
+  assert.match(await text(dom0, 'ip route'), /^10\.0\.0\.5 dev vif3\.0 .*metric 3 $/m);
+  assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
+  assert.match(await text(dom0, 'ip neigh show proxy'), /^10\.0\.0\.5 dev br0 proxy/m);
+});
+
+test('a host that does not forward says what to set, or sets it', { skip }, async (t) => {
+  const site = await openRoutedSite(t, { quiet: true });
+  const { dom0 } = site;
+  await dom0.ns.check(['sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/br0/accept_ra']);
+  dom0.configure({ domid: 1, mac: MAC, ip: 'fd00::5', gatewaydev: 'br0' });
+  await dom0.bench.addVif('vif1.0');
+  assert.equal((await dom0.hotplug('online', { domid: 1 }, ONLINE)).status, 1);
+  assert.match(
+    dom0.key(1, 'hotplug-error') ?? '',
+    /does not forward IPv6.*sysctl -w net\.ipv6\.conf\.br0\.accept_ra=2 net\.ipv6\.conf\.all\.forwarding=1 \(a host that forwards loses the default route/,
+  );
+  const set = await openRoutedSite(t, { quiet: true, policy: '[defaults]\nforwarding = set\n' });
+  await set.dom0.ns.check(['sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/br0/accept_ra']);
+  await set.start({ domid: 1, mac: MAC, ip: '10.0.0.5 fd00::5' });
+  const settings = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding', 'ipv6/conf/br0/accept_ra'];
+  const values = await Promise.all(settings.map((one) => set.dom0.ns.check(['cat', `/proc/sys/net/${one}`])));
+  assert.deepEqual(
+    values.map((one) => one.trim()),
+    ['1', '1', '2'],
+  );
+});
+
+test('a flush of all rules, and a state that is gone, are repaired; nobody is left open', { skip }, async (t) => {
+  const ping = await pinger(t);
+  if (ping === undefined) return;
+  const site = await openRoutedSite(t);
+  const { dom0, near } = site;
+  for (const [domid, mac, ip] of [
+    [1, MAC, '10.0.0.5'],
+    [2, OTHER, '10.0.0.6'],
+  ] as const) {
+    await site.start({ domid, mac, ip, extra: { script: '/etc/xen/scripts/vif-route' } });
+  }
+  const guest = await site.guest('vif1.0', MAC);
+  await configure(site, guest, 'vif1.0');
+  await guest.check(['ip', 'addr', 'add', '10.0.0.77/32', 'dev', 'eth0']);
+
+  await dom0.ns.check(['nft', 'flush', 'ruleset']);
+  assert.deepEqual(
+    (await dom0.status()).map(({ state }) => state),
+    ['damaged', 'damaged'],
+  );
+  assert.equal((await dom0.admin(['repair'])).status, 0);
+  assert.deepEqual(
+    (await dom0.status()).map(({ state }) => state),
+    ['managed', 'managed'],
+  );
+  assert.equal(await ping(guest, '10.0.0.50', '10.0.0.77'), false);
+
+  await dom0.ns.check(['nft', 'flush', 'chain', 'netdev', 'xen-vif-route', 'in/vif1.0']);
+  assert.deepEqual(
+    (await dom0.status()).map(({ state }) => state),
+    ['damaged', 'managed'],
+  );
+  assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+  assert.deepEqual(
+    (await dom0.status()).map(({ state }) => state),
+    ['managed', 'managed'],
+  );
+
+  rmSync(dom0.state, { recursive: true });
+  assert.equal((await dom0.admin(['reapply', 'vif2.0'])).status, 0);
+  // The other one is known again, as xenstore has it.
+  assert.deepEqual(
+    (await dom0.status()).map(({ name, state }) => `${name} ${state}`),
+    ['vif1.0 managed', 'vif2.0 managed'],
+  );
+  assert.ok(await ping(near, '10.0.0.5'));
+  assert.equal(await ping(guest, '10.0.0.50', '10.0.0.77'), false);
+});
+
+test('a vif that is in service is not made one of the other kind', { skip }, async (t) => {
+  const site = await openRoutedSite(t);
+  const { dom0 } = site;
+  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5' });
+  assert.equal((await dom0.hotplug('online', { domid: 1 })).status, 1);
+  assert.match(dom0.key(1, 'hotplug-error') ?? '', /vif1\.0 is routed already/);
+  // What it is now its offline knows, whichever script is run.
+  assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
+  assert.equal(await text(dom0, 'nft list tables'), '');
+  await dom0.start({ domid: 2, mac: OTHER, ip: '10.0.0.6', gatewaydev: 'br0' });
+  assert.equal((await dom0.hotplug('online', { domid: 2 }, ONLINE)).status, 1);
+  assert.match(dom0.key(2, 'hotplug-error') ?? '', /vif2\.0 is a port of br0/);
+});
