@@ -10,8 +10,8 @@ import type { Options } from './fields.ts';
 import type { EbtRule } from './stages.ts';
 
 /**
- * The rules of a guest, as far as ebtables has words for them: protocols, addresses, ports and types of ICMP, one packet
- * at a time. It knows no conversations, so what is allowed has to be `stateless`.
+ * The rules of a guest, as far as ebtables has words for them: protocols, addresses, ports and types of ICMP, one
+ * packet at a time. It knows no conversations, so what is allowed has to be `stateless`.
  */
 
 /** The rules of one direction; undefined where nothing is asked. */
@@ -136,7 +136,7 @@ function ofFamily({ protocols, ports, sports, types, from, to }: Rule, family: F
     .reduce<Options[]>((all, one) => all.flatMap((begun) => one.map((more) => ({ ...begun, ...more }))), [{}]);
 }
 
-/** ebtables has blocks, and no ranges. All addresses of a family are no condition (and /0 is none that legacy takes). */
+/** ebtables has blocks, no ranges. All addresses of a family are no condition (and /0 is none that legacy takes). */
 function addresses(option: string, family: Family, ranges: readonly AddressRange[]): Options[] {
   const blocks = ranges.filter((range) => range.family === family).flatMap(blocksOf);
   return blocks.some((block) => block.endsWith('/0')) ? [] : blocks.map((block) => ({ [option]: block }));
