@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addAdminCommands } from './command-line/admin.ts';
 import { type CommonOptions, configOption, type End, withAdminHost } from './command-line/common.ts';
 import { addExplainCommand } from './command-line/explain.ts';
 import { addGuestCommands } from './command-line/guest-config.ts';
@@ -101,6 +102,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
   addExplainCommand(root.command('explain'), env, end);
   addInstallCommands(root);
   addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
+  addAdminCommands(root, env);
   addOperateCommands(root, env, version, end);
   addFilterCommands(
     root.command('nwfilter').description("libvirt's filters: whether they can be followed, and what they do"),

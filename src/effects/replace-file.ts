@@ -35,3 +35,12 @@ export function replaceFile(file: string, text: string): void {
     });
   }
 }
+
+/** Takes a file away; one that is not there is no error. @throws Failure `tool` */
+export function removeFile(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch (error) {
+    throw new Failure('tool', `cannot be removed: ${(error as Error).message}`, { at: file });
+  }
+}

@@ -1,0 +1,123 @@
+import { type Command, Option } from 'commander';
+import type { AddressAction } from '../commands/address.ts';
+import { type DropIns, dropIns } from '../commands/drop-in.ts';
+import { nicsOf } from '../commands/nic.ts';
+import { reappliedText, throwFailures } from '../commands/reapplied.ts';
+import { reapply } from '../commands/reapply.ts';
+import { endText, endUnlock, parseDuration, stillLocked, unlock } from '../commands/unlock.ts';
+import { hostFiles } from '../effects/look-file.ts';
+import { asFailure, Failure, printable } from '../errors.ts';
+import { DEFAULT_POLICY_FILE, type Environment, policyFile } from '../run.ts';
+import { portNamed, portsNamed } from '../vif/guest-ports.ts';
+import { type CommonOptions, configOption, withAdminHost } from './common.ts';
+
+interface UnlockOptions extends CommonOptions {
+  readonly for?: string;
+  readonly end?: boolean;
+}
+
+/** Changes of one guest that runs: `unlock`, `address`. */
+export function addAdminCommands(root: Command, env: Environment): void {
+  root
+    .command('unlock')
+    .description('keep nothing from a vif, or from a guest, for some time: it ends by itself')
+    .argument('<vif>', 'vif1.0, the name it was given, or the name of its guest')
+    .addOption(new Option('--for <time>', '90s, 10m, 2h, 1d; at most 7d').conflicts('end'))
+    .option('--end', 'end it now')
+    .addOption(configOption())
+    .action((word: string, options: UnlockOptions) => runUnlock(word, options, env));
+  const address = root.command('address').description('give a guest that runs one more address, or take one');
+  for (const action of ['add', 'remove'] as const) {
+    address
+      .command(action)
+      .description(
+        action === 'add'
+          ? 'give it, in xenstore or in the policy, and re-apply'
+          : 'take it, where it was given, and re-apply',
+      )
+      .argument('<vif>', 'vif1.0, the name it was given, or the name of its guest')
+      .argument('<address...>', '192.0.2.11, 198.51.100.0/28, 2001:db8::11')
+      .addOption(configOption())
+      .action((word: string, addresses: string[], options: CommonOptions) =>
+        runAddress(action, word, addresses, options, env),
+      );
+  }
+}
+
+function filesOf(options: CommonOptions, env: Environment): DropIns {
+  return dropIns(policyFile(options, env) ?? DEFAULT_POLICY_FILE);
+}
+
+function say(text: string): void {
+  process.stdout.write(printable(`${text}\n`));
+}
+
+/** With the policy as its files say it now. */
+function reapplied(who: string, ports: readonly string[], options: CommonOptions, env: Environment): Promise<void> {
+  return withAdminHost(who, options, env, async (host) => {
+    const outcome = await reapply(host, ports);
+    throwFailures(outcome);
+    process.stdout.write(printable(reappliedText(outcome)));
+  });
+}
+
+async function runUnlock(word: string, options: UnlockOptions, env: Environment): Promise<void> {
+  if ((options.for === undefined) === (options.end !== true)) {
+    throw new Failure('input', 'say for how long', { at: 'the command line', hint: '--for 10m, or --end' });
+  }
+  const seconds = options.for === undefined ? 0 : parseDuration(options.for);
+  const files = filesOf(options, env);
+  await withAdminHost('unlock', options, env, async (host) => {
+    const nics = nicsOf(host, await portsNamed(host, word));
+    const ports = nics.flatMap((nic) => nic.ports);
+    if (options.end === true) {
+      if (endUnlock(files, nics, host.now()).length === 0) {
+        throw new Failure('missing', `${word} has not been unlocked by this command`, {
+          hint: 'vif-bridge policy show says which line opens it',
+        });
+      }
+      await reapplied('unlock', ports, options, env);
+      return;
+    }
+    const until = unlock(files, nics, seconds, host.now());
+    try {
+      await withAdminHost('unlock', options, env, async (now) => {
+        const locked = stillLocked(now, nics);
+        if (locked === undefined) return;
+        throw new Failure('input', `another line of the policy decides about ${locked.record.name}`, {
+          hint: `vif-bridge policy show ${locked.record.name}`,
+        });
+      });
+      await reapplied('unlock', ports, options, env);
+    } catch (error) {
+      endUnlock(files, nics, host.now());
+      throw error;
+    }
+    const timers = hostFiles.list('/etc/systemd/system/timers.target.wants');
+    say(`nothing is kept from ${ports.join(' ')} ${endText(until, timers.includes('vif-bridge-check.timer'))}`);
+  });
+}
+
+async function runAddress(
+  action: AddressAction,
+  word: string,
+  addresses: readonly string[],
+  options: CommonOptions,
+  env: Environment,
+): Promise<void> {
+  const files = filesOf(options, env);
+  await withAdminHost('address', options, env, async (host) => {
+    const { editAddresses } = await import('../commands/address.ts');
+    const [nic] = nicsOf(host, [await portNamed(host, word)]);
+    if (nic === undefined) throw new Failure('internal', `${word} is no NIC`);
+    const edit = await editAddresses(host, files, nic, action, addresses);
+    if (edit.where === undefined) return say(`${nic.ports.join(' ')} has ${edit.addresses.join(' ')} already`);
+    try {
+      await reapplied('address', nic.ports, options, env);
+    } catch (error) {
+      await edit.undo();
+      throw asFailure(error);
+    }
+    say(`${action === 'add' ? 'added' : 'removed'} ${edit.addresses.join(' ')} in ${edit.where}`);
+  });
+}

@@ -1,0 +1,140 @@
+/** `unlock` and `address` of guests that run: what the kernel does then, and what is left when they are over. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { frame, G, ip4, TYPE, udp } from './frames.ts';
+
+const skip = obstacle();
+const WEB = { domid: 1, name: 'web1', mac: '00:16:3e:00:00:01', ip: '10.0.0.11' } as const;
+
+/** Whether the gateway hears the guest from this address. */
+async function passes(dom0: Dom0, src: string): Promise<boolean> {
+  const wire = await dom0.openWire(['guest1.0', 'gw0']);
+  const hex = frame(G.mac, WEB.mac, TYPE.ip, ip4({ src, dst: G.ip }, udp(9, 9)));
+  await wire.send('gw0', frame('ff:ff:ff:ff:ff:ff', G.mac, 0x88b5, '00'.repeat(46)));
+  await wire.collect(0);
+  await wire.send('guest1.0', hex);
+  const seen = await wire.collect();
+  await wire.exit();
+  return seen.some(({ iface, hex: one }) => iface === 'gw0' && one === hex);
+}
+
+function dropIns(dom0: Dom0): string[] {
+  const folder = join(dom0.folder, 'vif-bridge.d');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+test('unlock', { skip }, async (t) => {
+  const dom0 = await openDom0(t);
+  await dom0.start(WEB);
+  assert.equal(await passes(dom0, '10.0.0.99'), false);
+
+  await t.test('for some time, and it ends by itself with the next run', async () => {
+    const { status, stdout, stderr } = await dom0.admin(['unlock', 'web1', '--for', '4s']);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /nothing is kept from vif1\.0 until \d{4}-\d\d-\d\dT\S+Z/);
+    assert.equal(await passes(dom0, '10.0.0.99'), true);
+    const [port] = await dom0.status();
+    assert.ok(port?.until, 'status says when it ends');
+    assert.match((await dom0.admin(['status'])).stdout, /NOT FILTERED/);
+    await sleep(4_500);
+    // What vif-bridge-check.timer runs.
+    assert.equal((await dom0.admin(['repair'])).status, 0);
+    assert.equal(await passes(dom0, '10.0.0.99'), false);
+  });
+
+  await t.test('--end ends it at once, and leaves no file', async () => {
+    assert.equal((await dom0.admin(['unlock', 'vif1.0', '--for', '1h'])).status, 0);
+    assert.deepEqual(dropIns(dom0), ['zz-unlock-00163e000001.ini']);
+    assert.equal(await passes(dom0, '10.0.0.99'), true);
+    const ended = await dom0.admin(['unlock', 'vif1.0', '--end']);
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.equal(await passes(dom0, '10.0.0.99'), false);
+    assert.deepEqual(dropIns(dom0), []);
+    const again = await dom0.admin(['unlock', 'vif1.0', '--end']);
+    assert.equal(again.status, 1);
+    assert.match(again.stderr, /has not been unlocked by this command/);
+  });
+
+  await t.test('what cannot be is refused, and changes nothing', async () => {
+    for (const args of [
+      [],
+      ['--for', '10'],
+      ['--for', '0s'],
+      ['--for', '8d'],
+      ['--for', 'x'],
+      ['--for', '1m', '--end'],
+    ]) {
+      assert.equal((await dom0.admin(['unlock', 'vif1.0', ...args])).status, 1, args.join(' '));
+    }
+    assert.equal((await dom0.admin(['unlock', 'nobody', '--for', '1m'])).status, 1);
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '[vif vif1.0]\nmode = locked\n');
+    const stronger = await dom0.admin(['unlock', 'vif1.0', '--for', '1m']);
+    assert.equal(stronger.status, 1);
+    assert.match(stronger.stderr, /another line of the policy decides about vif1\.0/);
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '');
+    assert.deepEqual(dropIns(dom0), []);
+    assert.equal(await passes(dom0, '10.0.0.99'), false);
+  });
+});
+
+test('address', { skip }, async (t) => {
+  const dom0 = await openDom0(t);
+  await dom0.start(WEB);
+  const run = async (...args: string[]): Promise<string> => {
+    const { status, stdout, stderr } = await dom0.admin(['address', ...args]);
+    assert.equal(status, 0, stderr);
+    return stdout;
+  };
+
+  await t.test('in xenstore, where Xen knows the vif', async () => {
+    assert.match(await run('add', 'web1', '10.0.0.12'), /added 10\.0\.0\.12 in xenstore \(backend\/vif\/1\/0\/ip\)/);
+    assert.equal(dom0.key(1, 'ip'), '10.0.0.11 10.0.0.12');
+    assert.equal(await passes(dom0, '10.0.0.12'), true);
+    assert.match(await run('add', 'vif1.0', '10.0.0.12'), /vif1\.0 has 10\.0\.0\.12 already/);
+    assert.match(await run('remove', 'web1', '10.0.0.12'), /removed 10\.0\.0\.12 in xenstore/);
+    assert.equal(dom0.key(1, 'ip'), '10.0.0.11');
+    assert.equal(await passes(dom0, '10.0.0.12'), false);
+    assert.equal(await passes(dom0, '10.0.0.11'), true);
+  });
+
+  await t.test('bad input changes nothing', async () => {
+    for (const [args, message] of [
+      [['add', 'web1', '10.0.0.300'], /is not an IP address/],
+      [['remove', 'web1', '10.0.0.77'], /has not been given 10\.0\.0\.77/],
+      // What holds without any address may be more.
+      [['remove', 'web1', '10.0.0.11'], /is all that vif1\.0 has/],
+      [['add', 'nobody', '10.0.0.12'], /nobody/],
+    ] as const) {
+      const { status, stderr } = await dom0.admin(['address', ...args]);
+      assert.equal(status, 1, args.join(' '));
+      assert.match(stderr, message);
+    }
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '[guest web1]\nip = 10.0.0.11\n');
+    const fixed = await dom0.admin(['address', 'add', 'web1', '10.0.0.12']);
+    assert.equal(fixed.status, 1);
+    assert.match(fixed.stderr, /the policy alone says which addresses vif1\.0 has\nat +.*vif-bridge\.ini/);
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '');
+    assert.equal(dom0.key(1, 'ip'), '10.0.0.11');
+    assert.deepEqual(dropIns(dom0), []);
+    assert.equal(await passes(dom0, '10.0.0.11'), true);
+  });
+
+  await t.test('in the policy, where xenstore does not answer', async () => {
+    const env = { XENSTORED_PATH: '/nowhere' };
+    const added = await dom0.admin(['address', 'add', 'vif1.0', '10.0.0.13', '10.0.0.14'], { env });
+    assert.equal(added.status, 0, added.stderr);
+    assert.match(added.stdout, /added 10\.0\.0\.13 10\.0\.0\.14 in .*zz-address-00163e000001\.ini/);
+    assert.equal(await passes(dom0, '10.0.0.13'), true);
+    assert.equal((await dom0.admin(['address', 'remove', 'vif1.0', '10.0.0.13'], { env })).status, 0);
+    assert.equal(await passes(dom0, '10.0.0.13'), false);
+    assert.equal(await passes(dom0, '10.0.0.14'), true);
+    const own = await dom0.admin(['address', 'remove', 'vif1.0', '10.0.0.11'], { env });
+    assert.equal(own.status, 1);
+    assert.equal((await dom0.admin(['address', 'remove', 'vif1.0', '10.0.0.14'], { env })).status, 0);
+    assert.deepEqual(dropIns(dom0), []);
+  });
+});
