@@ -32,8 +32,13 @@ export function layer2Tests(instance: RuleInstance, reverse: boolean): RuleTests
           ...asks.number('hwtype', 'arp htype'),
           ...asks.number('opcode', 'arp operation'),
           ...asks.number('protocoltype', 'arp ptype'),
+          // ebtables compares addresses only in ARP for IPv4, and for Ethernet (net/bridge/netfilter/ebt_arp.c).
+          ...(asks.some('arpsrcipaddr', 'arpdstipaddr') || asks.gratuitous().length > 0
+            ? [is('arp ptype', 0x0800n)]
+            : []),
           ...asks.address('arpsrcipaddr', 'arpsrcipmask', 'arp saddr ip', 'arp daddr ip'),
           ...asks.address('arpdstipaddr', 'arpdstipmask', 'arp daddr ip', 'arp saddr ip'),
+          ...(asks.some('arpsrcmacaddr', 'arpdstmacaddr') ? [is('arp htype', 1n)] : []),
           ...asks.address('arpsrcmacaddr', '', 'arp saddr ether', 'arp daddr ether'),
           ...asks.address('arpdstmacaddr', '', 'arp daddr ether', 'arp saddr ether'),
           ...asks.gratuitous(),
@@ -113,6 +118,10 @@ class Asks {
   #number(name: string): number | undefined {
     const value = this.#asks.get(name)?.value;
     return value?.kind === 'number' ? value.value : undefined;
+  }
+
+  some(...names: readonly string[]): boolean {
+    return names.some((name) => this.#asks.has(name));
   }
 
   #not(name: string): boolean {
