@@ -88,7 +88,8 @@ export function sampleFile(): string {
   const blocks = keys.map(({ key, help, initial, words, several }) => [
     ...wrapped(`${capital(help)}.${several ? ' Some of these words, or none:' : ''}`, '# '),
     ...words.flatMap((one) => describedWord(one, words)),
-    `${key} = ${initial}`,
+    // A key with a NAME in it is none before somebody puts a name there.
+    `${key.includes('.') ? '# ' : ''}${key} = ${initial}`,
   ]);
   return [
     `# Policy of xen-vif-bridge. Copy it to ${DEFAULT_POLICY_FILE}; without it, this is what holds.`,

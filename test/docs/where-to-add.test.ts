@@ -172,7 +172,10 @@ const EXAMPLES: Readonly<Record<string, Edits>> = {
       behind("nftables: 'an error where it is missing',", "      nothing: 'no rules at all',"),
     ],
     'src/backends/choice.ts': [
-      behind("import { nftables } from './nftables/nftables.ts';", "import { nothing } from './nothing/nothing.ts';"),
+      behind(
+        "import { nftables, routedNftables } from './nftables/nftables.ts';",
+        "import { nothing } from './nothing/nothing.ts';",
+      ),
       {
         place: "type Choice = { readonly name: 'nftables' }",
         becomes: "type Choice = { readonly name: 'nftables' | 'nothing' }",
