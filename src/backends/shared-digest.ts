@@ -7,14 +7,16 @@ import { textDigest } from '../text-digest.ts';
  * build upon these.
  *
  * @param print the rules with this policy, or what changes with them
+ * @param more what they have besides because some vif asks for it
  */
 export function sharedDigest<B extends BackendName>(
   backend: B,
   policy: SharedPolicy<B>,
   print: (policy: SharedPolicy<B>) => string,
+  more: readonly string[] = [],
 ): string {
   const built = typeof VIF_BRIDGE_BASE_DIGESTS === 'undefined' ? undefined : VIF_BRIDGE_BASE_DIGESTS;
-  return built?.[sharedName(backend, policy)] ?? textDigest(print(policy));
+  return built?.[sharedName(backend, policy, more)] ?? textDigest(print(policy));
 }
 
 /**

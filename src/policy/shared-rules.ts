@@ -15,9 +15,17 @@ import { DEFAULT_POLICY } from './policy.ts';
  */
 export type SharedPolicy<B extends BackendName = BackendName> = Pick<Values, SharedKeyName<B>>;
 
-/** Names the policy that a backend's shared rules are made with: `nftables unmanaged=closed`. */
-export function sharedName<B extends BackendName>(backend: B, policy: SharedPolicy<B>): string {
-  return [backend, ...sharedKeys(backend).map((key) => `${key}=${written(key, policy)}`)].join(' ');
+/**
+ * Names the policy that a backend's shared rules are made with: `nftables unmanaged=closed`.
+ *
+ * @param more what is in them because some vif asks for it: `rules`
+ */
+export function sharedName<B extends BackendName>(
+  backend: B,
+  policy: SharedPolicy<B>,
+  more: readonly string[] = [],
+): string {
+  return [backend, ...sharedKeys(backend).map((key) => `${key}=${written(key, policy)}`), ...more].join(' ');
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  *   npm run bench                       everything; about half an hour
  *   npm run bench -- --quick            a little of everything, under a minute: does the harness work?
- *   npm run bench -- hotplug packets    only these: start, hotplug, whole, storm, packets
+ *   npm run bench -- hotplug packets    only these: start, hotplug, whole, storm, packets, rules
  *   npm run bench -- --into=FOLDER      instead of test/bench/results
  *   npm run bench -- --levels=0,1000    numbers of vifs in service
  *   npm run bench -- --rounds=9
@@ -21,11 +21,12 @@ import { runProgram } from '../lab/subprocess.ts';
 import { type Launchers, measureHotplug, measureWhole } from './hotplug.ts';
 import { measurePackets } from './packets.ts';
 import { type Setting, writeReport } from './report.ts';
+import { measureRules } from './rules.ts';
 import { openLedger } from './series.ts';
 import { measureStart } from './start.ts';
 import { measureStorm } from './storm.ts';
 
-const PARTS = ['start', 'hotplug', 'packets', 'whole', 'storm'] as const;
+const PARTS = ['start', 'hotplug', 'packets', 'rules', 'whole', 'storm'] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -69,6 +70,17 @@ const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = 
         levels: quick ? [1, 10] : [1, 100, ...levels.filter((level) => level > 100)],
         rounds: quick ? 1 : Math.ceil(rounds / 3),
         milliseconds: quick ? 50 : 500,
+      },
+      ledger,
+    ),
+  rules: () =>
+    measureRules(
+      {
+        script,
+        levels: quick ? [1, 10] : [1, 201],
+        rounds: quick ? 1 : Math.ceil(rounds / 3),
+        milliseconds: quick ? 50 : 500,
+        programs: quick ? 9 : 200,
       },
       ledger,
     ),

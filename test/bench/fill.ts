@@ -10,7 +10,7 @@ import { syslog } from '../../src/effects/log.ts';
 import { buildPlan } from '../../src/filter/plan.ts';
 import type { Host } from '../../src/host.ts';
 import { parseInterfaceName } from '../../src/net/interface-name.ts';
-import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
+import { readPolicy } from '../../src/policy/read-policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve-policy.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import { fdbLines, joinLines } from '../../src/port/port-setup.ts';
@@ -21,6 +21,8 @@ import { type Guest, guest } from './guests.ts';
 
 export interface FillOrder {
   readonly state: string;
+  /** The policy file. */
+  readonly config: string;
   readonly count: number;
   /** A namespace for the guests' ends: dom0 has only one device for each vif. */
   readonly guests: string;
@@ -52,7 +54,7 @@ async function fill(order: FillOrder): Promise<void> {
     }),
   ]);
   const host = systemHost({
-    policy: DEFAULT_POLICY,
+    policy: readPolicy(order.config),
     stateDirectory: order.state,
     who: 'benchmark',
     log: syslog(false),
@@ -79,7 +81,7 @@ function record(host: Host, one: Guest): WishedPort {
   const vif = parseIdentity({ device, type: 'vif' }, values, 'the benchmark');
   const plan = buildPlan(vif, resolvePolicy(host.policy, vif, host.now()), []);
   const ifindex = Number(readFileSync(`/sys/class/net/${one.vif}/ifindex`, 'utf8'));
-  const terms = { ifindex, values: plan.terms.values, flags: plan.terms.flags };
+  const terms = { ifindex, values: plan.terms.values, flags: plan.terms.flags, program: plan.terms.program };
   host.state.writeVif({
     schema: 1,
     bootId: host.bootId(),

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,19 +31,22 @@ export interface BenchHost {
 
 /**
  * @param vifs how many vifs of ours are in service
+ * @param policy text of the policy file; without, there is none
  */
-export async function openBenchHost(vifs: number): Promise<BenchHost> {
+export async function openBenchHost(vifs: number, policy = ''): Promise<BenchHost> {
   const ns = await createNamespace(`host with ${vifs} vifs`);
   const bench = await buildBench(ns);
   const store = await startStore();
   // The state belongs on tmpfs. The stopwatch has a /dev of its own, so it cannot be /dev/shm.
   const state = mkdtempSync('/run/xvb-bench-');
   const folder = mkdtempSync(join(tmpdir(), 'xvb-bench-'));
+  const config = join(folder, 'vif-bridge.ini');
+  writeFileSync(config, policy);
   const guests = vifs > 0 ? await createNamespace(`guests of ${vifs} vifs`) : undefined;
   if (guests !== undefined) {
     // The guests' ends are not this host's work either: no addresses, so nothing that the kernel does for them.
     await guests.check(['sysctl', '-q', '-w', 'net.ipv6.conf.default.disable_ipv6=1']);
-    const order: FillOrder = { state, count: vifs, guests: guests.name };
+    const order: FillOrder = { state, config, count: vifs, guests: guests.name };
     const script = fileURLToPath(new URL('fill.ts', import.meta.url));
     await ns.check([process.execPath, '--import', import.meta.resolve('tsx'), script], {
       input: JSON.stringify(order),
@@ -54,7 +57,7 @@ export async function openBenchHost(vifs: number): Promise<BenchHost> {
     await store.load(Object.assign({}, ...fillers(vifs).map(guestKeys)) as Record<string, string>);
   }
   const stopwatch = await openStopwatch(ns, join(folder, 'output'));
-  const own = { ...PLAIN_ENV, XENSTORED_PATH: store.socket, VIF_BRIDGE_STATE_DIR: state };
+  const own = { ...PLAIN_ENV, XENSTORED_PATH: store.socket, VIF_BRIDGE_STATE_DIR: state, VIF_BRIDGE_CONFIG: config };
   return {
     ns,
     bench,

@@ -26,7 +26,7 @@ const NICE = ['nice', '-n', String(PRIORITY)];
 // A station behind the uplink, not the uplink's other end itself: its IP stack is no part of the way.
 const GATEWAY = '02:00:00:00:00:fd';
 const GATEWAY_IPV4 = '10.100.255.254';
-const MEASURED = guest(30_000);
+export const MEASURED = guest(30_000);
 
 /**
  * What a frame costs on its way guest - bridge - uplink (in) and back (out), against the same bridge without rules: at
@@ -56,14 +56,15 @@ export async function measurePackets(plan: PacketPlan, ledger: Ledger): Promise<
   }
 }
 
-async function openUnfiltered(): Promise<BenchHost> {
+export async function openUnfiltered(): Promise<BenchHost> {
   const host = await openBenchHost(0);
   await join(host);
   return host;
 }
 
-async function openOurs(script: string, vifs: number): Promise<BenchHost> {
-  const host = await openBenchHost(vifs - 1);
+/** @param policy text of the policy file */
+export async function openOurs(script: string, vifs: number, policy?: string): Promise<BenchHost> {
+  const host = await openBenchHost(vifs - 1, policy);
   await host.addGuest(MEASURED);
   await host.stopwatch.time(host.hotplug(script, 'online', MEASURED));
   await pinGateway(host);
@@ -96,7 +97,7 @@ async function pinGateway(host: BenchHost): Promise<void> {
 }
 
 /** @returns nanoseconds for one frame */
-async function send(
+export async function send(
   host: BenchHost,
   cpu: number,
   way: 'in' | 'out',
@@ -159,7 +160,7 @@ function checksum(header: string): string {
 }
 
 /** A CPU this process may use; the last, since interrupts prefer the first. */
-function lastCpu(): number {
+export function lastCpu(): number {
   const allowed = /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
   return Number(allowed.split(/[,-]/).at(-1));
 }

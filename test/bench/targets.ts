@@ -86,6 +86,26 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
         [figure, 'no filter', 0],
       ),
     ),
+    ...ledger.series
+      .filter(({ figure, subject }) => figure.startsWith('rules, frame') && subject !== 'no filter')
+      .flatMap(({ figure, subject, vifs }) =>
+        times(
+          `${figure}, ${subject === 'with 20 rules' ? subject : 'without rules'}, ${vifs} vifs, against an unfiltered bridge`,
+          subject === 'with 20 rules' ? '<= 1.6' : '<= 1.40',
+          [figure, subject, vifs],
+          [figure, 'no filter', 0],
+        ),
+      ),
+    ...ledger.series
+      .filter(({ figure, subject }) => figure === 'rules, online' && subject !== 'without rules')
+      .flatMap(({ figure, subject, vifs }) =>
+        times(
+          `${figure}, ${subject}, ${vifs} other lists, against no rules`,
+          '<= 1.5',
+          [figure, subject, vifs],
+          [figure, 'without rules', vifs],
+        ),
+      ),
     ...FORMS.map((form) => plain(`\`status\`, ${form}, 1000 vifs`, '<= 500 ms', 'ms', ['status', form, 1000])),
   ];
 }

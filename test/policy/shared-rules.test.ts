@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { baseParts, renderBase } from '../../src/backends/nftables/base-text.ts';
 import { baseDigests, SHARED_DIGESTS } from '../../src/build/source.ts';
 import { BACKEND_NAMES, isSharedKey, KEY_NAMES, KEYS, type KeyName, type Values } from '../../src/policy/keys.ts';
 import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
 import { type SharedPolicy, sharedName } from '../../src/policy/shared-rules.ts';
+import { textDigest } from '../../src/text-digest.ts';
+import { parsePolicy } from './effective.ts';
 
 const BUILT = baseDigests();
 
@@ -44,6 +47,32 @@ for (const backend of BACKEND_NAMES) {
 test('the build knows every policy of nftables', () => {
   assert.deepEqual(
     Object.keys(BUILT).filter((name) => name.startsWith('nftables')),
-    ['nftables learn_timeout=1d unmanaged=open', 'nftables learn_timeout=1d unmanaged=closed'],
+    [
+      '',
+      ' filters',
+      ' rules',
+      ' rules filters',
+      ' learning',
+      ' learning filters',
+      ' learning rules',
+      ' learning rules filters',
+    ].flatMap((more) => ['open', 'closed'].map((word) => `nftables learn_timeout=1d unmanaged=${word}${more}`)),
   );
+});
+
+test('what the build knows of policies in which some vif asks for something is their digest', () => {
+  const digests = new Set(
+    Object.entries(BUILT).flatMap(([name, digest]) => (name.startsWith('nftables') ? [digest] : [])),
+  );
+  assert.equal(digests.size, 16);
+  for (const lines of [
+    'rules = web',
+    'learn = dhcp',
+    'nwfilter = clean-traffic',
+    'rules = web\nlearn = dhcp\nunmanaged = closed',
+  ]) {
+    const policy = parsePolicy(`[rules web]\nin drop\n[defaults]\n${lines}\n`, 'test');
+    const name = sharedName('nftables', policy, baseParts(policy));
+    assert.equal(BUILT[name], textDigest(renderBase('', policy)), name);
+  }
 });

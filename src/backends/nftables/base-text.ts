@@ -5,9 +5,8 @@ import { STAGES } from '../../filter/stages.ts';
 import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { Policy } from '../../policy/policy.ts';
-import type { SharedPolicy } from '../../policy/shared-rules.ts';
+import { type SharedPolicy, sharedName, sharedPolicies } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
-import { textDigest } from '../../text-digest.ts';
 import { sharedDigest } from '../shared-digest.ts';
 import { declareFlows, FLOW_SETS, renderFlows, someHaveRules } from './flows.ts';
 import { INDEX_HASH } from './index-hash.ts';
@@ -118,9 +117,27 @@ function renderHooks(policy: BasePolicy, neighbours: readonly string[]): string[
 
 /** A short name for one version of the base: a program that prints another base must not build upon this one. */
 export function baseDigest(policy: BasePolicy): string {
-  // The build has printed no rules that learn.
-  if (someLearn(policy) || someHaveRules(policy) || someHaveFilters(policy)) return textDigest(renderBase('', policy));
-  return sharedDigest('nftables', { learn_timeout: DEFAULT_LEARN_SECONDS, ...policy }, (one) => renderBase('', one));
+  const { sections } = policy;
+  const print: Parameters<typeof sharedDigest<'nftables'>>[2] = (one) =>
+    renderBase('', sections === undefined ? one : { ...one, sections });
+  return sharedDigest('nftables', { learn_timeout: DEFAULT_LEARN_SECONDS, ...policy }, print, baseParts(policy));
+}
+
+/** For the build: the digest of every base with these sections that can be listed, by its name. */
+export function namedDigests(sections: Policy['sections']): [name: string, digest: string][] {
+  return sharedPolicies('nftables').map((policy) => [
+    sharedName('nftables', policy, baseParts({ sections })),
+    baseDigest({ ...policy, sections }),
+  ]);
+}
+
+/** What the base has only where some vif asks for it. */
+export function baseParts(policy: Pick<BasePolicy, 'sections'>): string[] {
+  return [
+    ...(someLearn(policy) ? ['learning'] : []),
+    ...(someHaveRules(policy) ? ['rules'] : []),
+    ...(someHaveFilters(policy) ? ['filters'] : []),
+  ];
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Family } from '../../net/address-range.ts';
 import { answersToUnknown } from '../../rules/judge.ts';
 import { programDigest, type RuleProgram } from '../../rules/program.ts';
 import { protocolOf } from '../../rules/protocols.ts';
-import type { Rule, RuleDirection } from '../../rules/rule.ts';
+import { RULE_DIRECTIONS, type Rule, type RuleDirection } from '../../rules/rule.ts';
 import { rangeText } from '../../rules/rule-text.ts';
 import { textDigest } from '../../text-digest.ts';
 import { TABLE } from './base-text.ts';
@@ -27,9 +27,21 @@ const SIDE: Readonly<Record<RuleDirection, Direction>> = { in: 'to-guest', out: 
 export function programText(program: RuleProgram): string[] {
   const digest = programDigest(program);
   const chain = programChain(digest);
-  const rules = (['in', 'out'] as const).flatMap((direction) =>
-    directionRules(program, direction, digest).map((rule) => `${PORT[SIDE[direction]]} != 0 ${rule}`),
-  );
+  const parts = RULE_DIRECTIONS.map((direction) => {
+    const mine = (rule: string): string => `${PORT[SIDE[direction]]} != 0 ${rule}`;
+    const [first, ...known] = program[direction].length === 0 ? ['accept'] : knownRules(SIDE[direction]);
+    return {
+      first: first === undefined ? [] : [mine(first)],
+      known: known.map(mine),
+      rules: directionRules(program, direction, digest).map(mine),
+    };
+  });
+  // What is known of either direction first: so however many rules there are, a conversation passes none of them.
+  const rules = [
+    ...parts.flatMap(({ first }) => first),
+    ...parts.flatMap(({ known }) => known),
+    ...parts.flatMap((part) => part.rules),
+  ];
   return [
     `# ${program.lists.join(' ')}`,
     `add chain ${TABLE} ${chain}`,
@@ -61,10 +73,9 @@ function limitText({ limit }: Rule, side: Direction, name: string): string {
 function directionRules(program: RuleProgram, direction: RuleDirection, digest: string): string[] {
   const side = SIDE[direction];
   const rules = program[direction];
-  if (rules.length === 0) return ['accept'];
+  if (rules.length === 0) return [];
   const last = rules.at(-1);
   return [
-    ...knownRules(side),
     ...(direction === 'out' ? answersTo(program.in) : []),
     ...rules.flatMap((rule, at) => {
       const limited = limitText(rule, side, `${digest}/${direction}/${at + 1}`);
