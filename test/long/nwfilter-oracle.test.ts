@@ -2,8 +2,9 @@
  * libvirt's own commands for ebtables and iptables, as its tests expect them, in one network namespace, and our program
  * of the same filter in another: the same frames through both, and the same of them must arrive.
  *
- * The inputs accept, and libvirt's end is "it passes": so that it matters what they accept, both sides get a drop of all
- * else at the end. Our whitelist is taken out of the way (its hooks are emptied): it would drop most of these frames.
+ * The inputs accept, and libvirt's end is "it passes": so that it matters what they accept, both sides get a drop of
+ * all else at the end. Our whitelist is taken out of the way (its hooks are emptied): it would drop most of these
+ * frames.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
