@@ -1,3 +1,5 @@
+import type { MacAddress } from '../net/mac-address.ts';
+import { type VirtualRouter, virtualMac } from '../net/virtual-mac.ts';
 import type { Reason } from './reasons.ts';
 import { ORDINARY, PROTOCOL, ROUTING_PROTOCOLS, TUNNELS } from './wire.ts';
 
@@ -38,6 +40,8 @@ export interface OptIn {
   readonly text: string;
   readonly flags?: readonly OptInFlag[];
   readonly lists?: Readonly<Partial<Record<OptInList, string>>>;
+  /** What it may send with besides its own: of the virtual router that it takes part in. */
+  readonly macs?: readonly MacAddress[];
 }
 
 /** What a parameter says, or what is wrong with it: `meant` is the word that was probably meant. */
@@ -66,22 +70,34 @@ export const OPT_INS: readonly OptInWord[] = [
   {
     word: 'vrrp',
     flags: ['vrrp'],
+    parameter: group(['vrrp'], ['vrrp']),
     opens: ['fhrp'],
-    meaning: 'VRRP over IPv4 (keepalived), from its own addresses: to 224.0.0.18, or to one station',
+    meaning:
+      'VRRP over IPv4 (keepalived), from its own addresses: to 224.0.0.18, or to one station. vrrp:51: also with the virtual MAC of group 51',
   },
   {
     word: 'vrrp6',
     flags: ['vrrp6'],
+    parameter: group(['vrrp6'], ['vrrp6']),
     opens: ['fhrp'],
-    meaning: 'VRRP over IPv6, from its own addresses: to ff02::12, or to one station',
+    meaning:
+      'VRRP over IPv6, from its own addresses: to ff02::12, or to one station. vrrp6:51: also with its virtual MAC',
   },
   {
     word: 'carp',
     flags: ['vrrp', 'vrrp6', 'pfsync'],
+    parameter: group(['vrrp', 'vrrp6', 'pfsync'], ['vrrp']),
     opens: ['fhrp'],
-    meaning: 'CARP of both families, which is sent as VRRP is, and pfsync',
+    meaning: 'CARP of both families, which is sent as VRRP is, and pfsync. carp:5: also with the virtual MAC of vhid 5',
   },
-  { word: 'hsrp', flags: ['hsrp'], opens: ['fhrp'], meaning: 'HSRP and GLBP (UDP ports 1985, 2029, 3222)' },
+  {
+    word: 'hsrp',
+    flags: ['hsrp'],
+    parameter: group(['hsrp'], ['hsrp', 'hsrp2', 'hsrp6']),
+    opens: ['fhrp'],
+    meaning:
+      'HSRP and GLBP (UDP ports 1985, 2029, 3222). hsrp:3: also with the virtual MACs of group 3, of both versions and families',
+  },
   {
     word: 'routing',
     flags: ['routing'],
@@ -179,6 +195,23 @@ export function optInTerms(optIns: readonly OptIn[]): {
   return {
     flags: OPT_IN_FLAGS.filter((flag) => given.has(flag)),
     lists: { ethertype: listed('ethertype'), protocol: listed('protocol') },
+  };
+}
+
+/** The number of a group of virtual routers: also their MAC, or MACs. */
+function group(flags: readonly OptInFlag[], families: readonly VirtualRouter[]): Parameter {
+  const [first] = families;
+  // 0 is a group of HSRP alone (RFC 2281 §5.1, RFC 5798 §5.2.3).
+  const least = first === 'hsrp' ? 0 : 1;
+  return {
+    form: 'GROUP',
+    read(text) {
+      const number = /^(0|[1-9]\d{0,3})$/.test(text) ? Number(text) : -1;
+      const macs = families.flatMap((family) => virtualMac(family, number) ?? []);
+      const most = first === 'hsrp' ? 4095 : 255;
+      if (number < least || macs.length === 0) return { wrong: `a group is a number from ${least} to ${most}` };
+      return { flags, macs };
+    },
   };
 }
 

@@ -115,7 +115,7 @@ const COMPARE: Readonly<Record<Exclude<Setting, Flag>, Compare>> = {
     return mine.flatMap((entry) => {
       const own = stations.some((mac) => mac === entry.mac);
       // Compared as an entry.
-      if (own && entries.length > 0) return [];
+      if (own && entries.some(({ mac }) => mac === entry.mac)) return [];
       // The port's own address, which the bridge enters by itself (net/bridge/br_if.c: br_add_if).
       if (entry.state === 'permanent' && entry.mac === link.address) return [];
       if (own && isLearned(entry)) return [];

@@ -1,10 +1,12 @@
 import { DOM0_SIDE_MAC, type MacAddress } from '../net/mac-address.ts';
+import { isVirtualMac } from '../net/virtual-mac.ts';
 
 /**
  * - `pinned`: nobody else has a MAC of it: the bridge learns nothing from it and knows the owner of each for ever;
- * - `anchored`: the same on a bridge that filters VLANs. It holds an entry for each VLAN and takes none for a VLAN that
- *   the port is not in (net/bridge/br_fdb.c: br_fdb_add), and nobody tells us of one that comes later. There the bridge
- *   learns: a locked port would drop all frames of the guest (measured, kernel 6.1);
+ * - `anchored`: the same, and the bridge learns besides: of a guest that may take over a MAC that moves between
+ *   stations (VRRP), of which there is no entry; and on a bridge that filters VLANs. That one holds an entry for each
+ *   VLAN and takes none for a VLAN that the port is not in (net/bridge/br_fdb.c: br_fdb_add), and nobody tells us of
+ *   one that comes later: a locked port would drop all frames of the guest (measured, kernel 6.1);
  * - `shared`: several ports with one MAC (HVM pair, stub domain, localhost migration): the bridge learns where the
  *   guest talks now. The filter drops every foreign source before the bridge sees it;
  * - `unpinned`: unrestricted, as stock leaves it.
@@ -128,6 +130,16 @@ export function learnsUnseen(binding: Binding): boolean {
   return binding !== 'unpinned' && BINDINGS[binding].learning;
 }
 
+/** Of a port that is alone with its MACs. */
+export function bindingAlone(macs: readonly string[], vlanFiltering: boolean | undefined): Binding {
+  return vlanFiltering === true || heldMacs(macs).length < macs.length ? 'anchored' : 'pinned';
+}
+
+/** Those of them that nobody else has: no other station takes them over. */
+export function heldMacs<M extends string>(macs: readonly M[]): readonly M[] {
+  return macs.filter((mac, at) => at === 0 || !isVirtualMac(mac));
+}
+
 /** The wished state that follows from a decision: every default and every constant is named here and nowhere else. */
 export function wishPort(setup: PortSetup): WishedPort {
   const { device, name, macs, binding } = setup;
@@ -146,7 +158,7 @@ export function wishPort(setup: PortSetup): WishedPort {
     addrgenmode: 'none',
     ipv6: false,
     // A shared MAC has none: the bridge learns it.
-    entries: isPinned(binding) ? macs.map((mac) => ({ mac, sticky: true })) : [],
+    entries: isPinned(binding) ? heldMacs(macs).map((mac) => ({ mac, sticky: true })) : [],
     stations: binding === 'unpinned' ? 'anybody' : macs,
   };
 }

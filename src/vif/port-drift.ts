@@ -5,8 +5,8 @@ import type { MacAddress } from '../net/mac-address.ts';
 import { flagDifferences } from '../port/differences.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import { BRIDGE_LINKS, readBridgeLinks, type SeenBridgeLink } from '../port/seen-port.ts';
-import { type Binding, type WishedPort, wishPort } from '../port/wished-port.ts';
-import { isUnbound, type VifRecord } from '../state/records.ts';
+import { bindingAlone, type WishedPort, wishPort } from '../port/wished-port.ts';
+import { isUnbound, macsOf, type VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { Note } from './notes.ts';
 
@@ -50,7 +50,7 @@ async function bridgeLinks({ run, log }: DriftHost): Promise<readonly SeenBridge
 
 /** As its last run wished it. */
 function wishedOf(host: DriftHost, record: VifRecord, mac: MacAddress, device: Device): WishedPort {
-  const alone: Binding = host.readDevice(record.bridge)?.vlanFiltering === true ? 'anchored' : 'pinned';
+  const alone = bindingAlone(macsOf(record), host.readDevice(record.bridge)?.vlanFiltering);
   return wishPort({
     device: record.device,
     name: device.name,

@@ -13,7 +13,14 @@ import type { HeldPolicy } from '../policy/policy.ts';
 import { asksForGuests, resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeBroadcasts, bridgeIfAny, chooseBridge } from '../port/bridge.ts';
 import { guestGroup } from '../port/guest-group.ts';
-import { learnsUnseen, type PortFlags, type WishedPort, wishPort } from '../port/wished-port.ts';
+import {
+  bindingAlone,
+  heldMacs,
+  learnsUnseen,
+  type PortFlags,
+  type WishedPort,
+  wishPort,
+} from '../port/wished-port.ts';
 import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
 import { macsOf, type VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
@@ -146,8 +153,9 @@ export function plan(
       hint: 'write its addresses as ip=, or use backend = nftables',
     });
   }
-  const alone = facts.bridge?.vlanFiltering === true ? 'anchored' : 'pinned';
-  const binding = isUnbound(filter) ? 'unpinned' : vif.hvm || facts.hasTwin(filter.macs) ? 'shared' : alone;
+  const alone = bindingAlone(filter.macs, facts.bridge?.vlanFiltering);
+  const held = heldMacs(filter.macs);
+  const binding = isUnbound(filter) ? 'unpinned' : vif.hvm || facts.hasTwin(held) ? 'shared' : alone;
   const stp = facts.bridge?.stp === true;
   // Of who is observed frames of STP are counted there, where that can be.
   const ingress = isObserved(filter.terms)
@@ -249,7 +257,7 @@ export function twins(
   return [...new Set(macs.flatMap((mac) => host.state.devicesWithMac(mac)))]
     .filter((device) => device !== own)
     .flatMap((device) => host.state.readVif(device) ?? [])
-    .filter((record) => record.routed === undefined && macsOf(record).some((mac) => macs.includes(mac)))
+    .filter((record) => record.routed === undefined && heldMacs(macsOf(record)).some((mac) => macs.includes(mac)))
     .flatMap((record) => {
       const device = find(record);
       return device === undefined ? [] : [{ ...record, name: device.name }];

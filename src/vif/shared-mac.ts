@@ -4,7 +4,7 @@ import { asFailure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
-import { isPinned } from '../port/wished-port.ts';
+import { heldMacs, isPinned } from '../port/wished-port.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import { isUnbound, macsOf, type VifRecord } from '../state/records.ts';
 import { type Prepared, twins } from './prepare.ts';
@@ -16,13 +16,13 @@ import { type Prepared, twins } from './prepare.ts';
  */
 export async function shareWithTwins(host: Managed, prepared: Prepared): Promise<void> {
   if (prepared.setup.binding === 'unpinned') return;
-  const { macs } = prepared.plan;
+  const macs = heldMacs(prepared.plan.macs);
   const all = twins(host, prepared.vif, macs);
   // It was planned for a port that is alone.
   if (all.length > 0 && isPinned(prepared.setup.binding))
     await unpin(host, { device: prepared.vif.device, name: prepared.setup.name, bridge: prepared.bridge }, macs);
   for (const twin of all) {
-    const both = macsOf(twin).filter((mac) => macs.some((own) => own === mac));
+    const both = heldMacs(macsOf(twin)).filter((mac) => macs.some((own) => own === mac));
     host.log.say(
       'info',
       `${prepared.vif.name} and ${twin.name} share the MAC ${both.join(' ')}: the bridge learns which one is in use`,
@@ -125,5 +125,5 @@ function formerEntries(
 ): readonly string[] {
   if (before === undefined || !wasPinned(host, before, ifindex)) return [];
   const held = { values: before.values, loaded: before.loaded.filter((terms) => terms.ifindex === ifindex) };
-  return macsOf(held).filter((mac) => !setup.entries.some((entry) => entry.mac === mac));
+  return heldMacs(macsOf(held)).filter((mac) => !setup.entries.some((entry) => entry.mac === mac));
 }

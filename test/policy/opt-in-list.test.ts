@@ -20,7 +20,14 @@ const one = (value: string): string => allowed(`[guest web1]\nallow = ${value}\n
 const wrong = (value: string) => refusal(one, value);
 
 /** A parameter that each word which takes one is content with. */
-const PARAMETERS: Readonly<Record<string, string>> = { ethertype: '0x88e5', 'ip-protocol': '253' };
+const PARAMETERS: Readonly<Record<string, string>> = {
+  ethertype: '0x88e5',
+  'ip-protocol': '253',
+  vrrp: '51',
+  vrrp6: '51',
+  carp: '5',
+  hsrp: '3',
+};
 
 /** Every word in every form that it has. */
 const EVERY_FORM = OPT_INS.flatMap(({ word, flags, parameter }) => [
@@ -62,6 +69,10 @@ test('a parameter that is missing, out of place or not possible is refused, and 
     assert.match(wrong(`ethertype:${type}`).message, /four digits/, type);
   for (const type of ['0x0800', '0x0806', '0x86dd', '0x86DD', '0x8035'])
     assert.match(wrong(`ethertype:${type}`).message, /judged/);
+  for (const group of ['0', '256', '-1', '051', 'x', '', '5 1', '1-3'])
+    assert.match(wrong(`vrrp:${group}`).message, /allow (has|takes|= )/, group);
+  assert.match(wrong('carp:0').message, /from 1 to 255/);
+  assert.match(wrong('hsrp:4096').message, /from 0 to 4095/);
   assert.match(wrong('ip-protocol:112').hint ?? '', /^did you mean vrrp\?/);
   assert.match(wrong('ip-protocol:89').hint ?? '', /^did you mean routing\?/);
   assert.match(wrong('ip-protocol:41').hint ?? '', /^did you mean tunnels\?/);
