@@ -9,6 +9,7 @@ import { addOperateCommands } from './command-line/operate.ts';
 import { addPolicyCommands } from './command-line/policy.ts';
 import { addRuleCommands } from './command-line/rules.ts';
 import { addStatusCommand } from './command-line/status.ts';
+import { addVerifyCommands } from './command-line/verify.ts';
 import { dryReapply } from './commands/dry-run.ts';
 import { type Reapplied, reappliedText, throwFailures } from './commands/reapplied.ts';
 import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
@@ -85,13 +86,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
     .argument('[vif...]', 'vif1.0, vif1.0-emu, the name it was given, or the name of its guest')
     .option('--all', 'every vif of this host')
     .action((vifs: string[], options: CommonOptions) => runReapply(vifs, options, env));
-  root
-    .command('repair')
-    .description('re-apply every vif that this program has configured, and no other: for units and timers')
-    .addOption(configOption())
-    .action((options: CommonOptions) =>
-      withAdminHost('repair', options, env, async (host) => sayReapplied(await reapplyAll(host, 'ours'))),
-    );
+  addVerifyCommands(root, env, end);
   addStatusCommand(root, env, end);
   addPolicyCommands(
     root.command('policy').description('what the policy files say, and whether they can be followed'),

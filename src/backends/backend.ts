@@ -65,6 +65,8 @@ export interface RuleCount {
 export interface KernelRules {
   /** Of vifs whose rules are not as they were loaded, by device: what is wrong, for people. */
   readonly damages: ReadonlyMap<string, string>;
+  /** What all of them have in common: the rules are gone, or what all share is not as it was loaded. */
+  readonly sharedDamage?: string | undefined;
   readonly drops: readonly DropCount[];
   /** Addresses that ports were given by DHCP servers; none, if it cannot learn. */
   readonly learned?: readonly LearnedAddress[];
@@ -79,6 +81,20 @@ export interface SetFill {
   readonly set: string;
   readonly elements: number;
   readonly size: number;
+}
+
+/** Something in the kernel's rules that is not as the plans say. */
+export interface RuleDrift {
+  /** Undefined for what is nobody's, or everybody's. */
+  readonly device: string | undefined;
+  /** Where it is, as the packet filter calls it: a set. */
+  readonly place: string;
+  /** `foreign`: somebody else has put it there. */
+  readonly change: 'missing' | 'foreign';
+  /** For people. */
+  readonly what: string;
+  /** As the packet filter writes it. */
+  readonly text: string;
 }
 
 /** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */
@@ -163,6 +179,14 @@ export interface Backend {
   ruleCounts(record: VifRecord): Promise<ReadonlyMap<string, RuleCount> | undefined>;
   /** Guests with the same rules are counted together. */
   readonly countsTogether: boolean;
+  /**
+   * What of each vif is missing in the rules, and what is there that nobody of ours has put there: by the plans of now.
+   *
+   * @param all they are all vifs there are: what no vif of these has is nobody's
+   */
+  drift(planned: readonly PlannedPort[], all: boolean): Promise<readonly RuleDrift[]>;
+  /** Takes out what is foreign. What is not there any more is no error. */
+  takeOut(foreign: readonly RuleDrift[]): Promise<void>;
   limits(plan: FilterPlan): readonly RuleLimit[];
   /**
    * What `load` would load for this vif.

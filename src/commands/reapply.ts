@@ -23,7 +23,7 @@ import { type HotplugEvent, parseXenbusPath, xenbusOfDevice } from '../xen/hotpl
 import { noneReapplied, type Reapplied } from './reapplied.ts';
 
 /** A vif, and what the state has of it. */
-interface Known {
+export interface Known {
   /** By its first name. */
   readonly device: string;
   readonly record: VifRecord | undefined;
@@ -286,7 +286,7 @@ export async function identityNamed(host: Host, name: string): Promise<Renewable
 }
 
 /** Who a vif is, and the event that its `online` would have been: from xenstore if that has it, else from the state. */
-async function recognise({ device, record }: Known, source: Source): Promise<Renewable> {
+export async function recognise({ device, record }: Known, source: Source): Promise<Renewable> {
   const name = parseInterfaceName(device, 'the command line');
   const type = record?.type ?? (parseVifName(name)?.emulated || name.endsWith(EMULATED) ? 'tap' : 'vif');
   const command = type === 'tap' ? 'add' : 'online';
@@ -315,7 +315,7 @@ function isRouteScript(script: string | undefined): boolean {
 }
 
 /** Where Xen has its keys, if it is a vif of Xen's. */
-function pathOf({ device, record }: Known): string | undefined {
+export function pathOf({ device, record }: Known): string | undefined {
   if (record?.xenbus !== undefined) return record.xenbus;
   // Also of one that was configured by hand: if Xen knows it, it is what Xen says.
   return xenbusOfDevice(device);

@@ -58,6 +58,8 @@ export function nothing(): Backend {
     ahead: () => {},
     base: () => undefined,
     look: never,
+    drift: async () => [],
+    takeOut: async () => {},
     ruleCounts: never,
     countsTogether: false,
     limits: () => [{ accepted: true, text: 'nothing is filtered' }],

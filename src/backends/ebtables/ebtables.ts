@@ -49,6 +49,9 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     leaveAfterLast: () => leaveAfterLast(ebt),
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
+    // Its chains are compared as a whole: `look` says which of them are not as they are to be.
+    drift: async () => [],
+    takeOut: async () => {},
     look: (recordsOf) => look(ebt, recordsOf()),
     ruleCounts: (record) => ruleCounts(ebt, record),
     countsTogether: false,

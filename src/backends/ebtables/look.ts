@@ -10,7 +10,7 @@ import { EBT_HOOKS, type EbtPort, portJumps } from './text.ts';
 
 /** What the rules have counted, and whose are gone, by two listings. What a rule counts for follows from the plan. */
 export async function look({ host, tools, holder }: Ebt, records: readonly VifRecord[]): Promise<KernelRules> {
-  const gone: KernelRules = { damages: allDamaged(records, RULES_GONE), drops: [] };
+  const gone: KernelRules = { damages: allDamaged(records, RULES_GONE), sharedDamage: RULES_GONE, drops: [] };
   if (currentBase(host, holder) === undefined) return gone;
   const nat = await listing(host, tools, 'nat');
   const filter = await listing(host, tools, 'filter');

@@ -41,9 +41,13 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
   const [[table, changed], devices] = await Promise.all([listings, ingress]);
-  if (table === undefined) return { damages: allDamaged(records, RULES_GONE), drops: [] };
+  if (table === undefined) return { damages: allDamaged(records, RULES_GONE), sharedDamage: RULES_GONE, drops: [] };
   if (table === 'unreadable') {
-    return { damages: allDamaged(records, UNREADABLE), drops: parseDrops(parseSets(await listDrops(nft))) };
+    return {
+      damages: allDamaged(records, UNREADABLE),
+      sharedDamage: UNREADABLE,
+      drops: parseDrops(parseSets(await listDrops(nft))),
+    };
   }
   const sets = parseSets(table.stdout);
   const learned = parseLearned(sets, Date.parse(host.now()));
@@ -56,7 +60,7 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const verdicts = parseVerdicts(table.stdout);
   const filters = parseVerdicts(table.stdout, FILTERED_MAP);
   const damageOf = (record: VifRecord): string | undefined => {
-    if (changed === 'base') return 'what all vifs share is not as it was loaded';
+    if (changed === 'base') return BASE_CHANGED;
     if (deviceRules !== undefined && !hasDeviceChains(deviceRules, record.device)) {
       return 'its chains at the device are not as they were loaded';
     }
@@ -85,6 +89,7 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
         return damage === undefined ? [] : [[record.device, damage]];
       }),
     ),
+    ...(changed === 'base' ? { sharedDamage: BASE_CHANGED } : {}),
     learned,
     fills: fillsOf(sets, FILLED_SETS),
     conversations: conversations(sets),
@@ -96,6 +101,7 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   };
 }
 
+const BASE_CHANGED = 'what all vifs share is not as it was loaded';
 const UNREADABLE = 'this nft cannot list the rules, which another version of it has loaded';
 
 /** Of a table that cannot be listed, the counters. */

@@ -15,6 +15,7 @@ import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { parseRuleCounts } from './counters.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
 import { inDeviceTables, withDeviceTables } from './device-tables.ts';
+import { ruleDrift, takeOut } from './drift.ts';
 import { includedRules } from './included.ts';
 import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { look } from './look.ts';
@@ -78,6 +79,8 @@ function inTables(nft: Nft): Backend {
     look: (recordsOf) => look(nft, recordsOf),
     ruleCounts: (record) => ruleCounts(host, record),
     countsTogether: true,
+    drift: (planned, all) => ruleDrift(nft, planned, all),
+    takeOut: (foreign) => takeOut(nft, foreign),
     limits: () => [],
     loadText: (planned, upon) => loadText(nft, planned, upon),
     removalText: (leaving) => ({ title: TITLE, text: printed(nft, leaveText(leaving, knownSentinel(nft))), notes: [] }),

@@ -1,0 +1,64 @@
+import type { Command } from 'commander';
+import { reappliedText, throwFailures } from '../commands/reapplied.ts';
+import { asFailure, FAILED, printable } from '../errors.ts';
+import { jsonText } from '../json/writer.ts';
+import { type Environment, failureText } from '../run.ts';
+import { type CommonOptions, configOption, type End, TROUBLE, withAdminHost } from './common.ts';
+
+const VERIFY_HELP = `
+It changes nothing. A line that begins with - says what is to be and is not, one with + what is there instead. Ends with 0
+if all is as policy and xenstore say now, with 1 if something is not, with 2 if it cannot find out.
+
+Examples:
+  vif-bridge verify
+  vif-bridge verify vif1.0 --json
+  vif-bridge verify || vif-bridge repair`;
+
+const REPAIR_HELP = `
+What others have put into sets of ours, or told the bridge of a port, is taken out; then rules and ports are made what
+policy and xenstore say now, without a gap for what is right.
+
+Examples:
+  vif-bridge repair
+  vif-bridge repair vif1.0`;
+
+/** `vif-bridge verify [VIF]` and `vif-bridge repair [VIF]` */
+export function addVerifyCommands(root: Command, env: Environment, end: End): void {
+  root
+    .command('verify')
+    .description('whether rules, ports and forwarding entries are what policy and xenstore say now; what differs')
+    .argument('[vif]', 'only this one')
+    .option('--json', 'for programs')
+    .addOption(configOption())
+    .addHelpText('after', VERIFY_HELP)
+    .action(async (vif: string | undefined, options: CommonOptions) => {
+      try {
+        await withAdminHost('verify', options, env, async (host) => {
+          const { hasTrouble, isWell, verify } = await import('../commands/verify.ts');
+          const { verifiedJson, verifiedText } = await import('../commands/verify/text.ts');
+          const found = await verify(host, vif);
+          const text =
+            options.json === true ? jsonText(verifiedJson(found)) : verifiedText(found, process.stdout.isTTY === true);
+          process.stdout.write(text);
+          end(hasTrouble(found) ? TROUBLE : isWell(found) ? 0 : FAILED);
+        });
+      } catch (thrown) {
+        process.stderr.write(await failureText(asFailure(thrown)));
+        end(TROUBLE);
+      }
+    });
+  root
+    .command('repair')
+    .description('put right what verify finds, of every vif that this program has configured, and no other')
+    .argument('[vif]', 'only this one')
+    .addOption(configOption())
+    .addHelpText('after', REPAIR_HELP)
+    .action((vif: string | undefined, options: CommonOptions) =>
+      withAdminHost('repair', options, env, async (host) => {
+        const { repair } = await import('../commands/repair.ts');
+        const outcome = await repair(host, vif);
+        process.stdout.write(printable(reappliedText(outcome)));
+        throwFailures(outcome);
+      }),
+    );
+}

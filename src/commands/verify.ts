@@ -1,0 +1,246 @@
+import type { PlannedPort, RuleDrift } from '../backends/backend.ts';
+import { type Managed, withKnownRules } from '../backends/choice.ts';
+import { type Files, hostFiles } from '../effects/look-file.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { asFailure, Failure, failureLine } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { isGuestPort } from '../net/vif-name.ts';
+import { differences } from '../port/differences.ts';
+import type { SeenEntry } from '../port/seen-port.ts';
+import type { WishedPort } from '../port/wished-port.ts';
+import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present-devices.ts';
+import type { Wanted } from '../vif/apply.ts';
+import { plannedPort } from '../vif/record.ts';
+import { planOne } from '../vif/renewal.ts';
+import { sourceOfAll, sourceOfOne } from '../vif/source.ts';
+import { pathOf, recognise } from './reapply.ts';
+import { type Foreign, foreignThings } from './verify/foreign.ts';
+import { lookAtPorts, type PortLook } from './verify/ports.ts';
+
+/** One thing that is not as policy and xenstore say now. */
+export interface Drift {
+  /** `rules`: in the packet filter; `port`: of the device and its bridge; `xen`: what Xen was told. */
+  readonly part: 'rules' | 'port' | 'xen';
+  /** Where it is: a set, a setting as ip-link(8) and bridge(8) call it, a key. */
+  readonly what: string;
+  /** Null: nothing should be there. */
+  readonly wished: string | null;
+  /** Null: nothing is there. */
+  readonly found: string | null;
+  /** Somebody is less protected; else only the guest is served worse. */
+  readonly security: boolean;
+}
+
+/** A vif, and in what it differs. */
+export interface VerifiedVif {
+  readonly device: string;
+  readonly name: string;
+  readonly bridge: string | null;
+  readonly drift: readonly Drift[];
+  /** Why it could not be compared; null if it could. */
+  readonly trouble: string | null;
+}
+
+/** What `verify` has found. */
+export interface Verified {
+  readonly vifs: readonly VerifiedVif[];
+  /** What all vifs share, and what is nobody's in our sets. */
+  readonly shared: readonly Drift[];
+  /** Of others, and makes ours moot. */
+  readonly foreign: readonly Foreign[];
+  /** What `takeOut` would take out. */
+  readonly strays: readonly RuleDrift[];
+  /** Stations that the bridge is told to be behind a port, and that are not its guest's. */
+  readonly strayEntries: readonly SeenEntry[];
+}
+
+/** A vif with what it is to be by policy and xenstore of now. */
+interface Compared {
+  readonly live: LiveVif;
+  readonly wanted: Wanted | Failure;
+}
+
+/**
+ * Compares what is there with what policy and xenstore say now: rules, sets, ports, forwarding entries, what Xen was
+ * told. Changes nothing.
+ *
+ * @param name of one vif; undefined: all that are configured
+ * @throws Failure `missing` for a vif that no run of ours has configured
+ */
+export async function verify(given: Host, name: string | undefined, files: Files = hostFiles): Promise<Verified> {
+  if (!given.showsThisNetwork()) {
+    throw new Failure('missing', '/sys shows the devices of another network than the one of this run', {
+      hint: 'in a network namespace run it by ip netns exec; in a container mount /sys anew',
+    });
+  }
+  const host = withKnownRules(readOnce(given));
+  const all = liveVifs(host);
+  const some =
+    name === undefined ? all : all.filter(({ record, device }) => record.device === name || device.name === name);
+  if (name !== undefined && some.length === 0) throw unknownVif(host, name);
+  const names = name === undefined ? undefined : some.map(({ device }) => device.name);
+  const looking = lookAtPorts(host, names, files.read);
+  const others = foreignThings(
+    host,
+    some.map(({ device }) => device.name),
+    names === undefined,
+    files,
+  );
+  const kernel = host.rules.look(() => some.map(({ record, device }) => ({ ...record, name: device.name })));
+  for (const promise of [looking, others, kernel]) promise.catch(() => undefined);
+  const compared = await wantedOf(host, some, name === undefined);
+  const planned = compared.flatMap(({ live, wanted }): PlannedPort[] =>
+    wanted instanceof Failure ? [] : [{ ...plannedPort(host, wanted.prepared, live.record) }],
+  );
+  // Whose plan is not known, of those nothing is foreign.
+  const whole = name === undefined && compared.every(({ wanted }) => !(wanted instanceof Failure));
+  const drifts = await host.rules.drift(planned, whole);
+  const [ports, { damages, sharedDamage }, foreign] = await Promise.all([looking, kernel, others]);
+  const ofRules = grouped(drifts);
+  return {
+    vifs: compared.map((one) => verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map())),
+    shared: [
+      ...(sharedDamage === undefined ? [] : [damageDrift(sharedDamage)]),
+      ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
+    ],
+    foreign: [...foreign, ...(name === undefined ? stockPorts(host, all) : [])],
+    strays: drifts.filter(({ change }) => change === 'foreign'),
+    strayEntries: compared.flatMap(({ live, wanted }) =>
+      wanted instanceof Failure ? [] : strayEntries(live.device.name, wanted.prepared.setup, ports),
+    ),
+  };
+}
+
+/** True if nothing differs. */
+export function isWell({ vifs, shared, foreign }: Verified): boolean {
+  return shared.length + foreign.length === 0 && vifs.every(({ drift }) => drift.length === 0);
+}
+
+/** True if something could not be compared. */
+export function hasTrouble({ vifs }: Verified): boolean {
+  return vifs.some(({ trouble }) => trouble !== null);
+}
+
+function unknownVif(host: Managed, name: string): Failure {
+  const device = host.readDevice(name);
+  if (device === undefined)
+    return new Failure('missing', `there is no port ${name}`, { hint: 'vif-bridge status shows all' });
+  return new Failure('missing', `no run of this program has configured ${name}`, {
+    hint: `vif-bridge reapply ${name} takes it over`,
+  });
+}
+
+async function wantedOf(host: Managed, vifs: readonly LiveVif[], all: boolean): Promise<Compared[]> {
+  const known = vifs.map((live) => ({ live, device: live.record.device, record: live.record }));
+  const source = all
+    ? await sourceOfAll(
+        host,
+        known.flatMap((one) => pathOf(one) ?? []),
+      )
+    : sourceOfOne(host);
+  const find = deviceFinder(host);
+  return Promise.all(
+    known.map(async ({ live, device, record }): Promise<Compared> => {
+      try {
+        return { live, wanted: planOne(host, await recognise({ device, record }, source), find) };
+      } catch (error) {
+        return { live, wanted: asFailure(error) };
+      }
+    }),
+  );
+}
+
+function grouped(drifts: readonly RuleDrift[]): Map<string | undefined, RuleDrift[]> {
+  const groups = new Map<string | undefined, RuleDrift[]>();
+  for (const one of drifts) {
+    const own = groups.get(one.device);
+    if (own === undefined) groups.set(one.device, [one]);
+    else own.push(one);
+  }
+  return groups;
+}
+
+function ruleDriftOf({ place, change, what }: RuleDrift): Drift {
+  const missing = change === 'missing';
+  return { part: 'rules', what: place, wished: missing ? what : null, found: missing ? null : what, security: true };
+}
+
+function verified(
+  { live: { record, device }, wanted }: Compared,
+  look: PortLook,
+  rules: ReadonlyMap<string | undefined, readonly RuleDrift[]>,
+  damages: ReadonlyMap<string, string>,
+): VerifiedVif {
+  const own = { device: record.device, name: device.name, bridge: device.master ?? null };
+  if (wanted instanceof Failure) return { ...own, drift: [], trouble: failureLine(wanted) };
+  const { setup } = wanted.prepared;
+  const seen = look.portOf(device.name, setup);
+  const elements = rules.get(record.device) ?? [];
+  const damage = damages.get(record.device);
+  // A set that has lost something is told element by element.
+  const rest =
+    damage === undefined || (elements.length > 0 && damage.startsWith('the set ')) ? [] : [damageDrift(damage)];
+  const ofPort =
+    seen === undefined
+      ? []
+      : differences({ ...setup, name: record.name }, seen)
+          .filter(({ found }) => found !== 'not told')
+          .map(({ what, wished, found, security }): Drift => ({ part: 'port', what, wished, found, security }));
+  return {
+    ...own,
+    drift: [...elements.map(ruleDriftOf), ...rest, ...ofPort, ...told(wanted)],
+    trouble: seen === undefined ? `ip tells nothing of ${device.name}` : null,
+  };
+}
+
+/** What the bridge learned from a port that must not learn, and what somebody has entered. */
+function strayEntries(name: string, setup: WishedPort, look: PortLook): SeenEntry[] {
+  const seen = look.portOf(name, setup);
+  const { stations, bridge } = setup;
+  if (seen === undefined || stations === 'anybody') return [];
+  return seen.entries.filter(
+    ({ mac, port, bridge: of, state }) =>
+      port === name &&
+      of === bridge &&
+      !stations.some((one) => one === mac) &&
+      // The port's own address, which the bridge enters by itself.
+      !(state === 'permanent' && mac === seen.link.address),
+  );
+}
+
+function damageDrift(damage: string): Drift {
+  return { part: 'rules', what: 'rules', wished: 'as they were loaded', found: damage, security: true };
+}
+
+/** What Xen was told of it; a vif by hand has told nobody. */
+function told({ prepared: { event, keys } }: Wanted): Drift[] {
+  if (event.xenbus === undefined || keys === undefined) return [];
+  const status = keys.get('hotplug-status') ?? null;
+  const error = keys.get('hotplug-error') ?? '';
+  return [
+    ...(status === 'connected'
+      ? []
+      : [{ part: 'xen', what: 'hotplug-status', wished: 'connected', found: status, security: false } as const]),
+    ...(error === ''
+      ? []
+      : [{ part: 'xen', what: 'hotplug-error', wished: null, found: error, security: false } as const]),
+  ];
+}
+
+/** Ports that carry a guest without us. */
+function stockPorts(host: Managed, all: readonly LiveVif[]): Foreign[] {
+  const ours = new Set(all.map(({ device }) => device.ifindex));
+  const others = host
+    .deviceNames()
+    .filter(isGuestPort)
+    .flatMap((one) => host.readDevice(one) ?? [])
+    .filter((device: Device) => device.master !== undefined && !ours.has(device.ifindex));
+  return others.map(({ name, master }) => ({
+    what: `${name} on ${master} was not configured by this program`,
+    why:
+      host.policy.unmanaged === 'open'
+        ? 'it is not filtered (unmanaged = open)'
+        : 'unmanaged = closed: it is closed, or exempt',
+    fix: `vif-bridge reapply ${name}`,
+  }));
+}

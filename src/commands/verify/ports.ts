@@ -1,0 +1,86 @@
+import type { Managed } from '../../backends/choice.ts';
+import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
+import type { SeenPort } from '../../port/differences.ts';
+import {
+  ADDRESSES,
+  BRIDGE_LINKS,
+  ENTRIES,
+  LINKS,
+  readAddresses,
+  readBridgeLinks,
+  readEntries,
+  readLinks,
+} from '../../port/seen-port.ts';
+import type { WishedPort } from '../../port/wished-port.ts';
+
+/** What the kernel says of ports, read once. */
+export interface PortLook {
+  /** Undefined for one of which nothing is told. */
+  portOf(name: string, wished: Pick<WishedPort, 'bridge' | 'macs'>): SeenPort | undefined;
+}
+
+/** Thousands of ports take a while to list. */
+const LIST_MS = 30_000;
+
+/**
+ * Reads links, forwarding entries and addresses: by a program each for all ports, or for these alone.
+ *
+ * @param only the ports that are asked about; undefined: all
+ */
+export async function lookAtPorts(
+  host: Managed,
+  only: readonly string[] | undefined,
+  read: (file: string) => string | undefined,
+): Promise<PortLook> {
+  const list = async (command: readonly string[]): Promise<string> => {
+    const [tool = '', ...args] = command;
+    const result = await host.run(tool, args, { timeoutMs: LIST_MS, mostBytes: LISTING_BYTES });
+    if (result.status !== 0) throw toolFailure(tool, args, result);
+    return result.stdout;
+  };
+  const each = async <T>(command: readonly string[], parse: (text: string) => readonly T[]): Promise<T[]> => {
+    const commands = only === undefined ? [command] : only.map((name) => [...command, 'dev', name]);
+    const texts = await Promise.all(commands.map(list));
+    return texts.flatMap((text) => (text.trim() === '' ? [] : parse(text)));
+  };
+  const bridges = only === undefined ? [] : [...new Set(only.flatMap((name) => host.readDevice(name)?.master ?? []))];
+  const [links, bridgeLinks, entries, addresses, masters] = await Promise.all([
+    each(LINKS, readLinks),
+    each(BRIDGE_LINKS, readBridgeLinks),
+    // Of one port alone bridge does not say which it is; and its MACs may be elsewhere.
+    list(ENTRIES).then(readEntries),
+    each(ADDRESSES, readAddresses),
+    Promise.all(bridges.map((name) => list([...LINKS, 'dev', name]))),
+  ]);
+  const byName = new Map([...links, ...masters.flatMap(readLinks)].map((link) => [link.name, link]));
+  const groups = new Map(bridgeLinks.map(({ name, maxGroups }) => [name, maxGroups]));
+  const ofMac = groupBy(entries, ({ mac }) => mac);
+  const atPort = groupBy(entries, ({ port }) => port);
+  const addressesOf = groupBy(addresses, ({ device }) => device);
+  return {
+    portOf(name, { bridge, macs }) {
+      const link = byName.get(name);
+      if (link === undefined) return undefined;
+      // Those of its MACs, wherever they are, and all at its port.
+      const known = new Set([...(atPort.get(name) ?? []), ...macs.flatMap((mac) => ofMac.get(mac) ?? [])]);
+      return {
+        link,
+        bridge: byName.get(bridge),
+        entries: [...known],
+        maxGroups: groups.get(name),
+        addresses: addressesOf.get(name) ?? [],
+        ipv6: read(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`)?.trim() === '0',
+      };
+    },
+  };
+}
+
+function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const group = groups.get(keyOf(one));
+    if (group === undefined) groups.set(keyOf(one), [one]);
+    else group.push(one);
+  }
+  return groups;
+}
