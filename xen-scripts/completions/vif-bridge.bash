@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'verify' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'nwfilter' | 'nwfilter check')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'verify' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'log' | 'nwfilter' | 'nwfilter show' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'verify' 'repair' 'status' 'policy' 'guest-config' 'explain' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'nwfilter' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'verify' 'repair' 'status' 'policy' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'log' 'nwfilter' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -67,7 +67,7 @@ _vif_bridge() {
       ;;
     'status')
       words=() things='vifs'
-      options=(--json --config --help)
+      options=(--json --sort --watch --nagios --config --help)
       ;;
     'policy')
       words=('check' 'show' 'keys') things=''
@@ -92,6 +92,14 @@ _vif_bridge() {
     'explain')
       words=() things='vifs'
       options=(--frame --pcap --direction --json --config --help)
+      ;;
+    'install')
+      words=() things=''
+      options=(--dry-run --prefix --root --xl-conf --help)
+      ;;
+    'uninstall')
+      words=() things=''
+      options=(--dry-run --prefix --root --help)
       ;;
     'rules')
       words=('check' 'show' 'test') things=''
@@ -125,9 +133,17 @@ _vif_bridge() {
       words=() things=''
       options=(--bridge --json --config --help)
       ;;
+    'log')
+      words=() things='vifs'
+      options=(--follow --seconds --reason --syslog --json --config --help)
+      ;;
     'nwfilter')
-      words=('check') things=''
+      words=('show' 'check') things=''
       options=(--help)
+      ;;
+    'nwfilter show')
+      words=() things=''
+      options=(--native --dir --json --config --help)
       ;;
     'nwfilter check')
       words=() things='files'
@@ -138,14 +154,20 @@ _vif_bridge() {
   if [[ $current == = ]]; then name=$before current=''; elif [[ $before == = ]]; then name=${COMP_WORDS[COMP_CWORD - 2]}; fi
   case ${name:-$before} in
     '--config') words=() things='files' options=() ;;
+    '--sort') words=() things='' options=() ;;
     '--format') words=() things='' options=() ;;
     '--gateway') words=() things='' options=() ;;
     '--frame') words=() things='' options=() ;;
     '--pcap') words=() things='files' options=() ;;
     '--direction') words=('from-guest' 'to-guest') things='' options=() ;;
+    '--prefix') words=() things='files' options=() ;;
+    '--root') words=() things='files' options=() ;;
     '--output') words=() things='files' options=() ;;
     '--interval') words=() things='' options=() ;;
     '--bridge') words=() things='' options=() ;;
+    '--seconds') words=() things='' options=() ;;
+    '--reason') words=() things='' options=() ;;
+    '--dir') words=() things='files' options=() ;;
     *) if [[ -n $name ]]; then words=() options=() things=''; fi ;;
   esac
   case $name in

@@ -1,7 +1,8 @@
 import type { Managed } from '../../backends/choice.ts';
+import { flowtables } from '../../backends/nftables/flowtables.ts';
 import { LISTING_BYTES } from '../../effects/exec.ts';
 import type { Files } from '../../effects/look-file.ts';
-import { array, type Found, object, optional, type Reader, readJson, string } from '../../json/reader.ts';
+import { array, object, optional, readJson, string } from '../../json/reader.ts';
 import { LINKS } from '../../port/seen-port.ts';
 import { lookAt } from '../doctor/look.ts';
 import { otherFilters } from '../doctor/other-filters.ts';
@@ -30,7 +31,7 @@ export async function foreignThings(
 ): Promise<Foreign[]> {
   const found = await Promise.all([
     filters(host, files),
-    flowtables(host, names),
+    takenBy(host, names),
     programsAt(host, names, all),
     queueingAt(host, names),
   ]);
@@ -43,43 +44,12 @@ async function filters(host: Managed, files: Files): Promise<Foreign[]> {
   return findings.filter(({ severity }) => severity !== 'note').map(({ what, why, fix }) => ({ what, why, fix }));
 }
 
-const FLOWTABLES: Reader<
-  readonly ({ family: string; table: string; name: string; dev: readonly string[] } | undefined)[]
-> = object((get) =>
-  get(
-    'nftables',
-    array(
-      object((entry) =>
-        entry(
-          'flowtable',
-          optional(
-            object((flow) => ({
-              family: flow('family', string),
-              table: flow('table', string),
-              name: flow('name', string),
-              dev: flow('dev', optional(devices)) ?? [],
-            })),
-          ),
-        ),
-      ),
-    ),
-  ),
-);
-
-/** nft writes one device without a list. */
-function devices(found: Found): readonly string[] {
-  return typeof found.value === 'string' ? [found.value] : array(string)(found);
-}
-
 /** What a flowtable takes never comes to a hook of ours. */
-async function flowtables({ run }: Managed, names: readonly string[]): Promise<Foreign[]> {
-  const text = await listing(run, 'nft', ['-j', 'list', 'flowtables']);
-  if (text === undefined) return [];
+async function takenBy(host: Managed, names: readonly string[]): Promise<Foreign[]> {
   const own = new Set(names);
-  return readJson(text, FLOWTABLES, { at: 'nft -j list flowtables' }).flatMap((flow) => {
-    const taken = flow?.dev.filter((name) => own.has(name)) ?? [];
-    if (flow === undefined || taken.length === 0) return [];
-    const place = `${flow.family} ${flow.table} ${flow.name}`;
+  return (await flowtables(host)).flatMap(({ place, devices }) => {
+    const taken = devices.filter((name) => own.has(name));
+    if (taken.length === 0) return [];
     return [
       {
         what: `the flowtable ${place} has ${taken.join(' ')}`,
