@@ -6,8 +6,8 @@ import { type Environment, failureText } from '../run.ts';
 import { type CommonOptions, configOption, type End, TROUBLE, withAdminHost } from './common.ts';
 
 const VERIFY_HELP = `
-It changes nothing. A line that begins with - says what is to be and is not, one with + what is there instead. Ends with 0
-if all is as policy and xenstore say now, with 1 if something is not, with 2 if it cannot find out.
+It changes nothing. A line that begins with - says what is to be and is not, one with + what is there instead. Ends
+with 0 if all is as policy and xenstore say now, with 1 if something is not, with 2 if it cannot find out.
 
 Examples:
   vif-bridge verify
