@@ -9,6 +9,7 @@ import { differences } from '../port/differences.ts';
 import type { SeenEntry } from '../port/seen-port.ts';
 import type { WishedPort } from '../port/wished-port.ts';
 import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/records.ts';
 import type { Wanted } from '../vif/apply.ts';
 import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
@@ -78,7 +79,9 @@ export async function verify(given: Host, name: string | undefined, files: Files
   const some =
     name === undefined ? all : all.filter(({ record, device }) => record.device === name || device.name === name);
   if (name !== undefined && some.length === 0) throw unknownVif(host, name);
-  const names = name === undefined ? undefined : some.map(({ device }) => device.name);
+  const bridged = some.filter(({ record }) => record.routed === undefined);
+  const routed = some.filter(({ record }) => record.routed !== undefined);
+  const names = name === undefined ? undefined : bridged.map(({ device }) => device.name);
   const looking = lookAtPorts(host, names, files.read);
   const others = foreignThings(
     host,
@@ -86,9 +89,11 @@ export async function verify(given: Host, name: string | undefined, files: Files
     names === undefined,
     files,
   );
-  const kernel = host.rules.look(() => some.map(({ record, device }) => ({ ...record, name: device.name })));
+  const kernel = host.rules.look(() => bridged.map(inService));
+  const ofRouted = routed.length === 0 ? undefined : host.routedRules.look(() => routed.map(inService));
+  ofRouted?.catch(() => undefined);
   for (const promise of [looking, others, kernel]) promise.catch(() => undefined);
-  const compared = await wantedOf(host, some, name === undefined);
+  const compared = await wantedOf(host, bridged, name === undefined);
   const planned = compared.flatMap(({ live, wanted }): PlannedPort[] =>
     wanted instanceof Failure ? [] : [{ ...plannedPort(host, wanted.prepared, live.record) }],
   );
@@ -96,11 +101,15 @@ export async function verify(given: Host, name: string | undefined, files: Files
   const whole = name === undefined && compared.every(({ wanted }) => !(wanted instanceof Failure));
   const drifts = await host.rules.drift(planned, whole);
   const [ports, { damages, sharedDamage }, foreign] = await Promise.all([looking, kernel, others]);
+  const routedDamages = (await ofRouted)?.damages ?? new Map<string, string>();
   const ofRules = grouped(drifts);
   return {
-    vifs: compared.map((one) => verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map())),
+    vifs: [
+      ...compared.map((one) => verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map())),
+      ...routed.map((live) => verifiedRouted(live, routedDamages.get(live.record.device))),
+    ],
     shared: [
-      ...(sharedDamage === undefined ? [] : [damageDrift(sharedDamage)]),
+      ...(sharedDamage === undefined || bridged.length === 0 ? [] : [damageDrift(sharedDamage)]),
       ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
     ],
     foreign: [...foreign, ...(name === undefined ? stockPorts(host, all) : [])],
@@ -206,6 +215,16 @@ function strayEntries(name: string, setup: WishedPort, look: PortLook): SeenEntr
       // The port's own address, which the bridge enters by itself.
       !(state === 'permanent' && mac === seen.link.address),
   );
+}
+
+/** Of one that is on no bridge its rules are compared as a whole, as `status` does. */
+function verifiedRouted({ record, device }: LiveVif, damage: string | undefined): VerifiedVif {
+  const drift = damage === undefined ? [] : [damageDrift(damage)];
+  return { device: record.device, name: device.name, bridge: null, drift, trouble: null };
+}
+
+function inService({ record, device }: LiveVif): VifRecord {
+  return { ...record, name: device.name };
 }
 
 function damageDrift(damage: string): Drift {

@@ -28,13 +28,13 @@ _vif_bridge() {
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "${command:+$command }${COMP_WORDS[index]}" in
-      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'verify' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'log' | 'nwfilter' | 'nwfilter show' | 'nwfilter check')
+      'online' | 'offline' | 'add' | 'remove' | 'reapply' | 'verify' | 'repair' | 'status' | 'policy' | 'policy check' | 'policy show' | 'policy keys' | 'guest-config' | 'explain' | 'install' | 'uninstall' | 'rules' | 'rules check' | 'rules show' | 'rules test' | 'unlock' | 'address' | 'address add' | 'address remove' | 'metrics' | 'doctor' | 'watch' | 'self-test' | 'log' | 'nwfilter' | 'nwfilter show' | 'nwfilter check')
         command=${command:+$command }${COMP_WORDS[index]} ;;
     esac
   done
   case $command in
     '')
-      words=('online' 'offline' 'add' 'remove' 'reapply' 'verify' 'repair' 'status' 'policy' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'metrics' 'doctor' 'watch' 'self-test' 'log' 'nwfilter' 'help') things=''
+      words=('online' 'offline' 'add' 'remove' 'reapply' 'verify' 'repair' 'status' 'policy' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'unlock' 'address' 'metrics' 'doctor' 'watch' 'self-test' 'log' 'nwfilter' 'help') things=''
       options=(--version --help)
       ;;
     'online')
@@ -117,6 +117,22 @@ _vif_bridge() {
       words=('in' 'out') things='vifs'
       options=(--json --config --help)
       ;;
+    'unlock')
+      words=() things='vifs'
+      options=(--for --end --config --help)
+      ;;
+    'address')
+      words=('add' 'remove') things=''
+      options=(--help)
+      ;;
+    'address add')
+      words=() things='vifs'
+      options=(--config --help)
+      ;;
+    'address remove')
+      words=() things='vifs'
+      options=(--config --help)
+      ;;
     'metrics')
       words=() things=''
       options=(--output --config --help)
@@ -162,6 +178,7 @@ _vif_bridge() {
     '--direction') words=('from-guest' 'to-guest') things='' options=() ;;
     '--prefix') words=() things='files' options=() ;;
     '--root') words=() things='files' options=() ;;
+    '--for') words=() things='' options=() ;;
     '--output') words=() things='files' options=() ;;
     '--interval') words=() things='' options=() ;;
     '--bridge') words=() things='' options=() ;;

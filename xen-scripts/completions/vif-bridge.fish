@@ -5,7 +5,7 @@ function __vif_bridge_at
     set -l command ''
     for word in (commandline -opc)[2..-1]
         set -l longer (string trim -- "$command $word")
-        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'verify' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'metrics' 'doctor' 'watch' 'self-test' 'log' 'nwfilter' 'nwfilter show' 'nwfilter check'; and set command $longer
+        contains -- $longer 'online' 'offline' 'add' 'remove' 'reapply' 'verify' 'repair' 'status' 'policy' 'policy check' 'policy show' 'policy keys' 'guest-config' 'explain' 'install' 'uninstall' 'rules' 'rules check' 'rules show' 'rules test' 'unlock' 'address' 'address add' 'address remove' 'metrics' 'doctor' 'watch' 'self-test' 'log' 'nwfilter' 'nwfilter show' 'nwfilter check'; and set command $longer
     end
     test "$command" = "$argv[1]"
 end
@@ -42,6 +42,8 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'explain' -d 'what a vif may
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'install' -d 'put this program in its place on this host, under names that are none of Xen; says what it does'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'uninstall' -d 'take it away again, and put back what was there; guests that run stay filtered until they end'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'rules' -d 'which packets of its own a guest may send and hear'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'unlock' -d 'keep nothing from a vif, or from a guest, for some time: it ends by itself'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'address' -d 'give a guest that runs one more address, or take one'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'metrics' -d 'this host for Prometheus (OpenMetrics): for the textfile collector of node_exporter'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'doctor' -d 'what on this host will bite: what it is, why it matters, and the command that puts it right'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'watch' -d 'who is spoofing now: frames dropped a second, by vif and reason, what they claim and whose that is'
@@ -138,6 +140,20 @@ complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -a 'in out (__vif_bri
 complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -l json -d 'for programs'
 complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'rules test\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'unlock\'' -a '(__vif_bridge_vifs)'
+complete -c vif-bridge -n '__vif_bridge_at \'unlock\'' -l for -r -d '90s, 10m, 2h, 1d; at most 7d'
+complete -c vif-bridge -n '__vif_bridge_at \'unlock\'' -l end -d 'end it now'
+complete -c vif-bridge -n '__vif_bridge_at \'unlock\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'unlock\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'address\'' -a 'add' -d 'give it, in xenstore or in the policy, and re-apply'
+complete -c vif-bridge -n '__vif_bridge_at \'address\'' -a 'remove' -d 'take it, where it was given, and re-apply'
+complete -c vif-bridge -n '__vif_bridge_at \'address\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'address add\'' -a '(__vif_bridge_vifs)'
+complete -c vif-bridge -n '__vif_bridge_at \'address add\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'address add\'' -s h -l help -d 'display help for command'
+complete -c vif-bridge -n '__vif_bridge_at \'address remove\'' -a '(__vif_bridge_vifs)'
+complete -c vif-bridge -n '__vif_bridge_at \'address remove\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
+complete -c vif-bridge -n '__vif_bridge_at \'address remove\'' -s h -l help -d 'display help for command'
 complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -l output -r -F -d 'replace this file in one step, for example /var/lib/prometheus/node-exporter/x.prom'
 complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -l config -r -F -d 'policy file (default: $VIF_BRIDGE_CONFIG, or /etc/xen/vif-bridge.ini)'
 complete -c vif-bridge -n '__vif_bridge_at \'metrics\'' -s h -l help -d 'display help for command'
