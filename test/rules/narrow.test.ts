@@ -34,21 +34,26 @@ function chainsOf(base: string): Map<string, string[]> {
   );
 }
 
-test('a base for guests with rules is that without, but for the places where a frame was accepted', () => {
+test('a base for guests with rules is that without, and hooks behind it', () => {
   for (const more of ['', 'unmanaged = closed\n', 'learn = dhcp\n']) {
     const without = chainsOf(renderBase('base/test', parsePolicy(`[defaults]\n${more}`, 'test')));
     const ruled = parsePolicy(`[defaults]\n${more}rules = web\n[rules web]\nin drop\n`, 'test');
     const chains = chainsOf(renderBase('base/test', ruled));
     for (const [name, lines] of without) {
-      const now = chains.get(name)?.map((line) => line.replace(/goto (from|to)-guest\/permitted\b/g, 'accept'));
-      assert.deepEqual(now, lines, name);
+      assert.deepEqual(chains.get(name), lines, name);
     }
-    // What is new is led to from `permitted` alone, which each port with rules leaves by its map.
+    // What is new is led to from hooks that stand behind: what was dropped never comes there.
     const fresh = [...chains.keys()].filter((name) => !without.has(name));
     assert.ok(
-      fresh.every((name) => /^(from|to)-guest\/(permitted|rules-(known|open|pass)-[a-z0-9-]+)$/.test(name)),
+      fresh.every((name) =>
+        /^(from|to)-guest\/rules-(known|open|pass)-[a-z0-9-]+$|^(pre|post)routing-rules$/.test(name),
+      ),
       fresh.join(),
     );
+    for (const name of ['prerouting-rules', 'postrouting-rules']) {
+      assert.match(chains.get(name)?.[0] ?? '', /^type filter hook (pre|post)routing priority -199; policy accept;$/);
+    }
+    assert.match(chains.get('prerouting')?.[0] ?? '', /priority -200;/);
   }
 });
 
