@@ -3,10 +3,13 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { baseText, portText } from '../../src/backends/nftables/text.ts';
+import { TRACKED_SETS } from '../../src/backends/nftables/tracking.ts';
 import { EVERY_OPT_IN } from '../../src/filter/opt-ins.ts';
 import { buildPlan, type FilterSwitch, type NoIp } from '../../src/filter/plan.ts';
 import { parseAddressList } from '../../src/net/address-list.ts';
 import { parseMacList } from '../../src/net/mac-list.ts';
+import { parseFilter } from '../../src/nwfilter/document.ts';
+import { filterProgram } from '../../src/nwfilter/program.ts';
 import { program } from '../../src/policy/rule-lists.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { IdentityValues } from '../../src/xen/vif-identity.ts';
@@ -47,6 +50,7 @@ const WITH_ALL = parsePolicy(
 unmanaged = closed
 learn = dhcp
 rules = web
+nwfilter = web
 [addresses admins]
 198.51.100.0/24 192.0.2.7 2001:db8:ad::/48
 [rules web]
@@ -60,6 +64,40 @@ out allow
 `,
   'test',
 );
+
+/** A filter of libvirt's that knows of conversations, and of the addresses of ARP. */
+const FILTER = filterProgram(
+  'web',
+  () => {
+    const found = parseFilter(
+      `<filter name='web'>
+        <rule action='drop' direction='out'><arp gratuitous='true'/></rule>
+        <rule action='accept' direction='in'><tcp dstportstart='80'/></rule>
+        <rule action='accept' direction='out'><udp-ipv6 dstportstart='53'/></rule>
+        <rule action='drop' direction='inout'><all/></rule>
+      </filter>`,
+      'web.xml',
+    );
+    assert.ok('filter' in found);
+    return found.filter;
+  },
+  { values: new Map(), own: new Map(), unknown: new Set() },
+);
+
+/** The same of what filters know of conversations. */
+function tracked(port: number): string[] {
+  return TRACKED_SETS.map(({ name }) => {
+    const ip6 = name.endsWith('-ip6');
+    const [own, other] = ip6 ? ['2001:db8::1', '2001:db8::2'] : ['10.0.0.1', '10.0.0.2'];
+    const raw = ip6 ? `0x${'20010db8'.padEnd(32, '0')} . 0x${'20010db9'.padEnd(32, '0')}` : '0x0a000001 . 0x0a000002';
+    const keys = /-(other|pair)-/.test(name)
+      ? [`${raw} . 0x06`, `${raw} . 0x11`]
+      : /-(echo|fragment)-/.test(name)
+        ? [`${own} . ${other} . 1`, `${own} . ${other} . 2`]
+        : [`${own} . ${other} . 1024 . 80`, `${own} . ${other} . 1025 . 80`];
+    return `add element bridge xen-vif ${name} { ${keys.map((key) => `${port} . ${key} timeout 3000s`).join(', ')} }`;
+  });
+}
 
 /** Conversations of one kind each, two of them. */
 function flows(port: number): string[] {
@@ -94,7 +132,13 @@ function everything(indexOf: (device: string) => number): string {
       vifWith({ mac: macOf(at), ...values }, device),
       {
         ...{ ...ALL_LIMITED, ...MORE, ...(values.ip === undefined ? {} : LEARNS), ...(at === 0 ? SERVERS : {}) },
-        ...{ mode, no_ip: noIp, allow: EVERY_OPT_IN, program: program(WITH_ALL.ruleLists, ['web']) },
+        ...{
+          mode,
+          no_ip: noIp,
+          allow: EVERY_OPT_IN,
+          program: program(WITH_ALL.ruleLists, ['web']),
+          filterFor: () => FILTER,
+        },
       },
       ['10.0.0.255', '192.0.2.15'],
     );
@@ -111,6 +155,8 @@ function everything(indexOf: (device: string) => number): string {
     `add element bridge xen-vif drops { ${one} . 0x3 ${count}, ${two} . 0x103 ${count} }`,
     `add element bridge xen-vif learned { ${one} . 0xc0000205 timeout 3000s, ${two} . 0xc0000206 timeout 50s }`,
     ...flows(one ?? 0),
+    ...tracked(one ?? 0),
+    `add element bridge xen-vif tracked-new { ${one} timeout 3000s, ${two} timeout 3000s }`,
     `add element bridge xen-vif rule-limits { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
     `add element bridge xen-vif flows-new { ${one} timeout 3000s, ${two} timeout 3000s }`,
     `add element bridge xen-vif drops-unmanaged { "${first}" . 0x1 ${count}, "${second}" . 0x101 ${count} }`,

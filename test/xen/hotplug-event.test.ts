@@ -110,6 +110,8 @@ test('arguments win over the environment, in any order', () => {
       bridge: 'xenbr0',
       vifname: undefined,
       mtu: undefined,
+      gatewaydev: undefined,
+      main_ip: undefined,
       guest: undefined,
     },
   );

@@ -9,6 +9,7 @@ import { lifeCycle } from './life-cycle.ts';
 import { namesAndMtu } from './names-and-mtu.ts';
 import { PRODUCT_BASIC } from './product-basic.ts';
 import { refusals } from './refusals.ts';
+import { rules } from './rules.ts';
 import { saveRestore } from './save-restore.ts';
 import { stockBaseline } from './stock-baseline.ts';
 import { stockNeighbour } from './stock-neighbour.ts';
@@ -18,7 +19,7 @@ import { vlan } from './vlan.ts';
 /** Every scenario, in the order in which they are played. */
 export const ALL: readonly Scenario[] = [
   ...[stockBaseline, ...PRODUCT_BASIC, attachUnderFlood, deathUnderFlood, namesAndMtu, refusals, lifeCycle],
-  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm, vlan],
+  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm, vlan, rules],
 ];
 
 /** The few that fit into a continuous integration run. */
