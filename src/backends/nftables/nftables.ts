@@ -154,8 +154,11 @@ async function settle(nft: Nft, ports: readonly PlannedPort[]): Promise<void> {
   if (now.length + former.length === 0) return;
   const base = currentBase(host, holder);
   if (base !== undefined) await programs(host).noteNew(base.sentinel, now);
-  const changed = ports.filter((one) => formerDigests([one]).length > 0);
-  await programs(host).forget(changed.flatMap(({ port }) => port.ifindex ?? []));
+  const indices = (kind: 'program' | 'filter'): number[] =>
+    ports.flatMap(({ plan, loaded, port }) =>
+      loaded.some((terms) => terms[kind] !== undefined && terms[kind] !== plan.terms[kind]) ? (port.ifindex ?? []) : [],
+    );
+  await programs(host).forget({ rules: indices('program'), filter: indices('filter') });
   await collect(nft, former);
 }
 

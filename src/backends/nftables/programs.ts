@@ -41,8 +41,11 @@ export interface Programs {
   unnote(sentinel: string, digests: Iterable<string>): void;
   /** Takes those away that nobody uses any more. */
   collect(sentinel: string, digests: Iterable<string>): Promise<void>;
-  /** Ends the conversations of guests whose rules have changed: each next packet is asked again. */
-  forget(ports: readonly number[]): Promise<void>;
+  /**
+   * Ends the conversations of ports whose rules, or filter, have changed: each next packet is asked again. Each set is
+   * a run of nft, so nothing is listed where nobody has changed.
+   */
+  forget(changed: { readonly rules: readonly number[]; readonly filter: readonly number[] }): Promise<void>;
 }
 
 export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'>): Programs {
@@ -107,9 +110,13 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
         if (status === 0) unnote(sentinel, [digest]);
       }
     },
-    async forget(ports) {
-      const keys = new Set<string>(ports.map(keyOf));
-      for (const { name } of [...FLOW_SETS, ...TRACKED_SETS]) {
+    async forget({ rules, filter }) {
+      const sets = [
+        ...(rules.length === 0 ? [] : FLOW_SETS.map(({ name }) => ({ name, ports: rules }))),
+        ...(filter.length === 0 ? [] : TRACKED_SETS.map(({ name }) => ({ name, ports: filter }))),
+      ];
+      for (const { name, ports } of sets) {
+        const keys = new Set<string>(ports.map(keyOf));
         const listed = await run('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name], { mostBytes: FLOW_BYTES });
         const elements = listed.status === 0 ? elementsOf(parseSets(listed.stdout), keys) : [];
         if (elements.length === 0) continue;
