@@ -95,6 +95,8 @@ export interface RuleDrift {
   readonly what: string;
   /** As the packet filter writes it. */
   readonly text: string;
+  /** An earlier run of ours has loaded it, and a re-apply takes it out as it loads what is wished now. */
+  readonly recorded: boolean;
 }
 
 /** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */

@@ -113,7 +113,7 @@ export async function verify(given: Host, name: string | undefined, files: Files
       ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
     ],
     foreign: [...foreign, ...(name === undefined ? stockPorts(host, all) : [])],
-    strays: drifts.filter(({ change }) => change === 'foreign'),
+    strays: drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded),
     strayEntries: compared.flatMap(({ live, wanted }) =>
       wanted instanceof Failure ? [] : strayEntries(live.device.name, wanted.prepared.setup, ports),
     ),

@@ -27,6 +27,15 @@ export async function ruleDrift(nft: Nft, planned: readonly PlannedPort[], all: 
   if (result.status !== 0) return [];
   const listed = listedElements(result.stdout);
   const owners = ownersOf(planned);
+  const recorded = new Set(
+    planned.flatMap(({ loaded }) =>
+      loaded.flatMap((terms) =>
+        [...elementsOf(keyOf(terms.ifindex), terms)].flatMap(([set, keys]) =>
+          keys.map((text) => `${set} ${canonical(text)}`),
+        ),
+      ),
+    ),
+  );
   const wanted = new Map<string, Map<string, Wanted>>();
   for (const { port, plan } of planned) {
     for (const [set, keys] of elementsOf(keyOf(port.ifindex), plan.terms)) {
@@ -59,7 +68,7 @@ export async function ruleDrift(nft: Nft, planned: readonly PlannedPort[], all: 
         const owner = ownerOf(element, set, owners);
         // Of ports that were not asked for nothing is known here.
         if (!all && (owner === undefined ? isPortOf(element, set) : false)) return [];
-        return [drift(owner, set, 'foreign', element.text)];
+        return [{ ...drift(owner, set, 'foreign', element.text), recorded: recorded.has(`${set} ${key}`) }];
       });
       return [...missing, ...foreign];
     }),
@@ -113,7 +122,7 @@ function isPortOf({ port }: Element, set: string): boolean {
 }
 
 function drift(device: string | undefined, set: string, change: RuleDrift['change'], text: string): RuleDrift {
-  return { device, place: set, change, what: readable(text), text };
+  return { device, place: set, change, what: readable(text), text, recorded: false };
 }
 
 /** Addresses in plain bits as people write them, and no group of a port, which is told besides. */

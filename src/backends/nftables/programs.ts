@@ -85,7 +85,7 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
       if (status === 0) return;
       throw new Failure('input', 'out reject: this kernel cannot answer for a port of a bridge', {
         at: `${at.file}:${at.line}`,
-        hint: 'write out drop (it would need CONFIG_NFT_BRIDGE_REJECT)',
+        hint: 'write out drop',
       });
     },
     known,
@@ -138,10 +138,17 @@ function rejectingPlace({ program, filter }: FilterPlan): RulePlace | undefined 
   return rejects ? filter.listing.find(({ text, layer }) => layer === 4 && text.startsWith('reject '))?.at : undefined;
 }
 
-/** Only checked, never loaded. */
+/**
+ * Only checked, never loaded. A program has both directions and is reached from both hooks, and kernel 6.1 takes
+ * `reject` behind prerouting, but nowhere behind postrouting (measured).
+ */
 const REJECT_PROBE = `add table bridge xen-vif-probe
-add chain bridge xen-vif-probe probe { type filter hook prerouting priority 0; }
-add rule bridge xen-vif-probe probe reject
+add chain bridge xen-vif-probe program
+add rule bridge xen-vif-probe program reject
+add chain bridge xen-vif-probe before { type filter hook prerouting priority 0; }
+add rule bridge xen-vif-probe before goto program
+add chain bridge xen-vif-probe behind { type filter hook postrouting priority 0; }
+add rule bridge xen-vif-probe behind goto program
 `;
 
 /** A million conversations. */
