@@ -47,6 +47,7 @@ export function nothing(): Backend {
     dropsAtDevice: () => false,
     learns: false,
     mostMacs: 1,
+    routes: false,
     atOnce: 1,
     load: never,
     remove: never,
@@ -141,24 +142,24 @@ const EXAMPLES: Readonly<Record<string, Edits>> = {
     ],
   },
   'A command': {
-    'src/commands/verify.ts': [
+    'src/commands/count.ts': [
       "import type { Host } from '../host.ts';",
       '',
-      'export function verify(host: Host): string {',
+      'export function count(host: Host): string {',
       "  return host.deviceNames().length > 0 ? 'all is well\\n' : '';",
       '}',
       '',
     ].join('\n'),
     'src/command-line.ts': [
-      behind("import { dryReapply } from './commands/dry-run.ts';", "import { verify } from './commands/verify.ts';"),
+      behind("import { dryReapply } from './commands/dry-run.ts';", "import { count } from './commands/count.ts';"),
       behind(
         'addStatusCommand(root, env, end);',
         '  root',
-        "    .command('verify')",
+        "    .command('count')",
         "    .description('compare what is with what should be')",
         '    .action((options: CommonOptions) =>',
-        "      withAdminHost('verify', options, env, async (host) => {",
-        '        process.stdout.write(verify(host));',
+        "      withAdminHost('count', options, env, async (host) => {",
+        '        process.stdout.write(count(host));',
         '      }),',
         '    );',
       ),
@@ -360,8 +361,8 @@ test('what follows by itself does', async (t) => {
   );
 
   await t.test('a command: it runs, and is in the help', () => {
-    assert.equal(copy.vifBridge('verify').stdout, 'all is well\n');
-    assert.match(copy.vifBridge('--help').stdout, /^ +verify .*compare what is/m);
+    assert.equal(copy.vifBridge('count').stdout, 'all is well\n');
+    assert.match(copy.vifBridge('--help').stdout, /^ +count .*compare what is/m);
   });
 
   await t.test('a backend: a dry run is printed by it', () => {
