@@ -1,19 +1,20 @@
 import { DEFAULT_LEARN_SECONDS } from '../../filter/learning.ts';
 import type { Direction, Reason } from '../../filter/reasons.ts';
-import { droppedBy, type Stage } from '../../filter/stage.ts';
+import { droppedBy, type Match, type Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
-import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { ETHERTYPE, LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { type SharedPolicy, sharedName, sharedPolicies } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
 import { declareFlows, FLOW_SETS, renderFlows, someHaveRules } from './flows.ts';
+import { renderGates, someAreGated } from './gates.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, FILTERED_MAP, NAME, PORT, PORTS_SET, permitAtOnce, renderPermitted } from './own.ts';
 import { renderQuick } from './quick.ts';
-import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
+import { dropChain, type OtherChain, renderDropChain, renderMatch, renderStages, stageChain } from './stages.ts';
 import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './tracking.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
@@ -66,6 +67,8 @@ export function renderBase(
   const learning = place === 'bridge' && someLearn(policy);
   const ruled = someHaveRules(policy);
   const filtered = someHaveFilters(policy);
+  const gated = someAreGated(policy);
+  const early = ['link-local', 'rule', ...(gated ? (['gateway'] as const) : [])] as const;
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
@@ -85,16 +88,17 @@ export function renderBase(
     `  chain ${sentinel} {`,
     '  }',
     '',
-    ...dropChains('from-guest', STAGES['from-guest'], ['link-local', 'rule']),
-    ...dropChains('to-guest', STAGES['to-guest'], ['link-local', 'rule']),
+    ...dropChains('from-guest', STAGES['from-guest'], early),
+    ...dropChains('to-guest', STAGES['to-guest'], early),
     '',
     ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
     ...(ruled ? [...renderPermitted('from-guest'), ...renderPermitted('to-guest')] : []),
     ...[
       ...renderStages('from-guest', STAGES['from-guest'], learning),
       ...renderStages('to-guest', STAGES['to-guest'], learning),
-      ...renderQuick('from-guest', STAGES['from-guest'], learning),
-      ...renderQuick('to-guest', STAGES['to-guest'], learning),
+      ...(gated ? [...renderGates('from-guest'), ...renderGates('to-guest')] : []),
+      ...renderQuick('from-guest', STAGES['from-guest'], { learning, gated }),
+      ...renderQuick('to-guest', STAGES['to-guest'], { learning, gated }),
     ].map((line) => (ruled ? line : permitAtOnce(line))),
     ...(learning ? renderLearning(isOurs) : []),
     ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest'), ...renderFilters()] : []),
@@ -137,6 +141,7 @@ export function baseParts(policy: Pick<BasePolicy, 'sections'>): string[] {
     ...(someLearn(policy) ? ['learning'] : []),
     ...(someHaveRules(policy) ? ['rules'] : []),
     ...(someHaveFilters(policy) ? ['filters'] : []),
+    ...(someAreGated(policy) ? ['gateways'] : []),
   ];
 }
 
@@ -162,11 +167,29 @@ function renderFilters(): string[] {
 
 /** STP, LACP, EAPOL: only these are not seen elsewhere. */
 function renderLinkLocal(direction: Direction): string[] {
+  const group = `ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]}`;
+  const allowed: readonly Match[] = [
+    { field: 'ether type', is: ETHERTYPE.lldp },
+    { field: 'ether saddr', own: 'mac' },
+    { vif: 'lldp' },
+  ];
+  // What leaves in the hook `output` is the bridge's own.
+  const sent = direction === 'from-guest';
   return [
+    ...(sent
+      ? [
+          '  # To the groups of the link: LLDP of who may.',
+          `  chain ${stageChain(direction, 'lldp')} {`,
+          `    ${allowed.flatMap((match) => renderMatch(direction, match)).join(' ')} accept`,
+          `    goto ${dropChain(direction, 'link-local')}`,
+          '  }',
+          '',
+        ]
+      : []),
     '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
     `  chain ${stageChain(direction, 'link-local')} {`,
     `    ${PORT[direction]} @open accept`,
-    `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
+    `    ${group} goto ${sent ? stageChain(direction, 'lldp') : dropChain(direction, 'link-local')}`,
     '  }',
     '',
   ];
