@@ -37,7 +37,7 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
 /** Some vif learns: then all is there. */
 /** With all that a base can have. */
 const ALL = parsePolicy(
-  '[defaults]\nunmanaged = closed\nlearn = dhcp\ngateways = 00:00:5e:00:01:01\nrules = web\n[rules web]\nin drop\n',
+  '[defaults]\nunmanaged = closed\nlearn = dhcp\ngateways = 00:00:5e:00:01:01\nallow = proxy-arp proxy-nd lldp\nrules = web\n[rules web]\nin drop\n',
   'test',
 );
 const BASE = renderBase('base/test', ALL);

@@ -79,3 +79,19 @@ test('what the build knows of policies in which some vif asks for something is t
     assert.equal(BUILT[name], textDigest(renderBase('', policy)), name);
   }
 });
+
+test('a word that few have is in the rules of all vifs only where the policy gives it to somebody', () => {
+  const base = (line: string): string => renderBase('', parsePolicy(`[guest web1]\n${line}\n`, 'test'));
+  const none = base('allow = vrrp');
+  assert.doesNotMatch(none, /@(proxy-arp|proxy-nd|lldp)|gateways/);
+  for (const word of ['proxy-arp', 'proxy-nd', 'lldp']) {
+    const text = base(`allow = ${word}`);
+    assert.match(text, new RegExp(`@${word}\\b`));
+    // Nothing that is asked without it is gone.
+    const lines = new Set(text.split('\n'));
+    assert.ok(none.split('\n').every((line) => lines.has(line) || line.includes('goto from-guest/drop-link-local')));
+    const policy = parsePolicy(`[guest web1]\nallow = ${word}\n`, 'test');
+    assert.deepEqual(baseParts(policy), [word]);
+  }
+  assert.match(base('gateways = 00:00:5e:00:01:01'), /@gated jump from-guest\/gateways/);
+});

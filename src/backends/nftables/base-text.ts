@@ -14,6 +14,7 @@ import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, FILTERED_MAP, NAME, PORT, PORTS_SET, permitAtOnce, renderPermitted } from './own.ts';
 import { renderQuick } from './quick.ts';
+import { rareFlags, withRare } from './rare-words.ts';
 import { dropChain, type OtherChain, renderDropChain, renderMatch, renderStages, stageChain } from './stages.ts';
 import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './tracking.ts';
 
@@ -68,6 +69,8 @@ export function renderBase(
   const ruled = someHaveRules(policy);
   const filtered = someHaveFilters(policy);
   const gated = someAreGated(policy);
+  const rare = rareFlags(policy);
+  const stages = { 'from-guest': withRare(STAGES['from-guest'], rare), 'to-guest': withRare(STAGES['to-guest'], rare) };
   const early = ['link-local', 'rule', ...(gated ? (['gateway'] as const) : [])] as const;
   return [
     `table ${TABLE} {`,
@@ -88,17 +91,17 @@ export function renderBase(
     `  chain ${sentinel} {`,
     '  }',
     '',
-    ...dropChains('from-guest', STAGES['from-guest'], early),
-    ...dropChains('to-guest', STAGES['to-guest'], early),
+    ...dropChains('from-guest', stages['from-guest'], early),
+    ...dropChains('to-guest', stages['to-guest'], early),
     '',
     ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
     ...(ruled ? [...renderPermitted('from-guest'), ...renderPermitted('to-guest')] : []),
     ...[
-      ...renderStages('from-guest', STAGES['from-guest'], learning),
-      ...renderStages('to-guest', STAGES['to-guest'], learning),
+      ...renderStages('from-guest', stages['from-guest'], learning),
+      ...renderStages('to-guest', stages['to-guest'], learning),
       ...(gated ? [...renderGates('from-guest'), ...renderGates('to-guest')] : []),
-      ...renderQuick('from-guest', STAGES['from-guest'], { learning, gated }),
-      ...renderQuick('to-guest', STAGES['to-guest'], { learning, gated }),
+      ...renderQuick('from-guest', stages['from-guest'], { learning, gated }),
+      ...renderQuick('to-guest', stages['to-guest'], { learning, gated }),
     ].map((line) => (ruled ? line : permitAtOnce(line))),
     ...(learning ? renderLearning(isOurs) : []),
     ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest'), ...renderFilters()] : []),
@@ -109,8 +112,8 @@ export function renderBase(
 
 function renderHooks(policy: BasePolicy, neighbours: readonly string[]): string[] {
   return [
-    ...renderLinkLocal('from-guest'),
-    ...renderLinkLocal('to-guest'),
+    ...renderLinkLocal('from-guest', rareFlags(policy).includes('lldp')),
+    ...renderLinkLocal('to-guest', false),
     ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
     ...hook('prerouting', 'from-guest', 'quick', policy, neighbours),
     ...hook('postrouting', 'to-guest', 'quick', policy, neighbours),
@@ -142,6 +145,7 @@ export function baseParts(policy: Pick<BasePolicy, 'sections'>): string[] {
     ...(someHaveRules(policy) ? ['rules'] : []),
     ...(someHaveFilters(policy) ? ['filters'] : []),
     ...(someAreGated(policy) ? ['gateways'] : []),
+    ...rareFlags(policy),
   ];
 }
 
@@ -165,18 +169,20 @@ function renderFilters(): string[] {
   ]);
 }
 
-/** STP, LACP, EAPOL: only these are not seen elsewhere. */
-function renderLinkLocal(direction: Direction): string[] {
+/**
+ * STP, LACP, EAPOL: only these are not seen elsewhere.
+ *
+ * @param lldp somebody may send it. What leaves in the hook `output` is the bridge's own: it never may
+ */
+function renderLinkLocal(direction: Direction, lldp: boolean): string[] {
   const group = `ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]}`;
   const allowed: readonly Match[] = [
     { field: 'ether type', is: ETHERTYPE.lldp },
     { field: 'ether saddr', own: 'mac' },
     { vif: 'lldp' },
   ];
-  // What leaves in the hook `output` is the bridge's own.
-  const sent = direction === 'from-guest';
   return [
-    ...(sent
+    ...(lldp
       ? [
           '  # To the groups of the link: LLDP of who may.',
           `  chain ${stageChain(direction, 'lldp')} {`,
@@ -189,7 +195,7 @@ function renderLinkLocal(direction: Direction): string[] {
     '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
     `  chain ${stageChain(direction, 'link-local')} {`,
     `    ${PORT[direction]} @open accept`,
-    `    ${group} goto ${sent ? stageChain(direction, 'lldp') : dropChain(direction, 'link-local')}`,
+    `    ${group} goto ${lldp ? stageChain(direction, 'lldp') : dropChain(direction, 'link-local')}`,
     '  }',
     '',
   ];

@@ -10,6 +10,7 @@ unmanaged = closed
 [guest nobody]
 learn = dhcp
 gateways = 192.0.2.1 2001:db8::1 00:00:5e:00:01:01
+allow = proxy-arp proxy-nd lldp
 rules = web
 
 [rules web]
