@@ -270,6 +270,8 @@ test('a gateway that is named by its address is the station that this host knows
   await dom0.ns.check(['nft', 'flush', 'ruleset']);
   assert.equal((await dom0.admin(['repair'])).status, 0);
   assert.match(await dom0.ruleset(), new RegExp(`own-gateway \\{[^}]*vif1\\.0 \\. ${G.mac}`));
+  const { status, stdout } = await dom0.admin(['verify', 'vif1.0']);
+  assert.equal(status, 0, stdout);
   // Nothing is left of it where the policy says it no more.
   writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '');
   assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);

@@ -113,6 +113,8 @@ function everything(indexOf: (device: string) => number): string {
   return [
     baseText({ sentinel: 'base/0123-4567', policy: WITH_ALL, exempt, fresh: true }),
     ...ports,
+    'add chain bridge xen-vif filters-of-guests',
+    `add element bridge xen-vif filtered { ${one} : goto filters-of-guests, ${two} : goto filters-of-guests }`,
     `add element bridge xen-vif drops { ${one} . 0x3 ${count}, ${two} . 0x103 ${count} }`,
     `add element bridge xen-vif learned { ${one} . 0xc0000205 timeout 3000s, ${two} . 0xc0000206 timeout 50s }`,
     ...flows(one ?? 0),
