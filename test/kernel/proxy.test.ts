@@ -1,4 +1,4 @@
-/** A guest that answers for what is behind it: `allow = proxy-arp proxy-nd`, for addresses of its `routes` and no others. */
+/** A guest that answers for what is behind it (`allow = proxy-arp proxy-nd`): for its `routes`, and for no others. */
 import test from 'node:test';
 import { ATTACKS } from './attacks.ts';
 import { CORPUS } from './corpus.ts';

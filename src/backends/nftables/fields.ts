@@ -102,8 +102,8 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
 };
 
 /**
- * Each link-layer address that a router advertisement may have, as the condition that it is there, and where it is. What
- * looks like one inside another option counts too.
+ * Each link-layer address that a router advertisement may have, as the condition that it is there, and where it is.
+ * What looks like one inside another option counts too.
  */
 export const RA_OPTIONS: readonly { readonly there: string; readonly address: string }[] = RA_OPTION_STARTS.map(
   (start) => ({
