@@ -1,15 +1,17 @@
 import { holding, type Lock } from '../effects/lock.ts';
+import { NO_GATEWAYS } from '../filter/gateways.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
+import type { MacAddress } from '../net/mac-address.ts';
 import { withAddresses } from '../policy/address-change.ts';
 import type { BackendName } from '../policy/keys.ts';
 import type { HeldPolicy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { isInOurService } from '../port/guest-group.ts';
 import { deviceFinder } from '../state/present-devices.ts';
-import type { BaseRecord, EbtTools, VifRecord } from '../state/records.ts';
+import { type BaseRecord, type EbtTools, gatewayMacsOf, type VifRecord } from '../state/records.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import type { Backend, LeavingPort, PlannedPort } from './backend.ts';
 import { foreignPorts } from './foreign-ports.ts';
@@ -100,7 +102,17 @@ export function underPolicy(host: Pick<Host, 'policy' | 'now'>, record: VifRecor
   const bridge = record.routed === undefined ? record.bridge : undefined;
   const policy = resolvePolicy(host.policy, { ...recorded, bridge }, host.now());
   const vif = withAddresses(recorded, policy);
-  return { vif, policy, plan: buildPlan(vif, policy, record.subnetBroadcasts) };
+  const known = gatewayMacsOf(record);
+  const gateways = canBeHeld(record, policy, known) ? policy.gateways : NO_GATEWAYS;
+  return { vif, policy, plan: buildPlan(vif, { ...policy, gateways }, record.subnetBroadcasts, known) };
+}
+
+/**
+ * Whether whom it may speak with can be known without asking: a guest that runs goes on as it does until it is
+ * re-applied, which finds their MACs or says that none is known, and that a routed vif has none.
+ */
+function canBeHeld({ routed }: VifRecord, { gateways }: HeldPolicy, known: readonly MacAddress[]): boolean {
+  return routed === undefined && gateways.macs.length + known.length > 0;
 }
 
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */

@@ -27,6 +27,7 @@ export const CLASS_OF: Readonly<Record<Reason, ReasonClass>> = {
   ethertype: 'Ethernet',
   'l2l3-mismatch': 'Ethernet',
   'not-for-me': 'Ethernet',
+  gateway: 'Ethernet',
   hairpin: 'Ethernet',
   'arp-form': 'ARP',
   'arp-op': 'ARP',

@@ -133,6 +133,7 @@ function droppedOf(subject: ExplainedVif): Dropped[] {
       ? ['no-address']
       : [
           ...(['link-local'] as const),
+          ...(flags.includes('gated') ? (['gateway'] as const) : []),
           ...droppedBy(STAGES[direction]).filter((reason) => isPossible(reason, subject)),
           ...(subject.port.program === undefined ? [] : (['rule', 'rule-flood'] as const)),
         ];

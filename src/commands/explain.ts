@@ -139,6 +139,7 @@ export function decidedBy(
   if (reason === 'unmanaged') return 'unmanaged';
   if (reason === 'no-address') return policy.mode === 'disabled' ? 'mode' : 'no_ip';
   if (reason === 'hairpin') return 'hairpin';
+  if (reason === 'gateway') return 'gateways';
   if (reason === 'rule' || reason === 'rule-flood') return 'rules';
   if (OF_MACS.includes(reason)) return plan.macs.length > 1 ? 'extra_macs' : 'mac';
   if (OF_ADDRESSES.includes(reason)) return 'ip';

@@ -1,6 +1,7 @@
 import type { RuleCount } from '../backends/backend.ts';
 import { withKnownRules } from '../backends/choice.ts';
 import { Failure, shown } from '../errors.ts';
+import { NO_GATEWAYS } from '../filter/gateways.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { addressValue, type Family, parseAddressRange } from '../net/address-range.ts';
@@ -82,7 +83,7 @@ function ruled(
 ): RuledVif {
   const own = resolvePolicy(policy, { ...identity, bridge }, now());
   const vif = withAddresses(identity, own);
-  return { vif, plan: buildPlan(vif, own, []) };
+  return { vif, plan: buildPlan(vif, { ...own, gateways: NO_GATEWAYS }, []) };
 }
 
 /** The rules of a vif, numbered as the log numbers them, with what each has counted. */

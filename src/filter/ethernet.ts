@@ -20,6 +20,17 @@ const OWN_TYPE = {
   why: '`allow`',
 } as const satisfies Step;
 
+/** IEEE 802.1AB: to the nearest bridge, and to those further on. */
+const LLDP = {
+  when: [
+    { field: 'ether type', is: ETHERTYPE.lldp },
+    { field: 'ether daddr', masked: LINK_LOCAL_MAC },
+    { vif: 'lldp' },
+  ],
+  so: ACCEPT,
+  why: '`allow`, on a bridge that forwards it',
+} as const satisfies Step;
+
 /**
  * Its own frame coming back (hairpin mode, the other port of an HVM NIC), or a forged one. Of a MAC that moves between
  * guests (VRRP), who has it not now must hear who has it.
@@ -81,6 +92,7 @@ export const ETHERNET = {
           why: 'IEEE 802.3: below 0x0600 it is a length (CVE-2021-27861)',
         },
         OWN_TYPE,
+        LLDP,
       ],
       otherwise: drop('ethertype'),
     },
@@ -147,7 +159,7 @@ export const ETHERNET = {
     {
       name: 'group',
       about: 'To everybody, or to a multicast group.',
-      steps: [{ when: FROM_ITSELF, so: drop('hairpin') }, ...byProtocol('ip/group', 'ip6/group', 'arp/group')],
+      steps: [{ when: FROM_ITSELF, so: drop('hairpin') }, ...byProtocol('ip/group', 'ip6/group', 'arp/group'), LLDP],
       otherwise: drop('ethertype'),
     },
   ],

@@ -1,6 +1,6 @@
 import { ETHERNET_BYTES, type Frame } from './frame.ts';
 import type { Field } from './stage.ts';
-import { PROTOCOL } from './wire.ts';
+import { LLADDR_OPTION, PROTOCOL, RA_OPTION_STARTS } from './wire.ts';
 
 /** Where the bits of a field are: from the frame's beginning, behind the Ethernet header, or in the upper layer. */
 interface Place {
@@ -80,7 +80,6 @@ const PLACES: Readonly<Record<Field, Place | 'upper protocol'>> = {
   'icmpv6 quoted nexthdr': at('upper', 112, 8),
   'icmpv6 quoted frag nexthdr': at('upper', 384, 8),
   'icmpv6 quoted daddr': at('upper', 256, 128),
-  'ra option': at('upper', 128, 16),
   'ra lladdr': at('upper', 144, 48),
   'rs option': at('upper', 64, 16),
   'rs lladdr': at('upper', 80, 48),
@@ -88,6 +87,14 @@ const PLACES: Readonly<Record<Field, Place | 'upper protocol'>> = {
   'nd option': at('upper', 192, 16),
   'nd lladdr': at('upper', 208, 48),
 };
+
+/** Every link-layer address of a router advertisement, wherever the option that says it stands. */
+export function routerAddresses(frame: Frame): bigint[] {
+  return RA_OPTION_STARTS.flatMap((start) => {
+    const there = readBits(frame, 'upper', start * 8, 16) === BigInt(LLADDR_OPTION);
+    return there ? (readBits(frame, 'upper', start * 8 + 16, 48) ?? []) : [];
+  });
+}
 
 /** How wide a field is, in bits. */
 export function widthOf(field: Field): number {

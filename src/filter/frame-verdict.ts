@@ -1,6 +1,8 @@
 import type { RuleProgram } from '../rules/program.ts';
 import type { Rule } from '../rules/rule.ts';
+import { bitsOf } from './field-values.ts';
 import { byte, ETHERNET_BYTES, type Frame } from './frame.ts';
+import { readField } from './frame-fields.ts';
 import type { LimitKind } from './frame-limits.ts';
 import type { Direction, Reason } from './reasons.ts';
 import { ruleOf } from './rules-of-frame.ts';
@@ -75,7 +77,8 @@ function beforeStages(direction: Direction, port: JudgedPort, frame: Frame): Fix
   if (direction === 'from-guest' && port.ingress && (!observed || group === STP)) return linkLocal('device', observed);
   // Without STP the bridge forwards its frames as any others.
   if (group === STP && !port.stp) return undefined;
-  return flags.includes('open') ? OPEN : linkLocal('link-local', observed);
+  if (flags.includes('open')) return OPEN;
+  return isAllowedLldp(direction, port, frame) ? ALLOWED : linkLocal('link-local', observed);
 }
 
 function linkLocal(stage: 'device' | 'link-local', observed: boolean): Fixed {
@@ -84,6 +87,7 @@ function linkLocal(stage: 'device' | 'link-local', observed: boolean): Fixed {
 
 const LINK_LOCAL = 'to a group of the link itself, which no bridge forwards (IEEE 802.1D table 7-10)';
 const OPEN: Fixed = { verdict: 'accept', stage: 'link-local', reason: undefined, why: 'it is not filtered' };
+const ALLOWED: Fixed = { verdict: 'accept', stage: 'link-local', reason: undefined, why: '`allow`' };
 const NO_STATION: Fixed = {
   verdict: 'drop',
   stage: 'bridge',
@@ -119,6 +123,12 @@ const LLDP = 0x0e;
 function isCutOffTag({ bytes, etherType }: Frame): boolean {
   const tagged = etherType === ETHERTYPE.vlan || etherType === ETHERTYPE.qinq;
   return tagged && bytes.length < ETHERNET_BYTES + 6;
+}
+
+/** See renderLinkLocal of nftables. */
+function isAllowedLldp(direction: Direction, { terms: { values, flags } }: JudgedPort, frame: Frame): boolean {
+  if (direction !== 'from-guest' || frame.etherType !== ETHERTYPE.lldp || !flags.includes('lldp')) return false;
+  return values.mac.some((mac) => bitsOf(mac) === readField(frame, 'ether saddr'));
 }
 
 /** The last byte of 01:80:c2:00:00:00 to :0f; undefined for every other destination. */

@@ -1,5 +1,5 @@
 import { type BothWays, drop, go, type Step } from './stage.ts';
-import { LINK_LOCALS, SOLICITED_NODE } from './wire.ts';
+import { LINK_LOCALS, PROTOCOL, RA_LENGTHS, SOLICITED_NODE } from './wire.ts';
 
 /** RFC 4861 §7.1: hop limit 255 proves that no router forwarded it; code 0. */
 const ND_FORM = [
@@ -23,12 +23,14 @@ export const ND = {
       steps: [
         ...ND_FORM,
         {
-          // Options have no order (RFC 4861 §4.6): of one that stands further behind nobody here knows.
-          when: [
-            { field: 'ra option', is: 0x0101 },
-            { field: 'ra lladdr', notOwn: 'mac' },
-          ],
+          when: [{ field: 'ip6 length', notWithin: RA_LENGTHS }],
+          so: drop('nd-form'),
+          why: 'nobody looks at options further behind',
+        },
+        {
+          when: [{ field: 'ra lladdr', notOwn: 'mac' }],
           so: drop('nd-lla'),
+          why: 'options have no order (RFC 4861 §4.6)',
         },
         { when: [{ field: 'ip6 saddr', block: LINK_LOCALS }], so: go('nd/limit') },
       ],
@@ -125,6 +127,7 @@ export const ND = {
       steps: [
         { when: [{ field: 'ip6 saddr', is: '::' }], so: drop('ip6-src') },
         { when: [{ field: 'nd target', own: 'ip6' }], so: go('nd/limit') },
+        { when: [{ field: 'nd target', own: 'route6' }, { vif: 'proxy-nd' }], so: go('nd/limit'), why: '`allow`' },
       ],
       otherwise: drop('nd-target'),
     },
@@ -141,7 +144,19 @@ export const ND = {
       name: 'ip6/solicited',
       short: 'ip6-sol',
       about: 'Solicited-node groups (RFC 4291 §2.7.1) of its own addresses only.',
-      steps: [{ when: [{ field: 'ip6 daddr', own: 'solicited' }], so: go('ip6/whole') }],
+      steps: [
+        { when: [{ field: 'ip6 daddr', own: 'solicited' }], so: go('ip6/whole') },
+        {
+          when: [
+            { vif: 'proxy-nd' },
+            { field: 'ip6 nexthdr', is: PROTOCOL.icmpv6 },
+            { field: 'icmpv6 type', is: 135 },
+            { field: 'nd target', own: 'route6' },
+          ],
+          so: go('ip6/whole'),
+          why: '`allow`: whoever asks for what it answers for',
+        },
+      ],
       otherwise: drop('nd-foreign'),
     },
   ],

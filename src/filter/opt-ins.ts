@@ -27,6 +27,9 @@ export const OPT_IN_FLAGS = [
   'forwarding',
   'ip-options',
   'ip-protocol',
+  'proxy-arp',
+  'proxy-nd',
+  'lldp',
 ] as const;
 export type OptInFlag = (typeof OPT_IN_FLAGS)[number];
 
@@ -158,6 +161,24 @@ export const OPT_INS: readonly OptInWord[] = [
     flags: ['ip-options'],
     opens: ['ip-opt'],
     meaning: 'IPv4 options (source routing, record route, router alert) in packets to one station',
+  },
+  {
+    word: 'proxy-arp',
+    flags: ['proxy-arp'],
+    opens: ['arp-spa', 'arp-foreign'],
+    meaning: 'answer ARP, with its own MAC, for addresses of its `routes`',
+  },
+  {
+    word: 'proxy-nd',
+    flags: ['proxy-nd'],
+    opens: ['nd-target', 'nd-foreign'],
+    meaning: 'answer neighbour solicitations, with its own MAC, for addresses of its `routes`',
+  },
+  {
+    word: 'lldp',
+    flags: ['lldp'],
+    opens: ['link-local', 'ethertype'],
+    meaning: 'LLDP with its own MAC, to all groups it has, and both ways where the bridge forwards it (group_fwd_mask)',
   },
   {
     word: 'ip-protocol',

@@ -54,6 +54,9 @@ const NOTHING: OwnTerms['values'] = {
   sole6: [],
   route: [],
   route6: [],
+  gateway: [],
+  gateway4: [],
+  gatewayGroups: [],
   ethertype: [],
   protocol: [],
 };
@@ -163,7 +166,7 @@ export function hasBlocks({ values }: OwnTerms): boolean {
  * The solicited-node groups of addresses (RFC 4291 §2.7.1: ff02::1:ff00:0/104 and their last 24 bits), and blocks of
  * groups of blocks of addresses; none of them in another one.
  */
-function solicitedNodes(prefixes: readonly IpPrefix[]): string[] {
+export function solicitedNodes(prefixes: readonly IpPrefix[]): string[] {
   const groups = prefixes.map(({ bytes, length }) => {
     const group = Uint8Array.from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, ...bytes.slice(13)]);
     return makePrefix(group, length === 128 ? 128 : Math.max(104, length));

@@ -5,6 +5,7 @@ import { type ChainProgram, chainDigest } from '../rules/chain-program.ts';
 import { programDigest, type RuleProgram } from '../rules/program.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
+import { type Gateways, gatedTerms, NO_GATEWAYS, namesGateways } from './gateways.ts';
 import { type Learning, type LearnPolicy, learningOf } from './learning.ts';
 import type { OptIn } from './opt-ins.ts';
 import { type MacPolicy, ownMacs } from './own-macs.ts';
@@ -43,6 +44,8 @@ export interface FilterPolicy
   readonly hairpin?: 'on' | 'off';
   /** What it may do besides; nothing, if it does not say. */
   readonly allow?: readonly OptIn[];
+  /** The only stations that it may speak with; all, if it does not say. */
+  readonly gateways?: Gateways;
   /** Its own rules; none, if it does not say. */
   readonly program?: RuleProgram;
   /** The program of its filter of libvirt's; none, if it does not say. */
@@ -74,8 +77,15 @@ export interface FilterPlan {
  * The plan for a vif.
  *
  * @param subnetBroadcasts directed broadcasts of the bridge's own subnets, to which those of `ip=` netmasks are added
+ * @param gatewayMacs MACs that are known of the addresses of its `gateways`
+ * @throws Failure `input` for a policy that cannot hold
  */
-export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcasts: readonly string[]): FilterPlan {
+export function buildPlan(
+  vif: VifIdentity,
+  policy: FilterPolicy,
+  subnetBroadcasts: readonly string[],
+  gatewayMacs: readonly MacAddress[] = [],
+): FilterPlan {
   const broadcasts = [...new Set([...vif.addresses.broadcasts, ...subnetBroadcasts])];
   const mode = filterMode(vif, policy);
   // Who may not speak speaks from no other one either.
@@ -90,7 +100,9 @@ export function buildPlan(vif: VifIdentity, policy: FilterPolicy, subnetBroadcas
   const digests = { ...named(program), ...(filter === undefined ? {} : { filter: chainDigest(filter) }) };
   const bound = filtered ? { ...withOptIns(reflected, allow), limits: limitsOf(policy), ...digests } : terms;
   const learning = mode === 'addresses' ? learningOf(policy) : undefined;
-  const all = learning === undefined ? bound : learningTerms(bound, learning);
+  const taught = learning === undefined ? bound : learningTerms(bound, learning);
+  const { gateways = NO_GATEWAYS } = policy;
+  const all = filtered && namesGateways(gateways) ? gatedTerms(taught, gateways, gatewayMacs) : taught;
   return {
     device: vif.device,
     mode,

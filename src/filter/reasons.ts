@@ -31,6 +31,11 @@ export const REASONS = {
   },
   'l2l3-mismatch': { code: 8, from: 'put unicast IP into broadcast frames or the other way round', to: 'such frames' },
   'not-for-me': { code: 9, to: 'unicast frames of others (flooding, ageing, sniffing)' },
+  gateway: {
+    code: 57,
+    from: 'speak with another station than its `gateways`',
+    to: 'what comes from another station than its `gateways`',
+  },
   hairpin: { code: 10, to: 'frames that bear its own MAC as source' },
   'arp-form': { code: 11, from: 'send ARP that is not the 28-byte Ethernet/IPv4 form', to: 'such ARP' },
   'arp-op': { code: 12, from: 'send ARP operations but request and reply', to: 'them' },

@@ -76,7 +76,7 @@ export interface FieldValues {
   'icmpv6 quoted nexthdr': number;
   'icmpv6 quoted frag nexthdr': number;
   'icmpv6 quoted daddr': Ipv6;
-  'ra option': number;
+  /** In an option that says so, wherever that stands; several of them, where there are several. */
   'ra lladdr': Mac;
   'rs option': number;
   'rs lladdr': Mac;
@@ -95,16 +95,28 @@ export type NumberField = { [F in Field]: number extends FieldValues[F] ? F : ne
  * - `ip`, `ip6`: its addresses and blocks of addresses; - `solicited`: the solicited-node groups of its IPv6 addresses.
  *   A vif with the flag `any` has every address there is;
  * - `mac`: its MAC addresses; - `extra`: those of them that it was not born with, and that others may have too;
+ * - `gateway`: of the stations that it may speak with, where these are counted (gateways.ts);
  * - `broadcast`: the subnet broadcasts it may use and hear.
  */
 export type OwnAddress = 'ip' | 'ip6' | 'solicited';
-export type OwnMac = 'mac' | 'extra';
+export type OwnMac = 'mac' | 'extra' | 'gateway';
 /**
  * - `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none;
+ * - `gateway4`, `gatewayGroups`: whom of its gateways it may ask for: addresses, and solicited-node groups;
  * - `route`, `route6`: what it sends from and receives for and is not: nobody finds these behind its MAC by asking;
  * - `ethertype`, `protocol`: types of frames and IPv4 protocols that it may use besides.
  */
-export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'route' | 'route6' | OptInList;
+export type OwnValue =
+  | OwnAddress
+  | OwnMac
+  | 'broadcast'
+  | 'sole'
+  | 'sole6'
+  | 'route'
+  | 'route6'
+  | 'gateway4'
+  | 'gatewayGroups'
+  | OptInList;
 /**
  * What a vif is.
  * - `managed`: it is configured; - `open`: it is exempt from all filtering; - `denied`: it may not send or hear at all;
@@ -112,6 +124,7 @@ export type OwnValue = OwnAddress | OwnMac | 'broadcast' | 'sole' | 'sole6' | 'r
  * - `ipv4`, `ipv6`: it has this family at all; - `any`: it has no addresses assigned and may use every one;
  * - `hairpin`: its own frames may come back to it;
  * - `learns`: what a DHCP server gives it becomes its own;
+ * - `gated`: it speaks with its gateways only; - `asks-anybody`: which of their addresses it may ask for is not said;
  * - all others: what it may do besides (opt-ins.ts).
  */
 export const OWN_FLAGS = [
@@ -124,6 +137,8 @@ export const OWN_FLAGS = [
   'any',
   'hairpin',
   'learns',
+  'gated',
+  'asks-anybody',
   ...OPT_IN_FLAGS,
 ] as const;
 export type OwnFlag = (typeof OWN_FLAGS)[number];
@@ -132,9 +147,9 @@ export type OwnFlag = (typeof OWN_FLAGS)[number];
 type OwnOf<V extends Value> = V extends Mac
   ? OwnMac
   : V extends Ipv4
-    ? 'ip' | 'broadcast' | 'sole' | 'route'
+    ? 'ip' | 'broadcast' | 'sole' | 'route' | 'gateway4'
     : V extends Ipv6
-      ? 'ip6' | 'solicited' | 'sole6' | 'route6'
+      ? 'ip6' | 'solicited' | 'sole6' | 'route6' | 'gatewayGroups'
       : V extends number
         ? OptInList
         : never;

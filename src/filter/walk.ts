@@ -7,8 +7,9 @@
 import { Failure } from '../errors.ts';
 import { bitsOf, blockBits } from './field-values.ts';
 import type { Frame } from './frame.ts';
-import { readBits, readField, widthOf } from './frame-fields.ts';
+import { readBits, readField, routerAddresses, widthOf } from './frame-fields.ts';
 import type { LimitKind } from './frame-limits.ts';
+import { GATES } from './gateways.ts';
 import type { LoadedTerms } from './own-terms.ts';
 import type { Direction } from './reasons.ts';
 import {
@@ -52,8 +53,9 @@ export function walk(
 ): WayEnd {
   const limits: LimitKind[] = [];
   const way: string[] = [];
+  const all: readonly Stage[] = [...GATES[direction], ...stages];
   const follow = (name: string): WayEnd => {
-    const stage = stages.find((one) => one.name === name);
+    const stage = all.find((one) => one.name === name);
     if (stage === undefined || way.includes(name)) throw new Failure('internal', `no stage ${name}`);
     way.push(name);
     if (direction === 'from-guest' && name === 'dhcp/address' && givesBack(walker, frame)) {
@@ -67,7 +69,7 @@ export function walk(
   };
   const end = (stage: string, outcome: Outcome, why: string | undefined): WayEnd =>
     'goto' in outcome ? follow(outcome.goto) : { stage, outcome, why, way, limits };
-  return follow('start');
+  return follow(walker.terms.flags.includes('gated') ? 'gateways' : 'start');
 }
 
 const GIVEN_BACK = 'it gives back an address that it has learned (RFC 2131 §4.4.6)';
@@ -101,6 +103,10 @@ function holds(match: Match, walker: Walker, frame: Frame, limits: LimitKind[]):
 
 function compares(match: Exclude<FieldMatch, { readonly own: unknown }>, walker: Walker, frame: Frame): boolean {
   if ('block' in match) return isInBlock(frame, match.field, match.block);
+  if ('notOwn' in match && match.field === 'ra lladdr') {
+    const own = ownValues(walker, match.notOwn).map(bitsOf);
+    return routerAddresses(frame).some((address) => !own.includes(address));
+  }
   const value = readField(frame, match.field);
   if (value === undefined) return false;
   if ('is' in match) return value === bitsOf(match.is);

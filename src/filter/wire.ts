@@ -15,7 +15,15 @@ export type Masked<Value> = readonly [mask: Value, value: Value];
 
 // ---- Ethernet --------------------------------------------------------------------------------------------------
 
-export const ETHERTYPE = { ip: 0x0800, arp: 0x0806, rarp: 0x8035, vlan: 0x8100, qinq: 0x88a8, ip6: 0x86dd } as const;
+export const ETHERTYPE = {
+  ip: 0x0800,
+  arp: 0x0806,
+  rarp: 0x8035,
+  vlan: 0x8100,
+  qinq: 0x88a8,
+  ip6: 0x86dd,
+  lldp: 0x88cc,
+} as const;
 /** What stands for a length in place of an ether type (IEEE 802.3: below 0x0600). */
 export const LLC_LENGTHS = [0, 0x05ff] as const;
 
@@ -116,6 +124,18 @@ export const IPV6_LINK_GROUPS = 'ff02::/16';
 /** The link-local addresses that hosts make for themselves (RFC 4291 §2.5.6). */
 export const LINK_LOCALS = 'fe80::/64';
 export const ALL_NODES = 'ff02::1' satisfies Ipv6;
+/**
+ * Of a router advertisement that is looked through for its link-layer address: 16 bytes, and options of 8 each. Older
+ * kernels look no further than 255 bytes into a header (net/netfilter/nft_payload.c: nft_payload_select_ops).
+ */
+export const RA_LENGTHS = [16, 256] as const;
+/** Where an option of one may begin, in bytes (RFC 4861 §4.6: a multiple of 8 behind its header). */
+export const RA_OPTION_STARTS: readonly number[] = Array.from(
+  { length: (RA_LENGTHS[1] - RA_LENGTHS[0]) / 8 },
+  (_, at) => RA_LENGTHS[0] + at * 8,
+);
+/** Type 1, and a length of one unit of 8 bytes: the source link-layer address (RFC 4861 §4.6.1). */
+export const LLADDR_OPTION = 0x0101;
 /** Types of MLD and neighbour discovery, and what lies between them (RFC 2710, RFC 4861, RFC 3810). */
 export const DISCOVERY = [130, 143] as const;
 /** Solicited-node groups (RFC 4291 §2.7.1). */

@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS } from '../filter/frame-limits.ts';
+import { NO_GATEWAYS } from '../filter/gateways.ts';
 import { DEFAULT_LEARN_MAX, DEFAULT_LEARN_SECONDS } from '../filter/learning.ts';
 import type { FilterSwitch, NoIp } from '../filter/plan.ts';
 import { DEFAULT_GAPS, FORMER_GAPS, type Gap, POSSIBLE_GAPS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
@@ -6,6 +7,7 @@ import { AS_XEN_SAYS, addressChange } from './address-change.ts';
 import { addressSet } from './address-set.ts';
 import { filterName, folder, NO_FILTER, variables } from './filter-keys.ts';
 import { frameLimit } from './frame-limit.ts';
+import { gatewaySet } from './gateway-set.ts';
 import { addressCount, duration, learnChoice, serverSet } from './learn.ts';
 import { linkLocalSet, MADE_OF_MAC } from './link-local-set.ts';
 import { listNames } from './list-names.ts';
@@ -254,6 +256,13 @@ const TABLE = {
     }),
     initial: 'yes',
     help: 'frames to one station of which the bridge does not know where it is',
+  },
+  gateways: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: gatewaySet,
+    initial: NO_GATEWAYS,
+    help: 'the only stations of its segment that it may speak with; to all it sends ARP, neighbour discovery and DHCP',
   },
   hairpin: {
     of: 'vif',

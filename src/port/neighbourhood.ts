@@ -44,8 +44,11 @@ function ipv6Addresses(text: string, bridge: string): IpPrefix[] {
   });
 }
 
-/** `10.0.0.254 0x1 0x2 02:00:00:00:00:fe * br0`: address, hardware type, flags, MAC, mask, device. */
-function arpEntries(text: string, bridge: string): { mac: string; address: string }[] {
+/**
+ * What the host knows of IPv4 stations.
+ * `10.0.0.254 0x1 0x2 02:00:00:00:00:fe * br0`: address, hardware type, flags, MAC, mask, device.
+ */
+export function arpEntries(text: string, bridge: string): { mac: string; address: string }[] {
   return text.split('\n').flatMap((line) => {
     const [address = '', , flags, mac = '', , device] = line.trim().split(/\s+/);
     return device === bridge && flags !== '0x0' ? [{ mac: mac.toLowerCase(), address }] : [];

@@ -49,6 +49,9 @@ const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   sole6: true,
   route: true,
   route6: true,
+  gateway: true,
+  gateway4: true,
+  gatewayGroups: true,
   ethertype: true,
   protocol: true,
 };

@@ -1,5 +1,6 @@
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import type { FilterMode } from '../filter/plan.ts';
+import { type MacAddress, parseMac } from '../net/mac-address.ts';
 import type { BackendName } from '../policy/keys.ts';
 import type { HostFilter } from '../port/host-accept.ts';
 import type { PortFlags } from '../port/wished-port.ts';
@@ -69,6 +70,11 @@ export interface RoutedState {
 export function macsOf({ values, loaded }: Pick<VifRecord, 'values' | 'loaded'>): string[] {
   const own = values.mac === undefined ? [] : [values.mac];
   return [...new Set([...own, ...loaded.flatMap((terms) => terms.values.mac ?? [])])];
+}
+
+/** The MACs of the gateways that a vif was loaded with. @throws Failure `input` if they are none */
+export function gatewayMacsOf({ loaded }: Pick<VifRecord, 'loaded'>): MacAddress[] {
+  return [...new Set(loaded.flatMap(({ values }) => values.gateway ?? []))].map((mac) => parseMac(mac, 'state'));
 }
 
 /** Whether nothing was kept from the vif: its port was left as it would be without this program. */

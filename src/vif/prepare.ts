@@ -4,6 +4,7 @@ import { readGuestName } from '../effects/guest-names.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { readDirectory, type XenstoreKeys } from '../effects/xenstore.ts';
 import { Failure } from '../errors.ts';
+import type { Gateways } from '../filter/gateways.ts';
 import { isObserved } from '../filter/own-terms.ts';
 import { buildPlan, type FilterPlan, isUnbound } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
@@ -25,6 +26,7 @@ import { deviceFinder, type FindDevice } from '../state/present-devices.ts';
 import { macsOf, type VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { type IdentityValues, parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
+import { knownGateways } from './known-gateways.ts';
 
 /** Everything that is known before anything is changed. Every command starts from it, so a dry run cannot drift. */
 export interface Prepared {
@@ -123,6 +125,8 @@ export function plan(
     readonly policy: HeldPolicy;
     readonly rules: Pick<Managed['rules'], 'name' | 'dropsAtDevice' | 'mostMacs' | 'learns'>;
     readonly uplink: string | undefined;
+    /** MACs that this host knows of the gateways of the vif. */
+    readonly gatewayMacs: (gateways: Gateways) => readonly MacAddress[];
   },
 ): Prepared {
   const vif = withAddresses(who.vif, facts.policy);
@@ -133,7 +137,7 @@ export function plan(
       hint: `ip link set ${bridge} type bridge vlan_filtering 1, or a bridge of that VLAN and no vlan=`,
     });
   }
-  const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts);
+  const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts, facts.gatewayMacs(facts.policy.gateways));
   const ofBridge = filter.macs.find((mac) => mac === facts.bridge?.mac);
   if (ofBridge !== undefined) {
     throw new Failure('input', `${ofBridge} is the MAC address of the bridge ${bridge}`, {
@@ -226,6 +230,7 @@ export function prepareIdentified(
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge.name }, host.now()),
     rules: host.rules,
     uplink: host.uplinkOf(bridge.name),
+    gatewayMacs: (gateways) => knownGateways(host, gateways, bridge.name, event.device),
   });
 }
 
@@ -241,6 +246,7 @@ export async function prepareDry(host: Managed, event: HotplugEvent): Promise<Pr
     policy: resolvePolicy(host.policy, { ...who.vif, bridge: bridge?.name ?? who.vif.bridge }, host.now()),
     rules: host.rules,
     uplink: bridge && host.uplinkOf(bridge.name),
+    gatewayMacs: (gateways) => knownGateways(host, gateways, bridge?.name, event.device),
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Managed } from '../backends/choice.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
+import { namesGateways } from '../filter/gateways.ts';
 import { buildPlan } from '../filter/plan.ts';
 import { distinctPrefixes } from '../net/address-list.ts';
 import { addressIn, contains, type IpPrefix, isHost, LINK_LOCAL, overlaps, sizeOf } from '../net/ip-prefix.ts';
@@ -111,6 +112,9 @@ function refuseWhatBridgesHave(vif: VifIdentity, policy: HeldPolicy): void {
   }
   if (policy.isolated === 'yes') {
     throw refuse('isolated = yes', 'isolated of the policy', 'rules say whom it may reach (docs/rules.md)');
+  }
+  if (namesGateways(policy.gateways)) {
+    throw refuse('gateways are set', 'gateways of the policy', 'it speaks with this host alone, which routes for it');
   }
   if (policy.hairpin === 'on') {
     throw refuse('hairpin = on', 'hairpin of the policy', 'what it sends to itself is routed, and needs no hairpin');

@@ -1,6 +1,7 @@
 import { type BatchLine, runBatch } from '../effects/batch.ts';
 import { toolFailure } from '../effects/exec.ts';
 import { Failure, failureLine } from '../errors.ts';
+import { NO_GATEWAYS } from '../filter/gateways.ts';
 import { buildPlan, isUnbound } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { INTERFACE_NAME_MAX, type InterfaceName } from '../net/interface-name.ts';
@@ -112,7 +113,9 @@ function isToBeSealed(host: SealHost, vif: VifIdentity, tap: InterfaceName): boo
 function wishOf(host: Pick<Host, 'policy' | 'readDevice' | 'deviceNames' | 'now'>, vif: VifIdentity): Wish | undefined {
   const bridge = bridgeIfAny(vif.bridge, host.readDevice, host.deviceNames)?.name ?? vif.bridge;
   const own = resolvePolicy(host.policy, { ...vif, bridge }, host.now());
-  return isUnbound(buildPlan(withAddresses(vif, own), own, [])) ? undefined : own.vnet_header;
+  return isUnbound(buildPlan(withAddresses(vif, own), { ...own, gateways: NO_GATEWAYS }, []))
+    ? undefined
+    : own.vnet_header;
 }
 
 async function runLines(host: SealHost, tool: 'ip' | 'tc', lines: readonly BatchLine[]): Promise<void> {

@@ -28,6 +28,9 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
   sole6: [],
   route: [],
   route6: [],
+  gateway: [],
+  gateway4: [],
+  gatewayGroups: [],
   solicited: [],
   broadcast: [],
   ethertype: [],
@@ -36,7 +39,10 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
 });
 /** Some vif learns: then all is there. */
 /** With all that a base can have. */
-const ALL = parsePolicy('[defaults]\nunmanaged = closed\nlearn = dhcp\nrules = web\n[rules web]\nin drop\n', 'test');
+const ALL = parsePolicy(
+  '[defaults]\nunmanaged = closed\nlearn = dhcp\ngateways = 00:00:5e:00:01:01\nallow = proxy-arp proxy-nd lldp\nrules = web\n[rules web]\nin drop\n',
+  'test',
+);
 const BASE = renderBase('base/test', ALL);
 const lines = (text: string): string[] => text.split('\n').map((line) => line.trim());
 const names = (kind: string): Set<string> =>
@@ -122,10 +128,13 @@ test('a value that is compared with an own one has a set of its kind', () => {
     'own-ip6': / ip6 [sd]addr/,
     'own-ip6-raw': /^@th,\d+,128$/,
     'own-ip6-block': /^@[nt]h,\d+,128$/,
+    'own-gateway': /^ether [sd]addr$/,
+    'own-gateway-ip': /^@nh,192,32$/,
+    'own-gateway-groups': /^ip6 daddr$/,
     'own-sole': /^@nh,(96|112),32$/,
     'own-sole6': /^@(nh,64|th,64),128$/,
-    'own-route': /^@nh,(96|128),32$|^@th,192,32$/,
-    'own-route6': /^@nh,(64|192),128$|^@th,256,128$/,
+    'own-route': /^@nh,(96|112|128|192),32$|^@th,192,32$/,
+    'own-route6': /^@nh,(64|192),128$|^@th,(64|256),128$/,
     'own-solicited': /^ip6 daddr$/,
     'own-solicited-block': /^@nh,192,128$/,
     'own-broadcast': /^ip daddr$/,
@@ -220,7 +229,7 @@ function reached(from: readonly string[], by: RegExp): Set<string> {
 const HOOKS = ['forward', 'prerouting', 'postrouting', 'input', 'output', 'prerouting-rules', 'postrouting-rules'];
 
 /** Chains that are only jumped to: a frame that they do not decide comes back to where another rule stands. */
-const JUMPED = /\/(quick-ip6?(-more)?|rules-known-\S+)$|^learn/;
+const JUMPED = /\/(gateways\S*|quick-ip6?(-more)?|rules-known-\S+)$|^learn/;
 
 test('no chain gives a frame back but to one that decides: behind it would stand the policy of the hook, which accepts', () => {
   for (const [name, body] of CHAINS) {

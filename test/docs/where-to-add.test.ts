@@ -79,7 +79,7 @@ const EXAMPLES: Readonly<Record<string, Edits>> = {
     'src/filter/reasons.ts': [
       behind(
         "'dhcp6-form': { code: 56, from: 'send DHCPv6 relay or server messages' },",
-        "  mdns: { code: 57, from: 'answer multicast DNS by unicast' },",
+        "  mdns: { code: 58, from: 'answer multicast DNS by unicast' },",
       ),
     ],
     'src/build/reason-classes.ts': [behind("'dhcp6-form': 'DHCP, DHCPv6',", "  mdns: 'Control protocols',")],
@@ -283,7 +283,7 @@ test('what follows by itself does', async (t) => {
   const ebtables = copy.vifBridge('online', '--dry-run', ...ini('ebtables.ini', 'backend = ebtables'), ...VIF);
 
   await t.test('an attack class: drop chain and counter', () => {
-    assert.match(nft.stdout, /chain from-guest\/drop-mdns \{\n +add @drops \{ iifgroup \. 0x00000039 \}\n.*\n +drop /);
+    assert.match(nft.stdout, /chain from-guest\/drop-mdns \{\n +add @drops \{ iifgroup \. 0x0000003a \}\n.*\n +drop /);
     assert.match(nft.stdout, /chain from-guest\/udp \{\n[\s\S]*?\b5353 : goto from-guest\/drop-mdns\b/);
   });
 

@@ -10,7 +10,7 @@ import { type Frame, parseFrame } from '../../src/filter/frame.ts';
 import { frameVerdict } from '../../src/filter/frame-verdict.ts';
 import { buildPlan, type FilterPlan } from '../../src/filter/plan.ts';
 import type { Direction } from '../../src/filter/reasons.ts';
-import type { MacAddress } from '../../src/net/mac-address.ts';
+import { type MacAddress, parseMac } from '../../src/net/mac-address.ts';
 import { withAddresses } from '../../src/policy/address-change.ts';
 import type { HeldPolicy } from '../../src/policy/policy.ts';
 import { resolvePolicy } from '../../src/policy/resolve-policy.ts';
@@ -39,11 +39,11 @@ const FRAMES: readonly Sent[] = [...CORPUS, ...ATTACKS, ...LEGITIMATE, ...TOWARD
   sent(one.direction, one.hex, one.name),
 );
 
-/** The policy of a guest that has A's addresses, or none. */
+/** The policy of a guest that has A's addresses, or none; with the gateway's MAC where only addresses are named. */
 function planned(text: string, ip: string | undefined): { plan: FilterPlan; policy: HeldPolicy } {
   const vif = vifWith({ mac: A.mac, ip, guest: 'web1' });
   const policy = resolvePolicy(parsePolicy(text, 'f'), { ...vif, bridge: 'xenbr0' }, '2026-01-01T00:00:00.000Z');
-  return { plan: buildPlan(withAddresses(vif, policy), policy, ['10.0.0.255']), policy };
+  return { plan: buildPlan(withAddresses(vif, policy), policy, ['10.0.0.255'], [parseMac(G.mac, 'f')]), policy };
 }
 
 function passes({ terms }: FilterPlan, { direction, frame }: Sent): boolean {
@@ -58,7 +58,7 @@ const line = (key: string, ...values: readonly string[]): fc.Arbitrary<string> =
 const GRANTS = fc.subarray(
   [
     fc
-      .subarray([...WORDS, 'vrrp:51', 'carp:5', 'hsrp:3'], { minLength: 1 })
+      .subarray([...WORDS, 'vrrp:51', 'carp:5', 'hsrp:3', 'proxy-arp', 'proxy-nd', 'lldp'], { minLength: 1 })
       .map((words) => `allow = ${words.join(' ')}`),
     line('extra_macs', '02:42:ac:11:00:02+4', V.mac),
     line('ip', '10.0.0.11 fd00::11', '10.0.0.0/28 fd00::/64', '10.0.0.11'),
@@ -72,6 +72,7 @@ const GRANTS = fc.subarray(
 );
 /** What only demands. */
 const DEMANDS = fc.oneof(
+  line('gateways', G.ip, G.mac, `${G.ip} ${G.ip6} ${G.mac}`, `${X.mac} ${G.mac}`, 'fd00::fe'),
   line('isolated', 'yes'),
   line('flood', 'no'),
   line('no_ip', 'deny'),

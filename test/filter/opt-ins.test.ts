@@ -33,13 +33,27 @@ test('ARP in the name of another MAC or address ends in a drop, whatever the vif
       [
         { field: 'arp saddr ip', own: 'ip' },
         { field: 'arp daddr ip', own: 'ip' },
+        // What it routes for is another one's for all but who may answer for it.
+        { vif: 'proxy-arp' },
+      ],
+    ),
+  );
+  assert.ok(
+    arp(
+      [],
+      [
+        { field: 'arp saddr ip', own: 'ip' },
+        { field: 'arp daddr ip', own: 'ip' },
+        { field: 'arp saddr ip', own: 'route' },
       ],
     ),
   );
 });
 
 test('an advertisement of another address ends in a drop, whatever the vif may do besides', () => {
-  assert.ok(drops(endsOf(STAGES['from-guest'], go('na'), facts([], [{ field: 'nd target', own: 'ip6' }]))));
+  const others: readonly Match[] = [{ vif: 'proxy-nd' }, { field: 'nd target', own: 'route6' }];
+  for (const other of others)
+    assert.ok(drops(endsOf(STAGES['from-guest'], go('na'), facts([], [{ field: 'nd target', own: 'ip6' }, other]))));
 });
 
 test('what a vif is told to be without `allow` it stays with it: its MAC, its addresses, its families', () => {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { buildPlan } from '../../src/filter/plan.ts';
 import { outcomesOf } from '../../src/filter/stage.ts';
 import { STAGES } from '../../src/filter/stages.ts';
+import { parseMac } from '../../src/net/mac-address.ts';
 import { withAddresses } from '../../src/policy/address-change.ts';
 import { KEY_NAMES, KEYS } from '../../src/policy/keys.ts';
 import { resolvePolicy } from '../../src/policy/resolve-policy.ts';
@@ -13,6 +14,7 @@ import { parsePolicy } from '../policy/effective.ts';
 import { planFor, vifWith } from './vif.ts';
 
 const OWN = '00:16:3e:00:00:01';
+const GATEWAY = '00:00:5e:00:01:01';
 const SHARED = '02:bf:0a:00:00:05';
 
 function planned(policy: string, ip?: string) {
@@ -101,7 +103,7 @@ test('no policy, whatever it says, lets one pass but by extra_macs or by not fil
     fc.property(policy, given, (text, ip) => {
       const vif = vifWith({ ip, guest: 'web1' });
       const said = resolvePolicy(parsePolicy(text, 'f'), { ...vif, bridge: 'xenbr0' }, '2026-01-01T00:00:00.000Z');
-      const { terms, mode } = buildPlan(withAddresses(vif, said), said, []);
+      const { terms, mode } = buildPlan(withAddresses(vif, said), said, [], [parseMac(GATEWAY, 'f')]);
       const allowed = new Set<string>([OWN, ...said.extra_macs]);
       assert.ok(terms.values.mac.every((one) => allowed.has(one)));
       assert.ok(!terms.flags.includes('open') || said.mode === 'unlocked' || mode === said.no_ip);

@@ -43,12 +43,12 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
 
 test('nobody asks again about exempt ports, ARP, RARP, DHCP and IGMP without an address, MLD reports, and what is sent from ::', () => {
   assert.deepEqual(placesOf('from-guest', ACCEPT), [
-    // An ether type of its own (`allow`), both ways.
-    ...['start', 'stranger', 'arp/limit', 'igmp/report'],
+    // An ether type of its own, and LLDP (`allow`), both ways.
+    ...['start', 'start', 'stranger', 'arp/limit', 'igmp/report'],
     ...['dhcp/address', 'dhcp/address', 'ip6/own', 'mld/report'],
   ]);
   assert.deepEqual(placesOf('to-guest', ACCEPT), [
-    ...['start', 'unicast', 'group', 'arp', 'arp', 'arp', 'arp/group', 'arp/group', 'arp/group'],
+    ...['start', 'unicast', 'group', 'group', 'arp', 'arp', 'arp', 'arp', 'arp/group', 'arp/group', 'arp/group'],
     ...['dhcp/address', 'dhcp/address'],
   ]);
 });
@@ -141,10 +141,10 @@ test('towards a guest few stages look at ICMPv6 and none at IGMP: it all arrives
       )
       .some((field) => /^(icmpv6|nd|na|rs|igmp) /.test(field)),
   );
-  // A router advertisement to it alone, and advertisements of its own addresses by others.
+  // A router advertisement to it alone, advertisements of its own addresses by others, and who asks for what it routes.
   assert.deepEqual(
     looking.map(({ name }) => name),
-    ['ip6', 'ip6/icmpv6', 'na', 'ip6/group', 'ip6/group-icmpv6', 'na/group'],
+    ['ip6', 'ip6/icmpv6', 'na', 'ip6/group', 'ip6/group-icmpv6', 'na/group', 'ip6/solicited'],
   );
 });
 

@@ -15,7 +15,7 @@ import { ETHERTYPE } from '../../src/filter/wire.ts';
 import { gotos, walk } from './walk.ts';
 
 /** Dropped by the base itself, in the hooks that only see link-local frames. */
-const DROPPED_BY_HOOKS = ['link-local', 'rule', 'rule-flood'];
+const DROPPED_BY_HOOKS = ['link-local', 'rule', 'rule-flood', 'gateway'];
 
 const letsThrough = (outcome: Outcome): boolean => 'accept' in outcome || 'permitted' in outcome;
 

@@ -284,8 +284,26 @@ function notHandedOn(word: string): Forged[] {
   ];
 }
 
+/** An advertisement with the link-layer address behind so many prefixes (RFC 4861 §4.6.2), as radvd writes it. */
+const advertBehind = (prefixes: number, mac: string): string => {
+  const ends = { src: A.local, dst: 'ff02::1', next: 58, hops: 255 };
+  const prefix = '030440c0000151800000384000000000fd660000000000000000000000000000';
+  const body = Buffer.concat([
+    Buffer.from('400007080000000000000000', 'hex'),
+    Buffer.from(prefix.repeat(prefixes), 'hex'),
+    lla(1, mac),
+  ]);
+  return to6('ff02::1', ends, icmp6(ends, 134, 0, body));
+};
+
 const MORE_OPENED: readonly Opened[] = [
   { word: 'router-advertisement', name: 'a router advertisement', reason: 'ra', hex: advert() },
+  {
+    word: 'router-advertisement',
+    name: 'its MAC behind seven prefixes',
+    reason: 'ra',
+    hex: advertBehind(7, A.mac),
+  },
   { word: 'router', name: 'a router advertisement', reason: 'ra', hex: advert() },
   ...handedOn('forwarding'),
   ...handedOn('router'),
@@ -410,6 +428,22 @@ const MORE_FORGED: readonly Forged[] = [
     reason: 'ra',
     still: 'nd-lla',
     hex: advert({}, V.mac),
+  },
+  ...[1, 2, 7].map(
+    (prefixes): Forged => ({
+      word: 'router-advertisement',
+      name: `with the MAC of the victim behind ${prefixes} prefixes`,
+      reason: 'ra',
+      still: 'nd-lla',
+      hex: advertBehind(prefixes, V.mac),
+    }),
+  ),
+  {
+    word: 'router-advertisement',
+    name: 'longer than anybody looks',
+    reason: 'ra',
+    still: 'nd-form',
+    hex: advertBehind(8, A.mac),
   },
   {
     word: 'router-advertisement',

@@ -38,6 +38,8 @@ const DEVICES = KINDS.map((_, at) => `vif${at + 1}.0`);
 const macOf = (at: number): string => `00:16:3e:00:01:${10 + at}`;
 
 const blocks = parseAddressList('198.18.0.0/24 198.18.1.7 2001:db8:5::/64 2001:db8:6::7', 'test');
+const gateways = { macs: parseMacList('00:00:5e:00:01:01+2', 'test'), addresses: [] };
+const routers = parseAddressList('192.0.2.1 192.0.2.2 2001:db8::1 2001:db8::2', 'test');
 const MORE = {
   extra_macs: parseMacList('02:42:ac:11:00:00+2', 'test'),
   routes: [...blocks.ipv4, ...blocks.ipv6],
@@ -51,6 +53,8 @@ unmanaged = closed
 learn = dhcp
 rules = web
 nwfilter = web
+gateways = 00:00:5e:00:01:01
+allow = proxy-arp proxy-nd lldp
 [addresses admins]
 198.51.100.0/24 192.0.2.7 2001:db8:ad::/48
 [rules web]
@@ -132,6 +136,7 @@ function everything(indexOf: (device: string) => number): string {
       vifWith({ mac: macOf(at), ...values }, device),
       {
         ...{ ...ALL_LIMITED, ...MORE, ...(values.ip === undefined ? {} : LEARNS), ...(at === 0 ? SERVERS : {}) },
+        gateways: at % 2 === 0 ? gateways : { ...gateways, addresses: [...routers.ipv4, ...routers.ipv6] },
         ...{
           mode,
           no_ip: noIp,

@@ -13,7 +13,7 @@ const BUILT = baseDigests();
 /** The default policy with another value of one key; for a list, the empty one. */
 function otherThanDefault<K extends KeyName>(key: K): SharedPolicy[] {
   const { kind, initial } = KEYS[key];
-  const read = ['none', '7/s', '2026-12-31', '7h', '7', '/7'].flatMap((text) => {
+  const read = ['192.0.2.1', 'none', '7/s', '2026-12-31', '7h', '7', '/7'].flatMap((text) => {
     const one = kind.read(text);
     return 'value' in one ? [one.value] : [];
   });
@@ -56,7 +56,9 @@ test('the build knows every policy of nftables', () => {
       ' learning filters',
       ' learning rules',
       ' learning rules filters',
-    ].flatMap((more) => ['open', 'closed'].map((word) => `nftables learn_timeout=1d unmanaged=${word}${more}`)),
+    ]
+      .flatMap((more) => [more, `${more} gateways`])
+      .flatMap((more) => ['open', 'closed'].map((word) => `nftables learn_timeout=1d unmanaged=${word}${more}`)),
   );
 });
 
@@ -64,15 +66,32 @@ test('what the build knows of policies in which some vif asks for something is t
   const digests = new Set(
     Object.entries(BUILT).flatMap(([name, digest]) => (name.startsWith('nftables') ? [digest] : [])),
   );
-  assert.equal(digests.size, 16);
+  assert.equal(digests.size, 32);
   for (const lines of [
     'rules = web',
     'learn = dhcp',
     'nwfilter = clean-traffic',
+    'gateways = 192.0.2.1 00:00:5e:00:01:01',
     'rules = web\nlearn = dhcp\nunmanaged = closed',
   ]) {
     const policy = parsePolicy(`[rules web]\nin drop\n[defaults]\n${lines}\n`, 'test');
     const name = sharedName('nftables', policy, baseParts(policy));
     assert.equal(BUILT[name], textDigest(renderBase('', policy)), name);
   }
+});
+
+test('a word that few have is in the rules of all vifs only where the policy gives it to somebody', () => {
+  const base = (line: string): string => renderBase('', parsePolicy(`[guest web1]\n${line}\n`, 'test'));
+  const none = base('allow = vrrp');
+  assert.doesNotMatch(none, /@(proxy-arp|proxy-nd|lldp)|gateways/);
+  for (const word of ['proxy-arp', 'proxy-nd', 'lldp']) {
+    const text = base(`allow = ${word}`);
+    assert.match(text, new RegExp(`@${word}\\b`));
+    // Nothing that is asked without it is gone.
+    const lines = new Set(text.split('\n'));
+    assert.ok(none.split('\n').every((line) => lines.has(line) || line.includes('goto from-guest/drop-link-local')));
+    const policy = parsePolicy(`[guest web1]\nallow = ${word}\n`, 'test');
+    assert.deepEqual(baseParts(policy), [word]);
+  }
+  assert.match(base('gateways = 00:00:5e:00:01:01'), /@gated jump from-guest\/gateways/);
 });

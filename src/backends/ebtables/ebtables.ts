@@ -240,6 +240,7 @@ function portOf({ port, plan }: PlannedPort, chains: readonly EbtChain[]): EbtPo
     name: port.name,
     open: plan.terms.flags.includes('open'),
     ...(isObserved(plan.terms) ? { observed: true } : {}),
+    ...(plan.terms.flags.includes('lldp') ? { lldp: true } : {}),
     chains: chains.map((chain) => chain.name),
     macs: plan.terms.values.mac,
   };

@@ -215,7 +215,6 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'icmpv6 quoted nexthdr': QUOTE,
   'icmpv6 quoted frag nexthdr': QUOTE,
   'icmpv6 quoted daddr': QUOTE,
-  'ra option': { unseen: 'options of neighbour discovery' },
   'ra lladdr': { unseen: 'options of neighbour discovery' },
   'rs option': { unseen: 'options of neighbour discovery' },
   'rs lladdr': { unseen: 'options of neighbour discovery' },

@@ -27,6 +27,7 @@ const PORT: Reader<EbtPort> = object((get) => ({
   name: get('name', string),
   open: get('open', boolean),
   observed: get('observed', optional(boolean)),
+  lldp: get('lldp', optional(boolean)),
   chains: get('chains', array(string)),
   macs: get('macs', optional(array(string))),
 }));

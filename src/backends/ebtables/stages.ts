@@ -9,8 +9,9 @@
  *   which the stage drops what has another form.
  */
 import { Failure } from '../../errors.ts';
+import { GATES } from '../../filter/gateways.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
-import type { Direction, Reason } from '../../filter/reasons.ts';
+import { DIRECTIONS, type Direction, type Reason } from '../../filter/reasons.ts';
 import { runsOf } from '../../filter/runs.ts';
 import {
   droppedBy,
@@ -90,6 +91,8 @@ export function compileStages(
   return compiler.result();
 }
 
+const GATE_NAMES: ReadonlySet<string> = new Set(DIRECTIONS.flatMap((side) => GATES[side].map(({ name }) => name)));
+
 /** Where a frame goes from a rule. */
 type Verdict = Pick<EbtRule, 'target' | 'reason'>;
 
@@ -123,13 +126,14 @@ class Compiler {
     this.direction = direction;
     this.terms = terms;
     this.accepts = accepts;
-    this.stages = new Map(STAGES[direction].map((stage) => [stage.name, stage]));
+    this.stages = new Map([...STAGES[direction], ...GATES[direction]].map((stage) => [stage.name, stage]));
     this.droppable = new Set(droppedBy(STAGES[direction]));
   }
 
   result(): Compiled {
     const start = this.stageNamed('start');
-    const rules = withoutDoubles(this.rulesOf(start, undefined));
+    const gates = this.terms.flags.includes('gated') ? this.gateRules({}, 'gateways', undefined) : [];
+    const rules = withoutDoubles([...gates, ...this.rulesOf(start, undefined)]);
     const first: EbtChain = {
       name: mainChain(this.device, this.direction),
       policy: 'DROP',
@@ -342,8 +346,16 @@ class Compiler {
     if ('drop' in so) return [{ options, target: 'DROP', reason: so.drop, why }];
     if ('permitted' in so && this.own !== undefined) return [{ options, target: this.own.name, why }];
     if ('accept' in so || 'permitted' in so) return [{ options, target: 'ACCEPT', why }];
+    if (GATE_NAMES.has(so.goto)) return [...this.gateRules(options, so.goto, protocol), { options, target: 'RETURN' }];
+    if (so.goto === 'start') return [{ options, target: 'RETURN' }];
     const verdict = this.enter(so.goto, protocol);
     return [verdict.reason === undefined ? { options, ...verdict, why } : { options, ...verdict }];
+  }
+
+  /** What a stage before the others lets go on comes back from it. */
+  private gateRules(options: Options, name: string, protocol: Protocol | undefined): EbtRule[] {
+    const verdict = this.enter(name, protocol);
+    return [verdict.reason === undefined ? { options, ...verdict, check: true } : { options, ...verdict }];
   }
 
   /** What becomes of it if that is known of the vif: a stage that lifts a drop is that drop for all others. */

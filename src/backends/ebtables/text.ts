@@ -1,8 +1,8 @@
-import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { ETHERTYPE, LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS, isGuestPort } from '../../net/vif-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import type { EbtTools } from '../../state/records.ts';
-import { optionText } from './fields.ts';
+import { optionText, protocolName } from './fields.ts';
 import { type EbtChain, mainChain } from './stages.ts';
 
 /** A vif whose chains are loaded, as the dispatch has to know it. */
@@ -14,6 +14,8 @@ export interface EbtPort {
   readonly open: boolean;
   /** Counted, and not filtered: link-local frames too. */
   readonly observed?: boolean | undefined;
+  /** What it sends to link-local groups may be LLDP. */
+  readonly lldp?: boolean | undefined;
   readonly chains: readonly string[];
   /** Its own MACs; a record of an earlier version has none. */
   readonly macs?: readonly string[] | undefined;
@@ -191,6 +193,13 @@ function linkLocalRules(chain: string, by: '-i' | '-o', load: EbtLoad): string[]
   return [
     `-A ${chain} -d ! ${LINK_LOCAL} -j RETURN`,
     ...open.map((name) => `-A ${chain} ${by} ${name} -j RETURN`),
+    ...(by === '-o'
+      ? []
+      : load.ports
+          .filter(({ lldp }) => lldp === true)
+          .flatMap(({ name, macs = [] }) =>
+            macs.map((mac) => `-A ${chain} -i ${name} -p ${protocolName(ETHERTYPE.lldp)} -s ${mac} -j RETURN`),
+          )),
     ...closedPorts(load.ports).map((port) => `-A ${chain} ${linkLocalRule(by, port)}`),
     ...(load.policy.unmanaged === 'open' ? [] : [`-A ${chain} ${by} ${GUEST_PORTS.ebtables} -j DROP`]),
   ];

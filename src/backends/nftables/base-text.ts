@@ -1,19 +1,21 @@
 import { DEFAULT_LEARN_SECONDS } from '../../filter/learning.ts';
 import type { Direction, Reason } from '../../filter/reasons.ts';
-import { droppedBy, type Stage } from '../../filter/stage.ts';
+import { droppedBy, type Match, type Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
-import { LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { ETHERTYPE, LINK_LOCAL_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { type SharedPolicy, sharedName, sharedPolicies } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
 import { declareFlows, FLOW_SETS, renderFlows, someHaveRules } from './flows.ts';
+import { renderGates, someAreGated } from './gates.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, FILTERED_MAP, NAME, PORT, PORTS_SET, permitAtOnce, RULED_MAP, renderPermitted } from './own.ts';
 import { renderQuick } from './quick.ts';
-import { dropChain, type OtherChain, renderDropChain, renderStages, stageChain } from './stages.ts';
+import { rareFlags, withRare } from './rare-words.ts';
+import { dropChain, type OtherChain, renderDropChain, renderMatch, renderStages, stageChain } from './stages.ts';
 import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './tracking.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
@@ -68,6 +70,10 @@ export function renderBase(
   // A device has one hook for a direction: there the rules of its guest are asked where the stages end.
   const permits = ruled && place === 'device';
   const filtered = someHaveFilters(policy);
+  const gated = someAreGated(policy);
+  const rare = rareFlags(policy);
+  const stages = { 'from-guest': withRare(STAGES['from-guest'], rare), 'to-guest': withRare(STAGES['to-guest'], rare) };
+  const early = ['link-local', 'rule', ...(gated ? (['gateway'] as const) : [])] as const;
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
@@ -87,16 +93,17 @@ export function renderBase(
     `  chain ${sentinel} {`,
     '  }',
     '',
-    ...dropChains('from-guest', STAGES['from-guest'], ['link-local', 'rule']),
-    ...dropChains('to-guest', STAGES['to-guest'], ['link-local', 'rule']),
+    ...dropChains('from-guest', stages['from-guest'], early),
+    ...dropChains('to-guest', stages['to-guest'], early),
     '',
     ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
     ...(permits ? [...renderPermitted('from-guest'), ...renderPermitted('to-guest')] : []),
     ...[
-      ...renderStages('from-guest', STAGES['from-guest'], learning),
-      ...renderStages('to-guest', STAGES['to-guest'], learning),
-      ...renderQuick('from-guest', STAGES['from-guest'], learning),
-      ...renderQuick('to-guest', STAGES['to-guest'], learning),
+      ...renderStages('from-guest', stages['from-guest'], learning),
+      ...renderStages('to-guest', stages['to-guest'], learning),
+      ...(gated ? [...renderGates('from-guest'), ...renderGates('to-guest')] : []),
+      ...renderQuick('from-guest', stages['from-guest'], { learning, gated }),
+      ...renderQuick('to-guest', stages['to-guest'], { learning, gated }),
     ].map((line) => (permits ? line : permitAtOnce(line))),
     ...(learning ? renderLearning(isOurs) : []),
     ...(ruled && !permits ? renderBehind('rules', RULES_PRIORITY, 'Rules of guests', RULED_MAP) : []),
@@ -114,8 +121,8 @@ export function renderBase(
 
 function renderHooks(policy: BasePolicy, neighbours: readonly string[]): string[] {
   return [
-    ...renderLinkLocal('from-guest'),
-    ...renderLinkLocal('to-guest'),
+    ...renderLinkLocal('from-guest', rareFlags(policy).includes('lldp')),
+    ...renderLinkLocal('to-guest', false),
     ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
     ...hook('prerouting', 'from-guest', 'quick', policy, neighbours),
     ...hook('postrouting', 'to-guest', 'quick', policy, neighbours),
@@ -146,6 +153,8 @@ export function baseParts(policy: Pick<BasePolicy, 'sections'>): string[] {
     ...(someLearn(policy) ? ['learning'] : []),
     ...(someHaveRules(policy) ? ['rules'] : []),
     ...(someHaveFilters(policy) ? ['filters'] : []),
+    ...(someAreGated(policy) ? ['gateways'] : []),
+    ...rareFlags(policy),
   ];
 }
 
@@ -175,13 +184,33 @@ function renderBehind(what: 'rules' | 'filters', priority: number, about: string
   ]);
 }
 
-/** STP, LACP, EAPOL: only these are not seen elsewhere. */
-function renderLinkLocal(direction: Direction): string[] {
+/**
+ * STP, LACP, EAPOL: only these are not seen elsewhere.
+ *
+ * @param lldp somebody may send it. What leaves in the hook `output` is the bridge's own: it never may
+ */
+function renderLinkLocal(direction: Direction, lldp: boolean): string[] {
+  const group = `ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]}`;
+  const allowed: readonly Match[] = [
+    { field: 'ether type', is: ETHERTYPE.lldp },
+    { field: 'ether saddr', own: 'mac' },
+    { vif: 'lldp' },
+  ];
   return [
+    ...(lldp
+      ? [
+          '  # To the groups of the link: LLDP of who may.',
+          `  chain ${stageChain(direction, 'lldp')} {`,
+          `    ${allowed.flatMap((match) => renderMatch(direction, match)).join(' ')} accept`,
+          `    goto ${dropChain(direction, 'link-local')}`,
+          '  }',
+          '',
+        ]
+      : []),
     '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
     `  chain ${stageChain(direction, 'link-local')} {`,
     `    ${PORT[direction]} @open accept`,
-    `    ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]} goto ${dropChain(direction, 'link-local')}`,
+    `    ${group} goto ${lldp ? stageChain(direction, 'lldp') : dropChain(direction, 'link-local')}`,
     '  }',
     '',
   ];

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { Failure } from '../../errors.ts';
 import type { Field, Value } from '../../filter/stage.ts';
-import type { Masked } from '../../filter/wire.ts';
+import { LLADDR_OPTION, type Masked, RA_OPTION_STARTS } from '../../filter/wire.ts';
 
 /** How nftables spells a field, and how it wants its values. */
 export interface NftField {
@@ -91,8 +91,7 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'icmpv6 quoted nexthdr': { text: '@th,112,8', value: 'hex', bits: 8 },
   'icmpv6 quoted frag nexthdr': { text: '@th,384,8', value: 'hex', bits: 8 },
   'icmpv6 quoted daddr': { text: '@th,256,128', value: 'hex', bits: 128 },
-  // RFC 4861 §4.2: its options begin at byte 16; the first of them.
-  'ra option': { text: '@th,128,16', value: 'hex', bits: 16 },
+  // RFC 4861 §4.2: its options begin at byte 16; the first of them. All are in `RA_OPTIONS`.
   'ra lladdr': { text: '@th,144,48', value: 'hex', bits: 48 },
   // RFC 4861 §4.1, §4.3, §4.4: options of RS start at byte 8, of NS and NA at byte 24; type, length, address.
   'rs option': { text: '@th,64,16', value: 'hex', bits: 16 },
@@ -101,6 +100,17 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'nd option': { text: '@th,192,16', value: 'hex', bits: 16 },
   'nd lladdr': { text: '@th,208,48', value: 'hex', bits: 48 },
 };
+
+/**
+ * Each link-layer address that a router advertisement may have, as the condition that it is there, and where it is.
+ * What looks like one inside another option counts too.
+ */
+export const RA_OPTIONS: readonly { readonly there: string; readonly address: string }[] = RA_OPTION_STARTS.map(
+  (start) => ({
+    there: `@th,${start * 8},16 0x${LLADDR_OPTION.toString(16).padStart(4, '0')}`,
+    address: `@th,${start * 8 + 16},48`,
+  }),
+);
 
 /** The name of a field, as the typed key of a set has it; plain bits where nft has no name for it. */
 export function nftName(field: Field): string {

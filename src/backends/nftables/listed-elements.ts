@@ -52,7 +52,7 @@ function widthOf(set: string, part: number): number {
   if (set === 'own-mac-raw') return 48;
   if (set === 'own-ethertype') return 16;
   if (['own-ip6-raw', 'own-ip6-block', 'own-solicited-block', 'own-sole6', 'own-route6'].includes(set)) return 128;
-  const words = ['own-ip-raw', 'own-ip-block', 'own-sole', 'own-route', 'dhcp-servers', 'learned'];
+  const words = ['own-ip-raw', 'own-ip-block', 'own-sole', 'own-route', 'own-gateway-ip', 'dhcp-servers', 'learned'];
   return words.includes(set) ? 32 : 0;
 }
 

@@ -4,7 +4,7 @@ import type { Direction } from '../../filter/reasons.ts';
 import { type Field, OWN_FLAGS, type OwnAddress, type OwnMac, type OwnValue } from '../../filter/stage.ts';
 import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
-import { addressHex, nftBare, nftName } from './fields.ts';
+import { addressHex, nftBare, nftName, RA_OPTIONS } from './fields.ts';
 import { INDEX_HASH, indexHash } from './index-hash.ts';
 import { programChain } from './program-names.ts';
 
@@ -107,6 +107,9 @@ const ADDRESSES = 131_072;
 export const SETS = {
   mac: ownSet('own-mac', `type devgroup . ether_addr; size ${PORTS}`, ({ mac }) => each(mac)),
   extra: ownSet('own-extra-mac', 'type devgroup . ether_addr', ({ extra }) => each(extra)),
+  gateway: ownSet('own-gateway', 'type devgroup . ether_addr', ({ gateway }) => each(gateway)),
+  gateway4: ownSet('own-gateway-ip', 'typeof iifgroup . @nh,96,32', ({ gateway4 }) => each(gateway4), bits),
+  gatewayGroups: ownSet('own-gateway-groups', 'type devgroup . ipv6_addr', ({ gatewayGroups }) => each(gatewayGroups)),
   macRaw: ownSet(
     'own-mac-raw',
     'typeof iifgroup . @th,288,48',
@@ -292,11 +295,11 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
  * @param learning some vif learns
  */
 export function ownAlternatives(direction: Direction, field: Field, own: OwnValue, learning = false): string[] {
-  if (own === 'mac' || own === 'extra') return [ownMac(direction, field, own)];
-  if (own === 'broadcast' || own === 'ethertype' || own === 'protocol') {
+  if (own === 'mac' || own === 'extra' || own === 'gateway') return [ownMac(direction, field, own)];
+  if (own === 'broadcast' || own === 'gatewayGroups' || own === 'ethertype' || own === 'protocol') {
     return [`${PORT[direction]} . ${nftName(field)} @${SETS[own].name}`];
   }
-  if (own === 'sole' || own === 'sole6' || own === 'route' || own === 'route6')
+  if (own === 'sole' || own === 'sole6' || own === 'route' || own === 'route6' || own === 'gateway4')
     return [`${PORT[direction]} . ${nftBare(field)} @${SETS[own].name}`];
   const { single, block, any } = ownAddress(direction, field, own);
   return [single, block, any, ...(learning && own === 'ip' ? [learnedAddress(direction, field)] : [])];
@@ -337,13 +340,15 @@ function singleKey(field: Field, own: OwnAddress): string {
     : `${nftName(beside)} . ${nftName(field)} @${withMac.name}`;
 }
 
-/** "It is not an own MAC." */
-export function notOwnMac(direction: Direction, field: Field, own: OwnMac): string {
-  return `${PORT[direction]} . ${nftName(field)} != @${macSet(field, own)}`;
+/** "It is not an own MAC", as alternatives. */
+export function notOwnMac(direction: Direction, field: Field, own: OwnMac): string[] {
+  if (field === 'ra lladdr')
+    return RA_OPTIONS.map(({ there, address }) => `${there} ${PORT[direction]} . ${address} != @${SETS.macRaw.name}`);
+  return [`${PORT[direction]} . ${nftName(field)} != @${macSet(field, own)}`];
 }
 
 function macSet(field: Field, own: OwnMac): string {
-  if (own === 'extra') return SETS.extra.name;
+  if (own !== 'mac') return SETS[own].name;
   return nftName(field).startsWith('@') ? SETS.macRaw.name : SETS.mac.name;
 }
 

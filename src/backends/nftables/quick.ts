@@ -13,6 +13,7 @@ import {
   WHOLE_PACKET,
 } from '../../filter/wire.ts';
 import { nftInWord, nftLeading, nftQuick } from './fields.ts';
+import { enterGates } from './gates.ts';
 import { learnedAddress, ownAddress, ownMac } from './own.ts';
 import { type OtherChain, renderMatch, renderOutcome, stageChain } from './stages.ts';
 
@@ -31,12 +32,13 @@ import { type OtherChain, renderMatch, renderOutcome, stageChain } from './stage
  * here.
  *
  * @param stages those of this direction
- * @param learning some vif learns addresses
+ * @param some.learning some vif learns addresses
+ * @param some.gated some vif may only speak with its gateways
  */
 export function renderQuick(
   direction: Direction,
   stages: readonly Stage[] = STAGES[direction],
-  learning = false,
+  { learning = false, gated = false } = {},
 ): string[] {
   const chain = (name: OtherChain): string => stageChain(direction, name);
   // Back to the first chain, and from there to the stages: the kernel counts how deep chains lead to each other, and
@@ -126,6 +128,7 @@ export function renderQuick(
     '',
     '  # Ordinary traffic is decided here, all else by the stages.',
     `  chain ${chain('quick')} {`,
+    ...(gated ? ['    # Who may only speak with its gateways.', `    ${enterGates(direction)}`] : []),
     `    # ${fromGuest ? 'To one station; ' : ''}IPv4 with a header of 20 bytes; IPv6.`,
     `    ${FORM} ${PLAIN_IPV4} ${toStation}jump ${chain('quick-ip')}`,
     `    ${FORM} & 0xfffff0 == ${PLAIN_IPV6} ${toStation}jump ${chain('quick-ip6')}`,

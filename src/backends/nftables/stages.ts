@@ -1,3 +1,4 @@
+import type { GateName } from '../../filter/gateways.ts';
 import { counterCode, type Direction, type Reason } from '../../filter/reasons.ts';
 import {
   isSwitch,
@@ -18,6 +19,7 @@ import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permittedChain } fro
 /** Chains that are no stages: what stands before them, and what only link-local frames see. */
 export type OtherChain =
   | 'link-local'
+  | 'lldp'
   | 'unconfigured'
   | 'quick'
   | 'quick-ip'
@@ -25,9 +27,12 @@ export type OtherChain =
   | 'quick-ip6'
   | 'quick-ip6-more';
 
-export function stageChain(direction: Direction, stage: StageName | OtherChain): string {
+export function stageChain(direction: Direction, stage: AnyStage | OtherChain): string {
   return `${direction}/${stage}`;
 }
+
+/** A stage, or one of those before them. */
+export type AnyStage = StageName | GateName;
 
 export function dropChain(direction: Direction, reason: Reason): string {
   return `${direction}/drop-${reason}`;
@@ -38,11 +43,11 @@ export function dropChain(direction: Direction, reason: Reason): string {
  *
  * @param learning some vif learns addresses
  */
-export function renderStages(direction: Direction, stages: readonly Stage<StageName>[], learning = false): string[] {
+export function renderStages(direction: Direction, stages: readonly Stage<AnyStage>[], learning = false): string[] {
   return [...stages].reverse().flatMap((stage) => renderChain(direction, stage, learning));
 }
 
-function renderChain(direction: Direction, stage: Stage<StageName>, learning: boolean): string[] {
+function renderChain(direction: Direction, stage: Stage<AnyStage>, learning: boolean): string[] {
   const steps = stage.steps.flatMap((step) => [
     ...(step.why === undefined ? [] : [`    # ${step.why}`]),
     ...(isSwitch(step) ? renderSwitch(direction, step) : renderStep(direction, step, learning)).map(
@@ -87,7 +92,7 @@ export function renderDropChain(direction: Direction, reason: Reason): string[] 
 }
 
 /** A rule for every combination of alternatives. */
-function renderStep(direction: Direction, step: Step<StageName>, learning: boolean): string[] {
+function renderStep(direction: Direction, step: Step<AnyStage>, learning: boolean): string[] {
   const outcome = renderOutcome(direction, step.so);
   const rules = step.when.reduce<string[]>(
     (begun, match) => begun.flatMap((rule) => renderMatch(direction, match, learning).map((one) => `${rule}${one} `)),
@@ -101,7 +106,7 @@ function renderStep(direction: Direction, step: Step<StageName>, learning: boole
  * chains when they load them (nft_chain_validate), so each value of a verdict map would multiply all that lies behind.
  * Measured on Debian's 6.1 in QEMU: a base of 7 million such steps did not load in 8 s, one of 2.8 does.
  */
-function renderSwitch(direction: Direction, { switch: field, cases }: Switch<StageName>): string[] {
+function renderSwitch(direction: Direction, { switch: field, cases }: Switch<AnyStage>): string[] {
   const text = nftBare(field);
   const values = (of: readonly number[]): string[] => of.map((value) => nftValue(field, value));
   const isMany = ({ values: all, so }: (typeof cases)[number]): boolean => all.length > 1 && 'goto' in so;
@@ -117,7 +122,7 @@ function renderSwitch(direction: Direction, { switch: field, cases }: Switch<Sta
 }
 
 /** An outcome as a verdict. */
-export function renderOutcome(direction: Direction, outcome: Outcome<StageName>): string {
+export function renderOutcome(direction: Direction, outcome: Outcome<AnyStage>): string {
   if ('drop' in outcome) return `goto ${dropChain(direction, outcome.drop)}`;
   if ('goto' in outcome) return `goto ${stageChain(direction, outcome.goto)}`;
   if ('permitted' in outcome) return `goto ${permittedChain(direction)}`;
@@ -130,7 +135,7 @@ export function renderMatch(direction: Direction, match: Match, learning = false
   if ('vif' in match) return [`${PORT[direction]} @${match.vif}`];
   if ('over' in match) return [overLimit(direction, match.over)];
   if ('own' in match) return ownAlternatives(direction, match.field, match.own, learning);
-  if ('notOwn' in match) return [notOwnMac(direction, match.field, match.notOwn)];
+  if ('notOwn' in match) return notOwnMac(direction, match.field, match.notOwn);
   if ('block' in match) return [nftBlock(match.field, match.block)];
   const text = nftBare(match.field);
   const value = (one: Value): string => nftValue(match.field, one);

@@ -1,7 +1,25 @@
-import { BRIDGE, FORMS, makeNetwork } from '../network.ts';
+import { BRIDGE, FORMS, makeNetwork, scriptPath } from '../network.ts';
 import { configure, createA, createV, pingFrom } from '../people.ts';
 import type { Scenario } from '../scenario.ts';
 import { checkPicture, sendCorpus } from '../traffic.ts';
+
+/** What brings more into the shared rules, of guests that are not there. */
+const WHOLE_POLICY = `[defaults]
+unmanaged = closed
+
+[guest nobody]
+learn = dhcp
+gateways = 192.0.2.1 2001:db8::1 00:00:5e:00:01:01
+allow = proxy-arp proxy-nd lldp
+rules = web
+
+[rules web]
+in allow tcp 22,80,443 limit 10/second
+in allow icmp echo-request
+in drop
+out drop tcp 25
+out allow
+`;
 
 /** The picture after: the same guests, the same frames, our program as the hotplug script. */
 const productBasic: Omit<Scenario, 'name'> = {
@@ -28,6 +46,14 @@ const productBasic: Omit<Scenario, 'name'> = {
     await a.sh('ip addr add 10.0.0.66/24 dev eth0');
     const stolen = await host.run(`ping -I ${BRIDGE} -c 2 -W 2 10.0.0.66`, 30);
     record.check('an address that the guest takes for itself does not work', stolen.status !== 0, stolen.stdout);
+
+    // The shared rules with all that a policy can bring into them: this kernel may refuse what a later one takes.
+    await host.sh(`cat >/etc/xen/vif-bridge.ini <<'END'
+${WHOLE_POLICY}END`);
+    const whole = await host.run(`${scriptPath(host, 'product')} reapply --all`, 60);
+    record.check('a policy with everything reaches the kernel', whole.status === 0, whole.stdout + whole.stderr);
+    const still = await pingFrom(a, G.ipv4);
+    record.check('the guest pings the gateway with it', still === '', still);
   },
 };
 
