@@ -114,7 +114,7 @@ export function testStrangers(backend: Backend): void {
       assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif3.0 unmanaged']);
       assert.match(await said(dom0, 'vif3.0'), /^unfiltered: .*vif-bridge reapply vif3\.0/);
       const text = (await dom0.admin(['status'])).stdout;
-      assert.match(text, /vif3\.0 +unmanaged .*\n +unfiltered/);
+      assert.match(text, /vif3\.0 +unmanaged .*\n +NOT FILTERED\n +unfiltered/);
       // Neither its end nor a repair touches it.
       await byStock('offline');
       await isGuarded(wire);
