@@ -67,6 +67,8 @@ export const rules: Scenario = {
     const still = await ask(81);
     record.check('so what was closed is closed still', !/hello/.test(still.stdout), still.stdout);
     await write('out drop tcp 25');
+    const again = await host.run(`${product} reapply ${vif} && ${product} status`, 90);
+    record.check('and the former policy is taken again', again.status === 0, `${again.stdout}${again.stderr}`);
 
     const chain = await host.sh('nft list ruleset bridge | grep -o "chain rules/[0-9a-f]*"');
     await host.sh(`nft flush ${chain.trim().replace('chain ', 'chain bridge xen-vif ')}`);
