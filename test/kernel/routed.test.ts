@@ -3,7 +3,8 @@
  * addresses answer from everywhere, and when it is gone nothing of it is left.
  */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { unpacked } from '../guest/programs.ts';
@@ -226,4 +227,71 @@ test('a vif that is in service is not made one of the other kind', { skip }, asy
   await dom0.start({ domid: 2, mac: OTHER, ip: '10.0.0.6', gatewaydev: 'br0' });
   assert.equal((await dom0.hotplug('online', { domid: 2 }, ONLINE)).status, 1);
   assert.match(dom0.key(2, 'hotplug-error') ?? '', /vif2\.0 is a port of br0/);
+});
+
+test('rules and filters are of routed guests too, and those of others keep nobody from coming up', {
+  skip,
+}, async (t) => {
+  const ping = await pinger(t);
+  if (ping === undefined) return;
+  const folder = mkdtempSync(join(tmpdir(), 'xvb-routed-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const site = await openRoutedSite(t, {
+    policy: `[rules quiet]
+in allow icmp echo-request from 10.0.0.50
+in drop
+out drop
+[defaults]
+nwfilter_dir = ${folder}
+[guest quiet]
+rules = quiet
+[guest closed]
+nwfilter = no-ping
+`,
+  });
+  const { dom0, near, far } = site;
+  writeFileSync(
+    join(folder, 'no-ping.xml'),
+    "<filter name='no-ping' chain='root'><rule action='drop' direction='inout'><icmp/></rule></filter>",
+  );
+  for (const [domid, name, mac, ip] of [
+    [1, 'quiet', MAC, '10.0.0.5'],
+    [2, 'closed', OTHER, '10.0.0.6'],
+    [3, 'plain', '00:16:3e:00:00:03', '10.0.0.7'],
+  ] as const) {
+    await site.start({ domid, mac, ip, name });
+    assert.equal(dom0.key(domid, 'hotplug-status'), 'connected', dom0.key(domid, 'hotplug-error'));
+    await configure(site, await site.guest(`vif${domid}.0`, mac), `vif${domid}.0`);
+  }
+  const answered = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (const [who, from] of [
+      ['near', near],
+      ['far', far],
+    ] as const) {
+      for (const to of ['10.0.0.5', '10.0.0.6', '10.0.0.7']) if (await ping(from, to)) found.push(`${who} ${to}`);
+    }
+    return found;
+  };
+  const right = ['near 10.0.0.5', 'near 10.0.0.7', 'far 10.0.0.7'];
+  assert.deepEqual(await answered(), right);
+  const states = async (): Promise<string[]> => (await dom0.status()).map(({ name, state }) => `${name} ${state}`);
+  const well = ['vif1.0 managed', 'vif2.0 managed', 'vif3.0 managed'];
+  assert.deepEqual(await states(), well);
+  // Somebody takes them out of the way.
+  for (const [vif, chain] of [
+    ['vif1.0', 'in/rules/vif1.0'],
+    ['vif2.0', 'out/filters/vif2.0'],
+  ] as const) {
+    await dom0.ns.check(['nft', 'flush', 'chain', 'netdev', 'xen-vif-route', chain]);
+    assert.deepEqual(
+      await states(),
+      well.map((line) => (line.startsWith(vif) ? `${vif} damaged` : line)),
+    );
+    assert.equal((await dom0.admin(['repair'])).status, 0);
+    assert.deepEqual(await states(), well);
+  }
+  assert.deepEqual(await answered(), right);
+  for (const domid of [1, 2, 3]) assert.equal((await dom0.hotplug('offline', { domid }, OFFLINE)).status, 0);
+  assert.equal(await text(dom0, 'nft list tables'), '');
 });

@@ -8,11 +8,12 @@ import type { Policy } from '../../policy/policy.ts';
 import { type SharedPolicy, sharedName, sharedPolicies } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
+import { type Behind, FILTERS_BEHIND, RULES_BEHIND } from './behind.ts';
 import { declareFlows, FLOW_SETS, renderFlows, someHaveRules } from './flows.ts';
 import { renderGates, someAreGated } from './gates.ts';
 import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
-import { declareOwn, FILTERED_MAP, NAME, PORT, PORTS_SET, permitAtOnce, RULED_MAP, renderPermitted } from './own.ts';
+import { declareOwn, NAME, PORT, PORTS_SET } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { rareFlags, withRare } from './rare-words.ts';
 import { dropChain, type OtherChain, renderDropChain, renderMatch, renderStages, stageChain } from './stages.ts';
@@ -57,7 +58,7 @@ export type BasePolicy = Omit<SharedPolicy<'nftables'>, 'learn_timeout'> &
  * bridge family (NF_BR_PRI_FILTER_BRIDGED).
  *
  * @param neighbours ports that are nobody's guest, known by their names for speed alone
- * @param place `device`: each has hooks of its own (routed.ts), and none is here
+ * @param place `device`: each has hooks of its own (device-text.ts), and none is here
  */
 export function renderBase(
   sentinel: string,
@@ -67,8 +68,6 @@ export function renderBase(
 ): string {
   const learning = place === 'bridge' && someLearn(policy);
   const ruled = someHaveRules(policy);
-  // A device has one hook for a direction: there the rules of its guest are asked where the stages end.
-  const permits = ruled && place === 'device';
   const filtered = someHaveFilters(policy);
   const gated = someAreGated(policy);
   const rare = rareFlags(policy);
@@ -97,23 +96,15 @@ export function renderBase(
     ...dropChains('to-guest', stages['to-guest'], early),
     '',
     ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
-    ...(permits ? [...renderPermitted('from-guest'), ...renderPermitted('to-guest')] : []),
-    ...[
-      ...renderStages('from-guest', stages['from-guest'], learning),
-      ...renderStages('to-guest', stages['to-guest'], learning),
-      ...(gated ? [...renderGates('from-guest'), ...renderGates('to-guest')] : []),
-      ...renderQuick('from-guest', stages['from-guest'], { learning, gated }),
-      ...renderQuick('to-guest', stages['to-guest'], { learning, gated }),
-    ].map((line) => (permits ? line : permitAtOnce(line))),
+    ...renderStages('from-guest', stages['from-guest'], learning),
+    ...renderStages('to-guest', stages['to-guest'], learning),
+    ...(gated ? [...renderGates('from-guest'), ...renderGates('to-guest')] : []),
+    ...renderQuick('from-guest', stages['from-guest'], { learning, gated }),
+    ...renderQuick('to-guest', stages['to-guest'], { learning, gated }),
     ...(learning ? renderLearning(isOurs) : []),
-    ...(ruled && !permits ? renderBehind('rules', RULES_PRIORITY, 'Rules of guests', RULED_MAP) : []),
-    ...(filtered
-      ? [
-          ...renderNotes('from-guest'),
-          ...renderNotes('to-guest'),
-          ...renderBehind('filters', FILTERS_PRIORITY, "Filters of libvirt's", FILTERED_MAP),
-        ]
-      : []),
+    ...(ruled && place === 'bridge' ? renderBehind(RULES_BEHIND) : []),
+    ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest')] : []),
+    ...(filtered && place === 'bridge' ? renderBehind(FILTERS_BEHIND) : []),
     ...(place === 'bridge' ? renderHooks(policy, neighbours) : []),
     '}',
   ].join('\n');
@@ -158,27 +149,17 @@ export function baseParts(policy: Pick<BasePolicy, 'sections'>): string[] {
   ];
 }
 
-/** Behind our own -200, in this order. */
-const RULES_PRIORITY = -199;
-const FILTERS_PRIORITY = -198;
-
-/**
- * What a guest has besides who it is stands behind all else, in hooks of its own: what was dropped never comes there.
- * Kernel 6.1 walks every way through the chains at each load, and counts anew for each hook; behind each of the some
- * thousand ways on which a frame may pass, a program of 188 rules made them 6.8 million, which did not load in 8 s.
- */
-function renderBehind(what: 'rules' | 'filters', priority: number, about: string, map: string): string[] {
+function renderBehind({ name, about, priority, rules }: Behind): string[] {
   return (
     [
       ['prerouting', 'from-guest'],
       ['postrouting', 'to-guest'],
     ] as const
-  ).flatMap(([name, direction]) => [
-    `  # ${about}, behind all else.`,
-    `  chain ${name}-${what} {`,
-    `    type filter hook ${name} priority ${priority}; policy accept;`,
-    ...(what === 'rules' ? ['    meta protocol != { ip, ip6 } accept comment "rules are about packets of IP"'] : []),
-    `    ${PORT[direction]} vmap @${map}`,
+  ).flatMap(([hook, direction]) => [
+    `  # ${about}`,
+    `  chain ${hook}-${name} {`,
+    `    type filter hook ${hook} priority ${priority}; policy accept;`,
+    ...rules(direction).map((rule) => `    ${rule}`),
     '  }',
     '',
   ]);

@@ -1,9 +1,11 @@
 import { INGRESS_TABLE, isOurs, TABLE } from './base-text.ts';
+import { BEHIND, type Behind } from './behind.ts';
 import { stageChain } from './stages.ts';
 
 /**
- * What ports have that are on no bridge: two chains at the device itself, which lead to the stages that all have. They
- * are written as if they were in the bridge's tables: see device-tables.ts.
+ * What ports have that are on no bridge: two chains at the device itself, which lead to the stages that all have, and
+ * behind these two more for its guest's own rules, and for its filter, if it has them. They are written as if they were
+ * in the bridge's tables: see device-tables.ts.
  */
 
 /** What their names begin with, for a regular expression; the name that the device had first follows. */
@@ -14,8 +16,32 @@ const SIDES = [
   { chain: 'out', hook: 'egress', direction: 'to-guest' },
 ] as const;
 
-/** So many has each. */
-const RULES = 2;
+interface DeviceChain {
+  /** Its name, without that of the device. */
+  readonly chain: string;
+  readonly hook: 'ingress' | 'egress';
+  readonly priority: number;
+  readonly rules: readonly string[];
+}
+
+/** @param behind what else its guest is asked */
+function chainsOf(behind: readonly Behind[]): DeviceChain[] {
+  return SIDES.flatMap(({ chain, hook, direction }) => [
+    {
+      chain,
+      hook,
+      priority: -200,
+      // The last one: somebody has given it another group.
+      rules: [`${isOurs(direction)} goto ${stageChain(direction, 'quick')}`, 'drop'],
+    },
+    ...behind.map(({ name, priority, rules }) => ({
+      chain: `${chain}/${name}`,
+      hook,
+      priority,
+      rules: rules(direction),
+    })),
+  ]);
+}
 
 /** By the name that the device has now. */
 const PORTS = `${INGRESS_TABLE} ports`;
@@ -26,14 +52,12 @@ const PORTS = `${INGRESS_TABLE} ports`;
  *
  * They accept what they do not know: that is nothing, as each stage decides, and a port without its group is none.
  */
-export function renderDeviceChains(device: string, name: string): string[] {
+export function renderDeviceChains(device: string, name: string, behind: readonly Behind[]): string[] {
   return [
     ...chainRemoval(device),
-    ...SIDES.flatMap(({ chain, hook, direction }) => [
-      `add chain ${TABLE} ${chain}/${device} { type filter hook ${hook} device "${name}" priority -200; policy accept; }`,
-      `add rule ${TABLE} ${chain}/${device} ${isOurs(direction)} goto ${stageChain(direction, 'quick')}`,
-      // Somebody has given it another group.
-      `add rule ${TABLE} ${chain}/${device} drop`,
+    ...chainsOf(behind).flatMap(({ chain, hook, priority, rules }) => [
+      `add chain ${TABLE} ${chain}/${device} { type filter hook ${hook} device "${name}" priority ${priority}; policy accept; }`,
+      ...rules.map((rule) => `add rule ${TABLE} ${chain}/${device} ${rule}`),
     ]),
     `add element ${PORTS} { "${name}" }`,
   ];
@@ -45,7 +69,7 @@ export function renderDeviceRemoval(device: string, name: string): string[] {
 }
 
 function chainRemoval(device: string): string[] {
-  return SIDES.flatMap(({ chain }) => [
+  return chainsOf(BEHIND).flatMap(({ chain }) => [
     `add chain ${TABLE} ${chain}/${device}`,
     `flush chain ${TABLE} ${chain}/${device}`,
     `delete chain ${TABLE} ${chain}/${device}`,
@@ -72,7 +96,14 @@ export function renderClaimed(): string[] {
   ];
 }
 
-/** @param rules how many rules each chain of the table has */
-export function hasDeviceChains(rules: ReadonlyMap<string, number>, device: string): boolean {
-  return SIDES.every(({ chain }) => rules.get(`${chain}/${device}`) === RULES);
+/**
+ * @param counts how many rules each chain of the table has
+ * @param behind what else its guest is asked
+ */
+export function hasDeviceChains(
+  counts: ReadonlyMap<string, number>,
+  device: string,
+  behind: readonly Behind[],
+): boolean {
+  return chainsOf(behind).every(({ chain, rules }) => counts.get(`${chain}/${device}`) === rules.length);
 }

@@ -5,6 +5,7 @@ import type { VifRecord } from '../../state/records.ts';
 import type { KernelRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
 import { FILLED_SETS } from './base-text.ts';
+import { behindOf } from './behind.ts';
 import { conversations } from './conversations.ts';
 import {
   countElements,
@@ -61,7 +62,10 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
   const filters = parseVerdicts(table.stdout, FILTERED_MAP);
   const damageOf = (record: VifRecord): string | undefined => {
     if (changed === 'base') return BASE_CHANGED;
-    if (deviceRules !== undefined && !hasDeviceChains(deviceRules, record.device)) {
+    if (
+      deviceRules !== undefined &&
+      !hasDeviceChains(deviceRules, record.device, behindOf(record.loaded.at(-1) ?? {}))
+    ) {
       return 'its chains at the device are not as they were loaded';
     }
     const lost = lostElements(record, counts);

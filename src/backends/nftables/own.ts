@@ -249,28 +249,6 @@ function kindOf(type: string): 'set' | 'map' {
   return type.endsWith(' : verdict') ? 'map' : 'set';
 }
 
-/** Where a frame goes that may pass. */
-export function permittedChain(direction: Direction): string {
-  return `${direction}/permitted`;
-}
-
-/** The rules of its guest decide about it, if it has some. */
-export function renderPermitted(direction: Direction): string[] {
-  return [
-    '  # It is who it says it is: its own rules decide, if it has some.',
-    `  chain ${permittedChain(direction)} {`,
-    `    ${PORT[direction]} vmap @${SETS.ruled.name}`,
-    '    accept',
-    '  }',
-    '',
-  ];
-}
-
-/** Where nobody has rules it passes at once. */
-export function permitAtOnce(line: string): string {
-  return line.replaceAll(/goto (?:from|to)-guest\/permitted\b/g, 'accept');
-}
-
 /** Where blocks of each kind are looked up. */
 const BLOCK_SET: Readonly<Record<OwnAddress, string>> = {
   ip: SETS.ipBlock.name,

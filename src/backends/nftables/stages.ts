@@ -12,7 +12,7 @@ import {
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
 import { RELEASE } from './learning.ts';
-import { NAME, notOwnMac, overLimit, ownAlternatives, PORT, permittedChain } from './own.ts';
+import { NAME, notOwnMac, overLimit, ownAlternatives, PORT } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -125,8 +125,8 @@ function renderSwitch(direction: Direction, { switch: field, cases }: Switch<Any
 export function renderOutcome(direction: Direction, outcome: Outcome<AnyStage>): string {
   if ('drop' in outcome) return `goto ${dropChain(direction, outcome.drop)}`;
   if ('goto' in outcome) return `goto ${stageChain(direction, outcome.goto)}`;
-  if ('permitted' in outcome) return `goto ${permittedChain(direction)}`;
-  if ('accept' in outcome) return 'accept';
+  // Its guest's own rules are asked behind this hook.
+  if ('permitted' in outcome || 'accept' in outcome) return 'accept';
   return outcome satisfies never;
 }
 

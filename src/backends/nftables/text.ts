@@ -4,6 +4,7 @@ import { chainDigest } from '../../rules/chain-program.ts';
 import { programDigest } from '../../rules/program.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
 import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, type PortPlace, renderBase, TABLE } from './base-text.ts';
+import { behindOf } from './behind.ts';
 import { chainProgramText } from './chain-program.ts';
 import { renderClaimed, renderDeviceChains, renderDeviceRemoval } from './device-text.ts';
 import {
@@ -78,7 +79,7 @@ export function portText(
     ...(plan.program === undefined || there.has(programDigest(plan.program)) ? [] : programText(plan.program)),
     ...(plan.filter === undefined || there.has(chainDigest(plan.filter)) ? [] : chainProgramText(plan.filter)),
     ...addElements(now),
-    ...(port.routed === true ? renderDeviceChains(plan.device, port.name) : []),
+    ...(port.routed === true ? renderDeviceChains(plan.device, port.name, behindOf(plan.terms)) : []),
     ...(port.ingress ? renderIngress(plan.device, port.name, isObserved(plan.terms)) : []),
     ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
   ]);

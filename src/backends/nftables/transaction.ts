@@ -213,7 +213,7 @@ async function loadWhole(
     baseText({ ...options, fresh, place }),
     ...unused.map(closedProgram),
     ...portTexts(ports),
-    ...closed.flatMap(({ device, name }) => renderDeviceChains(device, name)),
+    ...closed.flatMap(({ device, name }) => renderDeviceChains(device, name, [])),
     ...learnedLines(host, ports),
     '',
   ].join('\n');
