@@ -1,15 +1,15 @@
 import type { Managed } from '../backends/choice.ts';
 import { Failure } from '../errors.ts';
-import type { Host } from '../host.ts';
 import { waitForPort } from '../vif/device.ts';
 import { refuseDouble } from '../vif/doubles.ts';
 import { runVifHooks } from '../vif/hooks.ts';
 import { beforeOfKind } from '../vif/kind.ts';
+import { lookOnceMore } from '../vif/last-look.ts';
 import { lockName } from '../vif/lock.ts';
 import type { Identified } from '../vif/prepare.ts';
 import { reportConnected } from '../vif/report.ts';
 import { applyRoute, wantedRoute } from '../vif/routed-apply.ts';
-import { type PreparedRoute, planRoute } from '../vif/routed-plan.ts';
+import { planRoute } from '../vif/routed-plan.ts';
 import { readUplink } from '../vif/uplink.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 
@@ -35,7 +35,7 @@ export async function onlineRouted(
   await refuseDouble(host, { ...prepared, routed: true });
   begin();
   await applyRoute(host, wantedRoute(host, prepared, present, before), true);
-  lookOnceMore(host, prepared, present.ifindex);
+  lookOnceMore(host, { ...prepared.setup, bridge: undefined }, present.ifindex);
   const { name } = prepared.setup;
   await runVifHooks(host, event, { name, bridge: '', ip: prepared.vif.addresses.text });
   await reportConnected(host, prepared);
@@ -45,24 +45,5 @@ function onBridge(name: string, bridge: string): Failure {
   return new Failure('input', `${name} is a port of ${bridge}`, {
     at: 'vif-route',
     hint: `a routed vif is on no bridge: ip link set dev ${name} nomaster`,
-  });
-}
-
-/** The last look before Xen is told. */
-function lookOnceMore(
-  host: Pick<Host, 'readDevice'>,
-  { setup: { name, group } }: PreparedRoute,
-  ifindex: number,
-): void {
-  const now = host.readDevice(name);
-  const wrong = ((): string | undefined => {
-    if (now === undefined || now.ifindex !== ifindex) return 'is gone, or has another name';
-    if (now.master !== undefined) return `is on ${now.master}`;
-    if (!now.up) return 'is down';
-    return now.group === group ? undefined : `is in the interface group ${now.group}`;
-  })();
-  if (wrong === undefined) return;
-  throw new Failure('missing', `somebody has changed ${name} while it was configured: it ${wrong}`, {
-    hint: 'keep networkd, ifupdown and scripts away from the ports of guests',
   });
 }
