@@ -27,12 +27,12 @@ import {
 import { joiningLines, type Wanted } from '../vif/apply.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { isForgotten } from '../vif/forgotten.ts';
+import { unproxying } from '../vif/kind.ts';
 import { noteTaker } from '../vif/notes.ts';
 import { identify, type Prepared, prepareDry } from '../vif/prepare.ts';
 import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
 import { connectedKeys } from '../vif/report.ts';
-import { unproxying } from '../vif/routed-apply.ts';
 import { planRoute } from '../vif/routed-plan.ts';
 import { sealingText, unsealing } from '../vif/sealed-tap.ts';
 import { entryLines } from '../vif/shared-mac.ts';

@@ -1,10 +1,11 @@
 import { leavingPort } from '../backends/base.ts';
 import type { Managed } from '../backends/choice.ts';
-import { runBatch } from '../effects/batch.ts';
+import { type BatchLine, runBatch } from '../effects/batch.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
+import { unproxyLines } from '../port/route-setup.ts';
+import { liveVifs } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
-import { unproxying } from './routed-apply.ts';
 
 /** Takes away what a vif had that is gone, whether it was a port of a bridge or routed. */
 export async function removeVifRules(host: Managed, record: VifRecord): Promise<void> {
@@ -38,4 +39,21 @@ export async function beforeOfKind(
   await removeVifRules(host, before);
   host.state.removeVif({ device, mac: before.values.mac });
   return undefined;
+}
+
+/**
+ * What is to be taken away at the uplink: nobody else of ours needs it.
+ *
+ * @param kept it is needed still
+ */
+export function unproxying(host: Managed, record: VifRecord, kept: readonly string[] = []): BatchLine[] {
+  const own = record.routed?.proxies.filter((address) => !kept.includes(address)) ?? [];
+  if (own.length === 0) return [];
+  const others = liveVifs(host).flatMap(({ record: { device, bridge, routed } }) =>
+    device === record.device || bridge !== record.bridge ? [] : (routed?.proxies ?? []),
+  );
+  return unproxyLines(
+    record.bridge,
+    own.filter((address) => !others.includes(address)),
+  );
 }

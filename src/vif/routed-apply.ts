@@ -8,12 +8,11 @@ import {
   restoreRouteLines,
   routeSettings,
   serveRouteLines,
-  unproxyLines,
 } from '../port/route-setup.ts';
-import { liveVifs } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { rememberRoutes } from './forgotten-routes.ts';
 import { checkForwarding } from './forwarding.ts';
+import { unproxying } from './kind.ts';
 import { noteApplied, plannedPort, recordOf, routedState, writeRecord } from './record.ts';
 import type { PreparedRoute } from './routed-plan.ts';
 
@@ -86,21 +85,4 @@ function makeSettings(host: Managed, { route }: PreparedRoute): void {
       hint: path.startsWith('ipv6') ? 'does this kernel have IPv6? is /proc/sys read-only?' : 'is /proc/sys read-only?',
     });
   }
-}
-
-/**
- * What is to be taken away at the uplink: nobody else of ours needs it.
- *
- * @param kept it is needed still
- */
-export function unproxying(host: Managed, record: VifRecord, kept: readonly string[] = []): BatchLine[] {
-  const own = record.routed?.proxies.filter((address) => !kept.includes(address)) ?? [];
-  if (own.length === 0) return [];
-  const others = liveVifs(host).flatMap(({ record: { device, bridge, routed } }) =>
-    device === record.device || bridge !== record.bridge ? [] : (routed?.proxies ?? []),
-  );
-  return unproxyLines(
-    record.bridge,
-    own.filter((address) => !others.includes(address)),
-  );
 }
