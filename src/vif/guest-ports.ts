@@ -10,13 +10,12 @@ import { liveVifs, readOnce } from '../state/present-devices.ts';
  */
 export async function portsNamed(given: Host, word: string): Promise<string[]> {
   const host = readOnce(given);
-  const live = liveVifs(host);
   const isPort =
     host.readDevice(word) !== undefined ||
     host.state.allVifs().some(({ device, name }) => [device, name].includes(word));
   if (isPort) return [word];
   const ports = new Map(
-    live.map(({ record, device }) => [device.name, { device: record.device, guest: record.values.guest }]),
+    liveVifs(host).map(({ record, device }) => [device.name, { device: record.device, guest: record.values.guest }]),
   );
   for (const name of host.deviceNames()) {
     if (isGuestPort(name) && !ports.has(name)) ports.set(name, { device: name, guest: undefined });
