@@ -1,5 +1,4 @@
-import { readGuestNames } from '../effects/guest-names.ts';
-import { asFailure, Failure, failureLine, oneLine, shown } from '../errors.ts';
+import { Failure, oneLine, shown } from '../errors.ts';
 import { type GuestFormat, guestText } from '../guest/format.ts';
 import { type Gateways, type GuestVif, guestNetwork } from '../guest/guest-network.ts';
 import type { Host } from '../host.ts';
@@ -11,6 +10,7 @@ import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeIfAny } from '../port/bridge.ts';
 import { firstName } from '../port/device-owner.ts';
 import { neighbourhood } from '../port/neighbourhood.ts';
+import { guestNames } from '../vif/guest-ports.ts';
 import { isAssignment, parseHotplugEvent } from '../xen/hotplug-event.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import type { Answer } from './policy.ts';
@@ -136,7 +136,7 @@ async function devicesOf(host: Host, guest: string): Promise<readonly string[]> 
       return vif === undefined || vif.emulated ? [] : [[device, vif] as const];
     }),
   );
-  const names = await namesOf(
+  const names = await guestNames(
     host,
     [...known.values()].map(({ domid }) => domid),
   );
@@ -156,17 +156,6 @@ async function devicesOf(host: Host, guest: string): Promise<readonly string[]> 
     });
   }
   return own.sort(([, a], [, b]) => a.devid - b.devid).map(([device]) => device);
-}
-
-/** Of a host without xenstore nobody knows names. */
-async function namesOf(host: Host, domids: readonly number[]): Promise<ReadonlyMap<number, string>> {
-  if (domids.length === 0) return new Map();
-  try {
-    return await readGuestNames(host.run, domids);
-  } catch (error) {
-    host.log.say('debug', `no guest names: ${failureLine(asFailure(error))}`);
-    return new Map();
-  }
 }
 
 /** The routers that this host itself uses on a bridge: one of each family, or nobody knows which. */

@@ -1,7 +1,6 @@
 import type { DropCount, KernelRules, SetFill } from '../backends/backend.ts';
 import { type UnderPolicy, underPolicy } from '../backends/base.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
-import { readGuestNames } from '../effects/guest-names.ts';
 import { hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
@@ -18,6 +17,7 @@ import { indexOfGroup } from '../port/guest-group.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import { isUnbound, type VifRecord } from '../state/records.ts';
 import { doubleFinder } from '../vif/doubles.ts';
+import { guestNames } from '../vif/guest-ports.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
 import { driftOf } from '../vif/port-drift.ts';
@@ -344,15 +344,4 @@ function addressesOf(known: UnderPolicy | undefined): string[] {
 function sharedOf(known: UnderPolicy): string[] {
   const shared = new Set(known.policy.shared.map(({ text }) => text));
   return addressesOf(known).filter((text) => shared.has(text));
-}
-
-/** Names of guests; without xenstore there are none. */
-async function guestNames(host: Host, domids: readonly number[]): Promise<Map<number, string>> {
-  if (domids.length === 0) return new Map();
-  try {
-    return await readGuestNames(host.run, domids);
-  } catch (error) {
-    host.log.say('debug', `no guest names: ${failureLine(asFailure(error))}`);
-    return new Map();
-  }
 }

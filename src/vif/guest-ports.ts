@@ -21,7 +21,7 @@ export async function portsNamed(given: Host, word: string): Promise<string[]> {
     if (isGuestPort(name) && !ports.has(name)) ports.set(name, { device: name, guest: undefined });
   }
   const domids = new Map([...ports].map(([name, { device }]) => [name, parseVifName(device)?.domid]));
-  const names = await namesOf(
+  const names = await guestNames(
     host,
     [...domids.values()].flatMap((domid) => domid ?? []),
   );
@@ -47,7 +47,11 @@ export async function portNamed(host: Host, word: string): Promise<string> {
   });
 }
 
-async function namesOf(host: Host, domids: readonly number[]): Promise<Map<number, string>> {
+/** Names of guests, by their numbers; without xenstore there are none. */
+export async function guestNames(
+  host: Pick<Host, 'run' | 'log'>,
+  domids: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
   if (domids.length === 0) return new Map();
   try {
     return await readGuestNames(host.run, domids);
