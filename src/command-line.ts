@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addAdminCommands } from './command-line/admin.ts';
-import { type CommonOptions, configOption, type End, withAdminHost } from './command-line/common.ts';
+import { type CommonOptions, configOption, type End, sayReapplied, withAdminHost } from './command-line/common.ts';
 import { addExplainCommand } from './command-line/explain.ts';
 import { addGuestCommands } from './command-line/guest-config.ts';
 import { addInstallCommands } from './command-line/install.ts';
@@ -11,7 +11,6 @@ import { addRuleCommands } from './command-line/rules.ts';
 import { addStatusCommand } from './command-line/status.ts';
 import { addVerifyCommands } from './command-line/verify.ts';
 import { dryReapply } from './commands/dry-run.ts';
-import { type Reapplied, reappliedText, throwFailures } from './commands/reapplied.ts';
 import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
 import { Failure, printable } from './errors.ts';
 import { type Environment, runHotplug } from './run.ts';
@@ -144,9 +143,4 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
     }
     sayReapplied(options.all === true ? await reapplyAll(host) : await reapply(host, [...new Set(named)]));
   });
-}
-
-function sayReapplied(outcome: Reapplied): void {
-  process.stdout.write(printable(reappliedText(outcome)));
-  throwFailures(outcome);
 }

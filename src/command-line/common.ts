@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { type Answer, checkPolicy } from '../commands/policy.ts';
+import { type Reapplied, reappliedText, throwFailures } from '../commands/reapplied.ts';
 import { syslog } from '../effects/log.ts';
 import { asFailure, printable } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -44,12 +45,28 @@ export async function sayChecked(
   env: Environment,
   end: End,
 ): Promise<void> {
+  await orTrouble(end, async () => say(options, checkPolicy(file ?? policyFile(options, env)), end));
+}
+
+/** What goes wrong is told, and ends with 2: with 1 end commands that have found something. */
+export async function orTrouble(end: End, work: () => Promise<void>): Promise<void> {
   try {
-    say(options, checkPolicy(file ?? policyFile(options, env)), end);
+    await work();
   } catch (thrown) {
     process.stderr.write(await failureText(asFailure(thrown)));
     end(TROUBLE);
   }
+}
+
+/** Prints what was re-applied. @throws Failure for what was not */
+export function sayReapplied(outcome: Reapplied): void {
+  process.stdout.write(printable(reappliedText(outcome)));
+  throwFailures(outcome);
+}
+
+/** Of an option that may be given several times: all its values. */
+export function collect(one: string, all: readonly string[]): readonly string[] {
+  return [...all, one];
 }
 
 export function configOption(): Option {

@@ -11,9 +11,9 @@ import { ETHERNET_BYTES } from '../filter/frame.ts';
 import { DIRECTIONS, type Direction } from '../filter/reasons.ts';
 import { jsonText } from '../json/writer.ts';
 import { type CapturedFrame, captureReader } from '../net/capture.ts';
-import { type Environment, failureText, policyOf, readableState } from '../run.ts';
+import { type Environment, policyOf, readableState } from '../run.ts';
 import { systemHost } from '../system-host.ts';
-import { type CommonOptions, configOption, type End, TROUBLE } from './common.ts';
+import { type CommonOptions, collect, configOption, type End, orTrouble } from './common.ts';
 
 interface ExplainOptions extends CommonOptions {
   readonly frame: readonly string[];
@@ -48,18 +48,7 @@ export function addExplainCommand(command: Command, env: Environment, end: End):
     .option('--json', 'for programs')
     .addOption(configOption())
     .addHelpText('after', EXAMPLES)
-    .action(async (words: string[], options: ExplainOptions) => {
-      try {
-        await explain(words, options, env);
-      } catch (thrown) {
-        process.stderr.write(await failureText(asFailure(thrown)));
-        end(TROUBLE);
-      }
-    });
-}
-
-function collect(one: string, all: readonly string[]): readonly string[] {
-  return [...all, one];
+    .action((words: string[], options: ExplainOptions) => orTrouble(end, () => explain(words, options, env)));
 }
 
 async function explain(words: readonly string[], options: ExplainOptions, env: Environment): Promise<void> {

@@ -5,7 +5,7 @@ import { Failure, shown } from '../errors.ts';
 import { GUEST_FORMATS, type GuestFormat, isGuestFormat } from '../guest/format.ts';
 import { type Environment, policyOf } from '../run.ts';
 import { isAssignment } from '../xen/hotplug-event.ts';
-import { type CommonOptions, configOption, type End, say, withAdminHost } from './common.ts';
+import { type CommonOptions, collect, configOption, type End, say, withAdminHost } from './common.ts';
 
 interface GuestOptions extends CommonOptions {
   readonly format: string;
@@ -26,7 +26,7 @@ export function addGuestCommands(root: Command, env: Environment, end: End): voi
     .addOption(new Option('--format <format>', Object.keys(GUEST_FORMATS).join(', ')).default('ip'))
     .addOption(
       new Option('--gateway <address>', 'router of IPv4, or of IPv6 (fe80::1 unless told); twice for both')
-        .argParser((value: string, all: readonly string[]) => [...all, value])
+        .argParser(collect)
         .default([], 'that of this host on the bridge'),
     )
     .option('--json', 'for programs')

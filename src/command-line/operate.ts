@@ -1,10 +1,9 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import { replaceFile } from '../effects/replace-file.ts';
-import { asFailure } from '../errors.ts';
 import { jsonText } from '../json/writer.ts';
-import { type Environment, failureText } from '../run.ts';
-import { type CommonOptions, configOption, type End, FOREVER_MS, TROUBLE, withAdminHost } from './common.ts';
+import type { Environment } from '../run.ts';
+import { type CommonOptions, collect, configOption, type End, FOREVER_MS, orTrouble, withAdminHost } from './common.ts';
 import type { LogOptions } from './log.ts';
 import { progressOn } from './progress.ts';
 import type { SelfTestOptions } from './self-test.ts';
@@ -97,12 +96,7 @@ export function addOperateCommands(root: Command, env: Environment, version: str
     .argument('[vif...]', 'only these, or those of these guests (default: all of this host)')
     .option('-f, --follow', 'go on until Ctrl-C')
     .option('--seconds <seconds>', 'listen so long', '10')
-    .option(
-      '--reason <reason>',
-      'only this one (repeatable)',
-      (one: string, all: readonly string[]) => [...all, one],
-      [],
-    )
+    .option('--reason <reason>', 'only this one (repeatable)', collect, [])
     .option('--syslog', 'to syslog too')
     .option('--json', 'for programs: an object a line')
     .addOption(configOption())
@@ -151,13 +145,3 @@ Ends with 0, or with 2 if it cannot find out; the file then stays as it was.
 Examples:
   vif-bridge metrics
   vif-bridge metrics --output /var/lib/prometheus/node-exporter/xen-vif-bridge.prom`;
-
-/** What goes wrong is told, and ends with 2: with 1 end commands that have found something. */
-async function orTrouble(end: End, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (thrown) {
-    process.stderr.write(await failureText(asFailure(thrown)));
-    end(TROUBLE);
-  }
-}

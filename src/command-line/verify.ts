@@ -1,9 +1,16 @@
 import type { Command } from 'commander';
-import { reappliedText, throwFailures } from '../commands/reapplied.ts';
-import { asFailure, FAILED, printable } from '../errors.ts';
+import { FAILED } from '../errors.ts';
 import { jsonText } from '../json/writer.ts';
-import { type Environment, failureText } from '../run.ts';
-import { type CommonOptions, configOption, type End, TROUBLE, withAdminHost } from './common.ts';
+import type { Environment } from '../run.ts';
+import {
+  type CommonOptions,
+  configOption,
+  type End,
+  orTrouble,
+  sayReapplied,
+  TROUBLE,
+  withAdminHost,
+} from './common.ts';
 
 const VERIFY_HELP = `
 It changes nothing. A line that begins with - says what is to be and is not, one with + what is there instead. Ends
@@ -31,9 +38,9 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
     .option('--json', 'for programs')
     .addOption(configOption())
     .addHelpText('after', VERIFY_HELP)
-    .action(async (vif: string | undefined, options: CommonOptions) => {
-      try {
-        await withAdminHost('verify', options, env, async (host) => {
+    .action((vif: string | undefined, options: CommonOptions) =>
+      orTrouble(end, () =>
+        withAdminHost('verify', options, env, async (host) => {
           const { hasTrouble, isWell, verify } = await import('../commands/verify.ts');
           const { verifiedJson, verifiedText } = await import('../commands/verify/text.ts');
           const found = await verify(host, vif);
@@ -41,12 +48,9 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
             options.json === true ? jsonText(verifiedJson(found)) : verifiedText(found, process.stdout.isTTY === true);
           process.stdout.write(text);
           end(hasTrouble(found) ? TROUBLE : isWell(found) ? 0 : FAILED);
-        });
-      } catch (thrown) {
-        process.stderr.write(await failureText(asFailure(thrown)));
-        end(TROUBLE);
-      }
-    });
+        }),
+      ),
+    );
   root
     .command('repair')
     .description('put right what verify finds, of every vif that this program has configured, and no other')
@@ -56,9 +60,7 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
     .action((vif: string | undefined, options: CommonOptions) =>
       withAdminHost('repair', options, env, async (host) => {
         const { repair } = await import('../commands/repair.ts');
-        const outcome = await repair(host, vif);
-        process.stdout.write(printable(reappliedText(outcome)));
-        throwFailures(outcome);
+        sayReapplied(await repair(host, vif));
       }),
     );
 }
