@@ -6,7 +6,7 @@ import { droppedBy } from '../filter/stage.ts';
 import { STAGES } from '../filter/stages.ts';
 import { RULE_DIRECTIONS } from '../rules/rule.ts';
 import { ruleText } from '../rules/rule-text.ts';
-import { addressPlace, decidedBy, keyLine, opensBy, reasonText } from './explain.ts';
+import { addressPlace, decidedBy, keyLine, limitedBy, opensBy, reasonText } from './explain.ts';
 import type { ExplainedVif } from './explained.ts';
 import type { Answer } from './policy.ts';
 
@@ -153,7 +153,7 @@ function droppedOf(subject: ExplainedVif): Dropped[] {
 
 function isPossible(reason: Reason, { plan }: ExplainedVif): boolean {
   if (reason === 'no-address' || reason === 'unmanaged') return false;
-  const kind = LIMIT_KINDS.find((one) => `limit-${one}` === reason);
+  const kind = limitedBy(reason);
   return kind === undefined || plan.terms.limits?.[kind] !== undefined;
 }
 

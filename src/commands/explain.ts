@@ -1,6 +1,6 @@
 import { Failure, shown } from '../errors.ts';
 import { ETHERNET_BYTES, parseFrame } from '../filter/frame.ts';
-import { limitKey } from '../filter/frame-limits.ts';
+import { LIMIT_KINDS, type LimitKind, limitKey } from '../filter/frame-limits.ts';
 import { frameText } from '../filter/frame-text.ts';
 import { type FrameVerdict, frameVerdict } from '../filter/frame-verdict.ts';
 import { OPT_INS } from '../filter/opt-ins.ts';
@@ -143,28 +143,14 @@ export function decidedBy(
   if (reason === 'rule' || reason === 'rule-flood') return 'rules';
   if (OF_MACS.includes(reason)) return plan.macs.length > 1 ? 'extra_macs' : 'mac';
   if (OF_ADDRESSES.includes(reason)) return 'ip';
-  const limit = limitOf(reason);
-  if (limit !== undefined) return limit;
+  const limit = limitedBy(reason);
+  if (limit !== undefined) return limitKey(limit);
   return opensBy(reason).length > 0 ? 'allow' : undefined;
 }
 
-function limitOf(reason: Reason): KeyName | undefined {
-  switch (reason) {
-    case 'limit-arp':
-      return limitKey('arp');
-    case 'limit-broadcast':
-      return limitKey('broadcast');
-    case 'limit-multicast':
-      return limitKey('multicast');
-    case 'limit-dhcp':
-      return limitKey('dhcp');
-    case 'limit-nd':
-      return limitKey('nd');
-    case 'limit-igmp':
-      return limitKey('igmp');
-    default:
-      return undefined;
-  }
+/** The kind of frames of whose limit a reason tells. */
+export function limitedBy(reason: Reason): LimitKind | undefined {
+  return LIMIT_KINDS.find((kind) => `limit-${kind}` === reason);
 }
 
 /** The words of `allow` that lift a reason. */
