@@ -37,7 +37,7 @@ each frame as the first of its conversation. Ends with 0, or with 2 if it could 
 export function addExplainCommand(command: Command, env: Environment, end: End): void {
   command
     .description('what a vif may send and hear, what is dropped and why; or what becomes of a frame')
-    .argument('<vif...>', 'vif1.0, or the name it was given; by hand: vif= bridge= mac= ip= guest=')
+    .argument('<vif...>', 'vif1.0, the name it was given, or its guest; by hand: vif= bridge= mac= ip= guest=')
     .option('--frame <hex>', 'a frame, from its destination MAC on (repeatable)', collect, [])
     .option('--pcap <file>', 'every frame of a capture, pcap or pcapng; - reads from a pipe')
     .addOption(

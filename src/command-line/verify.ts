@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { FAILED } from '../errors.ts';
+import type { Host } from '../host.ts';
 import { jsonText } from '../json/writer.ts';
 import type { Environment } from '../run.ts';
+import { portsNamed } from '../vif/guest-ports.ts';
 import {
   type CommonOptions,
   configOption,
@@ -34,7 +36,7 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
   root
     .command('verify')
     .description('whether rules, ports and forwarding entries are what policy and xenstore say now; what differs')
-    .argument('[vif]', 'only this one')
+    .argument('[vif]', 'only this one, or those of this guest')
     .option('--json', 'for programs')
     .addOption(configOption())
     .addHelpText('after', VERIFY_HELP)
@@ -43,7 +45,7 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
         withAdminHost('verify', options, env, async (host) => {
           const { hasTrouble, isWell, verify } = await import('../commands/verify.ts');
           const { verifiedJson, verifiedText } = await import('../commands/verify/text.ts');
-          const found = await verify(host, vif);
+          const found = await verify(host, await wanted(host, vif));
           const text =
             options.json === true ? jsonText(verifiedJson(found)) : verifiedText(found, process.stdout.isTTY === true);
           process.stdout.write(text);
@@ -54,13 +56,17 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
   root
     .command('repair')
     .description('put right what verify finds, of every vif that this program has configured, and no other')
-    .argument('[vif]', 'only this one')
+    .argument('[vif]', 'only this one, or those of this guest')
     .addOption(configOption())
     .addHelpText('after', REPAIR_HELP)
     .action((vif: string | undefined, options: CommonOptions) =>
       withAdminHost('repair', options, env, async (host) => {
         const { repair } = await import('../commands/repair.ts');
-        sayReapplied(await repair(host, vif));
+        sayReapplied(await repair(host, await wanted(host, vif)));
       }),
     );
+}
+
+async function wanted(host: Host, word: string | undefined): Promise<readonly string[] | undefined> {
+  return word === undefined ? undefined : portsNamed(host, word);
 }

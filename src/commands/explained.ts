@@ -9,6 +9,7 @@ import type { HeldPolicy, Places } from '../policy/policy.ts';
 import { resolved } from '../policy/resolve-policy.ts';
 import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { portNamed } from '../vif/guest-ports.ts';
 import { prepareDry } from '../vif/prepare.ts';
 import { type HotplugEvent, parseHotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
@@ -49,7 +50,8 @@ export async function explainedByHand(host: Managed, given: readonly string[]): 
  *
  * @throws Failure `missing` for one that nobody knows
  */
-export async function explainedNamed(host: Managed, name: string): Promise<ExplainedVif> {
+export async function explainedNamed(host: Managed, word: string): Promise<ExplainedVif> {
+  const name = await portNamed(host, word);
   const record = recordNamed(host, name);
   if (record !== undefined && deviceFinder(host)(record) !== undefined) return ofRecord(host, record);
   const { event } = await identityNamed(host, name);

@@ -9,18 +9,18 @@ import { type Drift, verify } from './verify.ts';
  * Puts right what `verify` finds: what others have put into our sets and into the bridge's table is taken out, then
  * vifs are re-applied, which loses no frame of what is right.
  *
- * @param name of one vif; undefined: all that are configured, and no others
+ * @param names of ports; undefined: all that are configured, and no others
  * @throws Failure `missing` for one that no run of ours has configured
  */
-export async function repair(given: Host, name: string | undefined): Promise<Reapplied> {
-  await takeOutStrays(given, name);
-  return name === undefined ? reapplyAll(given, 'ours') : reapply(given, [name]);
+export async function repair(given: Host, names: readonly string[] | undefined): Promise<Reapplied> {
+  await takeOutStrays(given, names);
+  return names === undefined ? reapplyAll(given, 'ours') : reapply(given, names);
 }
 
 /** First, because an element of others may be in the place of one of ours. What cannot be found out stays. */
-async function takeOutStrays(given: Host, name: string | undefined): Promise<void> {
+async function takeOutStrays(given: Host, names: readonly string[] | undefined): Promise<void> {
   const host = await withRules(given);
-  const found = await verify(given, name);
+  const found = await verify(given, names);
   await host.rules.takeOut(found.strays);
   for (const { place, what, device } of found.strays) {
     host.log.say('warning', `${device ?? 'no vif'}: took what somebody else had put into the set ${place}: ${what}`);

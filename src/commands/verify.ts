@@ -65,10 +65,14 @@ interface Compared {
  * Compares what is there with what policy and xenstore say now: rules, sets, ports, forwarding entries, what Xen was
  * told. Changes nothing.
  *
- * @param name of one vif; undefined: all that are configured
- * @throws Failure `missing` for a vif that no run of ours has configured
+ * @param names of ports; undefined: all that are configured
+ * @throws Failure `missing` for a port that no run of ours has configured
  */
-export async function verify(given: Host, name: string | undefined, files: Files = hostFiles): Promise<Verified> {
+export async function verify(
+  given: Host,
+  names: readonly string[] | undefined,
+  files: Files = hostFiles,
+): Promise<Verified> {
   if (!given.showsThisNetwork()) {
     throw new Failure('missing', '/sys shows the devices of another network than the one of this run', {
       hint: 'in a network namespace run it by ip netns exec; in a container mount /sys anew',
@@ -76,13 +80,11 @@ export async function verify(given: Host, name: string | undefined, files: Files
   }
   const host = withKnownRules(readOnce(given));
   const all = liveVifs(host);
-  const some =
-    name === undefined ? all : all.filter(({ record, device }) => record.device === name || device.name === name);
-  if (name !== undefined && some.length === 0) throw unknownVif(host, name);
+  const some = names === undefined ? all : names.map((name) => vifNamed(host, all, name));
   const bridged = some.filter(({ record }) => record.routed === undefined);
   const routed = some.filter(({ record }) => record.routed !== undefined);
-  const names = name === undefined ? undefined : bridged.map(({ device }) => device.name);
-  const looking = lookAtPorts(host, names, files.read);
+  const bridgedNames = names === undefined ? undefined : bridged.map(({ device }) => device.name);
+  const looking = lookAtPorts(host, bridgedNames, files.read);
   const others = foreignThings(
     host,
     some.map(({ device }) => device.name),
@@ -93,12 +95,12 @@ export async function verify(given: Host, name: string | undefined, files: Files
   const ofRouted = routed.length === 0 ? undefined : host.routedRules.look(() => routed.map(inService));
   ofRouted?.catch(() => undefined);
   for (const promise of [looking, others, kernel]) promise.catch(() => undefined);
-  const compared = await wantedOf(host, bridged, name === undefined);
+  const compared = await wantedOf(host, bridged, names === undefined);
   const planned = compared.flatMap(({ live, wanted }): PlannedPort[] =>
     wanted instanceof Failure ? [] : [{ ...plannedPort(host, wanted.prepared, live.record) }],
   );
   // Whose plan is not known, of those nothing is foreign.
-  const whole = name === undefined && compared.every(({ wanted }) => !(wanted instanceof Failure));
+  const whole = names === undefined && compared.every(({ wanted }) => !(wanted instanceof Failure));
   const drifts = await host.rules.drift(planned, whole);
   const [ports, { damages, sharedDamage }, foreign] = await Promise.all([looking, kernel, others]);
   const routedDamages = (await ofRouted)?.damages ?? new Map<string, string>();
@@ -112,7 +114,7 @@ export async function verify(given: Host, name: string | undefined, files: Files
       ...(sharedDamage === undefined || bridged.length === 0 ? [] : [damageDrift(sharedDamage)]),
       ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
     ],
-    foreign: [...foreign, ...(name === undefined ? stockPorts(host, all) : [])],
+    foreign: [...foreign, ...(names === undefined ? stockPorts(host, all) : [])],
     strays: drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded),
     strayEntries: compared.flatMap(({ live, wanted }) =>
       wanted instanceof Failure ? [] : strayEntries(live.device.name, wanted.prepared.setup, ports),
@@ -130,11 +132,12 @@ export function hasTrouble({ vifs }: Verified): boolean {
   return vifs.some(({ trouble }) => trouble !== null);
 }
 
-function unknownVif(host: Managed, name: string): Failure {
-  const device = host.readDevice(name);
-  if (device === undefined)
-    return new Failure('missing', `there is no port ${name}`, { hint: 'vif-bridge status shows all' });
-  return new Failure('missing', `no run of this program has configured ${name}`, {
+function vifNamed(host: Managed, all: readonly LiveVif[], name: string): LiveVif {
+  const found = all.find(({ record, device }) => record.device === name || device.name === name);
+  if (found !== undefined) return found;
+  if (host.readDevice(name) === undefined)
+    throw new Failure('missing', `there is no port ${name}`, { hint: 'vif-bridge status shows all' });
+  throw new Failure('missing', `no run of this program has configured ${name}`, {
     hint: `vif-bridge reapply ${name} takes it over`,
   });
 }

@@ -45,6 +45,24 @@ test('guests by name', { skip }, async (t) => {
     assert.match(several.stderr, /has several vifs\n.*\n.*vif2\.0 vif2\.1/);
   });
 
+  await t.test('verify and repair', async () => {
+    const { vifs } = JSON.parse(await out('verify', 'multi', '--json')) as { vifs: { name: string }[] };
+    assert.deepEqual(
+      vifs.map(({ name }) => name),
+      ['vif2.0', 'vif2.1'],
+    );
+    assert.match(await out('repair', 'multi'), /^re-applied: vif2\.0 vif2\.1$/m);
+    const nobody = await dom0.admin(['verify', 'nobody']);
+    assert.equal(nobody.status, 2);
+    assert.match(nobody.stderr, /there is no port nobody/);
+  });
+
+  await t.test('explain, of what is loaded', async () => {
+    const { stdout: byGuest } = await dom0.admin(['explain', 'web1']);
+    assert.doesNotMatch(byGuest, /no run of this program has configured/);
+    assert.equal(byGuest, (await dom0.admin(['explain', 'vif1.0'])).stdout);
+  });
+
   await t.test("a port's name comes first", async () => {
     await dom0.start({ domid: 3, name: 'web2', mac: '00:16:3e:00:00:04', ip: '10.0.0.4', vifname: 'web1' });
     assert.deepEqual(await names('web1'), ['web1']);
