@@ -4,8 +4,8 @@
  */
 export type GuestConfig = ReadonlyMap<string, string | readonly string[]>;
 
-/** A word, a quoted string (with backslash), or a sign; comments and blanks go. */
-const TOKEN = /\s*(?:#[^\n]*\n?)*\s*(?:"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|([\w.+-]+)|(\S))/y;
+/** A word, a quoted string (with backslash), or a sign; comments and blanks go, in any order. */
+const TOKEN = /(?:\s|#[^\n]*(?:\n|$))*(?:"((?:\\.|[^"\\])*)"|'((?:\\.|[^'\\])*)'|([\w.+-]+)|([^\s#]))/y;
 
 type Token = { readonly text: string } | { readonly word: string } | { readonly sign: string };
 

@@ -27,6 +27,19 @@ extra = 'console=hvc0 # no comment'
   );
 });
 
+test('nothing of a comment is read, wherever it stands', () => {
+  const list = "vif = [ 'mac=00:16:3e:00:00:99' ]";
+  for (const text of [
+    `# a sample\n\n# ${list}\nname = 'web1'`,
+    `# a sample\n  # ${list}\nname = 'web1'`,
+    `name = 'web1'\n# ${list}`,
+    `name = 'web1' #${list}\n\n#\n#${list}`,
+    `name = # ${list}\n\n # ${list}\n 'web1'`,
+  ]) {
+    assert.deepEqual([...parseGuestConfig(text)], [['name', 'web1']], text);
+  }
+});
+
 test('what is none is left out, and ends', () => {
   for (const text of ['', '=', 'vif = [', "vif = [ 'a', ", 'a = "open', '[[[[', 'vif = ] = [', '\u0000'])
     parseGuestConfig(text);
