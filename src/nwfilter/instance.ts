@@ -55,7 +55,7 @@ export function instances(name: string, find: FindFilter, variables: Variables):
     const names = [...missing].sort();
     throw new Failure('input', `nwfilter ${name} needs ${names.join(', ')}`, {
       at: placed.find((one) => missingOf(one, variables).length > 0)?.filter.name,
-      hint: hintFor(names),
+      hint: hintFor(names[0] ?? ''),
     });
   }
   return placed
@@ -73,10 +73,11 @@ export function instances(name: string, find: FindFilter, variables: Variables):
     );
 }
 
-function hintFor(names: readonly string[]): string {
-  const [first = ''] = names;
-  if (['$IP', '$IPV6'].includes(first)) return 'give the guest such an address, or write nwfilter.IP = ...';
-  return `write nwfilter.${first.replace(/[$[].*|\$/g, '') || 'NAME'} = ... for the guest, or ${first.slice(1)}=... on the command line`;
+/** @param variable `$Q`, `$Q[2]` */
+function hintFor(variable: string): string {
+  const name = /\w+/.exec(variable)?.[0] ?? 'NAME';
+  if (name === 'IP' || name === 'IPV6') return `give the guest such an address, or write nwfilter.${name} = ...`;
+  return `write nwfilter.${name} = ... for the guest, or ${name}=... on the command line`;
 }
 
 const MOST_RULES = 10_000;

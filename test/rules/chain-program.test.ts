@@ -118,7 +118,10 @@ test('parameters are defaults; what is missing is named at once; a circle is an 
   };
   const make = (name: string, given: Given): ChainProgram =>
     filterProgram(name, finder(filters), variablesOf(new Map(Object.entries(given)), GUEST));
-  assert.throws(() => make('f', {}), { message: 'nwfilter f needs $Q[2]' });
+  assert.throws(() => make('f', {}), {
+    message: 'nwfilter f needs $Q[2]',
+    hint: 'write nwfilter.Q = ... for the guest, or Q=... on the command line',
+  });
   assert.match(make('f', { Q: ['1', '2', '3'], P: ['81'] }).listing[0]?.text ?? '', /dstportstart=81/);
   assert.throws(() => make('h', {}), { message: /in a circle: h -> i -> h/ });
 });
