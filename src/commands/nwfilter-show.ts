@@ -35,7 +35,8 @@ export function showFilter(name: string, given: readonly string[], options: { di
     text: [`filter ${name}`, ...rows, ...program.notes.map((note) => `note: ${note}`), ''].join('\n'),
     json: {
       name,
-      rules: program.listing.map((one) => ({ ...one, inert: one.inert ?? null })),
+      // `native` has numbers that JSON has not (bigint); the text says the same.
+      rules: program.listing.map(({ native: _, ...one }) => ({ ...one, inert: one.inert ?? null })),
       notes: program.notes,
     },
     status: 0,
