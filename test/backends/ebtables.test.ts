@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { chainsOf as chainsOfPlan, rulesDigest } from '../../src/backends/ebtables/chains.ts';
+import {
+  chainsOf as chainsOfPlan,
+  closedChainsOf,
+  limitsOfPlan,
+  rulesDigest,
+} from '../../src/backends/ebtables/chains.ts';
 import { EBT_FIELDS, type EbtField, type NoMatch, optionText } from '../../src/backends/ebtables/fields.ts';
 import { acceptsGaps, possibleGaps, reasonSupport, shortfallsOf } from '../../src/backends/ebtables/gaps.ts';
 import { chainDrops, countJumps, parseListing, vifChains } from '../../src/backends/ebtables/listing.ts';
@@ -12,6 +17,7 @@ import { ALL_REASONS, DEFAULT_GAPS, DIRECTIONS, POSSIBLE_GAPS } from '../../src/
 import { isSwitch, type Match, sameTest } from '../../src/filter/stage.ts';
 import { STAGES } from '../../src/filter/stages.ts';
 import { parseInterfaceName } from '../../src/net/interface-name.ts';
+import type { ChainProgram } from '../../src/rules/chain-program.ts';
 import { parseIdentity } from '../../src/xen/vif-identity.ts';
 import { createNamespace, namespaceObstacle } from '../lab/namespace.ts';
 
@@ -136,6 +142,26 @@ test('a chain reads like one that a person wrote', () => {
 test('the gaps that work by default are possible, and what a policy may name is what would open something', () => {
   for (const gap of DEFAULT_GAPS) assert.ok(possibleGaps().includes(gap), gap);
   assert.deepEqual(POSSIBLE_GAPS, possibleGaps());
+});
+
+test("a filter of libvirt's is an error; of a guest that runs it is closed, and what cannot be seen is said", () => {
+  const policy = { unmanaged: 'open', ebtables_gaps: DEFAULT_GAPS } as const;
+  const plan = planOf('vif1.0', IPS);
+  const filter: ChainProgram = {
+    name: 'clean-traffic',
+    start: { in: undefined, out: undefined },
+    chains: [],
+    listing: [],
+    notes: [],
+  };
+  const filtered = { ...plan, filter };
+  assert.throws(() => chainsOfPlan(filtered, policy), { code: 'input', message: /nwfilter = clean-traffic/ });
+  assert.deepEqual(limitsOfPlan(filtered, policy), limitsOfPlan(plan, policy));
+  for (const [direction, { chains }] of Object.entries(closedChainsOf(filtered, policy))) {
+    const own = chains.find((chain) => chain.name.endsWith('/rules'));
+    assert.equal(lines(own).at(-1), '-j DROP', direction);
+    assert.ok(!chains.some((chain) => chain !== own && lines(chain).includes('-j ACCEPT')), direction);
+  }
 });
 
 test('without a gap nothing is accepted, and with all gaps nothing is closed', () => {

@@ -48,10 +48,19 @@ export function chainsOf(
   return { 'from-guest': compile('from-guest'), 'to-guest': compile('to-guest') };
 }
 
-/** The same, and whatever rules were to decide about is dropped: for one whose rules cannot be followed any more. */
+/**
+ * The same, and whatever rules or a filter of libvirt's were to decide about is dropped: for one of whom they cannot be
+ * followed any more.
+ */
 export function closedChainsOf(plan: FilterPlan, policy: RulePolicy): ReturnType<typeof chainsOf> {
   const nothing: Rule = { ...CLOSED, direction: 'in' };
-  return chainsOf({ ...plan, program: { lists: [], in: [nothing], out: [{ ...nothing, direction: 'out' }] } }, policy);
+  const program = { lists: [], in: [nothing], out: [{ ...nothing, direction: 'out' as const }] };
+  return chainsOf({ ...withoutRules(plan), program }, policy);
+}
+
+/** What the stages alone say: it can always be followed. */
+function withoutRules({ program: _, filter: __, ...bare }: FilterPlan): FilterPlan {
+  return bare;
 }
 
 const CLOSED: Omit<Rule, 'direction'> = {
@@ -81,8 +90,7 @@ function observed(chain: EbtChain): EbtChain {
 /** What is closed or not fully checked for a vif, because ebtables cannot see it. */
 export function limitsOfPlan(plan: FilterPlan, policy: RulePolicy): RuleLimit[] {
   // Rules change nothing of what can be seen; and those that cannot be followed are said elsewhere.
-  const { program: _, ...bare } = plan;
-  const compiled = Object.values(chainsOf(bare, policy));
+  const compiled = Object.values(chainsOf(withoutRules(plan), policy));
   return limitsOf(compiled.flatMap((one) => one.shortfalls)).map((limit) => ({
     accepted: limit.handling === 'accepted',
     text: limitText(limit),
