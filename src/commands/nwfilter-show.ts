@@ -1,7 +1,7 @@
 import { Failure, shown } from '../errors.ts';
+import { VARIABLE_NAME, VARIABLE_VALUE } from '../nwfilter/names.ts';
 import { nativeLines } from '../nwfilter/native.ts';
 import { filterProgram } from '../nwfilter/program.ts';
-import { VARIABLE_NAME, VARIABLE_VALUE } from '../nwfilter/variable.ts';
 import { filterFinder, variablesOf } from '../policy/filter-source.ts';
 import { RULE_DIRECTIONS } from '../rules/rule.ts';
 import type { Answer } from './policy.ts';

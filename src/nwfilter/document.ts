@@ -1,9 +1,10 @@
 import { didYouMean } from '../did-you-mean.ts';
 import { shown } from '../errors.ts';
+import { FILTER_NAME, VARIABLE_NAME, VARIABLE_VALUE } from './names.ts';
 import type { FilterProblem } from './problem.ts';
 import { type AttributeKind, filterProtocol, isProtocol, PROTOCOL_NAMES, type ProtocolName } from './protocols.ts';
 import type { Value } from './value.ts';
-import { parseVariable, VARIABLE_NAME, VARIABLE_VALUE, type Variable } from './variable.ts';
+import { parseVariable, type Variable } from './variable.ts';
 import { readXml, type XmlElement } from './xml.ts';
 
 export const ACTIONS = ['drop', 'accept', 'reject', 'return', 'continue'] as const;
@@ -67,8 +68,6 @@ export function chainKind(name: string): ChainKind | undefined {
 
 const DEFAULT_PRIORITY = 500;
 const MOST_PRIORITY = 1000;
-/** A filter is found by its name: NAME.xml. */
-export const FILTER_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,99}$/;
 
 /**
  * Reads a filter. A value that is not possible refuses the whole of it (libvirt 9.0); everything that is wrong is said

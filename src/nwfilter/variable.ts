@@ -25,7 +25,3 @@ export function variableText({ name, element, iterator }: Variable): string {
   if (element !== undefined) return `$${name}[${element}]`;
   return iterator === 0 ? `$${name}` : `$${name}[@${iterator}]`;
 }
-
-/** What a variable may be called, and what may be its value: no blanks, and no blocks of addresses. */
-export const VARIABLE_NAME = /^[A-Za-z0-9_]+$/;
-export const VARIABLE_VALUE = /^[A-Za-z0-9_.:]+$/;

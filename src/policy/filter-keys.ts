@@ -1,8 +1,8 @@
+import { FILTER_NAME, VARIABLE_VALUE } from '../nwfilter/names.ts';
 import { NONE, notPossible, type ValueKind, wordsOf } from './value-kind.ts';
 
 /** What stands there where a vif has no filter. */
 export const NO_FILTER = NONE;
-const FILTER_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:+-]{0,99}$/;
 
 /** The name of a filter of libvirt's: that of its file, without `.xml`. */
 export const filterName: ValueKind<string> = {
@@ -19,8 +19,6 @@ export type FilterVariables = ReadonlyMap<string, readonly string[]>;
 
 /** How the key of one is written: `nwfilter.DSTPORTS`. */
 const VARIABLE_KEY = /^nwfilter\.([A-Za-z0-9_]{1,64})$/;
-/** As libvirt takes them: no blocks of addresses. */
-const VARIABLE_VALUE = /^[A-Za-z0-9_.:]+$/;
 /** More are made by nobody by hand, and each is a rule. */
 const MOST_VALUES = 1000;
 
