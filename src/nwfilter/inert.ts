@@ -1,5 +1,6 @@
 import type { RuleDirection } from '../rules/rule.ts';
-import type { RuleInstance } from './instance.ts';
+import { chainKind } from './document.ts';
+import { isLayer2, type RuleInstance } from './instance.ts';
 
 const STRANGE: Readonly<Record<string, string>> = {
   vlan: 'frames with a VLAN tag are dropped before, and no word of the policy opens them',
@@ -11,11 +12,10 @@ export function inertReason(instance: RuleInstance, direction: RuleDirection): s
   const { rule, asks, chain } = instance;
   const { protocol, action, way } = rule;
   if (protocol !== undefined && STRANGE[protocol] !== undefined) return STRANGE[protocol];
-  const kind = Object.keys(STRANGE).find((one) => chain.startsWith(one));
-  const layer2 = ['mac', 'arp', 'rarp', 'ip', 'ipv6', undefined].includes(protocol);
-  if (kind !== undefined && layer2) return STRANGE[kind];
+  const strange = STRANGE[chainKind(chain) ?? ''];
+  if (strange !== undefined && isLayer2(instance)) return strange;
   if (action === 'continue') return 'continue does nothing';
-  if (way === 'inout' && asks.has('type') && !layer2) {
+  if (way === 'inout' && asks.has('type') && !isLayer2(instance)) {
     return "libvirt makes nothing of a type of ICMP in both directions: write direction='in' and 'out'";
   }
   // What is dropped here was perhaps dropped before: that is no surprise to anybody.

@@ -36,6 +36,11 @@ export interface RuleInstance {
   readonly asks: ReadonlyMap<string, Resolved>;
 }
 
+/** What asks for no protocol too: all that comes to its chain. */
+export function isLayer2({ rule }: RuleInstance): boolean {
+  return rule.protocol === undefined || filterProtocol(rule.protocol).layer === 2;
+}
+
 interface Placed {
   readonly rule: FilterRule;
   readonly filter: FilterDocument;

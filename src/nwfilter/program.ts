@@ -14,7 +14,7 @@ import {
 import { RULE_DIRECTIONS, type RuleDirection } from '../rules/rule.ts';
 import { chainKind } from './document.ts';
 import { CLEAN_TRAFFIC, inertReason, programNotes } from './inert.ts';
-import { type FindFilter, instances, type RuleInstance, type Variables } from './instance.ts';
+import { type FindFilter, instances, isLayer2, type RuleInstance, type Variables } from './instance.ts';
 import { instanceText } from './listing.ts';
 import { filterProtocol } from './protocols.ts';
 import { layer2Tests, layer4Tests } from './tests.ts';
@@ -30,10 +30,6 @@ export function filterProgram(name: string, find: FindFilter, variables: Variabl
   const all = instances(name, find, variables);
   for (const instance of all) refuseImpossible(name, instance);
   return new Builder(name, all).program();
-}
-
-function isLayer2({ rule }: RuleInstance): boolean {
-  return rule.protocol === undefined || filterProtocol(rule.protocol).layer === 2;
 }
 
 function familyOf({ rule }: RuleInstance): Family | undefined {
@@ -252,9 +248,9 @@ class Builder {
     for (const one of order) {
       if (Array.isArray(one)) {
         const chain = one[0]?.chain ?? '';
-        const number = this.#subChain(direction, chain, one, after);
         const type = TYPES[chainKind(chain) ?? 'mac'];
-        if (number === undefined || type === undefined) continue;
+        if (type === undefined) continue;
+        const number = this.#subChain(direction, chain, type, one, far);
         rules.push({ when: type === 'any' ? [] : [etherType(type)], so: { jump: number } });
       } else {
         const { etherType: type, tests } = this.#root(one, direction);
@@ -275,7 +271,7 @@ class Builder {
   #root(one: RuleInstance, direction: RuleDirection): ReturnType<typeof layer2Tests> {
     const isRest = one.rule.protocol === undefined && one.filter === 'no-other-l2-traffic';
     if (isRest && this.#name === CLEAN_TRAFFIC) return { tests: [{ ...etherType(0x86dd), not: true }] };
-    return layer2Tests(one, isReverse(one, direction));
+    return layer2Tests(one, reverseOf(one, direction));
   }
 
   /**
@@ -294,19 +290,18 @@ class Builder {
     return { when: [etherType(type)], so: { jump: number } };
   }
 
+  /** @param far where goes what it accepts */
   #subChain(
     direction: RuleDirection,
     chain: string,
+    type: number | 'any',
     list: readonly RuleInstance[],
-    after: number | undefined,
-  ): number | undefined {
-    const type = TYPES[chainKind(chain) ?? 'mac'];
-    if (type === undefined) return undefined;
-    const far: ChainOutcome = after === undefined ? 'pass' : { goto: after };
+    far: ChainOutcome,
+  ): number {
     // From the last to the first: what comes behind a rule that needs a chain of its own is a chain too.
     let rules: ChainRule[] = [];
     for (const one of [...list].reverse()) {
-      const { etherType: asked, tests } = layer2Tests(one, isReverse(one, direction));
+      const { etherType: asked, tests } = layer2Tests(one, reverseOf(one, direction));
       if (asked === 0x8100 || one.rule.action === 'continue') continue;
       if (asked !== undefined && type !== 'any' && asked !== type) continue;
       const verdict = layer2Verdict(one);
@@ -355,10 +350,6 @@ function etherType(type: number): FrameTest & { readonly not: boolean } {
 
 function withType(type: number | undefined, tests: readonly FrameTest[]): readonly FrameTest[] {
   return type === undefined ? tests : [etherType(type), ...tests];
-}
-
-function isReverse({ rule }: RuleInstance, direction: RuleDirection): boolean {
-  return rule.way === 'inout' && direction === 'out';
 }
 
 /** On layer 2 nobody can be told; `return` in `root` ends it there. */
