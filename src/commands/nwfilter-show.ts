@@ -35,8 +35,9 @@ export function showFilter(name: string, given: readonly string[], options: { di
     text: [`filter ${name}`, ...rows, ...program.notes.map((note) => `note: ${note}`), ''].join('\n'),
     json: {
       name,
-      // `native` has numbers that JSON has not (bigint); the text says the same.
-      rules: program.listing.map(({ native: _, ...one }) => ({ ...one, inert: one.inert ?? null })),
+      rules: program.listing.map(({ direction, layer, chain, text, at, family, inert }) => {
+        return { direction, layer, chain, text, at, family, inert: inert ?? null };
+      }),
       notes: program.notes,
     },
     status: 0,

@@ -10,9 +10,7 @@ import { addressText } from './value.ts';
 export function nativeLines(program: ChainProgram): string[] {
   const lines = RULE_DIRECTIONS.flatMap((direction) => {
     const rules = program.listing.filter((one) => one.direction === direction);
-    const mirrored = program.listing.filter(
-      (one) => one.direction !== direction && one.layer === 4 && !isBothWays(one),
-    );
+    const mirrored = program.listing.filter((one) => one.direction !== direction && one.layer === 4 && !one.bothWays);
     const made = [
       ...rules.map((one) => lineOf(one, direction)),
       ...mirrored.flatMap((one) => mirrorOf(one, direction)),
@@ -23,10 +21,6 @@ export function nativeLines(program: ChainProgram): string[] {
       : [`# ${direction}`, ...made, ...(ends && !made.includes(`${direction} drop`) ? [`${direction} allow`] : [])];
   });
   return [`[rules ${program.name.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 40)}]`, ...lines];
-}
-
-function isBothWays({ text }: ListedRule): boolean {
-  return / inout /.test(` ${text} `);
 }
 
 function lineOf(rule: ListedRule, direction: RuleDirection): string {
@@ -40,9 +34,7 @@ function lineOf(rule: ListedRule, direction: RuleDirection): string {
 /** A drop holds for both directions in libvirt, with source and destination exchanged; so does what has no state. */
 function mirrorOf(rule: ListedRule, direction: RuleDirection): string[] {
   if (rule.inert !== undefined || rule.native === undefined) return [];
-  const [action] = rule.text.split(' ');
-  const stateless = rule.text.includes('statematch=false');
-  if (action === 'accept' && !stateless) return [];
+  if (rule.action === 'accept' && rule.tracked) return [];
   const words = rule.native.map((test) => wordsOf(test, direction, true));
   const line = joined(rule, direction, words);
   return line === undefined ? [`# not possible in rules, for the other direction: ${rule.text}`] : [line];
@@ -59,15 +51,15 @@ interface Words {
 
 /** Undefined: rules have no words for it. `own`: it is always so. */
 function wordsOf(test: FrameTest, direction: RuleDirection, mirror: boolean): Words | undefined {
+  if (!('field' in test) || test.not) return undefined;
+  const field = mirror ? exchanged(test.field) : test.field;
   if ('own' in test) {
     const own =
       direction === 'in' ? ['ip daddr', 'ip6 daddr', 'ether daddr'] : ['ip saddr', 'ip6 saddr', 'ether saddr'];
-    const field = mirror ? exchanged(test.field) : test.field;
-    return !test.not && own.includes(field) ? {} : undefined;
+    return own.includes(field) ? {} : undefined;
   }
-  if (!('within' in test) || test.not) return undefined;
+  if (!('within' in test)) return undefined;
   const [first, last] = test.within;
-  const field = mirror ? exchanged(test.field) : test.field;
   const range = first === last ? String(first) : `${first}-${last}`;
   switch (field) {
     case 'l4proto':
@@ -111,15 +103,14 @@ const ALL: Readonly<Record<4 | 6, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
 function joined(rule: ListedRule, direction: RuleDirection, words: readonly (Words | undefined)[]): string | undefined {
   if (words.includes(undefined) || rule.family === undefined) return undefined;
   const all: Words = Object.assign({}, ...words.filter((one) => one !== undefined));
-  const [action = '', way = ''] = rule.text.split(' ');
+  const { action } = rule;
   const verdict =
     action === 'accept' || action === 'return'
       ? 'allow'
       : action === 'reject' && direction === 'out'
         ? 'reject'
         : 'drop';
-  const stateless =
-    verdict === 'allow' && (way === 'inout' || rule.text.includes('statematch=false') || action === 'return');
+  const stateless = verdict === 'allow' && (rule.bothWays || !rule.tracked || action === 'return');
   // Rules of nwfilter are of one family; a rule here is of both unless it says otherwise.
   const named = all.from === undefined && all.to === undefined && !['icmp', 'icmp6'].includes(all.protocol ?? '');
   const from = all.from ?? (named ? ALL[rule.family] : undefined);

@@ -101,6 +101,10 @@ export interface ListedRule {
   readonly layer: 2 | 4;
   readonly chain: string;
   readonly text: string;
+  /** What of its text others have to know. */
+  readonly action: 'drop' | 'accept' | 'reject' | 'return' | 'continue';
+  readonly bothWays: boolean;
+  readonly tracked: boolean;
   readonly at: RulePlace;
   /** Of layer 4. */
   readonly family?: Family | undefined;

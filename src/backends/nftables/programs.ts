@@ -135,7 +135,7 @@ function rejectingPlace({ program, filter }: FilterPlan): RulePlace | undefined 
   const ofRules = program?.out.find(({ verdict }) => verdict === 'reject')?.at;
   if (ofRules !== undefined) return ofRules;
   const rejects = filter?.chains.some(({ rules }) => rules.some(({ so }) => so === 'reject')) === true;
-  return rejects ? filter.listing.find(({ text, layer }) => layer === 4 && text.startsWith('reject '))?.at : undefined;
+  return rejects ? filter.listing.find(({ action, layer }) => layer === 4 && action === 'reject')?.at : undefined;
 }
 
 /**
