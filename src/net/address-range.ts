@@ -75,7 +75,8 @@ function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function addressText(family: Family, value: bigint): string {
+/** The inverse of `addressValue`. */
+export function addressText(family: Family, value: bigint): string {
   const size = family === 4 ? 4 : 16;
   const bytes = Uint8Array.from({ length: size }, (_, at) => Number((value >> BigInt(8 * (size - 1 - at))) & 0xffn));
   return makePrefix(bytes, size * 8).text;

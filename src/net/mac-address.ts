@@ -33,6 +33,11 @@ export function parseMac(text: string, at: string): MacAddress {
   return mac as MacAddress;
 }
 
+/** 48 bits as an address is written. */
+export function macText(value: bigint | number): string {
+  return (value.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
+}
+
 /** The address as 6 bytes, as it stands in a frame. */
 export function macBytes(mac: MacAddress): [number, number, number, number, number, number] {
   return mac.split(':').map((part) => Number.parseInt(part, 16)) as ReturnType<typeof macBytes>;

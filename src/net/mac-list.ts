@@ -1,5 +1,5 @@
 import { Failure, shown } from '../errors.ts';
-import { type MacAddress, macBytes, parseMac } from './mac-address.ts';
+import { type MacAddress, macBytes, macText, parseMac } from './mac-address.ts';
 
 /** A guest of bridged containers or nested guests has tens of them; each is an element in the kernel, and an entry. */
 export const MOST_MACS = 256;
@@ -50,15 +50,11 @@ function parseRun(word: string, at: string): MacAddress[] {
   }
   if (count > MOST_MACS) throw tooMany(count, at);
   const start = numberOf(mac);
-  return Array.from({ length: count }, (_, index) => parseMac(textOf(start + index), at));
+  // Beyond the last one it is no address, which parseMac says.
+  return Array.from({ length: count }, (_, index) => parseMac(macText(start + index), at));
 }
 
 /** 48 bits fit a number. */
 function numberOf(mac: MacAddress): number {
   return macBytes(mac).reduce((sum, byte) => sum * 256 + byte, 0);
-}
-
-/** Beyond the last one it is no address, which parseMac says. */
-function textOf(value: number): string {
-  return (value.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
 }

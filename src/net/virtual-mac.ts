@@ -1,4 +1,4 @@
-import { type MacAddress, parseMac } from './mac-address.ts';
+import { type MacAddress, macText, parseMac } from './mac-address.ts';
 
 /**
  * The MACs of virtual routers: who is the master of a group sends with it, and it moves to another station when the
@@ -29,7 +29,7 @@ export function virtualMac(family: VirtualRouter, group: number): MacAddress | u
   const { most, prefix } = FAMILIES[family];
   if (group < 0 || group > most) return undefined;
   const digits = prefix + group.toString(16).padStart(12 - prefix.length, '0');
-  return parseMac((digits.match(/../g) ?? []).join(':'), 'a group');
+  return parseMac(macText(BigInt(`0x${digits}`)), 'a group');
 }
 
 /** True for one that moves between stations. */

@@ -1,7 +1,7 @@
 import type { ChainProgram, FrameTest, ListedRule } from '../rules/chain-program.ts';
 import { protocolText } from '../rules/protocols.ts';
 import { RULE_DIRECTIONS, type RuleDirection } from '../rules/rule.ts';
-import { addressText } from './value.ts';
+import { dottedText } from './value.ts';
 
 /**
  * The same as lines of `[rules NAME]`, as far as these can say it; what they cannot say stands there as a comment, and
@@ -94,8 +94,8 @@ function exchanged(field: string): string {
 }
 
 function who(family: 4 | 6, first: bigint, last: bigint): string {
-  const from = addressText(family, first);
-  return first === last ? from : `${from}-${addressText(family, last)}`;
+  const from = dottedText(family, first);
+  return first === last ? from : `${from}-${dottedText(family, last)}`;
 }
 
 const ALL: Readonly<Record<4 | 6, string>> = { 4: '0.0.0.0/0', 6: '::/0' };

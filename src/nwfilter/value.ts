@@ -1,6 +1,6 @@
-import ipaddr from 'ipaddr.js';
 import { didYouMean } from '../did-you-mean.ts';
-import { addressValue, type Family } from '../net/address-range.ts';
+import { addressText, addressValue, type Family } from '../net/address-range.ts';
+import { macText } from '../net/mac-address.ts';
 
 /** What an attribute of a rule may be; the names of types are those of libvirt's nwfilter_conf.c. */
 export type Value =
@@ -41,11 +41,9 @@ export function numbers({ most, least = 0, names = {}, hex = true }: Numbers): K
   return {
     possible: `a number of ${least} to ${most}${hex ? ', decimal or 0x...' : ''}${words.length === 0 ? '' : `, or one of ${words.join(' ')}`}`,
     read(text) {
-      const value = unsigned(text, 10, most) ?? (hex ? unsigned(text, 16, most) : undefined);
-      if (value !== undefined) {
-        const decimal = unsigned(text, 10, most) !== undefined;
-        return value < least ? wrong() : { kind: 'number', value, hex: !decimal };
-      }
+      const decimal = unsigned(text, 10, most);
+      const value = decimal ?? (hex ? unsigned(text, 16, most) : undefined);
+      if (value !== undefined) return value < least ? wrong() : { kind: 'number', value, hex: decimal === undefined };
       const name = words.find((one) => one.toLowerCase() === text.toLowerCase());
       return name === undefined
         ? wrong(didYouMean(text, words))
@@ -191,17 +189,17 @@ export const IPSET_FLAGS: Kind = {
 };
 
 /** The canonical form, as libvirt prints it. */
-export function valueText(value: Value, names: Readonly<Record<string, number>> = {}, hexNames = false): string {
+export function valueText(value: Value, names: Readonly<Record<string, number>> = {}): string {
   switch (value.kind) {
     case 'number': {
       const name = Object.entries(names).find(([, one]) => one === value.value)?.[0];
       if (name !== undefined) return name;
-      return value.hex || hexNames ? `0x${value.value.toString(16)}` : String(value.value);
+      return value.hex ? `0x${value.value.toString(16)}` : String(value.value);
     }
     case 'mac':
       return macText(value.value);
     case 'address':
-      return addressText(value.family, value.value);
+      return dottedText(value.family, value.value);
     case 'length':
       return String(value.value);
     case 'text':
@@ -219,15 +217,10 @@ export function valueText(value: Value, names: Readonly<Record<string, number>> 
   }
 }
 
-export function macText(value: bigint): string {
-  return (value.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
-}
-
-export function addressText(family: Family, value: bigint): string {
-  const size = family === 4 ? 4 : 16;
-  const bytes = Array.from({ length: size }, (_, at) => Number((value >> BigInt(8 * (size - 1 - at))) & 0xffn));
-  // RFC 4291 §2.5.5: addresses with an IPv4 address in them are written so.
-  const dotted = family === 6 && value > 0xffffn && (value >> 32n === 0n || value >> 32n === 0xffffn);
-  if (dotted) return `::${value >> 32n === 0n ? '' : 'ffff:'}${bytes.slice(12).join('.')}`;
-  return ipaddr.fromByteArray(bytes).toString();
+/** RFC 4291 §2.5.5: addresses with an IPv4 address in them are written so. */
+export function dottedText(family: Family, value: bigint): string {
+  const before = value >> 32n;
+  const dotted = family === 6 && value > 0xffffn && (before === 0n || before === 0xffffn);
+  if (!dotted) return addressText(family, value);
+  return `::${before === 0n ? '' : 'ffff:'}${addressText(4, value & 0xffff_ffffn)}`;
 }

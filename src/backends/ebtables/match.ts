@@ -11,6 +11,7 @@ import {
   type Value,
 } from '../../filter/stage.ts';
 import { LLC_LENGTHS } from '../../filter/wire.ts';
+import { macText } from '../../net/mac-address.ts';
 import { type EbtField, ebtField, type Options, type Protocol, protocolName, type SpecialTest } from './fields.ts';
 
 /** A condition in ebtables' words. */
@@ -128,10 +129,6 @@ function maskedBits(text: string): { kind: 'mac' | 'ipv4'; value: bigint; mask: 
   const all = kind === 'mac' ? 2n ** 48n - 1n : 2n ** 32n - 1n;
   const mask = given === undefined ? all : /^\d+$/.test(given) ? all ^ (all >> BigInt(given)) : bits(given);
   return { kind, value: bits(address), mask };
-}
-
-function macText(bits: bigint): string {
-  return (bits.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
 }
 
 /** Every combination of one of each. */

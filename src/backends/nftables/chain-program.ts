@@ -1,4 +1,5 @@
 import type { Direction } from '../../filter/reasons.ts';
+import { macText } from '../../net/mac-address.ts';
 import {
   type ChainOutcome,
   type ChainProgram,
@@ -147,8 +148,8 @@ const PLACES: Readonly<Record<FrameField, Place>> = {
 
 function written(field: FrameField, value: bigint, bits: number): string {
   if (field === 'l4proto') return String(value);
-  const hex = value.toString(16).padStart(bits / 4, '0');
-  return field === 'ether saddr' || field === 'ether daddr' ? (hex.match(/../g) ?? []).join(':') : `0x${hex}`;
+  if (field === 'ether saddr' || field === 'ether daddr') return macText(value);
+  return `0x${value.toString(16).padStart(bits / 4, '0')}`;
 }
 
 const NONE: Readonly<Record<Exclude<OwnName, 'mac'>, string>> = { ip: '0x00000000', ip6: `0x${'0'.repeat(32)}` };
