@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import test from 'node:test';
 import { obstacle } from './dom0.ts';
 import { A, G } from './frames.ts';
-import { dnsOverTcp, openWebServer, programsObstacle, type Ran, udpEcho, type WebServer } from './web-server.ts';
+import type { Ran } from './station.ts';
+import { dnsOverTcp, openWebServer, programsObstacle, udpEcho, type WebServer } from './web-server.ts';
 
 type Try = (server: WebServer) => Promise<Ran>;
 const curl = (...words: string[]): string[] => ['/usr/bin/curl', '-sS', '--max-time', '4', ...words];

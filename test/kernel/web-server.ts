@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { waitForForwarding } from '../lab/bench.ts';
 import { unpackPackages } from '../lab/debian-packages.ts';
-import { createNamespace, type Namespace } from '../lab/namespace.ts';
 import { type Dom0, openDom0 } from './dom0.ts';
 import { A, G } from './frames.ts';
+import { openStation, type Station } from './station.ts';
 
 /** What the guest may do. Port 9000 is open or not, as a test wants it. */
 export function webPolicy(more = ''): string {
@@ -40,71 +40,18 @@ export async function programsObstacle(): Promise<{ readonly root: string } | st
   }
 }
 
-export interface Ran {
-  readonly status: number | null;
-  readonly output: string;
-}
-
-/** A station with a network of its own. */
-export interface Station {
-  readonly ns: Namespace;
-  /** A program of the packages (`usr/bin/iperf3`) or of the host (`/usr/bin/curl`), or an applet: `busybox ping`. */
-  run(argv: readonly string[], timeoutMs?: number): Promise<Ran>;
-  /** A server, until the test ends. */
-  serve(argv: readonly string[]): void;
-  /** The same, of a script of Node's. */
-  serveScript(script: string): void;
-  script(script: string): Promise<Ran>;
-}
-
 export interface WebServer {
   readonly dom0: Dom0;
   readonly guest: Station;
   readonly outside: Station;
 }
 
-async function station(t: TestContext, dom0: Dom0, root: string, dev: string, ip: string, mac?: string) {
-  const ns = await createNamespace(dev);
-  t.after(() => ns.remove());
-  await dom0.ns.check(['ip', 'link', 'set', dev, 'netns', ns.name]);
-  if (mac !== undefined) await ns.check(['ip', 'link', 'set', dev, 'address', mac]);
-  // The bench lets nobody speak by itself.
-  await ns.check(['ip', 'link', 'set', dev, 'arp', 'on', 'mtu', '1500', 'up']);
-  await ns.check(['ip', 'link', 'set', 'lo', 'up']);
-  await ns.check(['ip', 'addr', 'replace', `${ip}/24`, 'dev', dev]);
-  const libraries = [`${root}/usr/lib/x86_64-linux-gnu`, `${root}/lib/x86_64-linux-gnu`].join(':');
-  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: dom0.folder };
-  const place = ([name = '', ...rest]: readonly string[]): string[] =>
-    name === 'busybox'
-      ? [join(root, 'bin/busybox'), ...rest]
-      : name.startsWith('/')
-        ? [name, ...rest]
-        : ['/usr/bin/env', `LD_LIBRARY_PATH=${libraries}`, join(root, name), ...rest];
-  const serve = (argv: readonly string[]): void => {
-    const child = ns.spawn(place(argv), { env });
-    child.stdout.resume();
-    child.stderr.resume();
-    t.after(() => child.kill('SIGKILL'));
-  };
-  const made: Station = {
-    ns,
-    async run(argv, timeoutMs = 20_000) {
-      const { status, stdout, stderr } = await ns.run(place(argv), { env, timeoutMs });
-      return { status, output: `${stdout}${stderr}` };
-    },
-    serve,
-    serveScript: (script) => serve([process.execPath, '-e', script]),
-    script: (script) => made.run([process.execPath, '-e', script]),
-  };
-  return made;
-}
-
 /** All servers run, and are asked for once from their own station. */
 export async function openWebServer(t: TestContext, root: string, policy = webPolicy()): Promise<WebServer> {
   const dom0 = await openDom0(t, { policy });
   await dom0.start({ domid: 1, mac: A.mac, ip: A.ip, name: 'guest1' });
-  const guest = await station(t, dom0, root, 'guest1.0', A.ip, A.mac);
-  const outside = await station(t, dom0, root, 'gw0', G.ip);
+  const guest = await openStation(t, dom0, root, 'guest1.0', { mac: A.mac, addresses: [`${A.ip}/24`] });
+  const outside = await openStation(t, dom0, root, 'gw0', { addresses: [`${G.ip}/24`] });
   await waitForForwarding(dom0.ns, 'vif1.0');
   const www = join(dom0.folder, 'www');
   mkdirSync(www);
