@@ -7,10 +7,12 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmdirSync,
   rmSync,
   type Stats,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -139,6 +141,17 @@ export function writeText(place: Place, file: string, text: string): void {
       for (const path of [draft, file]) clear(place, path, (what) => what.isFile());
     }
   }
+}
+
+/** Makes a link, or another one of it; one that leads there already is not made again. */
+export function writeLink(place: Place, path: string, to: string): void {
+  if (lookAt(path)?.isSymbolicLink() === true && readlinkSync(path) === to) return;
+  for (const folder of [place.drafts, dirname(path)]) makeFolder(place, folder);
+  const draft = join(place.drafts, `${basename(path)}.${process.pid}`);
+  rmSync(draft, { force: true });
+  symlinkSync(to, draft);
+  clear(place, path, (what) => what.isSymbolicLink());
+  renameSync(draft, path);
 }
 
 const IN_THE_WAY = ['ENOENT', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ELOOP', 'ENXIO'];

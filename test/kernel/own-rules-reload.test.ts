@@ -3,11 +3,14 @@
  * transaction. With our rules included no frame passes that must not, at no moment.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { DOM0_SIDE_MAC } from '../../src/net/mac-address.ts';
+import { openWire } from '../lab/wire.ts';
 import { type Dom0, obstacle, openDom0 } from './dom0.ts';
-import { A, ALL, arp, frame, G, TYPE, V } from './frames.ts';
+import { A, ALL, addressBytes, arp, frame, G, ip6, TYPE, udp6, V, X } from './frames.ts';
+import { openRoutedSite } from './routed-site.ts';
 import { GUEST_A, GUEST_V } from './verdict.ts';
 
 const skip = obstacle();
@@ -24,11 +27,15 @@ interface HostRules {
   readonly dom0: Dom0;
   /** Loads the host's rules anew. */
   readonly reload: () => Promise<void>;
-  readonly included: () => string[];
+  /** The files that nft finds, by name. */
+  readonly included: () => Promise<string[]>;
 }
 
 async function openHost(t: TestContext): Promise<HostRules> {
-  const dom0 = await openDom0(t);
+  return withRules(await openDom0(t));
+}
+
+function withRules(dom0: Dom0): HostRules {
   const file = join(dom0.folder, 'nftables.conf');
   writeFileSync(
     file,
@@ -43,11 +50,13 @@ async function openHost(t: TestContext): Promise<HostRules> {
   return {
     dom0,
     reload: async () => void (await dom0.ns.check(argv.split(' '))),
-    included: () =>
-      ['0', '1'].flatMap((folder) => {
-        const path = join(dom0.state, 'nftables', folder);
-        return existsSync(path) ? readdirSync(path) : [];
-      }),
+    async included() {
+      const { stdout } = await dom0.ns.run(['sh', '-c', `ls ${dom0.state}/nftables/*/*.nft`]);
+      return stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((path) => basename(path));
+    },
   };
 }
 
@@ -92,13 +101,13 @@ test('the host loads its own rules anew, ours included', { skip, concurrency: 2 
     const { dom0, reload, included } = await openHost(t);
     await dom0.start(GUEST_A);
     await dom0.start(GUEST_V);
-    assert.deepEqual(included(), ['base.nft', 'vif1.0.nft', 'vif2.0.nft']);
+    assert.deepEqual(await included(), ['base.nft', 'vif1.0.nft', 'vif2.0.nft']);
     await dom0.hotplug('offline', { domid: 1 });
-    assert.deepEqual(included(), ['base.nft', 'vif2.0.nft']);
+    assert.deepEqual(await included(), ['base.nft', 'vif2.0.nft']);
     await reload();
     assert.doesNotMatch(await dom0.ruleset(), /00:16:3e:00:01:00/);
     await dom0.hotplug('offline', { domid: 2 });
-    assert.deepEqual(included(), []);
+    assert.deepEqual(await included(), []);
     // Nothing to include is no error.
     await reload();
     assert.doesNotMatch(await dom0.ruleset(), /xen-vif/);
@@ -124,6 +133,54 @@ test('the host loads its own rules anew, ours included', { skip, concurrency: 2 
     for (const name of ['vif1.0', 'vif1.0-emu']) await dom0.bench.removeVif(name);
     await reload();
     assert.match(await dom0.ruleset(), /table inet filter/);
+  });
+
+  await t.test('of routed vifs too; and one whose device is gone is not included', async (t) => {
+    const site = await openRoutedSite(t);
+    const { dom0, far } = site;
+    await site.start({ domid: 1, mac: A.mac, ip: `${A.ip} ${A.ip6}` });
+    await site.start({ domid: 2, mac: V.mac, ip: V.ip });
+    const { reload, included } = withRules(dom0);
+    const tables = async (): Promise<string> =>
+      sorted(
+        (await dom0.ns.check(['nft', '-s', 'list', 'table', 'netdev', 'xen-vif-route'])) +
+          (await dom0.ns.check(['nft', '-s', 'list', 'table', 'inet', 'xen-vif-route'])),
+      );
+    const before = await tables();
+    const to = '2001:db8:ffff::9';
+    const from = (src: string): string =>
+      frame(DOM0_SIDE_MAC, A.mac, TYPE.ip6, ip6({ src, dst: to }, udp6({ src, dst: to }, 9, 9)));
+    const [wire, end] = [await dom0.openWire(['guest1.0']), await openWire(far, ['eth0'])];
+    t.after(() => end.exit());
+    /** Of which of these sources something has come since the last call. */
+    const arrived = async (...sources: string[]): Promise<string[]> => {
+      const seen = (await end.collect(100)).map(({ hex }) => hex.slice(44, 76));
+      return sources.filter((src) => seen.includes(addressBytes(src).toString('hex')));
+    };
+    await wire.send('guest1.0', from(A.ip6));
+    assert.deepEqual(await arrived(A.ip6, V.ip6, X.ip6), [A.ip6]);
+    const streams = [await wire.stream('guest1.0', from(V.ip6), 500), await wire.stream('guest1.0', from(X.ip6), 500)];
+    const forged: string[] = [];
+    for (let round = 0; round < 10; round += 1) {
+      await reload();
+      forged.push(...(await arrived(V.ip6, X.ip6)));
+    }
+    for (const stream of streams) assert.ok((await stream.stop()).sent > 0);
+    assert.deepEqual(forged, []);
+    await wire.send('guest1.0', from(A.ip6));
+    assert.deepEqual(await arrived(A.ip6, V.ip6, X.ip6), [A.ip6]);
+    assert.equal(await tables(), before);
+    assert.deepEqual(await states(dom0), ['vif1.0 managed', 'vif2.0 managed']);
+    assert.deepEqual(await included(), ['routed.nft', 'rules.nft', 'rules.nft']);
+
+    await dom0.bench.removeVif('vif2.0');
+    assert.deepEqual(await included(), ['routed.nft', 'rules.nft']);
+    await reload();
+    assert.deepEqual(await states(dom0), ['vif1.0 managed']);
+    for (const domid of [1, 2]) assert.equal((await dom0.hotplug('offline', { domid })).status, 0);
+    assert.deepEqual(await included(), []);
+    await reload();
+    assert.doesNotMatch(await dom0.ruleset(), /xen-vif/);
   });
 });
 

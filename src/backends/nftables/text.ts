@@ -99,6 +99,11 @@ export function portTexts(
   });
 }
 
+/** Text for a routed vif of which nothing is known but its device: what has chains and no elements may do nothing. */
+export function closedText({ device, name }: Pick<FilterPort, 'device' | 'name'>): string {
+  return text(renderDeviceChains(device, name, []));
+}
+
 /** Text that takes a vif out. */
 export function leaveText({ device, loaded, hadIngress, routedAs }: LeavingPort, sentinel: string): string {
   return text([

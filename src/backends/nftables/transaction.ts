@@ -20,13 +20,12 @@ import {
 import { neighbours } from '../neighbours.ts';
 import { type PortPlace, TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
-import { renderDeviceChains } from './device-text.ts';
 import { includedRules } from './included.ts';
 import { learnedLines, saveLearned } from './learned.ts';
 import { listed } from './listed.ts';
 import { digestsOf, programs } from './programs.ts';
 import { closedProgram } from './rule-program.ts';
-import { baseText, leaveText, portTexts } from './text.ts';
+import { baseText, closedText, leaveText, portTexts } from './text.ts';
 
 /** What changes of the table need to know. */
 export interface Nft {
@@ -213,14 +212,14 @@ async function loadWhole(
     baseText({ ...options, fresh, place }),
     ...unused.map(closedProgram),
     ...portTexts(ports),
-    ...closed.flatMap(({ device, name }) => renderDeviceChains(device, name, [])),
+    ...closed.map(closedText),
     ...learnedLines(host, ports),
     '',
   ].join('\n');
   const result = await host.run('nft', NFT, { input: text, timeoutMs: NFT_MS + NFT_VIF_MS * ports.length });
   if (result.status !== 0) throw toolFailure('nft', NFT, result);
   known.unnote(base.sentinel, unused);
-  includedRules(host, place).whole(baseText({ ...options, fresh: true }), ports);
+  includedRules(host, place).whole(baseText({ ...options, fresh: true, place }), ports, closed);
   return digestsOf(ports);
 }
 
