@@ -6,7 +6,7 @@ import { hooksFolder, postHooks } from '../effects/post-hooks.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { firstName } from '../port/device-owner.ts';
-import { hostAccepts } from '../port/host-accept.ts';
+import { acceptsText, RESTORE } from '../port/host-accept.ts';
 import {
   fdbLines,
   groupLimitLines,
@@ -63,7 +63,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
       entries: fdbLines(setup),
       comesUp: true,
     })) +
-    section('iptables and ip6tables', hostText(host, setup.name)) +
+    section(`iptables-restore and ip6tables-restore ${RESTORE.join(' ')}`, hostText(host, setup.name)) +
     section(
       'hooks',
       postHooks()
@@ -77,9 +77,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
 /** Whether the host hands bridged packets to them is only known where it is: `auto` says it in the log. */
 function hostText(host: Managed, port: string): string {
   if (host.policy.host_accept !== 'yes') return '';
-  return hostAccepts('-I', port)
-    .map((rule) => `${rule.join(' ')}\n`)
-    .join('');
+  return acceptsText([port]);
 }
 
 /** What a re-apply of one vif would do: no link goes down, nothing is told to Xen. */

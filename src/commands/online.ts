@@ -52,7 +52,7 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   for (const failure of failures.values()) throw failure;
   lookOnceMore(host, prepared.setup, present.ifindex);
   // In the order of stock: what the host filters, its hooks, and then the guest may connect.
-  await acceptAtHost(host, event.device, prepared.setup.name);
+  await acceptAtHost(host, [event.device]);
   await runVifHooks(host, event, {
     name: prepared.setup.name,
     bridge: prepared.bridge,

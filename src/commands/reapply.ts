@@ -13,6 +13,7 @@ import { deviceFinder, readOnce, recordedVifs } from '../state/present-devices.t
 import type { VifRecord } from '../state/records.ts';
 import { knowBase, unrecordedPorts } from '../vif/forgotten.ts';
 import { portNamed } from '../vif/guest-ports.ts';
+import { acceptAtHost } from '../vif/host-accept.ts';
 import { collectLeftOvers } from '../vif/left-over.ts';
 import { isBusy, lockName, lockVif, overtaken, takeAllLock } from '../vif/lock.ts';
 import { identified } from '../vif/prepare.ts';
@@ -210,6 +211,12 @@ async function renewAny(host: Managed, vifs: readonly Renewable[]): Promise<Fail
   const routed = vifs.filter(({ event }) => event.routed === true);
   const bridged = vifs.filter(({ event }) => event.routed !== true);
   const failures = bridged.length === 0 ? new Map() : await renew(host, bridged);
+  // Who reloads the rules of the host takes those for vifs with them.
+  const renewed = bridged.filter(({ event }) => !failures.has(event.device));
+  await acceptAtHost(
+    host,
+    renewed.map(({ event }) => event.device),
+  );
   return new Map([...failures, ...(await renewRoutes(host, routed))]);
 }
 

@@ -14,10 +14,12 @@ import { moment } from '../policy/moment.ts';
 import type { HeldPolicy } from '../policy/policy.ts';
 import { opens } from '../policy/resolve-policy.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
+import type { HostFilter } from '../port/host-accept.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import { isUnbound, type VifRecord } from '../state/records.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { guestNames } from '../vif/guest-ports.ts';
+import { silencedAtHost } from '../vif/host-accept.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
 import { driftOf } from '../vif/port-drift.ts';
@@ -109,6 +111,8 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const host = withKnownRules(readOnce(given));
   const seen = once(() => seenPorts(host, wanted));
   const drifting = driftOf(host);
+  const silencing = silencedAtHost(host);
+  silencing.catch(() => undefined);
   const kernel = await lookAtBoth(host, () => seen().records);
   const { ports, changed } = seen();
   const drops = dropsByPort(kernel.drops);
@@ -119,6 +123,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const exempt = new Set((host.rules.base()?.exempt ?? []).map((port) => port.ifindex));
   const wrong = await unsealedTaps(host, ports.flatMap(tapOf));
   const notes = await notesByDevice(host, ports);
+  const silenced = await silencing;
   const drift = await drifting;
   const now = Date.parse(host.now());
   const learnedOf = (ifindex: number): PortStatus['learned'] =>
@@ -168,6 +173,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
       ],
       notes: [
         ...(record === undefined || known === undefined || lost !== undefined ? [] : drift(record, known.vif, device)),
+        ...(record === undefined || record.routed !== undefined ? [] : silenced(device.name).map(silence)),
         ...(notes.get(record?.device ?? '') ?? []),
       ],
       drops: drops.get(device.ifindex) ?? [],
@@ -319,6 +325,14 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
     }
   }
   return notes;
+}
+
+/** Somebody has loaded the host's own rules anew, or has begun to drop. */
+function silence(filter: HostFilter): Note {
+  return {
+    loud: true,
+    text: `${filter} drops its packets in the chain FORWARD: what lets them pass (host_accept) is not there; put right with: vif-bridge repair`,
+  };
 }
 
 /** The policy has changed since, or the program: what it may do is still what was loaded. */

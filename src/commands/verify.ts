@@ -6,11 +6,13 @@ import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort } from '../net/vif-name.ts';
 import { differences } from '../port/differences.ts';
+import type { HostFilter } from '../port/host-accept.ts';
 import type { SeenEntry } from '../port/seen-port.ts';
 import type { WishedPort } from '../port/wished-port.ts';
 import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import type { Wanted } from '../vif/apply.ts';
+import { silencedAtHost } from '../vif/host-accept.ts';
 import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
 import { sourceOfAll, sourceOfOne } from '../vif/source.ts';
@@ -20,8 +22,11 @@ import { lookAtPorts, type PortLook } from './verify/ports.ts';
 
 /** One thing that is not as policy and xenstore say now. */
 export interface Drift {
-  /** `rules`: in the packet filter; `port`: of the device and its bridge; `xen`: what Xen was told. */
-  readonly part: 'rules' | 'port' | 'xen';
+  /**
+   * `rules`: in the packet filter; `port`: of the device and its bridge; `host`: in the host's own packet filter;
+   * `xen`: what Xen was told.
+   */
+  readonly part: 'rules' | 'port' | 'host' | 'xen';
   /** Where it is: a set, a setting as ip-link(8) and bridge(8) call it, a key. */
   readonly what: string;
   /** Null: nothing should be there. */
@@ -94,7 +99,8 @@ export async function verify(
   const kernel = host.rules.look(() => bridged.map(inService));
   const ofRouted = routed.length === 0 ? undefined : host.routedRules.look(() => routed.map(inService));
   ofRouted?.catch(() => undefined);
-  for (const promise of [looking, others, kernel]) promise.catch(() => undefined);
+  const silencing = silencedAtHost(host);
+  for (const promise of [looking, others, kernel, silencing]) promise.catch(() => undefined);
   const compared = await wantedOf(host, bridged, names === undefined);
   const planned = compared.flatMap(({ live, wanted }): PlannedPort[] =>
     wanted instanceof Failure ? [] : [{ ...plannedPort(host, wanted.prepared, live.record) }],
@@ -102,12 +108,14 @@ export async function verify(
   // Whose plan is not known, of those nothing is foreign.
   const whole = names === undefined && compared.every(({ wanted }) => !(wanted instanceof Failure));
   const drifts = await host.rules.drift(planned, whole);
-  const [ports, { damages, sharedDamage }, foreign] = await Promise.all([looking, kernel, others]);
+  const [ports, { damages, sharedDamage }, foreign, silenced] = await Promise.all([looking, kernel, others, silencing]);
   const routedDamages = (await ofRouted)?.damages ?? new Map<string, string>();
   const ofRules = grouped(drifts);
   return {
     vifs: [
-      ...compared.map((one) => verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map())),
+      ...compared.map((one) =>
+        verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map(), silenced(one.live.device.name)),
+      ),
       ...routed.map((live) => verifiedRouted(live, routedDamages.get(live.record.device))),
     ],
     shared: [
@@ -182,6 +190,7 @@ function verified(
   look: PortLook,
   rules: ReadonlyMap<string | undefined, readonly RuleDrift[]>,
   damages: ReadonlyMap<string, string>,
+  silenced: readonly HostFilter[],
 ): VerifiedVif {
   const own = { device: record.device, name: device.name, bridge: device.master ?? null };
   if (wanted instanceof Failure) return { ...own, drift: [], trouble: failureLine(wanted) };
@@ -200,9 +209,14 @@ function verified(
           .map(({ what, wished, found, security }): Drift => ({ part: 'port', what, wished, found, security }));
   return {
     ...own,
-    drift: [...elements.map(ruleDriftOf), ...rest, ...ofPort, ...told(wanted)],
+    drift: [...elements.map(ruleDriftOf), ...rest, ...ofPort, ...silenced.map(silence), ...told(wanted)],
     trouble: seen === undefined ? `ip tells nothing of ${device.name}` : null,
   };
+}
+
+/** What is to let its packets pass is not there, and they are dropped. */
+function silence(filter: HostFilter): Drift {
+  return { part: 'host', what: `${filter} FORWARD`, wished: 'accept (host_accept)', found: null, security: false };
 }
 
 /** What the bridge learned from a port that must not learn, and what somebody has entered. */

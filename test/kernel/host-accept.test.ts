@@ -81,6 +81,61 @@ test('host_accept', { skip, concurrency: 2 }, async (t) => {
     assert.deepEqual(await rules(dom0), []);
   });
 
+  await t.test('what others flush is seen, and put right; a guest that goes leaves those of others', async (t) => {
+    const dom0 = await around(t, {});
+    await dom0.start(GUEST_A);
+    await dom0.start({ domid: 2, mac: V.mac, ip: `${V.ip} ${V.ip6}` });
+    const all = await rules(dom0);
+    assert.equal(all.length, 8);
+    const silenced = async (): Promise<string[]> =>
+      (await dom0.status()).flatMap((port) =>
+        ((port as unknown as { notes: { text: string }[] }).notes ?? []).flatMap(({ text }) =>
+          text.includes('FORWARD') ? [`${port.name} ${text.split(' ')[0]}`] : [],
+        ),
+      );
+    const found = async (): Promise<string[]> =>
+      (
+        JSON.parse((await dom0.admin(['verify', '--json'])).stdout) as {
+          vifs: { name: string; drift: { part: string; what: string }[] }[];
+        }
+      ).vifs.flatMap(({ name, drift }) => drift.map(({ part, what }) => `${name} ${part} ${what}`));
+    const doctor = async (): Promise<string> => (await dom0.admin(['doctor'])).stdout;
+    assert.deepEqual([await silenced(), await found()], [[], []]);
+    assert.doesNotMatch(await doctor(), /drops its packets/);
+
+    // As a reload of firewalld or of a saved file does. The policy of the chain stays.
+    await dom0.ns.check(['iptables', '-F', 'FORWARD']);
+    assert.deepEqual(await passes(dom0), [false, true, false]);
+    assert.deepEqual(await silenced(), ['vif1.0 iptables', 'vif2.0 iptables']);
+    assert.deepEqual(await found(), ['vif1.0 host iptables FORWARD', 'vif2.0 host iptables FORWARD']);
+    assert.match(await doctor(), /vif1\.0: iptables drops its packets in the chain FORWARD/);
+    assert.equal((await dom0.admin(['verify'])).status, 1);
+    assert.equal((await dom0.admin(['repair', 'vif2.0'])).status, 0);
+    assert.deepEqual(await silenced(), ['vif1.0 iptables']);
+    assert.equal((await dom0.admin(['repair'])).status, 0);
+    assert.deepEqual((await rules(dom0)).sort(), [...all].sort());
+    assert.deepEqual([await silenced(), await found()], [[], []]);
+    assert.deepEqual(await passes(dom0), [true, true, false]);
+
+    // Somebody whose rule comes first: ours stand where nobody comes to them.
+    await dom0.ns.check(['iptables', '-I', 'FORWARD', '-j', 'REJECT']);
+    assert.deepEqual(await silenced(), ['vif1.0 iptables', 'vif2.0 iptables']);
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    assert.deepEqual(await passes(dom0), [true, true, false]);
+    assert.equal((await rules(dom0)).length, 9, 'each of ours once');
+
+    assert.equal((await dom0.hotplug('offline', { domid: 1 })).status, 0);
+    const left = await rules(dom0);
+    assert.equal(left.filter((rule) => rule.includes('vif2.0')).length, 4);
+    assert.equal(left.length, 5, left.join('\n'));
+
+    // The policy says no since.
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '[defaults]\nhost_accept = no\n');
+    assert.equal((await dom0.admin(['reapply', 'vif2.0'])).status, 0);
+    assert.deepEqual(await rules(dom0), ['iptables -A FORWARD -j REJECT --reject-with icmp-port-unreachable']);
+    assert.deepEqual([await silenced(), await found()], [[], []]);
+  });
+
   await t.test('no: they do not, as the host says', async (t) => {
     const dom0 = await around(t, { policy: '[defaults]\nhost_accept = no\n' });
     await dom0.start(GUEST_A);
@@ -115,13 +170,15 @@ test('host_accept', { skip, concurrency: 2 }, async (t) => {
   await t.test('an iptables that fails is a warning, and no guest is closed by it', async (t) => {
     const dom0 = await around(t, { policy: '[defaults]\nhost_accept = yes\n' });
     for (const filter of ['iptables', 'ip6tables']) {
-      writeFileSync(join(dom0.folder, filter), '#!/bin/sh\necho broken >&2\nexit 3\n', { mode: 0o755 });
+      for (const name of [filter, `${filter}-restore`]) {
+        writeFileSync(join(dom0.folder, name), '#!/bin/sh\necho broken >&2\nexit 3\n', { mode: 0o755 });
+      }
     }
     const { loggedBy } = await import('./told.ts');
     dom0.configure(GUEST_A);
     await dom0.bench.addVif('vif1.0');
     const log = await loggedBy(dom0, { domid: 1 });
-    assert.match(log, /<28>vif1\.0: iptables does not let its packets pass: broken/);
+    assert.match(log, /<28>vif1\.0: iptables does not let packets pass: broken/);
     assert.equal(dom0.key(1, 'hotplug-status'), 'connected');
   });
 });
