@@ -14,7 +14,8 @@ import { cached, contentKey, insidePath } from './cache.ts';
 import { command } from './command.ts';
 import { directory, initrd, program, text } from './cpio.ts';
 import { kernelVersion, moduleOrder, unpackKernel } from './kernel.ts';
-import { DOM0_PACKAGES, downloadPackages, unpackPackages } from './packages.ts';
+import { downloadPackages, unpackPackages } from './packages.ts';
+import type { Release } from './release.ts';
 
 /** The parts of a Xen host, in one folder: what QEMU boots, and what a guest is made of. */
 export interface HostParts {
@@ -110,19 +111,26 @@ function keepOnly(folder: string, kept: string): void {
 async function keepUsefulModules(root: string): Promise<void> {
   const modules = join(root, 'usr/lib/modules', kernelVersion(root));
   const all = join(modules, 'kernel');
-  const kept = join(modules, 'kept');
-  for (const name of [...KEPT_MODULES, ...KEPT_MODULE_TREES]) {
-    if (!existsSync(join(all, name))) continue;
-    mkdirSync(join(kept, name, '..'), { recursive: true });
-    await command('mv', [join(all, name), join(kept, name)]);
+  const keep = join(modules, 'kept');
+  for (const kept of [...KEPT_MODULES, ...KEPT_MODULE_TREES]) {
+    const name = [kept, `${kept}.xz`].find((one) => existsSync(join(all, one)));
+    if (name === undefined) continue;
+    mkdirSync(join(keep, name, '..'), { recursive: true });
+    await command('mv', [join(all, name), join(keep, name)]);
   }
+  await unpackModules(keep);
   for (const name of ['drivers/net/wireless', 'net/mac80211', 'net/wireless'])
-    rmSync(join(kept, name), { recursive: true, force: true });
-  keepOnly(join(kept, 'drivers/net/ethernet'), 'intel');
-  keepOnly(join(kept, 'drivers/net/ethernet/intel'), 'e1000');
+    rmSync(join(keep, name), { recursive: true, force: true });
+  keepOnly(join(keep, 'drivers/net/ethernet'), 'intel');
+  keepOnly(join(keep, 'drivers/net/ethernet/intel'), 'e1000');
   rmSync(all, { recursive: true });
-  await command('mv', [kept, all]);
+  await command('mv', [keep, all]);
   await command('depmod', ['-b', join(root, 'usr'), kernelVersion(root)]);
+}
+
+/** Debian packs modules since 13, and busybox of a guest loads none that are packed. */
+async function unpackModules(folder: string): Promise<void> {
+  await command('find', [folder, '-name', '*.ko.xz', '-exec', 'xz', '--decompress', '{}', '+'], { seconds: 120 });
 }
 
 function bootInitrd(root: string): Buffer {
@@ -140,7 +148,7 @@ async function compile(source: string, target: string): Promise<void> {
   await command('gcc', ['-O2', '-Wall', '-Werror', '-static', '-s', '-o', target, insidePath(source)]);
 }
 
-async function build(debs: string, folder: string): Promise<void> {
+async function build({ xen }: Release, debs: string, folder: string): Promise<void> {
   mkdirSync(folder);
   const root = join(folder, 'root');
   mkdirSync(root);
@@ -150,7 +158,7 @@ async function build(debs: string, folder: string): Promise<void> {
   const version = kernelVersion(root);
   copyFileSync(join(root, 'boot', `vmlinuz-${version}`), join(folder, 'vmlinuz'));
   await unpackKernel(join(root, 'boot', `vmlinuz-${version}`), join(folder, 'vmlinux'));
-  writeFileSync(join(folder, 'xen.elf'), gunzipSync(readFileSync(join(root, 'boot/xen-4.17-amd64.gz'))));
+  writeFileSync(join(folder, 'xen.elf'), gunzipSync(readFileSync(join(root, `boot/xen-${xen}-amd64.gz`))));
   for (const name of [...DROPPED, 'boot']) rmSync(join(root, name), { recursive: true, force: true });
   await keepUsefulModules(root);
   writeFileSync(join(folder, 'dom0-initrd.gz'), bootInitrd(root));
@@ -175,11 +183,11 @@ async function build(debs: string, folder: string): Promise<void> {
   rmSync(root, { recursive: true });
 }
 
-/** Builds (or finds in the cache) everything a Xen host boots from. */
-export async function hostParts(): Promise<HostParts> {
-  const { folder: debs, key, packages } = await downloadPackages(DOM0_PACKAGES);
+/** Builds (or finds in the cache) everything a Xen host of a release boots from. */
+export async function hostParts(release: Release): Promise<HostParts> {
+  const { folder: debs, key, packages } = await downloadPackages(release);
   const sources = ['agent.c', 'console.c', 'frames.c', 'dom0-init', 'dom0-initrd-init'].map(insidePath);
-  const folder = await cached(`host-${contentKey([RECIPE, key], sources)}`, (path) => build(debs, path));
+  const folder = await cached(`host-${contentKey([RECIPE, key], sources)}`, (path) => build(release, debs, path));
   const at = (name: string) => join(folder, name);
   const modules = JSON.parse(readFileSync(at('modules.json'), 'utf8')) as { netfront: string[]; e1000: string[] };
   return {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { command, HarnessError } from './command.ts';
 
@@ -9,8 +9,14 @@ export function kernelVersion(root: string): string {
   return version;
 }
 
+/** The first bytes of a kernel's payload, and what unpacks it: Debian packs with xz up to 12, with zstd since. */
+const PACKERS = [
+  { magic: 'fd377a585a00', program: 'xz' },
+  { magic: '28b52ffd', program: 'zstd' },
+] as const;
+
 /**
- * Writes the plain ELF kernel that is packed in a bzImage. Xen takes both; unpacking xz is the slowest part of a boot
+ * Writes the plain ELF kernel that is packed in a bzImage. Xen takes both; unpacking it is the slowest part of a boot
  * under emulation, and this way it happens once, here.
  * Offsets: Linux Documentation/arch/x86/boot.rst (setup_sects 0x1f1, payload_offset 0x248, payload_length 0x24c).
  */
@@ -18,16 +24,18 @@ export async function unpackKernel(bzImage: string, vmlinux: string): Promise<vo
   const image = readFileSync(bzImage);
   const start = (image.readUInt8(0x1f1) + 1) * 512 + image.readUInt32LE(0x248);
   const payload = image.subarray(start, start + image.readUInt32LE(0x24c));
-  if (payload.subarray(0, 6).toString('latin1') !== '\xfd7zXZ\0')
-    throw new HarnessError(`${bzImage} is not packed with xz`);
-  const packed = `${vmlinux}.xz`;
-  // The kernel's build puts the unpacked size, 4 bytes, behind the xz stream.
+  const packer = PACKERS.find(({ magic }) => payload.subarray(0, magic.length / 2).toString('hex') === magic);
+  if (packer === undefined) throw new HarnessError(`${bzImage} is packed with neither xz nor zstd`);
+  const packed = `${vmlinux}.packed`;
+  // The kernel's build puts the unpacked size, 4 bytes, behind the stream.
   writeFileSync(packed, payload.subarray(0, -4));
-  await command('xz', ['--decompress', packed]);
+  await command('sh', ['-c', 'exec "$1" --decompress --stdout <"$2" >"$3"', 'sh', packer.program, packed, vmlinux]);
+  rmSync(packed);
 }
 
 /**
- * The module files needed for `wanted`, dependencies first, as paths below the root. From modules.dep, so after depmod.
+ * The module files needed for `wanted`, dependencies first, as paths below the root; none for what the kernel has in
+ * it. From modules.dep, so after depmod.
  */
 export function moduleOrder(root: string, wanted: readonly string[]): string[] {
   const base = join('usr/lib/modules', kernelVersion(root));
@@ -37,8 +45,15 @@ export function moduleOrder(root: string, wanted: readonly string[]): string[] {
     const [path, deps] = line.split(':');
     if (path && deps !== undefined) needs.set(key(path), { path, deps: deps.split(' ').filter(Boolean).map(key) });
   }
+  const builtIn = new Set(
+    readFileSync(join(root, base, 'modules.builtin'), 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map(key),
+  );
   const order: string[] = [];
   const visit = (name: string): void => {
+    if (builtIn.has(name)) return;
     const module = needs.get(name);
     if (!module) throw new HarnessError(`kernel module ${name} is not in the Debian kernel`);
     const path = join(base, module.path);

@@ -2,10 +2,11 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, cachePath, contentKey } from './cache.ts';
 import { command } from './command.ts';
+import { aptOptions, type Release } from './release.ts';
 
 /** What dom0 consists of; apt adds what these depend on. */
-export const DOM0_PACKAGES: readonly string[] = [
-  ...['xen-utils-4.17', 'xen-utils-common', 'xenstore-utils', 'xen-hypervisor-4.17-amd64', 'linux-image-amd64'],
+const dom0Packages = ({ xen }: Release): readonly string[] => [
+  ...[`xen-utils-${xen}`, 'xen-utils-common', 'xenstore-utils', `xen-hypervisor-${xen}-amd64`, 'linux-image-amd64'],
   // The device model of HVM guests.
   'qemu-system-xen',
   ...['iproute2', 'ebtables', 'nftables', 'iptables', 'kmod', 'busybox-static', 'ethtool', 'iputils-ping', 'conntrack'],
@@ -36,13 +37,15 @@ type Resolved = readonly string[];
  * What apt would install on an empty machine, so the result does not depend on what this machine has.
  * Kept in the cache: a second run needs no network, and a newer Debian version is taken after `--refresh`.
  */
-async function resolve(names: readonly string[]): Promise<Resolved> {
-  const file = await cached(`packages-${contentKey(names)}.json`, async (path) => {
+async function resolve(release: Release): Promise<Resolved> {
+  const names = dom0Packages(release);
+  const file = await cached(versionsFile(release), async (path) => {
     const state = cachePath(`apt-${process.pid}`);
     try {
       mkdirSync(join(state, 'archives/partial'), { recursive: true });
       writeFileSync(join(state, 'status'), '');
       const apt = [
+        ...aptOptions(release),
         '-o',
         `Dir::State::status=${join(state, 'status')}`,
         '-o',
@@ -50,7 +53,7 @@ async function resolve(names: readonly string[]): Promise<Resolved> {
       ];
       const simulate = () => command('apt-get', [...apt, '--no-install-recommends', '-s', '-qq', 'install', ...names]);
       const plan = await simulate().catch(async () => {
-        await command('apt-get', ['update']);
+        await command('apt-get', [...aptOptions(release), 'update'], { seconds: 120 });
         return simulate();
       });
       // "Inst xenstore-utils (4.17.7+13-... Debian:12/stable [amd64])"
@@ -67,19 +70,19 @@ async function resolve(names: readonly string[]): Promise<Resolved> {
 }
 
 /**
- * A folder with the .deb files of these packages and of all they depend on, their exact versions, and a key of those.
+ * A folder with the .deb files of what dom0 consists of and of all that depends on, their exact versions, and a key of
+ * those.
  */
-export async function downloadPackages(
-  names: readonly string[],
-): Promise<{ folder: string; key: string; packages: Resolved }> {
-  const packages = await resolve(names);
+export async function downloadPackages(release: Release): Promise<{ folder: string; key: string; packages: Resolved }> {
+  const packages = await resolve(release);
   const key = contentKey(packages);
   const folder = await cached(`debs-${key}`, async (path) => {
     mkdirSync(path);
     // apt checks the signatures; its unprivileged user could not write into this folder.
-    const args = ['-o', 'APT::Sandbox::User=root', '-qq', 'download', ...packages];
+    const apt = aptOptions(release);
+    const args = [...apt, '-o', 'APT::Sandbox::User=root', '-qq', 'download', ...packages];
     await command('apt-get', args, { seconds: 600, cwd: path }).catch(async () => {
-      await command('apt-get', ['update']);
+      await command('apt-get', [...apt, 'update'], { seconds: 120 });
       await command('apt-get', args, { seconds: 600, cwd: path });
     });
   });
@@ -95,6 +98,10 @@ export async function unpackPackages(folder: string, root: string): Promise<void
 }
 
 /** Forgets which versions were chosen, so the next run asks apt again. */
-export function forgetVersions(): void {
-  rmSync(cachePath(`packages-${contentKey(DOM0_PACKAGES)}.json`), { force: true });
+export function forgetVersions(release: Release): void {
+  rmSync(cachePath(versionsFile(release)), { force: true });
+}
+
+function versionsFile(release: Release): string {
+  return `packages-${release.name}-${contentKey(dom0Packages(release))}.json`;
 }

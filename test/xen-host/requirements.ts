@@ -9,6 +9,7 @@ const NEEDED: readonly (readonly [program: string, debian: string])[] = [
   ['mke2fs', 'e2fsprogs'],
   ['depmod', 'kmod'],
   ['xz', 'xz-utils'],
+  ['zstd', 'zstd'],
   ['dpkg-deb', 'dpkg'],
   ['apt-get', 'apt'],
   ['ldd', 'libc-bin'],

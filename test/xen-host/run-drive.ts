@@ -28,6 +28,8 @@ function guestInitrd(parts: HostParts, frames: string): Buffer {
 const PRODUCT_PARTS: Readonly<Record<Form, readonly string[]>> = {
   node: [
     'package.json',
+    'CHANGELOG.md',
+    'docs/man',
     'bin/vif-bridge',
     'dist/start.cjs',
     'dist/vif-bridge.cjs',

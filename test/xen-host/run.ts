@@ -1,4 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cachePath } from './cache.ts';
 import { HarnessError } from './command.ts';
@@ -6,6 +7,7 @@ import { hostParts } from './dom0-image.ts';
 import { FORMS } from './network.ts';
 import { forgetVersions } from './packages.ts';
 import { play } from './play.ts';
+import { RELEASES } from './release.ts';
 import { newReport } from './report.ts';
 import { requirePrograms } from './requirements.ts';
 import { productMissing } from './run-drive.ts';
@@ -17,6 +19,7 @@ const USAGE = `usage: node --import tsx test/xen-host/run.ts [smoke|all|SCENARIO
   SCENARIO         ${ALL.map((s) => s.name).join(', ')}
   --script WHICH   stock or product: the hotplug script, whatever the scenario is made for
   --form WHICH     node or standalone: the form of the product (default standalone)
+  --release WHICH  ${RELEASES.map(({ name }) => name).join(', ')} or each: the Debian of dom0 and guests (default ${RELEASES[0]?.name})
   --minutes N      end after this time (default 60)
   --results DIR    where results.tap, junit.xml and the host's logs go
   --refresh        take Debian's newest packages instead of those of the run before
@@ -41,6 +44,7 @@ async function main(): Promise<number> {
       help: { type: 'boolean', short: 'h' },
       script: { type: 'string' },
       form: { type: 'string', default: 'standalone' },
+      release: { type: 'string', default: RELEASES[0]?.name ?? '' },
       minutes: { type: 'string', default: '60' },
       results: { type: 'string' },
       refresh: { type: 'boolean' },
@@ -56,6 +60,8 @@ async function main(): Promise<number> {
   const scenarios = chosen(positionals).map((scenario): Scenario => (script ? { ...scenario, script } : scenario));
   const form = FORMS.find((one) => one === values.form);
   if (form === undefined) throw new HarnessError(`--form ${values.form}?\n${USAGE}`);
+  const releases = RELEASES.filter(({ name }) => [name, 'each'].includes(values.release));
+  if (releases.length === 0) throw new HarnessError(`--release ${values.release}?\n${USAGE}`);
   for (const scenario of scenarios) {
     const missing = scenario.script === 'product' ? productMissing(scenario.form ?? form) : undefined;
     if (missing) throw new HarnessError(`${scenario.name}: the product is not built: ${missing}`);
@@ -83,13 +89,18 @@ async function main(): Promise<number> {
     });
 
   await requirePrograms(say);
-  if (values.refresh) forgetVersions();
-  const begun = performance.now();
-  const parts = await hostParts();
-  say(
-    `Xen host: ${parts.versions.join(', ')}; its parts are ready after ${((performance.now() - begun) / 1000).toFixed(0)} s`,
-  );
-  await play(scenarios, parts, form, report, results, say);
+  for (const release of releases) {
+    if (values.refresh) forgetVersions(release);
+    const begun = performance.now();
+    const parts = await hostParts(release);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(0);
+    say(`Xen host: ${parts.versions.join(', ')}; its parts are ready after ${seconds} s`);
+    const several = releases.length > 1;
+    const ofRelease = several
+      ? { ...report, scenario: (name: string) => report.scenario(`${release.name} ${name}`) }
+      : report;
+    await play(scenarios, parts, form, ofRelease, several ? join(results, release.name) : results, say);
+  }
   return finish();
 }
 

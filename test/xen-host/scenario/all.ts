@@ -4,6 +4,7 @@ import { deathUnderFlood } from './death-under-flood.ts';
 import { dhcp } from './dhcp.ts';
 import { flushAndRepair } from './flush-and-repair.ts';
 import { hvm } from './hvm.ts';
+import { introduce } from './introduce.ts';
 import { legacyEbtables } from './legacy-ebtables.ts';
 import { lifeCycle } from './life-cycle.ts';
 import { namesAndMtu } from './names-and-mtu.ts';
@@ -19,7 +20,7 @@ import { vlan } from './vlan.ts';
 /** Every scenario, in the order in which they are played. */
 export const ALL: readonly Scenario[] = [
   ...[stockBaseline, ...PRODUCT_BASIC, attachUnderFlood, deathUnderFlood, namesAndMtu, refusals, lifeCycle],
-  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm, vlan, rules],
+  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm, vlan, rules, introduce],
 ];
 
 /** The few that fit into a continuous integration run. */
