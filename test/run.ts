@@ -1,42 +1,48 @@
 /**
- * `npm test`: all tests, one file after the other (they send real traffic and count real processes), and one line at
- * the end that says how many passed.
+ * `npm test`: all tests; a line for each file as it ends, whatever failed in full, and one line at the end that says how
+ * many passed.
  *
  *   npm test                      everything but what takes long: files in a folder `long`, or called `*.long.test.ts`;
  *                                 stress tests repeat themselves a quarter as often as they do with test:all
  *   npm run test:all              everything, in both forms
- *   npm test -- kernel stress     only what has one of the words in its path
+ *   npm test -- kernel stress     only what has one of the words in its path, with a line for each test
+ *   npm test -- --verbose         a line for each test
+ *
+ * Files run beside each other, $TEST_JOBS at once (as many as there are CPUs, and one more for what waits): each has
+ * its own network namespaces, xenstored and folders. What measures, or needs the machine for itself, comes last, one
+ * after the other.
  */
-
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { run } from 'node:test';
+import { Readable } from 'node:stream';
+import { type EventData, run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
 const HERE = new URL('.', import.meta.url).pathname;
 /** Longest any one file may take, in milliseconds: something that hangs must not hang everything. */
 const FILE_MS = 15 * 60_000;
-
-interface Total {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
-
 /** Longest any one file that takes long may take. */
 const LONG_FILE_MS = 60 * 60_000;
+/** Folders whose files run alone. */
+const ALONE = ['race', 'stress', 'long'];
+/** Files listed at the end. */
+const SLOWEST = 15;
 
 function testFiles(words: readonly string[], all: boolean): string[] {
   return readdirSync(HERE, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .filter((file) => all || !isLong(file) || words.some((word) => word.includes('long')))
-    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
-    .map((file) => join(HERE, file));
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
 function isLong(file: string): boolean {
   return file.endsWith('.long.test.ts') || file.split('/').includes('long');
+}
+
+function isAlone(file: string): boolean {
+  return isLong(file) || ALONE.includes(file.split('/')[0] ?? '');
 }
 
 /** Fast ones first: who breaks a parser need not wait for the kernel. */
@@ -66,61 +72,77 @@ function rank(file: string): number {
   return place < 0 ? order.length : place;
 }
 
-const words = process.argv.slice(2).filter((word) => word !== '--all');
-const all = process.argv.includes('--all');
+interface Total {
+  passed: number;
+  failed: number;
+  readonly skips: string[];
+  readonly seconds: Map<string, number>;
+}
+
+/** Runs them, and resolves when all has been printed. */
+async function runFiles(files: readonly string[], jobs: number, verbose: boolean, total: Total): Promise<void> {
+  const paths = files.map((file) => join(HERE, file));
+  const timeout = files.some(isLong) ? LONG_FILE_MS : FILE_MS;
+  const stream = run({ files: paths, concurrency: jobs, timeout });
+  // Of each file as it ends; that its tests have ended is told in order of the files, later.
+  stream.on('test:complete', ({ name, details }: EventData.TestComplete) => {
+    if (!paths.includes(name)) return;
+    const file = relative(HERE, name);
+    total.seconds.set(file, details.duration_ms / 1000);
+    const failed = details.passed ? '' : ' FAILED';
+    if (!verbose) console.log(`[${total.seconds.size}] ${file} ${(details.duration_ms / 1000).toFixed(1)} s${failed}`);
+  });
+  stream.on('test:pass', (event) => {
+    if (isContainer(event, paths)) return;
+    if (event.skip !== undefined && event.skip !== false) {
+      const why = event.skip === true ? 'no reason given' : event.skip;
+      total.skips.push(`${relative(HERE, event.file ?? '')}: ${event.name} (${why})`);
+    } else total.passed += 1;
+  });
+  stream.on('test:fail', (event) => {
+    if (!isContainer(event, paths)) total.failed += 1;
+  });
+  const reporter = new spec();
+  const printed = (verbose ? stream : Readable.from(onlyFailures(stream))).compose(reporter);
+  for await (const text of printed) process.stdout.write(text);
+}
+
+/** What the reporter needs for tests that fail and for what their files say. */
+async function* onlyFailures(events: AsyncIterable<{ type: string }>): AsyncGenerator<{ type: string }> {
+  const wanted = ['test:fail', 'test:stderr'];
+  for await (const event of events) if (wanted.includes(event.type)) yield event;
+}
+
+/**
+ * A suite, or the file itself, which Node reports as a test too. It counts where it fails by itself: its code does not
+ * run, or it takes too long.
+ */
+function isContainer(event: { name: string; details?: object }, paths: readonly string[]): boolean {
+  const { type, error } = (event.details ?? {}) as { type?: string; error?: { failureType?: string } };
+  if (type === 'suite') return true;
+  return paths.includes(event.name) && (error === undefined || error.failureType === 'subtestsFailed');
+}
+
+const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const all = options.includes('--all');
+const verbose = options.includes('--verbose') || (words.length > 0 && !all);
 process.env.STRESS_ROUNDS ??= all ? '1' : '0.25';
 const files = testFiles(words, all);
 if (files.length === 0) {
   console.error('no test file has one of these words in its path');
   process.exit(2);
 }
-const total: Total = { passed: 0, failed: 0, skipped: 0 };
-const skips: string[] = [];
-const timeout = files.some((file) => isLong(relative(HERE, file))) ? LONG_FILE_MS : FILE_MS;
-const stream = run({ files, concurrency: 1, timeout });
-const seconds = new Map<string, number>();
-let since = performance.now();
-// Files run one after the other, and each reports its tests as they end.
-function took({ file }: { file?: string }): void {
-  const now = performance.now();
-  if (file !== undefined) seconds.set(file, (seconds.get(file) ?? 0) + (now - since) / 1000);
-  since = now;
-}
-stream.on('test:pass', took);
-stream.on('test:fail', took);
-stream.on('test:pass', (event) => {
-  if (isContainer(event)) return;
-  if (event.skip !== undefined && event.skip !== false) {
-    total.skipped += 1;
-    skips.push(
-      `${relative(HERE, event.file ?? '')}: ${event.name} (${event.skip === true ? 'no reason given' : event.skip})`,
-    );
-  } else total.passed += 1;
-});
-stream.on('test:fail', (event) => {
-  if (!isContainer(event)) total.failed += 1;
-});
-stream.compose(new spec()).pipe(process.stdout);
-stream.on('end', () => {
-  // The reporter still has to print what it holds.
-  setImmediate(() => {
-    for (const skip of skips) console.log(`skipped: ${skip}`);
-    const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 10);
-    const list = slowest.map(([file, s]) => `${relative(HERE, file)} ${s.toFixed(0)}`);
-    console.log(`slowest, in seconds: ${list.join(', ')}`);
-    console.log(
-      `${total.passed} passed, ${total.failed} failed${total.skipped === 0 ? '' : `, ${total.skipped} skipped`}`,
-    );
-    process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
-  });
-});
-
-/**
- * A suite, or the file itself, which Node reports as a test too. It counts where it fails by itself: its code does not
- * run, or it takes too long.
- */
-function isContainer(event: { name: string; details?: object }): boolean {
-  const { type, error } = (event.details ?? {}) as { type?: string; error?: { failureType?: string } };
-  if (type === 'suite') return true;
-  return files.includes(event.name) && (error === undefined || error.failureType === 'subtestsFailed');
-}
+const jobs = Number(process.env.TEST_JOBS) || availableParallelism() + 1;
+const total: Total = { passed: 0, failed: 0, skips: [], seconds: new Map() };
+const beside = files.filter((file) => !isAlone(file));
+const alone = files.filter(isAlone);
+if (!verbose) console.log(`${files.length} files of tests, ${jobs} at once`);
+if (beside.length > 0) await runFiles(beside, jobs, verbose, total);
+if (alone.length > 0) await runFiles(alone, 1, verbose, total);
+for (const skip of total.skips) console.log(`skipped: ${skip}`);
+const slowest = [...total.seconds].sort(([, a], [, b]) => b - a).slice(0, SLOWEST);
+console.log(`slowest, in seconds: ${slowest.map(([file, seconds]) => `${file} ${seconds.toFixed(0)}`).join(', ')}`);
+const skipped = total.skips.length === 0 ? '' : `, ${total.skips.length} skipped`;
+console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
