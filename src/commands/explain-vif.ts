@@ -4,11 +4,13 @@ import { sourcesOf } from '../filter/reason-sources.ts';
 import { DIRECTIONS, type Direction, type Reason } from '../filter/reasons.ts';
 import { droppedBy } from '../filter/stage.ts';
 import { STAGES } from '../filter/stages.ts';
-import { RULE_DIRECTIONS } from '../rules/rule.ts';
+import { tracks } from '../rules/chain-program.ts';
+import { RULE_DIRECTIONS, type RulePlace } from '../rules/rule.ts';
 import { ruleText } from '../rules/rule-text.ts';
 import { addressPlace, decidedBy, keyLine, limitedBy, opensBy, reasonText } from './explain.ts';
 import type { ExplainedVif } from './explained.ts';
 import type { Answer } from './policy.ts';
+import { inertMark } from './rules.ts';
 
 /** What a vif may do, or what is kept from it, and who says so. */
 interface Said {
@@ -116,12 +118,17 @@ function meaningOf(text: string): string {
   return OPT_INS.find((one) => one.word === word)?.meaning ?? '';
 }
 
-/** Rules are asked last: the first that matches decides. */
-function rulesOf({ port: { program } }: ExplainedVif): Said[] {
-  if (program === undefined) return [];
-  return RULE_DIRECTIONS.flatMap((direction) =>
-    program[direction].map((rule) => ({ text: `rule: ${ruleText(rule)}`, policy: `${rule.at.file}:${rule.at.line}` })),
-  );
+/** Rules are asked behind all this, the first that matches decides; and behind them the filter of libvirt's. */
+function rulesOf({ port: { program, filter } }: ExplainedVif): Said[] {
+  const rules = RULE_DIRECTIONS.flatMap((direction) => program?.[direction] ?? []);
+  const at = ({ file, line }: RulePlace): string => `${file}:${line}`;
+  return [
+    ...rules.map((rule) => ({ text: `rule: ${ruleText(rule)}`, policy: at(rule.at) })),
+    ...(filter?.listing ?? []).map((rule) => ({
+      text: `nwfilter ${filter?.name}: ${rule.direction} L${rule.layer} ${rule.chain} ${rule.text}${inertMark(rule)}`,
+      policy: at(rule.at),
+    })),
+  ];
 }
 
 /** Every reason for which a frame of it, or for it, may be dropped. */
@@ -135,7 +142,7 @@ function droppedOf(subject: ExplainedVif): Dropped[] {
           ...(['link-local'] as const),
           ...(flags.includes('gated') ? (['gateway'] as const) : []),
           ...droppedBy(STAGES[direction]).filter((reason) => isPossible(reason, subject)),
-          ...(subject.port.program === undefined ? [] : (['rule', 'rule-flood'] as const)),
+          ...ruledOf(subject.port),
         ];
     return [...new Set(all)].map((reason): Dropped => {
       const key = decidedBy(reason, subject);
@@ -149,6 +156,13 @@ function droppedOf(subject: ExplainedVif): Dropped[] {
       };
     });
   });
+}
+
+/** Only what keeps conversations in mind may have too many of them. */
+function ruledOf({ program, filter }: ExplainedVif['port']): Reason[] {
+  if (program === undefined && filter === undefined) return [];
+  const keeps = program !== undefined || (filter !== undefined && tracks(filter));
+  return keeps ? ['rule', 'rule-flood'] : ['rule'];
 }
 
 function isPossible(reason: Reason, { plan }: ExplainedVif): boolean {

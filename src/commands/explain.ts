@@ -2,11 +2,10 @@ import { Failure, shown } from '../errors.ts';
 import { ETHERNET_BYTES, parseFrame } from '../filter/frame.ts';
 import { LIMIT_KINDS, type LimitKind, limitKey } from '../filter/frame-limits.ts';
 import { frameText } from '../filter/frame-text.ts';
-import { type FrameVerdict, frameVerdict } from '../filter/frame-verdict.ts';
+import { type DecidingRule, type FrameVerdict, frameVerdict } from '../filter/frame-verdict.ts';
 import { OPT_INS } from '../filter/opt-ins.ts';
 import { type Direction, REASONS, type Reason, type ReasonEntry } from '../filter/reasons.ts';
 import type { KeyName } from '../policy/keys.ts';
-import { ruleText } from '../rules/rule-text.ts';
 import type { ExplainedVif } from './explained.ts';
 
 /** What becomes of one frame, as `explain --json` prints it. */
@@ -23,8 +22,8 @@ export interface FrameAnswer {
   readonly why: string | null;
   /** The line of the policy, or the key of xenstore, that decides it; null for what no policy changes. */
   readonly policy: string | null;
-  /** The rule of the guest that decided, and where it is written. */
-  readonly rule: { readonly text: string; readonly at: string } | null;
+  /** The rule of the guest that decided, where it is written, and the filter of libvirt's that it belongs to. */
+  readonly rule: { readonly text: string; readonly at: string; readonly nwfilter: string | null } | null;
   /** What only the kernel could know. */
   readonly assumed: readonly string[];
   /** The frame in one line. */
@@ -72,10 +71,7 @@ export function explainFrame(
     observed: found.verdict === 'accept' && found.reason !== undefined,
     why: whyText(found) ?? null,
     policy: policyLine(subject, found) ?? null,
-    rule:
-      found.rule === undefined
-        ? null
-        : { text: ruleText(found.rule), at: `${found.rule.at.file}:${found.rule.at.line}` },
+    rule: found.rule === undefined ? null : shownRule(found.rule),
     assumed: [
       ...assumptions(subject, found),
       ...(length > bytes.length ? [`the ${length - bytes.length} bytes that were not captured change nothing`] : []),
@@ -85,13 +81,26 @@ export function explainFrame(
   };
 }
 
+function shownRule({ text, at, filter }: DecidingRule): NonNullable<FrameAnswer['rule']> {
+  return { text, at: placeText(at), nwfilter: filter ?? null };
+}
+
+function placeText({ file, line }: DecidingRule['at']): string {
+  return `${file}:${line}`;
+}
+
+/** `web.ini:3: in drop`, or `nwfilter web: /etc/libvirt/nwfilter/web.xml:3: drop in all priority=500`. */
+function ruleLine({ text, at, nwfilter }: NonNullable<FrameAnswer['rule']>): string {
+  return `${nwfilter === null ? '' : `nwfilter ${nwfilter}: `}${at}: ${text}`;
+}
+
 /** One line for people. */
 export function frameLine(answer: FrameAnswer, number: number): string {
   const { verdict, reason, stage, frame, why, policy, rule, observed, direction } = answer;
   const about = [
     ...(observed ? ['counted only'] : []),
     ...(why === null ? [] : [why]),
-    ...(rule === null ? [] : [`${rule.at}: ${rule.text}`]),
+    ...(rule === null ? [] : [ruleLine(rule)]),
     ...(policy === null || rule !== null ? [] : [policy]),
   ];
   const columns = [
@@ -134,13 +143,13 @@ const OF_MACS: readonly Reason[] = ['mac-src', 'arp-sha', 'nd-lla', 'not-for-me'
 /** The key of the policy that a reason hangs on; `mac` stands for what Xen says alone. */
 export function decidedBy(
   reason: Reason,
-  { plan, policy }: Pick<ExplainedVif, 'plan' | 'policy'>,
+  { plan, policy, port }: Pick<ExplainedVif, 'plan' | 'policy' | 'port'>,
 ): KeyName | 'mac' | undefined {
   if (reason === 'unmanaged') return 'unmanaged';
   if (reason === 'no-address') return policy.mode === 'disabled' ? 'mode' : 'no_ip';
   if (reason === 'hairpin') return 'hairpin';
   if (reason === 'gateway') return 'gateways';
-  if (reason === 'rule' || reason === 'rule-flood') return 'rules';
+  if (reason === 'rule' || reason === 'rule-flood') return port.program === undefined ? 'nwfilter' : 'rules';
   if (OF_MACS.includes(reason)) return plan.macs.length > 1 ? 'extra_macs' : 'mac';
   if (OF_ADDRESSES.includes(reason)) return 'ip';
   const limit = limitedBy(reason);
@@ -162,6 +171,8 @@ export function opensBy(reason: Reason): string[] {
 export function keyLine(subject: ExplainedVif, key: KeyName | 'mac', reason: Reason): string {
   if (key === 'mac') return `mac of ${subject.source}`;
   if (key === 'ip') return addressPlace(subject);
+  if (key === 'rules' && subject.port.filter !== undefined)
+    return (['rules', 'nwfilter'] as const).map((one) => `${one} (${subject.placeOf(one)})`).join(' and ');
   const words = key === 'allow' ? opensBy(reason) : [];
   return `${key} (${subject.placeOf(key)})${words.length === 0 ? '' : `; allow = ${words.join(' | ')} would open it`}`;
 }
@@ -174,7 +185,8 @@ export function addressPlace({ policy, source, placeOf }: ExplainedVif): string 
 }
 
 function policyLine(subject: ExplainedVif, { reason, rule, verdict, stage }: FrameVerdict): string | undefined {
-  if (rule !== undefined) return `${rule.at.file}:${rule.at.line}`;
+  if (rule !== undefined) return placeText(rule.at);
+  if (stage === 'nwfilter') return `nwfilter (${subject.placeOf('nwfilter')})`;
   if (reason !== undefined) {
     const key = decidedBy(reason, subject);
     return key === undefined ? undefined : keyLine(subject, key, reason);
@@ -193,7 +205,7 @@ function assumptions({ plan, port, placeOf }: ExplainedVif, { limits, stage, rul
       ? []
       : [`${limitKey(kind)} is kept: ${limit.rate}/s, ${limit.burst} at once (${placeOf(limitKey(kind))})`];
   });
-  const first = rule === undefined && stage !== 'rules' ? [] : ['no conversation that was allowed before has it'];
+  const first = rule === undefined && stage !== 'nwfilter' ? [] : ['no conversation that was allowed before has it'];
   const learns =
     port.terms.flags.includes('learns') && way.some((name) => name.includes('own') || name.startsWith('arp'));
   const learned = learns ? [`it has learned ${port.learned.join(' ') || 'no address'}`] : [];

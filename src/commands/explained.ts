@@ -102,10 +102,15 @@ async function ofRecord(host: Managed, record: VifRecord): Promise<ExplainedVif>
 
 function judged(
   plan: FilterPlan,
-  terms: Pick<LoadedTerms, 'values' | 'flags' | 'program'>,
+  terms: Pick<LoadedTerms, 'values' | 'flags' | 'program' | 'filter'>,
   more: Pick<JudgedPort, 'ingress' | 'stp' | 'learned'>,
 ): JudgedPort {
-  return { ...more, terms, program: terms.program === undefined ? undefined : plan.program };
+  return {
+    ...more,
+    terms,
+    program: terms.program === undefined ? undefined : plan.program,
+    filter: terms.filter === undefined ? undefined : plan.filter,
+  };
 }
 
 function describedBy(
@@ -118,10 +123,17 @@ function describedBy(
 }
 
 /** What is loaded is what frames meet; what the policy says by now is another matter. */
-function changedSince({ name }: VifRecord, loaded: LoadedTerms, { terms, program }: FilterPlan): string[] {
+function changedSince({ name }: VifRecord, loaded: LoadedTerms, { terms }: FilterPlan): string[] {
   const of = ({ values, flags }: Pick<LoadedTerms, 'values' | 'flags'>): string => JSON.stringify([values, flags]);
-  if (loaded.program !== undefined && (program === undefined || loaded.program !== terms.program))
-    return [`its rules are of an earlier policy: those of now are shown; vif-bridge reapply ${name}`];
+  const isOther = (digest: 'program' | 'filter'): boolean =>
+    loaded[digest] !== undefined && loaded[digest] !== terms[digest];
+  const others = [...(isOther('program') ? ['rules'] : []), ...(isOther('filter') ? ['nwfilter'] : [])];
+  if (others.length > 0) {
+    const are = others.length > 1 || isOther('program') ? 'are' : 'is';
+    return [
+      `its ${others.join(' and ')} ${are} of an earlier policy: what is there now is shown; vif-bridge reapply ${name}`,
+    ];
+  }
   return of(loaded) === of(terms) ? [] : [`the policy has changed since it was loaded: vif-bridge reapply ${name}`];
 }
 

@@ -10,7 +10,7 @@ import { withAddresses } from '../policy/address-change.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeIfAny } from '../port/bridge.ts';
-import type { ChainProgram } from '../rules/chain-program.ts';
+import type { ChainProgram, ListedRule } from '../rules/chain-program.ts';
 import { decide, isNeverJudged, type Packet } from '../rules/judge.ts';
 import { decideChains } from '../rules/judge-chains.ts';
 import { icmpTypeOf, isProtocolName, PROTOCOLS, protocolOf } from '../rules/protocols.ts';
@@ -133,12 +133,17 @@ export function showRules({ vif, plan, counted }: RuledVif): Answer {
 function filterLines({ name, listing, notes }: ChainProgram): string[] {
   return [
     `nwfilter = ${name}`,
-    ...listing.map(({ direction, layer, chain, text, at, inert }) => {
-      const mark = inert === undefined ? '' : `  (no effect here: ${inert})`;
-      return `  ${direction.padEnd(3)} L${layer} ${chain}  ${text}  # ${at.file}:${at.line}${mark}`;
+    ...listing.map((rule) => {
+      const { direction, layer, chain, text, at } = rule;
+      return `  ${direction.padEnd(3)} L${layer} ${chain}  ${text}  # ${at.file}:${at.line}${inertMark(rule)}`;
     }),
     ...notes.map((note) => `note: ${note}`),
   ];
+}
+
+/** Of a rule that can do nothing here, and why. */
+export function inertMark({ inert }: ListedRule): string {
+  return inert === undefined ? '' : `  (no effect here: ${inert})`;
 }
 
 function filterJson({ name, listing, notes }: ChainProgram): unknown {

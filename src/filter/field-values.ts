@@ -25,6 +25,15 @@ export function blockBits(block: string): { readonly first: bigint; readonly len
   return { first: numberOf(prefix.bytes) >> BigInt(width - prefix.length), length: prefix.length, width };
 }
 
+/** Whether a value is one of these, or in one of them that is a block. @param width of the field, in bits */
+export function isAmong(values: readonly string[], value: bigint, width: number): boolean {
+  return values.some((one) => {
+    if (!one.includes('/')) return bitsOf(one) === value;
+    const { first, length } = blockBits(one);
+    return value >> BigInt(width - length) === first;
+  });
+}
+
 function textBits(text: string): bigint {
   if (/^(0x[0-9a-f]+|\d+)$/.test(text)) return BigInt(text);
   const prefix = parsePrefix(text);

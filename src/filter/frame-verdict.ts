@@ -1,6 +1,9 @@
+import type { ChainProgram } from '../rules/chain-program.ts';
 import type { RuleProgram } from '../rules/program.ts';
-import type { Rule } from '../rules/rule.ts';
+import type { RulePlace } from '../rules/rule.ts';
+import { ruleText } from '../rules/rule-text.ts';
 import { bitsOf } from './field-values.ts';
+import { verdictOfFilter } from './filter-of-frame.ts';
 import { byte, ETHERNET_BYTES, type Frame } from './frame.ts';
 import { readField } from './frame-fields.ts';
 import type { LimitKind } from './frame-limits.ts';
@@ -13,6 +16,8 @@ import { ETHERTYPE } from './wire.ts';
 export interface JudgedPort extends Walker {
   /** Its rules; undefined: none are asked. */
   readonly program: RuleProgram | undefined;
+  /** Its filter of libvirt's; undefined: none is asked. */
+  readonly filter: ChainProgram | undefined;
   /** Frames to link-local groups are dropped at the device itself. */
   readonly ingress: boolean;
   /** The bridge speaks STP, so it takes the frames of STP before any other hook. */
@@ -24,18 +29,26 @@ export interface FrameVerdict {
   readonly verdict: 'accept' | 'drop';
   readonly direction: Direction;
   /**
-   * Where it was decided: a stage; `rules` for the rules of the guest; `bridge` for what the bridge itself drops;
-   * `kernel` for what it drops before; `link-local` for the hook that sees what the bridge would take for itself;
-   * `device` for the chain at the device.
+   * Where it was decided: a stage; `rules` for the rules of the guest; `nwfilter` for its filter of libvirt's; `bridge`
+   * for what the bridge itself drops; `kernel` for what it drops before; `link-local` for the hook that sees what the
+   * bridge would take for itself; `device` for the chain at the device.
    */
   readonly stage: string;
   /** As `status` counts it; undefined for what is not counted. Of who is only observed it is counted and passes. */
   readonly reason: Reason | undefined;
   /** What the filter says of its decision: a source (RFC, CVE), a fact. */
   readonly why: string | undefined;
-  readonly rule: Rule | undefined;
+  readonly rule: DecidingRule | undefined;
   readonly limits: readonly LimitKind[];
   readonly way: readonly string[];
+}
+
+/** The rule of a guest that decided. */
+export interface DecidingRule {
+  readonly text: string;
+  readonly at: RulePlace;
+  /** The filter of libvirt's that it belongs to; undefined for a line of `[rules NAME]`. */
+  readonly filter: string | undefined;
 }
 
 /** What the hooks make of a frame, in their order. */
@@ -45,19 +58,37 @@ export function frameVerdict(direction: Direction, port: JudgedPort, frame: Fram
   const { stage, outcome, why, way, limits } = walk(direction, port, frame);
   const common = { ...NOTHING, direction, stage, why, way, limits };
   if ('drop' in outcome) return dropped(port, { ...common, reason: outcome.drop });
-  const rule =
-    'permitted' in outcome && port.program !== undefined ? ruleOf(port.program, direction, frame) : undefined;
-  if (rule === undefined) return { ...common, verdict: 'accept' };
-  const ruled = { ...common, stage: 'rules', why: undefined, rule };
-  return rule.verdict === 'allow' ? { ...ruled, verdict: 'accept' } : dropped(port, { ...ruled, reason: 'rule' });
+  const passed: FrameVerdict = { ...common, verdict: 'accept' };
+  const ruled = 'permitted' in outcome ? byRules(port, passed, frame) : passed;
+  // Who is only observed: what was counted once is told once.
+  return ruled.verdict === 'drop' || ruled.reason !== undefined ? ruled : byFilter(port, ruled, frame);
 }
+
+/** Its own rules are asked about what would pass, and the filter about what they let pass. */
+function byRules(port: JudgedPort, passed: FrameVerdict, frame: Frame): FrameVerdict {
+  const rule = port.program === undefined ? undefined : ruleOf(port.program, passed.direction, frame);
+  if (rule === undefined) return passed;
+  const told = { text: ruleText(rule), at: rule.at, filter: undefined };
+  const ruled = { ...passed, stage: 'rules', why: undefined, rule: told };
+  return rule.verdict === 'allow' ? ruled : dropped(port, { ...ruled, reason: 'rule' });
+}
+
+function byFilter(port: JudgedPort, passed: FrameVerdict, frame: Frame): FrameVerdict {
+  if (port.filter === undefined) return passed;
+  const { verdict, by } = verdictOfFilter(port.filter, passed.direction, port, frame);
+  if (verdict === 'allow' && by === undefined) return passed;
+  const told = by === undefined ? undefined : { text: by.text, at: by.at, filter: port.filter.name };
+  const filtered = { ...passed, stage: 'nwfilter', why: by === undefined ? LATER_FRAGMENT : undefined, rule: told };
+  return verdict === 'allow' ? filtered : dropped(port, { ...filtered, reason: 'rule' });
+}
+
+const LATER_FRAGMENT = 'a later fragment has no ports: it passes with its first one alone';
 
 const NOTHING = { reason: undefined, why: undefined, rule: undefined, limits: [], way: [] } as const;
 
-/** Who is only observed loses nothing, but by a rule that answers. */
+/** Who is only observed loses nothing. */
 function dropped({ terms }: JudgedPort, found: Omit<FrameVerdict, 'verdict'>): FrameVerdict {
-  const observed = terms.flags.includes('observe') && found.rule?.verdict !== 'reject';
-  return { ...found, verdict: observed ? 'accept' : 'drop' };
+  return { ...found, verdict: terms.flags.includes('observe') ? 'accept' : 'drop' };
 }
 
 type Fixed = Pick<FrameVerdict, 'verdict' | 'stage' | 'reason' | 'why'>;

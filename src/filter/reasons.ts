@@ -87,7 +87,7 @@ export const REASONS = {
   'mld-query': { code: 53, from: 'become the MLD querier' },
   'mld-form': { code: 54, from: 'send MLD that is not in canonical form' },
   'dhcp6-server': { code: 55, from: 'answer DHCPv6 clients, from whatever port' },
-  rule: { code: 90, from: 'send what its own rules do not allow', to: 'what its own rules do not let in' },
+  rule: { code: 90, from: 'send what its own rules or filter do not allow', to: 'what these do not let in' },
   'rule-flood': { code: 91, from: 'begin too many conversations at once', to: 'too many new ones at once' },
   'dhcp6-form': { code: 56, from: 'send DHCPv6 relay or server messages' },
   'limit-arp': { code: 70, from: 'send more ARP than `limit_arp` allows' },

@@ -5,7 +5,7 @@
  * What only the kernel knows is assumed: no limit is used up, and of guests with rules no conversation is allowed yet.
  */
 import { Failure } from '../errors.ts';
-import { bitsOf, blockBits } from './field-values.ts';
+import { bitsOf, blockBits, isAmong } from './field-values.ts';
 import type { Frame } from './frame.ts';
 import { readBits, readField, routerAddresses, widthOf } from './frame-fields.ts';
 import type { LimitKind } from './frame-limits.ts';
@@ -138,13 +138,7 @@ function isOwn(own: OwnValue, { field }: FieldMatch, walker: Walker, frame: Fram
   if (isAddress && walker.terms.flags.includes('any')) return true;
   const value = readField(frame, field);
   if (value === undefined) return false;
-  const width = widthOf(field);
-  const all = [...ownValues(walker, own), ...(own === 'ip' ? walker.learned : [])];
-  return all.some((one) => {
-    if (!one.includes('/')) return bitsOf(one) === value;
-    const { first, length } = blockBits(one);
-    return value >> BigInt(width - length) === first;
-  });
+  return isAmong([...ownValues(walker, own), ...(own === 'ip' ? walker.learned : [])], value, widthOf(field));
 }
 
 function ownValues({ terms: { values } }: Walker, own: OwnValue): readonly string[] {

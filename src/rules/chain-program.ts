@@ -130,6 +130,11 @@ export function chainDigest({ start, chains }: ChainProgram): string {
   return `${textDigest(meaningText([start, chains]))}.${chains.length}`;
 }
 
+/** Whether it keeps conversations in mind. */
+export function tracks({ chains }: ChainProgram): boolean {
+  return chains.some(({ rules }) => rules.some(({ so }) => typeof so === 'object' && 'note' in so));
+}
+
 /** Chains, or rules, as text, without where they are written. */
 export function meaningText(what: unknown): string {
   return JSON.stringify(what, (key, value: unknown) => {

@@ -47,7 +47,7 @@ function planned(text: string, ip: string | undefined): { plan: FilterPlan; poli
 }
 
 function passes({ terms }: FilterPlan, { direction, frame }: Sent): boolean {
-  const port = { terms, learned: [], program: undefined, ingress: false, stp: false };
+  const port = { terms, learned: [], program: undefined, filter: undefined, ingress: false, stp: false };
   return frameVerdict(direction, port, frame).verdict === 'accept';
 }
 

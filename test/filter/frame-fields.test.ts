@@ -1,7 +1,9 @@
 /** Where explain reads a field is where the backend tells the kernel to read it. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { PLACES } from '../../src/backends/nftables/chain-program.ts';
 import { NFT_FIELDS } from '../../src/backends/nftables/fields.ts';
+import { FILTER_FIELDS } from '../../src/filter/filter-of-frame.ts';
 import { parseFrame } from '../../src/filter/frame.ts';
 import { readBits, readField } from '../../src/filter/frame-fields.ts';
 import type { Field } from '../../src/filter/stage.ts';
@@ -36,6 +38,19 @@ test('every field that nft knows as plain bits is read from the same ones', () =
       const place = base === 'nh' ? 'packet' : 'upper';
       assert.equal(readField(frame, field), readBits(frame, place, Number(offset), Number(bits)), field);
     }
+  }
+});
+
+test('every field that filters of libvirt ask for is read from the bits that the backend asks for', () => {
+  const ethernet = { 'ether daddr': 0, 'ether saddr': 48, 'ether type': 96 } as const;
+  for (const [field, [base, offset, bits]] of Object.entries(FILTER_FIELDS)) {
+    const { text, bits: all, shift = 0, mask } = PLACES[field as keyof typeof FILTER_FIELDS];
+    const [, raw, at, width] = /^@(nh|th),(\d+),(\d+)$/.exec(text) ?? ['', '', ethernet[text as 'ether type'], all];
+    assert.equal({ frame: '', packet: 'nh', upper: 'th' }[base], raw, field);
+    // A field of fewer bits stands in one that nft can read, and is cut out by a mask.
+    const masked = mask === undefined ? Number(width) : BigInt(mask).toString(2).length - shift;
+    assert.equal(bits, masked, field);
+    assert.equal(offset, Number(at) + Number(width) - shift - bits, field);
   }
 });
 

@@ -10,6 +10,10 @@ import { type FrameVerdict, frameVerdict, type JudgedPort } from '../../src/filt
 import { optInTerms } from '../../src/filter/opt-ins.ts';
 import { DENIED_TERMS, OPEN_TERMS, type OwnTerms, observedTerms } from '../../src/filter/own-terms.ts';
 import type { Direction } from '../../src/filter/reasons.ts';
+import { parseFilter } from '../../src/nwfilter/document.ts';
+import { filterProgram } from '../../src/nwfilter/program.ts';
+import { variablesOf } from '../../src/policy/filter-source.ts';
+import type { ChainProgram } from '../../src/rules/chain-program.ts';
 import { parseRule } from '../../src/rules/parse-rule.ts';
 import { joinLists, type RuleProgram } from '../../src/rules/program.ts';
 import { CORPUS } from '../kernel/corpus.ts';
@@ -22,7 +26,15 @@ const { terms: TERMS } = planFor({ mac: A.mac, ip: `${A.ip} ${A.ip6}` }, 'mac-on
 function judged(hex: string, more: Partial<JudgedPort> = {}, direction: Direction = 'from-guest'): FrameVerdict {
   const parsed = parseFrame(Buffer.from(hex, 'hex'));
   assert.ok(parsed);
-  const port = { terms: TERMS, learned: [], program: undefined, ingress: false, stp: false, ...more };
+  const port = {
+    terms: TERMS,
+    learned: [],
+    program: undefined,
+    filter: undefined,
+    ingress: false,
+    stp: false,
+    ...more,
+  };
   return frameVerdict(direction, port, parsed);
 }
 
@@ -121,4 +133,51 @@ test('its own rules are asked about what is its own, and only about that', () =>
   assert.deepEqual(line(send(udp(9, 9), 17, '203.0.113.9')), ['drop', 'ip-src', undefined]);
   const asks = frame(ALL, A.mac, TYPE.arp, arp({ tpa: G.ip }));
   assert.deepEqual(line(judged(asks, { program })), ['accept', undefined, undefined]);
+});
+
+function filterOf(...rules: readonly string[]): ChainProgram {
+  const read = parseFilter(`<filter name='web'>\n${rules.join('\n')}\n</filter>`, 'web.xml');
+  assert.ok('filter' in read);
+  const guest = { mac: A.mac, ip: [A.ip], ip6: [A.ip6], learns: false };
+  return filterProgram('web', () => read.filter, variablesOf(new Map(), guest));
+}
+
+const told = ({ verdict, reason, stage, rule }: FrameVerdict): unknown => [verdict, reason, stage, rule?.at.line];
+
+test('its filter of libvirt is asked about what passes all else, and names its rule', () => {
+  const filter = filterOf(
+    "<rule action='drop' direction='out' priority='-10'><arp opcode='Reply' gratuitous='true'/></rule>",
+    "<rule action='accept' direction='out'><udp dstportstart='9'/></rule>",
+    "<rule action='accept' direction='in'><tcp dstportstart='80'/></rule>",
+    "<rule action='drop' direction='inout' priority='1000'><all/></rule>",
+  );
+  const of = (payload: Buffer, protocol: number, more: Parameters<typeof ip4>[0] = {}): FrameVerdict =>
+    judged(frame(G.mac, A.mac, TYPE.ip, ip4({ src: A.ip, dst: G.ip, protocol, ...more }, payload)), { filter });
+  assert.deepEqual(told(of(udp(9, 9), 17)), ['accept', undefined, 'nwfilter', 3]);
+  assert.deepEqual(told(of(udp(9, 10), 17)), ['drop', 'rule', 'nwfilter', 5]);
+  assert.equal(of(udp(9, 10), 17).rule?.filter, 'web');
+  assert.deepEqual(told(of(tcp(80, 5000), 6)), ['drop', 'rule', 'nwfilter', 5], 'an answer that nobody asked for');
+  const forgery = frame(G.mac, A.mac, TYPE.ip, ip4({ src: G.ip, dst: G.ip }, udp(9, 9)));
+  assert.deepEqual(told(judged(forgery, { filter })), ['drop', 'ip-src', 'ip/own', undefined]);
+  const later = of(Buffer.alloc(16), 17, { id: 7, offset: 3 });
+  assert.deepEqual(told(later), ['drop', 'rule', 'nwfilter', undefined]);
+  assert.match(later.why ?? '', /a later fragment/);
+  const announces = frame(ALL, A.mac, TYPE.arp, arp({ op: 2, spa: A.ip, tpa: A.ip }));
+  assert.deepEqual(told(judged(announces, { filter })), ['drop', 'rule', 'nwfilter', 2]);
+  assert.deepEqual(told(judged(announces, { filter: undefined })), ['accept', undefined, 'arp/own', undefined]);
+  const observed = judged(frame(G.mac, A.mac, TYPE.ip, ip4({ src: A.ip, dst: G.ip }, udp(9, 10))), {
+    filter,
+    ...ofTerms(observedTerms(TERMS)),
+  });
+  assert.deepEqual(told(observed), ['accept', 'rule', 'nwfilter', 5]);
+});
+
+test('rules are asked first, and what they drop the filter does not see', () => {
+  const program = programOf('out allow udp 9-10\nout drop');
+  const filter = filterOf("<rule action='drop' direction='out'><udp dstportstart='10'/></rule>");
+  const of = (port: number): unknown =>
+    told(judged(frame(G.mac, A.mac, TYPE.ip, ip4({ src: A.ip, dst: G.ip }, udp(9, port))), { program, filter }));
+  assert.deepEqual(of(9), ['accept', undefined, 'rules', 1]);
+  assert.deepEqual(of(10), ['drop', 'rule', 'nwfilter', 2]);
+  assert.deepEqual(of(11), ['drop', 'rule', 'rules', 2]);
 });

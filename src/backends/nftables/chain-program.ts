@@ -119,7 +119,7 @@ interface Place {
  * Where the fields are. Plain bits for all behind the Ethernet header: by their names nft would ask for the protocol
  * too, and lists own addresses, which are bits, in a way that it does not read again.
  */
-const PLACES: Readonly<Record<FrameField, Place>> = {
+export const PLACES: Readonly<Record<FrameField, Place>> = {
   'ether saddr': { text: 'ether saddr', bits: 48 },
   'ether daddr': { text: 'ether daddr', bits: 48 },
   'ether type': { text: 'ether type', bits: 16 },
