@@ -136,6 +136,8 @@ function payloadOf(protocol: number, values: Values): string {
     case 132:
       return `${ports}0000000000000000${'01000014'}00000001${'0000ffff'}00010001${'00000001'}`;
     case 136:
+      // Without a checksum it is none (RFC 3828 §3.1), and no conversation for conntrack.
+      return `${ports}0010${'0001'}${'00'.repeat(8)}`;
     case 17:
       return `${ports}0010${'0000'}${'00'.repeat(8)}`;
     case 1: {
