@@ -21,7 +21,7 @@ export function ruleOf(program: RuleProgram, direction: Direction, frame: Frame)
 }
 
 /** Undefined for what is neither IPv4 nor IPv6: no rule speaks of it. */
-function packetOf(direction: Direction, frame: Frame): Packet | undefined {
+export function packetOf(direction: Direction, frame: Frame): Packet | undefined {
   const family = frame.etherType === ETHERTYPE.ip ? 'ip' : frame.etherType === ETHERTYPE.ip6 ? 'ip6' : undefined;
   if (family === undefined) return undefined;
   const source = readField(frame, `${family} saddr`);

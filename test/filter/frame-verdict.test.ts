@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { mayBeAnswer } from '../../src/filter/answers.ts';
 import { parseFrame } from '../../src/filter/frame.ts';
 import { frameText } from '../../src/filter/frame-text.ts';
 import { type FrameVerdict, frameVerdict, type JudgedPort } from '../../src/filter/frame-verdict.ts';
@@ -17,7 +18,7 @@ import type { ChainProgram } from '../../src/rules/chain-program.ts';
 import { parseRule } from '../../src/rules/parse-rule.ts';
 import { joinLists, type RuleProgram } from '../../src/rules/program.ts';
 import { CORPUS } from '../kernel/corpus.ts';
-import { A, ALL, arp, dhcp, frame, G, ip4, TYPE, tcp, udp } from '../kernel/frames.ts';
+import { A, ALL, arp, dhcp, frame, G, icmp, ip4, TYPE, tcp, udp } from '../kernel/frames.ts';
 import { planFor } from './vif.ts';
 
 // The bridge of the corpus is in 10.0.0.0/24.
@@ -164,7 +165,7 @@ test('its filter of libvirt is asked about what passes all else, and names its r
   assert.match(later.why ?? '', /a later fragment/);
   const announces = frame(ALL, A.mac, TYPE.arp, arp({ op: 2, spa: A.ip, tpa: A.ip }));
   assert.deepEqual(told(judged(announces, { filter })), ['drop', 'rule', 'nwfilter', 2]);
-  assert.deepEqual(told(judged(announces, { filter: undefined })), ['accept', undefined, 'arp/own', undefined]);
+  assert.deepEqual(told(judged(announces, { filter: undefined })), ['accept', undefined, 'arp/limit', undefined]);
   const observed = judged(frame(G.mac, A.mac, TYPE.ip, ip4({ src: A.ip, dst: G.ip }, udp(9, 10))), {
     filter,
     ...ofTerms(observedTerms(TERMS)),
@@ -180,4 +181,31 @@ test('rules are asked first, and what they drop the filter does not see', () => 
   assert.deepEqual(of(9), ['accept', undefined, 'rules', 1]);
   assert.deepEqual(of(10), ['drop', 'rule', 'nwfilter', 2]);
   assert.deepEqual(of(11), ['drop', 'rule', 'rules', 2]);
+});
+
+test('what is dropped as a first packet, and may be an answer', () => {
+  const program = programOf('in allow tcp 80\nin allow udp 53\nin allow icmp echo-request\nin drop\nout drop');
+  const may = (payload: Buffer, protocol: number, more: Partial<JudgedPort> = { program }): boolean => {
+    const parsed = parseFrame(
+      Buffer.from(frame(G.mac, A.mac, TYPE.ip, ip4({ src: A.ip, dst: G.ip, protocol }, payload)), 'hex'),
+    );
+    assert.ok(parsed);
+    const port = { terms: TERMS, learned: [], program: undefined, filter: undefined, ingress: false, stp: false };
+    return mayBeAnswer({ ...port, ...more }, 'from-guest', parsed);
+  };
+  assert.equal(may(udp(53, 4000), 17), true);
+  assert.equal(may(udp(4000, 53), 17), false, 'nobody may begin this from outside');
+  assert.equal(may(tcp(80, 4000, 0x12), 6), true);
+  assert.equal(may(tcp(80, 4000, 0x02), 6), false, 'it begins');
+  assert.equal(may(icmp(0, 0, '00010001'), 1), true);
+  assert.equal(may(icmp(8, 0, '00010001'), 1), false, 'a question');
+  assert.equal(may(icmp(3, 1, '00000000'), 1), true, 'an error about something');
+  const filter = filterOf(
+    "<rule action='accept' direction='in'><udp dstportstart='53'/></rule>",
+    "<rule action='drop' direction='inout' priority='1000'><all/></rule>",
+  );
+  assert.equal(may(udp(53, 4000), 17, { filter }), true);
+  assert.equal(may(udp(54, 4000), 17, { filter }), false);
+  const stateless = filterOf("<rule action='drop' direction='out' statematch='false'><udp/></rule>");
+  assert.equal(may(udp(53, 4000), 17, { filter: stateless }), false, 'it keeps no conversation in mind');
 });

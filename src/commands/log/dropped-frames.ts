@@ -1,5 +1,6 @@
 import { oneLine } from '../../errors.ts';
-import { ETHERNET_BYTES } from '../../filter/frame.ts';
+import { mayBeAnswer } from '../../filter/answers.ts';
+import { parseFrame } from '../../filter/frame.ts';
 import type { CapturedFrame } from '../../net/capture.ts';
 import { explainFrame } from '../explain.ts';
 import type { ExplainedVif } from '../explained.ts';
@@ -18,16 +19,21 @@ export interface DroppedFrame {
   readonly bytes: number;
 }
 
-/** What becomes of a frame that a port has received; undefined for one that passes, or is none. */
+/**
+ * What becomes of a frame that a port has received; undefined for one that passes, or is none, or of which only the
+ * kernel knows, because it may belong to a conversation.
+ */
 export function droppedFrame(
   subject: ExplainedVif,
   { vif, guest }: { readonly vif: string; readonly guest: string | undefined },
   { bytes, length }: CapturedFrame,
   at: string,
 ): DroppedFrame | undefined {
-  if (bytes.length < ETHERNET_BYTES) return undefined;
+  const parsed = parseFrame(bytes);
+  if (parsed === undefined) return undefined;
   const { reason, frame, verdict, observed } = explainFrame(subject, 'from-guest', bytes, length);
   if (reason === null || (verdict === 'accept' && !observed)) return undefined;
+  if (reason === 'rule' && mayBeAnswer(subject.port, 'from-guest', parsed)) return undefined;
   return { at, vif, guest: guest ?? null, reason, observed, frame, bytes: length };
 }
 
