@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Failure } from '../errors.ts';
-import { type FilterDocument, parseFilter } from '../nwfilter/document.ts';
+import { type FilterDocument, isReference, parseFilter } from '../nwfilter/document.ts';
+import { impossibleIn } from '../nwfilter/impossible.ts';
 import { type FilterProblem, problemLine } from '../nwfilter/problem.ts';
 import type { Answer } from './policy.ts';
 
@@ -9,6 +10,8 @@ interface CheckedFile {
   readonly file: string;
   readonly filter?: FilterDocument;
   readonly problems: readonly FilterProblem[];
+  /** Why no guest can have a filter that libvirt takes. */
+  readonly impossible: readonly FilterProblem[];
 }
 
 /**
@@ -28,16 +31,19 @@ export function checkFilters(files: readonly string[]): {
       return [];
     }
     const read = parseFilter(text, file);
-    return 'filter' in read ? [{ file, filter: read.filter, problems: [] }] : [{ file, problems: read.problems }];
+    return 'filter' in read
+      ? [{ file, filter: read.filter, problems: [], impossible: impossibleOf(read.filter) }]
+      : [{ file, problems: read.problems, impossible: [] }];
   });
   const answer: Answer = {
     text: checked.map(fileText).join(''),
-    json: checked.map(({ file, filter, problems }) => ({
+    json: checked.map(({ file, filter, problems, impossible }) => ({
       file,
       accepted: filter !== undefined,
       name: filter?.name ?? null,
       problems,
       notes: filter?.notes ?? [],
+      impossible,
     })),
     status: checked.every(({ filter }) => filter !== undefined) ? 0 : 1,
   };
@@ -54,9 +60,18 @@ export function readFilterFile(file: string): string | Failure {
   }
 }
 
-function fileText({ file, filter, problems }: CheckedFile): string {
+function impossibleOf({ entries }: FilterDocument): FilterProblem[] {
+  return entries.flatMap((entry): FilterProblem[] => {
+    if (isReference(entry)) return [];
+    const found = impossibleIn(entry);
+    return found === undefined ? [] : [{ ...entry.at, element: entry.protocol ?? 'rule', ...found }];
+  });
+}
+
+function fileText({ file, filter, problems, impossible }: CheckedFile): string {
   const list = (found: readonly FilterProblem[], what: string): string =>
     found.map((one) => `${what}${problemLine(one)}\n    hint: ${one.hint}\n`).join('');
   if (filter === undefined) return `${list(problems, '')}${file}: refused\n`;
-  return `${list(filter.notes, 'note: ')}${file}: accepted, filter ${filter.name}\n`;
+  const end = impossible.length === 0 ? '' : '; no guest can have it here';
+  return `${list([...filter.notes, ...impossible], 'note: ')}${file}: accepted, filter ${filter.name}${end}\n`;
 }

@@ -257,6 +257,12 @@ function parsePacket([direction, protocol, ...rest]: readonly string[]): TestPac
   if (source === undefined || destination === undefined || source.family !== destination.family) {
     throw wrong('source and destination are of two families');
   }
+  // What a packet does not have matches no rule: without a port, or a type, the answer would be about no packet at all.
+  const { ports, family } = protocolOf(number);
+  if (family !== undefined && family !== source.family) throw wrong(`${protocol} is of IPv${family}`);
+  if (family !== undefined && type === undefined) throw wrong(`a packet of ${protocol} has a type`);
+  if (ports && (source.port === undefined || destination.port === undefined))
+    throw wrong(`a packet of ${protocol} has two ports`);
   return {
     direction: way,
     family: source.family,

@@ -1,6 +1,7 @@
 import { Failure } from '../errors.ts';
 import type { OwnName } from '../rules/chain-program.ts';
-import { type Asked, type FilterDocument, type FilterRule, isReference } from './document.ts';
+import { type Asked, type FilterDocument, type FilterReference, type FilterRule, isReference } from './document.ts';
+import { isOfLayer2 } from './impossible.ts';
 import { type AttributeKind, filterProtocol } from './protocols.ts';
 import type { Value } from './value.ts';
 import { variableText } from './variable.ts';
@@ -38,7 +39,7 @@ export interface RuleInstance {
 
 /** What asks for no protocol too: all that comes to its chain. */
 export function isLayer2({ rule }: RuleInstance): boolean {
-  return rule.protocol === undefined || filterProtocol(rule.protocol).layer === 2;
+  return isOfLayer2(rule);
 }
 
 interface Placed {
@@ -59,7 +60,9 @@ export function instances(name: string, find: FindFilter, variables: Variables):
   if (missing.size > 0) {
     const names = [...missing].sort();
     throw new Failure('input', `nwfilter ${name} needs ${names.join(', ')}`, {
-      at: placed.find((one) => missingOf(one, variables).length > 0)?.filter.name,
+      at: placed
+        .filter((one) => missingOf(one, variables).length > 0)
+        .map(({ rule }) => `${rule.at.file}:${rule.at.line}`)[0],
       hint: hintFor(names[0] ?? ''),
     });
   }
@@ -102,8 +105,20 @@ function* inTree(
   for (const entry of filter.entries) {
     if (isReference(entry)) {
       // What the referrer has wins; parameters are defaults.
-      yield* inTree(entry.filter, find, new Map([...entry.parameters, ...values]), [...path, name]);
+      const inside = new Map([...entry.parameters, ...values]);
+      yield* inTree(entry.filter, (one) => referred(one, find, entry), inside, [...path, name]);
     } else yield { rule: entry, filter, values };
+  }
+}
+
+/** With the place that refers to it: a filter that is missing is named by others only. */
+function referred(name: string, find: FindFilter, { filter, at }: FilterReference): FilterDocument {
+  try {
+    return find(name);
+  } catch (error) {
+    if (!(error instanceof Failure) || name !== filter) throw error;
+    const place = [`${at.file}:${at.line}`, error.at].filter((one) => one !== undefined).join(', ');
+    throw new Failure(error.code, error.message, { at: place, hint: error.hint });
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../rules/chain-program.ts';
 import { RULE_DIRECTIONS, type RuleDirection } from '../rules/rule.ts';
 import { chainKind } from './document.ts';
+import { impossibleIn, statesOf } from './impossible.ts';
 import { CLEAN_TRAFFIC, inertReason, programNotes } from './inert.ts';
 import { type FindFilter, instances, isLayer2, type RuleInstance, type Variables } from './instance.ts';
 import { instanceText } from './listing.ts';
@@ -36,33 +37,11 @@ function familyOf({ rule }: RuleInstance): Family | undefined {
   return rule.protocol === undefined ? undefined : filterProtocol(rule.protocol).family;
 }
 
-function refuseImpossible(name: string, instance: RuleInstance): void {
-  const { rule, asks } = instance;
-  const refuse = (message: string, hint: string): Failure =>
-    new Failure('input', `nwfilter ${name}: ${message}`, { at: `${rule.at.file}:${rule.at.line}`, hint });
-  if (asks.has('ipset')) {
-    throw refuse(
-      'an ipset of the host cannot be asked',
-      'write the addresses as [addresses NAME] and rules of the policy',
-    );
-  }
-  if (asks.has('connlimit-above')) {
-    throw refuse('connlimit-above needs conntrack for bridges', 'take it out; a rule of the policy can have a limit');
-  }
-  if (rule.tracked && statesOf(instance)?.includes('INVALID')) {
-    throw refuse('state INVALID needs conntrack for bridges', 'take INVALID out, or end with a drop of all else');
-  }
-  if (rule.action === 'reject' && !isLayer2(instance) && rule.way !== 'out') {
-    throw refuse(`reject of what comes to the guest (direction='${rule.way}') is not possible`, "write action='drop'");
-  }
-  if (rule.protocol === 'stp' && rule.way === 'inout' && asks.has('srcmacaddr')) {
-    throw refuse('stp in both directions has no source address', "write two rules, direction='in' and 'out'");
-  }
-}
-
-function statesOf({ asks }: RuleInstance): readonly StateName[] | undefined {
-  const value = asks.get('state')?.value;
-  return value?.kind === 'states' ? value.value : undefined;
+function refuseImpossible(name: string, { rule, asks }: RuleInstance): void {
+  const found = impossibleIn(rule, asks);
+  if (found === undefined) return;
+  const at = `${rule.at.file}:${rule.at.line}`;
+  throw new Failure('input', `nwfilter ${name}: ${found.message}`, { at, hint: found.hint });
 }
 
 function originOf(instance: RuleInstance): RuleOrigin {
@@ -98,7 +77,7 @@ function entryOf(instance: RuleInstance, direction: RuleDirection): Entry | unde
   const isOwn = rule.way === direction;
   const typed = asks.has('type');
   if (typed && !isOwn) return undefined;
-  const states = rule.tracked ? statesOf(instance) : undefined;
+  const states = rule.tracked ? statesOf(asks) : undefined;
   if (states !== undefined && rule.way !== 'inout' && !isOwn) return undefined;
   if (rule.action === 'continue') return undefined;
   const tests = layer4Tests(instance, reverse);
@@ -150,7 +129,8 @@ class Builder {
         tracked: one.rule.tracked,
         at: one.rule.at,
         family: familyOf(one),
-        native: isLayer2(one) || statesOf(one) !== undefined ? undefined : layer4Tests(one, reverseOf(one, direction)),
+        native:
+          isLayer2(one) || statesOf(one.asks) !== undefined ? undefined : layer4Tests(one, reverseOf(one, direction)),
         inert: inertReason(one, direction),
       })),
     );

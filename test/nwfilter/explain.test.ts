@@ -36,6 +36,12 @@ function run(command: readonly string[], config: string, more: readonly string[]
   assert.equal(status, 0, stderr);
   return stdout;
 }
+function refused(config: string, packet: readonly string[]): string {
+  const args = [...program(), 'rules', 'test', ...VIF, '--config', config, ...packet];
+  const { status, stderr } = spawnSync(args[0] ?? '', args.slice(1), { encoding: 'utf8' });
+  assert.equal(status, 1);
+  return stderr;
+}
 const sent = (dport: number): string =>
   frame('02:00:00:00:00:fe', MAC, TYPE.ip, ip4({ src: '192.0.2.10', dst: '192.0.2.1' }, udp(4000, dport)));
 
@@ -70,4 +76,44 @@ test('rules test says what both let pass, and rules show has both', () => {
   const shown = run(['rules', 'show'], config, []);
   assert.match(shown, /out allow udp 53-60 /);
   assert.match(shown, /nwfilter = web\n/);
+});
+
+test('rules test refuses what is no packet: its answer would be about none', () => {
+  const config = policy('rules = dns\n');
+  assert.match(refused(config, ['out', 'udp', '192.0.2.10', '192.0.2.1:53']), /a packet of udp has two ports/);
+  assert.match(refused(config, ['out', 'icmp', '192.0.2.10', '192.0.2.1']), /a packet of icmp has a type/);
+  assert.match(refused(config, ['out', 'icmp6', 'echo-request', '192.0.2.10', '192.0.2.1']), /icmp6 is of IPv6/);
+});
+
+function ends(command: readonly string[]): { readonly status: number | null; readonly said: string } {
+  const args = [...program(), 'nwfilter', ...command];
+  const { status, stdout, stderr } = spawnSync(args[0] ?? '', args.slice(1), { encoding: 'utf8' });
+  return { status, said: stdout + stderr };
+}
+
+test('check says of what libvirt takes that no guest can have it here', () => {
+  const file = join(folder, 'few.xml');
+  writeFileSync(
+    file,
+    "<filter name='few'>\n<rule action='accept' direction='in'><tcp connlimit-above='1'/></rule>\n<rule action='reject' direction='in'><tcp/></rule></filter>",
+  );
+  const { status, said } = ends(['check', file]);
+  assert.equal(status, 0, 'as libvirt has it, it is a filter');
+  assert.match(said, /note: \S+few\.xml:2: <tcp>: connlimit-above needs conntrack for bridges\n/);
+  assert.match(said, /note: \S+few\.xml:3: <tcp>: reject of what comes to the guest/);
+  assert.match(said, /few\.xml: accepted, filter few; no guest can have it here\n/);
+  assert.match(ends(['show', 'few', '--dir', folder]).said, /connlimit-above needs conntrack/);
+});
+
+test('what is missing is named with the line that asks for it', () => {
+  writeFileSync(
+    join(folder, 'asks.xml'),
+    "<filter name='asks'>\n<rule action='accept' direction='in'><tcp dstportstart='$PORTS'/></rule></filter>",
+  );
+  assert.match(ends(['show', 'asks', '--dir', folder]).said, /needs \$PORTS\nat {5}\S+asks\.xml:2\n/);
+  writeFileSync(join(folder, 'refers.xml'), "<filter name='refers'>\n<filterref filter='nobody'/></filter>");
+  assert.match(
+    ends(['show', 'refers', '--dir', folder]).said,
+    /no filter nobody \(ENOENT\)\nat {5}\S+refers\.xml:2, \S+nobody\.xml\n/,
+  );
 });
