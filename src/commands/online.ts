@@ -33,7 +33,9 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
   if (overtaken(host, event.device)) return;
   if (event.routed === true) {
     const { onlineRouted } = await import('./online-routed.ts');
-    return onlineRouted(host, event, who, begin);
+    // Not returned as it is: the lock would be given back before it is done.
+    await onlineRouted(host, event, who, begin);
+    return;
   }
   await using _name = await lockName(host, who.vif);
   if (who.vif.type === 'tap') {

@@ -2,6 +2,8 @@ import { Failure, oneLine } from '../errors.ts';
 import type { RunTool, StartAhead } from './exec.ts';
 
 const BATCH_MS = 6_000;
+/** Of a batch that went on to its end (iproute2, lib/utils.c: do_batch). */
+const WITH_FAILURES = 1;
 const ARGS = ['-force', '-batch', '-'] as const;
 
 type BatchTool = 'ip' | 'bridge' | 'tc';
@@ -72,7 +74,8 @@ export async function failuresOf(
   const result = await run(tool, ARGS, { input: textOf(tool, lines), timeoutMs });
   if (result.status === 0) return new Map();
   const failed = failedLines(result.stderr);
-  if (failed.size === 0) {
+  // Another status: it has ended at one line, and what it says of others before is not all.
+  if (failed.size === 0 || result.status !== WITH_FAILURES) {
     throw new Failure('tool', `${tool} -batch failed (status ${result.status}): ${oneLine(result.stderr, 160)}`);
   }
   const before = OPENING[tool].length;

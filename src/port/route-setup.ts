@@ -130,19 +130,35 @@ function wayTo(block: IpPrefix, { ipv4, mac }: RouteSetup): string {
   return (ipv4.find(isHost) ?? makePrefix(block.bytes, 32)).text;
 }
 
-/** Routes, addresses and neighbours of an earlier run that are not wanted any more. */
+/**
+ * Routes and neighbours of an earlier run that are not wanted any more, at a link that has not been down since. Where
+ * IPv6 is off now, the kernel has none left.
+ */
 export function formerRouteLines(
   name: string,
   former: { readonly routes: readonly string[]; readonly metric: number },
-  setup: RouteSetup | undefined,
+  setup: RouteSetup,
 ): BatchLine[] {
-  const now = setup?.metric === former.metric ? [...setup.ipv4, ...setup.ipv6].map(({ text }) => text) : [];
+  const now = setup.metric === former.metric ? [...setup.ipv4, ...setup.ipv6].map(({ text }) => text) : [];
   return former.routes
-    .filter((route) => !now.includes(route))
+    .filter((route) => !now.includes(route) && (setup.ipv6.length > 0 || !route.includes(':')))
     .flatMap((route) => [
       { text: `route del ${route} dev ${name} metric ${former.metric}`, optional: 'already gone' },
-      ...(route.includes('/') ? [] : [{ text: `neigh del ${route} dev ${name}`, optional: 'already gone' }]),
+      ...(route.includes('/') ? [] : removalOfNeighbour(route, `lladdr ${DOM0_SIDE_MAC} nud permanent dev ${name}`)),
     ]);
+}
+
+/**
+ * First it is made: of a neighbour that is not there ip(8) ends at once, and does none of the lines behind it
+ * (iproute2, ip/ipneigh.c: ipneigh_modify).
+ *
+ * @param where what else makes such an entry
+ */
+function removalOfNeighbour(which: string, where: string): BatchLine[] {
+  return ['replace', 'del'].map((verb) => ({
+    text: `neigh ${verb} ${which} ${where}`,
+    optional: 'a neighbour entry stays',
+  }));
 }
 
 /** Takes the device out of service; with its link go its routes, addresses and neighbours. */
@@ -152,5 +168,5 @@ export function leaveRouteLines(name: string): BatchLine[] {
 
 /** This host answers no more for these at the uplink. */
 export function unproxyLines(uplink: string, addresses: readonly string[]): BatchLine[] {
-  return addresses.map((address) => ({ text: `neigh del proxy ${address} dev ${uplink}`, optional: 'already gone' }));
+  return addresses.flatMap((address) => removalOfNeighbour(`proxy ${address}`, `dev ${uplink}`));
 }

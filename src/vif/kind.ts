@@ -10,9 +10,8 @@ import type { VifRecord } from '../state/records.ts';
 /** Takes away what a vif had that is gone, whether it was a port of a bridge or routed. */
 export async function removeVifRules(host: Managed, record: VifRecord): Promise<void> {
   if (record.routed === undefined) return host.rules.remove(leavingPort(host, record));
-  const lines = unproxying(host, record);
-  if (lines.length > 0) await runBatch(host.run, 'ip', lines);
   await host.routedRules.remove(leavingPort(host, record));
+  await runBatch(host.run, 'ip', unproxying(host, record));
 }
 
 /**

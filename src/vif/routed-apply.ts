@@ -49,16 +49,13 @@ export async function applyRoute(host: Managed, wanted: WantedRoute, takesDown: 
   if (host.routedRules.base() === undefined) await rememberRoutes(host, record.device);
   // Before the kernel is told: a killed run leaves nothing that the next one does not know of.
   writeRecord(host, record, before);
-  await run(
-    host,
-    vif.name,
-    takesDown || route.rename || !present.up ? prepareRouteLines(route) : restoreRouteLines(route),
-  );
+  const goesDown = takesDown || route.rename || !present.up;
+  await run(host, vif.name, goesDown ? prepareRouteLines(route) : restoreRouteLines(route));
   makeSettings(host, prepared);
   for (const failure of (await host.routedRules.load([plannedPort(host, prepared, before)])).values()) throw failure;
   const earlier = before?.ifindex === present.ifindex && before.bootId === host.bootId() ? before : undefined;
   await run(host, vif.name, [
-    ...(earlier?.routed === undefined ? [] : formerRouteLines(route.name, earlier.routed, route)),
+    ...(earlier?.routed === undefined || goesDown ? [] : formerRouteLines(route.name, earlier.routed, route)),
     ...serveRouteLines(route),
     ...(earlier === undefined ? [] : unproxying(host, earlier, route.proxies)),
   ]);

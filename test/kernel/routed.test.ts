@@ -144,6 +144,34 @@ test('an address of another guest, or of this host, is refused by name', { skip 
   assert.match(await text(dom0, 'ip neigh show proxy'), /^10\.0\.0\.5 dev br0 proxy/m);
 });
 
+test('what somebody has taken away already keeps nothing else', { skip }, async (t) => {
+  const site = await openRoutedSite(t);
+  const { dom0 } = site;
+  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5 10.0.0.6 10.0.0.7 fd00::5' });
+  const proxies = (): Promise<string> => text(dom0, 'ip neigh show proxy');
+  await dom0.ns.check(['sh', '-e'], {
+    input: [
+      'ip neigh del proxy 10.0.0.5 dev br0',
+      'ip neigh del 10.0.0.6 dev vif1.0',
+      'ip route del 10.0.0.6 dev vif1.0',
+    ].join('\n'),
+  });
+  dom0.store.write('backend/vif/1/0/ip', '10.0.0.5 10.0.0.7');
+  const { status, stderr } = await dom0.admin(['reapply', 'vif1.0']);
+  assert.deepEqual([status, stderr], [0, '']);
+  assert.match(await proxies(), /^10\.0\.0\.\d dev br0 proxy\s+10\.0\.0\.\d dev br0 proxy\s*$/);
+  assert.doesNotMatch(await text(dom0, 'ip neigh show dev vif1.0'), /10\.0\.0\.6|fd00::5/);
+  await dom0.ns.check(['ip', 'neigh', 'del', 'proxy', '10.0.0.5', 'dev', 'br0']);
+  assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
+  assert.equal(await proxies(), '');
+  assert.equal(await text(dom0, 'nft list tables'), '');
+  // The uplink itself is gone.
+  await site.start({ domid: 2, mac: OTHER, ip: '203.0.113.5 203.0.113.6', gatewaydev: 'out0' });
+  await dom0.ns.check(['ip', 'link', 'del', 'out0']);
+  assert.equal((await dom0.hotplug('offline', { domid: 2 }, OFFLINE)).status, 0);
+  assert.equal(await text(dom0, 'nft list tables'), '');
+});
+
 test('a host that does not forward says what to set, or sets it', { skip }, async (t) => {
   const site = await openRoutedSite(t, { quiet: true });
   const { dom0 } = site;

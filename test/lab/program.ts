@@ -38,7 +38,7 @@ export function formObstacle(of: Form = form()): string | undefined {
 }
 
 /**
- * The launcher in an installation that has only one form: a folder with a copy of the launcher and a link to the
+ * The launcher in an installation that has only one form: a folder with copies of the launchers and a link to the
  * program. Nothing in the program or the launcher knows that it is tested.
  *
  * @param target the folder to put it into; unless told, one in the cache that all test processes use
@@ -48,16 +48,18 @@ export function launcher(of: Form = form(), target: string = join(cacheFolder(),
   const obstacle = formObstacle(of);
   if (obstacle !== undefined) throw new Error(obstacle);
   for (const folder of ['xen-scripts', 'dist']) mkdirSync(join(target, folder), { recursive: true });
-  const script = join(target, 'xen-scripts/vif-bridge');
-  // Written elsewhere and renamed: another test process may be running it.
-  const draft = `${script}.${process.pid}`;
-  copyFileSync(join(ROOT, 'xen-scripts/vif-bridge'), draft);
-  renameSync(draft, script);
+  const script = 'xen-scripts/vif-bridge';
+  for (const path of [script, 'xen-scripts/vif-route']) {
+    // Written elsewhere and renamed: another test process may be running it.
+    const draft = join(target, `${path}.${process.pid}`);
+    copyFileSync(join(ROOT, path), draft);
+    renameSync(draft, join(target, path));
+  }
   for (const name of [FILES[of].file, ...FILES[of].more]) {
     const link = join(target, 'dist', name);
     rmSync(`${link}.${process.pid}`, { force: true });
     symlinkSync(join(ROOT, 'dist', name), `${link}.${process.pid}`);
     renameSync(`${link}.${process.pid}`, link);
   }
-  return script;
+  return join(target, script);
 }

@@ -7,9 +7,10 @@ import { type Bench, buildBench } from '../lab/bench.ts';
 import { createNamespace, type Namespace } from '../lab/namespace.ts';
 import { PLAIN_ENV, type RunResult } from '../lab/subprocess.ts';
 import { startXenstored, type Xenstored } from '../lab/xenstored.ts';
-import { type GuestVif, xenstoreKeys } from './guest-vif.ts';
+import { type GuestVif, scriptOf, xenstoreKeys } from './guest-vif.ts';
 import { differences, type HostPicture, takePicture } from './host-picture.ts';
-import { type BackendName, LAUNCHER } from './rounds.ts';
+import { ROUTING } from './lanes.ts';
+import { type Form, LAUNCHER } from './rounds.ts';
 
 /** `off`: the device is there and nothing else; `gone`: it is not there either. */
 export type Situation = 'on' | 'off' | 'gone';
@@ -64,7 +65,7 @@ const WITH_LOG = 'mount --bind "$TEST_LOGGER" "$(command -v logger)" && exec "$@
  */
 export async function buildFleet(
   t: TestContext,
-  backend: BackendName,
+  form: Form,
   vifs: readonly GuestVif[],
   later: readonly GuestVif[] = [],
 ): Promise<Fleet> {
@@ -78,14 +79,15 @@ export async function buildFleet(
   mkdirSync(stateDirectory);
   const policy = join(folder, 'policy.ini');
   // A guest that sends thousands of forged broadcasts in a second has used up how many it may send of its own.
-  writeFileSync(policy, `[defaults]\nbackend = ${backend}\nlimit_broadcast = off\n`);
+  writeFileSync(policy, `[defaults]\nbackend = ${form === 'route' ? 'nftables' : form}\nlimit_broadcast = off\n`);
   const logFile = join(folder, 'log');
   const logger = join(folder, 'logger');
   writeFileSync(logger, `#!/bin/sh\nexec cat >>'${logFile}'\n`);
   chmodSync(logger, 0o755);
 
   const bench = await buildBench(ns);
-  const subject = { ns, bridge: bench.bridge, store, stateDirectory, backend, vifs: [...vifs, ...later] };
+  if (form === 'route') await ns.check(['sh', '-e'], { input: ROUTING.join('\n') });
+  const subject = { ns, bridge: bench.bridge, store, stateDirectory, form, vifs: [...vifs, ...later] };
   let logRead = 0;
   const expectedLines = new Map<Situation, readonly string[]>();
   let shared: readonly string[] = [];
@@ -103,13 +105,17 @@ export async function buildFleet(
     XENBUS_PATH: vif.xenbus,
     XENBUS_TYPE: 'vif',
     vif: vif.device,
-    script: LAUNCHER,
+    script: scriptOf(form),
   });
   const launch = (
     argv: readonly string[],
     more: Record<string, string> = env,
     timeoutMs = 60_000,
   ): Promise<RunResult> => ns.run(['sh', '-c', WITH_LOG, 'sh', ...argv], { env: more, timeoutMs });
+
+  const ready = async (devices: readonly string[]): Promise<void> => {
+    if (form !== 'route') await forwarding(ns, devices);
+  };
 
   const fleet: Fleet = {
     bench,
@@ -118,11 +124,11 @@ export async function buildFleet(
     folder,
     stateDirectory,
     env: vifEnv,
-    run: (command, vif) => launch([LAUNCHER, command, 'type_if=vif'], vifEnv(vif)),
+    run: (command, vif) => launch([scriptOf(form), command, 'type_if=vif'], vifEnv(vif)),
     reapply: (...what) => launch([LAUNCHER, 'reapply', ...what]),
     inside: (argv, timeoutMs) => launch(argv, env, timeoutMs),
     async attach(vif, type) {
-      store.load(xenstoreKeys(vif, bench.bridge, type));
+      store.load(xenstoreKeys(vif, bench.bridge, type, form));
       await bench.addVif(vif.device);
     },
     complaints() {
@@ -144,7 +150,7 @@ export async function buildFleet(
       assert.ok(first && second, 'two vifs at least');
       const after = async (command: 'online' | 'offline', vif: GuestVif): Promise<HostPicture> => {
         clean(await fleet.run(command, vif));
-        if (command === 'online') await forwarding(ns, [vif.device]);
+        if (command === 'online') await ready([vif.device]);
         else store.write(`${vif.backend}/hotplug-status`, '');
         return fleet.picture();
       };
@@ -172,10 +178,7 @@ export async function buildFleet(
       );
     },
     async check(expected, when) {
-      await forwarding(
-        ns,
-        [...expected].flatMap(([device, situation]) => (situation === 'on' ? [device] : [])),
-      );
+      await ready([...expected].flatMap(([device, situation]) => (situation === 'on' ? [device] : [])));
       const picture = await fleet.picture();
       const anybody = [...expected.values()].includes('on');
       assert.deepEqual(differences(anybody ? shared : withoutAny, picture.shared), [], `${when}: what is shared`);

@@ -1,5 +1,6 @@
+import { routeScript } from '../kernel/routed-site.ts';
 import { backendPath, vifBackend } from '../lab/vif-backend.ts';
-import { LAUNCHER } from './rounds.ts';
+import { type Form, LAUNCHER } from './rounds.ts';
 
 /** One vif of a test: who it is, and what it may use. */
 export interface GuestVif {
@@ -33,9 +34,20 @@ export function guestVif(domid: number, devid = 0): GuestVif {
 }
 
 /** Its keys in xenstore, as libxl writes them: `vif_ioemu` for one that has an emulated twin (HVM). */
-export function xenstoreKeys(vif: GuestVif, bridge: string, type: 'vif' | 'vif_ioemu' = 'vif'): Record<string, string> {
+export function xenstoreKeys(
+  vif: GuestVif,
+  bridge: string,
+  type: 'vif' | 'vif_ioemu' = 'vif',
+  form: Form = 'nftables',
+): Record<string, string> {
   const { domid, devid, mac, ipv4, ipv6 } = vif;
-  return vifBackend({ domid, devid, mac, ip: `${ipv4} ${ipv6}`, bridge, type, script: LAUNCHER });
+  const behind = form === 'route' ? { gatewaydev: bridge } : { bridge };
+  return vifBackend({ domid, devid, mac, ip: `${ipv4} ${ipv6}`, type, script: scriptOf(form), ...behind });
+}
+
+/** The script that Xen runs. */
+export function scriptOf(form: Form): string {
+  return form === 'route' ? routeScript(LAUNCHER) : LAUNCHER;
 }
 
 /** An UDP datagram in a broadcast frame: it reaches every port, whatever the bridge has learned. */

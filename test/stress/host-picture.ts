@@ -5,7 +5,7 @@ import { guestGroup } from '../../src/port/guest-group.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import type { Xenstored } from '../lab/xenstored.ts';
 import type { GuestVif } from './guest-vif.ts';
-import type { BackendName } from './rounds.ts';
+import type { Form } from './rounds.ts';
 
 /**
  * All that can be seen of vifs: rules, forwarding entries, port options, links, state files, xenstore. A line says one
@@ -24,17 +24,18 @@ export interface Subject {
   readonly bridge: string;
   readonly store: Xenstored;
   readonly stateDirectory: string;
-  readonly backend: BackendName;
+  readonly form: Form;
   readonly vifs: readonly GuestVif[];
 }
 
 /** What each kind of thing says of itself; `nft` and `ebtables` show both backends' rules. */
 export async function takePicture(subject: Subject): Promise<HostPicture> {
-  const { ns, bridge, backend } = subject;
+  const { ns, bridge, form } = subject;
   const links = await ns.check(['ip', '-d', '-j', 'link', 'show']);
   const lines = [
     ...ruleLines(await ns.check(['nft', '-j', 'list', 'ruleset'])),
-    ...(backend === 'nftables' ? [] : textLines('ebtables', await ns.check(['ebtables-nft-save']))),
+    ...(form === 'ebtables' ? textLines('ebtables', await ns.check(['ebtables-nft-save'])) : []),
+    ...(form === 'route' ? await routeLines(ns) : []),
     ...fdbLines(await ns.check(['bridge', '-j', 'fdb', 'show', 'br', bridge])),
     ...linkLines(links),
     ...textLines('sysctl', await ns.check(['sh', '-c', 'grep . /proc/sys/net/ipv6/conf/vif*/disable_ipv6'])),
@@ -46,7 +47,7 @@ export async function takePicture(subject: Subject): Promise<HostPicture> {
     ),
   ];
   // Another number each time the base is made; that kernel and state have the same one is what counts.
-  const sentinel = sentinelOf(subject.stateDirectory);
+  const sentinel = sentinelOf(subject);
   const general = sentinel === undefined ? lines : lines.map((line) => line.replaceAll(sentinel, '<sentinel>'));
   return sortLines(withPortNames(general, links), subject.vifs);
 }
@@ -123,8 +124,8 @@ function identifying(vif: GuestVif): [text: string, label: string][] {
   ];
 }
 
-function sentinelOf(directory: string): string | undefined {
-  const file = join(directory, 'base.json');
+function sentinelOf({ stateDirectory, form }: Subject): string | undefined {
+  const file = join(stateDirectory, form === 'route' ? 'base-routed.json' : 'base.json');
   if (!existsSync(file)) return undefined;
   return (JSON.parse(readFileSync(file, 'utf8')) as { sentinel?: string }).sentinel;
 }
@@ -149,7 +150,7 @@ function ruleLines(json: string): string[] {
       return [`nft ${kind} ${plain(set)}`, ...elements.map((one) => `nft element of ${set.name} ${plain(one)}`)];
     }
     const place =
-      what.chain === undefined || !(what.table === 'xen-vif' || what.chain.startsWith('vif'))
+      what.chain === undefined || !(what.table?.startsWith('xen-vif') === true || what.chain.startsWith('vif'))
         ? ''
         : ` ${next(places, `${what.table} ${what.chain}`)}`;
     return [`nft ${kind}${place} ${plain(what)}`];
@@ -184,6 +185,20 @@ function fdbLines(json: string): string[] {
     .filter((row) => row.state !== 'permanent')
     .filter((row) => row.mac.startsWith(XEN_OUI) || row.ifname.startsWith('vif'))
     .map((row) => `fdb ${row.mac} ${row.ifname} ${row.state ?? ''} ${(row.flags ?? []).join(' ')}`);
+}
+
+/** What this host routes to vifs, whom it knows there, and for whom it answers elsewhere. */
+async function routeLines(ns: Namespace): Promise<string[]> {
+  const lists = [
+    'ip route',
+    'ip -6 route',
+    'ip neigh show nud permanent',
+    'ip neigh show proxy',
+    'ip -6 neigh show proxy',
+  ];
+  const lines = await Promise.all(lists.map(async (list) => textLines(list, await ns.check(list.split(' ')))));
+  // Links that have just come up have no carrier for a moment.
+  return lines.flat().map((line) => line.replace(/ (?:dead|linkdown)\b/g, '').trimEnd());
 }
 
 const XEN_OUI = '00:16:3e:';
@@ -256,6 +271,9 @@ function stateValue(key: string, value: unknown): string {
 function files(directory: string, below: string): string[] {
   return readdirSync(join(directory, below)).flatMap((name) => {
     const path = below === '' ? name : `${below}/${name}`;
-    return statSync(join(directory, path)).isDirectory() ? files(directory, path) : [path];
+    // A link of ours leads somewhere only in the network that has its device.
+    const what = statSync(join(directory, path), { throwIfNoEntry: false });
+    if (what === undefined) return [];
+    return what.isDirectory() ? files(directory, path) : [path];
   });
 }

@@ -7,9 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { waitForForwarding } from '../lab/bench.ts';
 import type { Stream } from '../lab/wire.ts';
 import { clean, type Fleet, type Situation, type TestContext } from './fleet.ts';
-import { datagram, EVERYBODY, type GuestVif, guestVif } from './guest-vif.ts';
+import { guestVif } from './guest-vif.ts';
+import { type Lane, type Lanes, lanesOf } from './lanes.ts';
 import { openRoad, type Road } from './road.ts';
-import { type BackendName, LAUNCHER, obstacle, PROGRAM, rounds } from './rounds.ts';
+import { type Form, LAUNCHER, obstacle, PROGRAM, rounds } from './rounds.ts';
 import { MOMENTS, type Moment, type Start, type ToolKiller, toolKiller } from './tool-killer.ts';
 
 const skip = obstacle();
@@ -18,28 +19,29 @@ const VICTIM = guestVif(2);
 
 interface Arena extends Road {
   readonly killer: ToolKiller;
+  readonly form: Form;
+  readonly lanes: Lanes;
 }
 
 /**
  * A dom0 with a hostile guest, which sends with the addresses of another one all the time, and that other guest, which
  * is on.
  */
-async function arena(t: TestContext, backend: BackendName): Promise<Arena> {
-  const ends = ({ bench }: Fleet): string[] => [bench.gateway, bench.bridge, guestEnd(HOSTILE), guestEnd(VICTIM)];
-  const road = await openRoad(t, backend, [HOSTILE, VICTIM], VICTIM, ends);
-  return { ...road, killer: toolKiller(road.fleet.folder) };
+async function arena(t: TestContext, form: Form): Promise<Arena> {
+  const lanes = lanesOf(form);
+  const ends = ({ bench }: Fleet): string[] => lanes.places(bench, HOSTILE, VICTIM);
+  const road = await openRoad(t, form, [HOSTILE, VICTIM], VICTIM, ends);
+  return { ...road, killer: toolKiller(road.fleet.folder), form, lanes };
 }
 
 /** Spoofed streams, and counters for them everywhere; `end` fails if one frame has arrived anywhere. */
-async function attack({ fleet, wire }: Arena): Promise<{ end(): Promise<void> }> {
-  const frames = [
-    datagram({ mac: HOSTILE.mac, ipv4: VICTIM.ipv4 }, 1, EVERYBODY),
-    datagram({ mac: VICTIM.mac, ipv4: VICTIM.ipv4 }, 2, EVERYBODY),
-  ];
-  const places = [fleet.bench.gateway, fleet.bench.bridge, guestEnd(VICTIM)];
-  const counters = await Promise.all(frames.flatMap((frame) => places.map((place) => wire.count(place, frame))));
+async function attack({ fleet, wire, lanes }: Arena): Promise<{ end(): Promise<void> }> {
+  const forged = lanes.forged(fleet.bench, HOSTILE, VICTIM);
+  const counters = await Promise.all(
+    forged.flatMap(({ to }) => to.map(({ place, frame }) => wire.count(place, frame))),
+  );
   const streams: Stream[] = [];
-  for (const frame of frames) streams.push(await wire.stream(guestEnd(HOSTILE), frame, 2_000));
+  for (const { from, frame } of forged) streams.push(await wire.stream(from, frame, 2_000));
   return {
     async end() {
       const sent = await Promise.all(streams.map((stream) => stream.stop()));
@@ -55,30 +57,40 @@ async function attack({ fleet, wire }: Arena): Promise<{ end(): Promise<void> }>
 }
 
 /** Both guests, the gateway and dom0 can talk to each other. */
-async function legitimateTrafficFlows({ fleet, wire }: Arena): Promise<void> {
-  await waitForForwarding(fleet.bench.ns, HOSTILE.device);
+async function legitimateTrafficFlows({ fleet, wire, lanes, form }: Arena): Promise<void> {
+  const { bench } = fleet;
+  if (form !== 'route') await waitForForwarding(bench.ns, HOSTILE.device);
   await wire.collect();
-  const places = [fleet.bench.gateway, fleet.bench.bridge, guestEnd(HOSTILE), guestEnd(VICTIM)];
-  for (const vif of [HOSTILE, VICTIM]) {
-    const frame = datagram(vif, 3, EVERYBODY);
-    await wire.send(guestEnd(vif), frame);
-    const seen = (await wire.collect()).filter((one) => one.hex === frame.toString('hex')).map((one) => one.iface);
-    assert.deepEqual(seen.sort(), places.filter((place) => place !== guestEnd(vif)).sort(), vif.device);
-    const gateway = { mac: '02:00:00:00:00:fe', ipv4: '10.0.0.254' };
-    const answer = datagram(gateway, 4, vif);
-    await wire.send(fleet.bench.gateway, answer);
-    const got = (await wire.collect()).filter((one) => one.hex === answer.toString('hex')).map((one) => one.iface);
-    // To its owner, and to no other guest; dom0 hears all while the test listens there.
-    assert.deepEqual(
-      got.filter((one) => one !== fleet.bench.bridge),
-      [guestEnd(vif)],
-    );
+  const places = lanes.places(bench, HOSTILE, VICTIM);
+  for (const [vif, other] of [
+    [HOSTILE, VICTIM],
+    [VICTIM, HOSTILE],
+  ] as const) {
+    for (const { from, frame, to } of lanes.own(bench, vif, other)) {
+      await wire.send(from, frame);
+      const seen = await wire.collect();
+      // Of what comes from outside dom0 hears all while the test listens there.
+      const listening = places.filter((place) => place !== bench.bridge || from !== bench.gateway);
+      assert.deepEqual(
+        seen
+          .filter(({ iface, hex }) => listening.includes(iface) && hex === expected(to, iface))
+          .map(({ iface }) => iface)
+          .sort(),
+        to.map(({ place }) => place).sort(),
+        `${vif.device}, sent at ${from}`,
+      );
+    }
   }
 }
 
-/** All of them; with the other backend, which differs in few of the programs, one for each step. */
-function moments(backend: BackendName, step: number): readonly Moment[] {
-  return backend === 'nftables' ? MOMENTS : MOMENTS.filter((_, index) => index === step % MOMENTS.length);
+/** What a place is to hear; nothing that is a frame where it is to hear none. */
+function expected(to: Lane['to'], place: string): string {
+  return to.find((one) => one.place === place)?.frame ?? to[0]?.frame ?? '';
+}
+
+/** All of them; with the other forms, which differ in few of the programs, one for each step. */
+function moments(form: Form, step: number): readonly Moment[] {
+  return form === 'nftables' ? MOMENTS : MOMENTS.filter((_, index) => index === step % MOMENTS.length);
 }
 
 type Operation = 'online' | 'offline' | 'reapply' | 'first online';
@@ -101,35 +113,42 @@ async function run(fleet: Fleet, command: 'online' | 'offline'): Promise<void> {
 }
 
 /** The operation on the hostile guest's vif. */
-function started(fleet: Fleet, operation: Operation): Start {
-  const argv = [...PROGRAM, ...argsOf(operation)];
+function started({ fleet, form }: Arena, operation: Operation): Start {
+  const argv = [...PROGRAM, ...argsOf(operation, form)];
   // More than a run may take on a machine that is busy with other things: RUN_MS, CLOSE_MS and REPORT_MS together.
   return (env) => fleet.bench.ns.run(argv, { env: { ...fleet.env(HOSTILE), ...env }, timeoutMs: 60_000 });
 }
 
-function argsOf(operation: Operation): string[] {
+function argsOf(operation: Operation, form: Form): string[] {
   if (operation === 'reapply') return ['reapply', HOSTILE.device];
-  return [operation === 'offline' ? 'offline' : 'online', 'type_if=vif'];
+  // As xen-scripts/vif-route says it.
+  const mode = form === 'route' ? ['mode=route'] : [];
+  return [...mode, operation === 'offline' ? 'offline' : 'online', 'type_if=vif'];
 }
 
-/** The tests, in a file for each backend: together they would take too long for one. */
-export function testKills(backend: BackendName): void {
+/** The tests, in a file for each form: together they would take too long for one. */
+export function testKills(form: Form): void {
+  testKillsAtPrograms(form);
+  testKillsAtAnyTime(form);
+}
+
+export function testKillsAtPrograms(form: Form): void {
   for (const operation of ['online', 'offline', 'reapply', 'first online'] as const) {
-    const title = `${backend}: ${operation} killed before, in and after each program it starts lets no spoofed frame pass, and the next run repairs it`;
+    const title = `${form}: ${operation} killed before, in and after each program it starts lets no spoofed frame pass, and the next run repairs it`;
     test(title, { skip }, async (t) => {
-      const place = await arena(t, backend);
+      const place = await arena(t, form);
       const { fleet, killer } = place;
       await prepare(place, operation);
-      const whole = await killer.run(started(fleet, operation));
+      const whole = await killer.run(started(place, operation));
       assert.equal(whole.result.status, 0, whole.result.stderr);
       assert.ok(whole.tools.length >= 4, `only ${whole.tools.join(' ')}`);
       for (const [step, program] of whole.tools.entries()) {
         const spoofing = await attack(place);
-        for (const [index, moment] of moments(backend, step).entries()) {
+        for (const [index, moment] of moments(form, step).entries()) {
           const when = `killed: ${moment}, ${program}`;
           await prepare(place, operation);
           fleet.complaints();
-          const { result, tools } = await killer.run(started(fleet, operation), { program, moment });
+          const { result, tools } = await killer.run(started(place, operation), { program, moment });
           const seen = { signal: result.signal, timedOut: result.timedOut, struck: tools.includes(program) };
           const more = `${when}; it had started ${tools.join(' ')} and said ${result.stderr}`;
           assert.deepEqual(seen, { signal: 'SIGKILL', timedOut: false, struck: true }, more);
@@ -150,16 +169,18 @@ export function testKills(backend: BackendName): void {
       console.log(`${operation}: killed at ${whole.tools.length} programs (${whole.tools.join(' ')})`);
     });
   }
+}
 
-  test(`${backend}: runs killed at any time let no spoofed frame pass, and the next run repairs it`, {
+export function testKillsAtAnyTime(form: Form): void {
+  test(`${form}: runs killed at any time let no spoofed frame pass, and the next run repairs it`, {
     skip,
   }, async (t) => {
-    const place = await arena(t, backend);
+    const place = await arena(t, form);
     const { fleet } = place;
     let killed = 0;
     const spoofing = await attack(place);
-    for (let round = 1; round <= rounds(60, backend); round += 1) {
-      const args = argsOf((['online', 'offline', 'reapply'] as const)[round % 3] ?? 'online');
+    for (let round = 1; round <= rounds(60, form); round += 1) {
+      const args = argsOf((['online', 'offline', 'reapply'] as const)[round % 3] ?? 'online', form);
       if (await killedAfter(fleet, args, Math.random() * 160)) killed += 1;
       if (round % 4 !== 0) continue;
       const next: Situation = Math.random() < 0.5 ? 'on' : 'off';
@@ -190,8 +211,4 @@ async function killedAfter(fleet: Fleet, args: readonly string[], ms: number): P
   await sleep(ms);
   child.kill('SIGKILL');
   return (await ended)[1] === 'SIGKILL';
-}
-
-function guestEnd(vif: GuestVif): string {
-  return vif.device.replace('vif', 'guest');
 }

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { RunResult } from '../lab/subprocess.ts';
 import { buildFleet, clean, type Situation } from './fleet.ts';
 import { guestVif } from './guest-vif.ts';
-import { BACKENDS, obstacle, rounds } from './rounds.ts';
+import { FORMS, obstacle, rounds } from './rounds.ts';
 
 const skip = obstacle();
 const GUESTS = 50;
@@ -22,16 +22,16 @@ async function allAtOnce(starts: readonly (() => Promise<RunResult>)[]): Promise
   return Promise.all(runs);
 }
 
-for (const backend of BACKENDS) {
-  test(`${backend}: 50 online and 50 offline of different vifs at once leave each vif complete or wholly absent`, {
+for (const form of FORMS) {
+  test(`${form}: 50 online and 50 offline of different vifs at once leave each vif complete or wholly absent`, {
     skip,
   }, async (t) => {
     // Of each guest one vif is on and one is off, and each round swaps them.
     const vifs = Array.from({ length: GUESTS }, (_, guest) => [guestVif(guest + 1, 0), guestVif(guest + 1, 1)]).flat();
-    const fleet = await buildFleet(t, backend, vifs);
+    const fleet = await buildFleet(t, form, vifs);
     await fleet.learn();
     const now = new Map<string, Situation>(vifs.map((vif) => [vif.device, 'off']));
-    for (let round = 1; round <= rounds(20, backend); round += 1) {
+    for (let round = 1; round <= rounds(20, form); round += 1) {
       const goesOn = round % 2;
       const starts = vifs.map((vif) => async () => {
         const command = (vif.devid === 0) === (goesOn === 1) ? 'online' : 'offline';
@@ -49,12 +49,12 @@ for (const backend of BACKENDS) {
   });
 }
 
-for (const backend of BACKENDS) {
-  test(`${backend}: of many runs for one vif at once, the one that Xen started last decides`, { skip }, async (t) => {
+for (const form of FORMS) {
+  test(`${form}: of many runs for one vif at once, the one that Xen started last decides`, { skip }, async (t) => {
     const vifs = [guestVif(1, 0), guestVif(1, 1), guestVif(2, 0), guestVif(2, 1)];
-    const fleet = await buildFleet(t, backend, vifs);
+    const fleet = await buildFleet(t, form, vifs);
     await fleet.learn();
-    for (let round = 1; round <= rounds(10, backend); round += 1) {
+    for (let round = 1; round <= rounds(10, form); round += 1) {
       const last = new Map<string, Situation>();
       const order: string[] = [];
       const starts = Array.from({ length: 20 }, () => () => {

@@ -2,7 +2,7 @@ import { waitForForwarding } from '../lab/bench.ts';
 import { openWire, type Wire } from '../lab/wire.ts';
 import { buildFleet, clean, type Fleet, type TestContext } from './fleet.ts';
 import type { GuestVif } from './guest-vif.ts';
-import type { BackendName } from './rounds.ts';
+import type { Form } from './rounds.ts';
 
 /** A dom0 that knows what is right, and a wire to the outside of its ports. */
 export interface Road {
@@ -17,15 +17,15 @@ export interface Road {
  */
 export async function openRoad(
   t: TestContext,
-  backend: BackendName,
+  form: Form,
   vifs: readonly GuestVif[],
   inService: GuestVif,
   ends: (fleet: Fleet) => readonly string[],
 ): Promise<Road> {
-  const fleet = await buildFleet(t, backend, vifs);
+  const fleet = await buildFleet(t, form, vifs);
   await fleet.learn();
   clean(await fleet.run('online', inService));
-  await waitForForwarding(fleet.bench.ns, inService.device);
+  if (form !== 'route') await waitForForwarding(fleet.bench.ns, inService.device);
   const wire = await openWire(fleet.bench.ns, ends(fleet));
   t.after(() => wire.exit());
   return { fleet, wire };

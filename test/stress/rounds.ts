@@ -4,6 +4,9 @@ import { formObstacle, launcher, program } from '../lab/program.ts';
 /** The packet filters that every stress test runs with; the policy file of a test names one of them. */
 export const BACKENDS = ['nftables', 'ebtables'] as const;
 export type BackendName = (typeof BACKENDS)[number];
+/** How a guest is connected, and who filters it: to a bridge, or by routes of this host. */
+export type Form = BackendName | 'route';
+export const FORMS: readonly Form[] = [...BACKENDS, 'route'];
 
 /** The program, and the launcher that Xen runs, in the form that is tested ($VIF_BRIDGE_FORM). */
 export const PROGRAM = program();
@@ -20,11 +23,11 @@ export function obstacle(): string | false {
 /**
  * How often a test repeats itself.
  *
- * @param usual with nftables; the other backend shares all but the rules with it, and gets a quarter. STRESS_ROUNDS is
+ * @param usual with nftables on a bridge; the others share most with it, and get a quarter. STRESS_ROUNDS is
  *   a factor: 1 is the usual number, 10 ten times as many (test/run.ts sets it where nobody did)
  */
-export function rounds(usual: number, backend: BackendName = 'nftables'): number {
+export function rounds(usual: number, form: Form = 'nftables'): number {
   const factor = Number(process.env.STRESS_ROUNDS ?? '1');
   if (!(factor > 0)) throw new Error(`STRESS_ROUNDS=${process.env.STRESS_ROUNDS} is no positive number`);
-  return Math.max(1, Math.round(usual * factor * (backend === 'nftables' ? 1 : 0.25)));
+  return Math.max(1, Math.round(usual * factor * (form === 'nftables' ? 1 : 0.25)));
 }

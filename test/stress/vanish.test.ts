@@ -5,7 +5,7 @@ import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildFleet, clean, type Fleet, type Situation } from './fleet.ts';
 import { type GuestVif, guestVif } from './guest-vif.ts';
-import { BACKENDS, obstacle, rounds } from './rounds.ts';
+import { FORMS, obstacle, rounds } from './rounds.ts';
 
 const skip = obstacle();
 const AT_ONCE = 6;
@@ -36,15 +36,13 @@ async function vanishesDuringOffline(fleet: Fleet, vif: GuestVif): Promise<void>
   clean(await run);
 }
 
-for (const backend of BACKENDS) {
-  test(`${backend}: of a vif whose device goes while online or offline run, nothing remains after its offline`, {
+for (const form of FORMS) {
+  test(`${form}: of a vif whose device goes while online or offline run, nothing remains after its offline`, {
     skip,
   }, async (t) => {
     const lasting = [guestVif(1), guestVif(2)];
-    const fleeting = Array.from({ length: rounds(8, backend) * AT_ONCE }, (_, index) => guestVif(3 + (index % 90), 0));
-    const fleet = await buildFleet(t, backend, lasting, [
-      ...new Map(fleeting.map((vif) => [vif.device, vif])).values(),
-    ]);
+    const fleeting = Array.from({ length: rounds(8, form) * AT_ONCE }, (_, index) => guestVif(3 + (index % 90), 0));
+    const fleet = await buildFleet(t, form, lasting, [...new Map(fleeting.map((vif) => [vif.device, vif])).values()]);
     // The first of an HVM guest makes a table that stays.
     const first = fleeting[0] ?? guestVif(3);
     await fleet.attach(first, 'vif_ioemu');
@@ -73,7 +71,7 @@ for (const backend of BACKENDS) {
       );
     }
     // Of the few rounds of the other backend it may be none.
-    if (backend === 'nftables') assert.ok(ends.failed > 0, 'no device went while its online ran');
+    if (form === 'nftables') assert.ok(ends.failed > 0, 'no device went while its online ran');
     console.log(
       `gone during online: ${ends.failed} failed, ${ends.connected} connected before; during offline: ${ends.offline}`,
     );

@@ -1,0 +1,3 @@
+import { testKillsAtPrograms } from './kill.ts';
+
+testKillsAtPrograms('route');

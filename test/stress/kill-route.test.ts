@@ -1,0 +1,3 @@
+import { testKillsAtAnyTime } from './kill.ts';
+
+testKillsAtAnyTime('route');
