@@ -193,7 +193,7 @@ const TABLE = {
     sections: SECTION_KINDS,
     kind: addressCount,
     initial: DEFAULT_LEARN_MAX,
-    help: 'how many addresses it learns, and how many new ones a day',
+    help: 'how many different addresses it learns, and how many others a day; one that it had before costs nothing',
   },
   limit_arp: {
     of: 'vif',

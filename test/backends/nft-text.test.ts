@@ -141,6 +141,7 @@ test('a value that is compared with an own one has a set of its kind', () => {
     'own-ethertype': /^ether type$/,
     'own-protocol': /^meta l4proto$/,
     learned: /^@[nt]h,\d+,32$/,
+    'learned-before': /^@[nt]h,\d+,32$/,
     'dhcp-servers': /^@nh,96,32$/,
   };
   const seen = new Set<string>();
@@ -154,7 +155,10 @@ test('a value that is compared with an own one has a set of its kind', () => {
   // What asks for the port alone.
   const limits = [...LIMIT_KINDS, 'learn'].map((kind) => `limit-${kind}`);
   const alone = [PORTS_SET, 'ruled', 'filtered', ...FLAG_SETS, ...limits, 'any-dhcp-server'];
-  assert.deepEqual([...seen, ...alone].sort(), [...OWN_NAMES.map(({ name }) => name), 'learned'].sort());
+  assert.deepEqual(
+    [...seen, ...alone].sort(),
+    [...OWN_NAMES.map(({ name }) => name), 'learned', 'learned-before'].sort(),
+  );
 });
 
 const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [

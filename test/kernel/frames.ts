@@ -153,6 +153,8 @@ export function igmp(type: number, group: string): Bytes {
 export const ROUTER_ALERT = '94040000';
 
 export interface Dhcp {
+  /** Behind the type of the message. */
+  readonly options?: Content;
   readonly op?: number;
   readonly htype?: number;
   readonly hlen?: number;
@@ -178,7 +180,9 @@ export function dhcp(d: Dhcp): Bytes {
     macBytes(d.chaddr ?? A.mac),
     Buffer.alloc(10 + 64 + 128),
     Buffer.from('63825363', 'hex'),
-    Buffer.from([53, 1, d.message ?? 1, 255]),
+    Buffer.from([53, 1, d.message ?? 1]),
+    bytesOf(d.options ?? ''),
+    Buffer.from([255]),
   ]);
 }
 

@@ -175,6 +175,49 @@ test('learning', { skip, concurrency: 2 }, async (t) => {
     assert.equal(await one.uses(), false);
   });
 
+  await t.test('an address that is declined ends, wherever clients write it, and no other', async (t) => {
+    const one = await play(t);
+    const decline = (options: string): string =>
+      frame(
+        ALL,
+        A.mac,
+        TYPE.ip,
+        ip4({ src: '0.0.0.0', dst: '255.255.255.255' }, udp(68, 67, dhcp({ message: 4, options }))),
+      );
+    // 50: the address; 54: the server; 61: who it is, by MAC or by a DUID.
+    const [it, another, server] = ['32040a00000b', '32040a00000c', '36040a0000fe'];
+    const [byMac, byDuid] = [`3d0701${A.mac.replaceAll(':', '')}`, `3d13ff${'00'.repeat(18)}`];
+    await one.answer({ yiaddr: '10.0.0.12' });
+    for (const before of ['', server, byMac, byDuid]) {
+      await one.answer();
+      assert.equal((await one.learned()).length, 2);
+      assert.equal(await one.passes('guest1.0', decline(`${before}${it}`), 'gw0'), true, 'the server hears it');
+      assert.deepEqual(
+        (await one.learned()).map(({ address }) => address),
+        ['10.0.0.12'],
+        `behind ${before}`,
+      );
+    }
+    // As a discovery would ask for it.
+    await one.passes('guest1.0', decline(another).replace('350104', '350101'), 'gw0');
+    assert.equal((await one.learned()).length, 1);
+    assert.equal(await one.uses(), false);
+  });
+
+  await t.test('an address that comes back counts once, however often it was given back', async (t) => {
+    const one = await play(t, `${LEARNS}learn_max = 2\n`);
+    for (let times = 0; times < 5; times += 1) {
+      await one.answer();
+      assert.equal((await one.learned()).length, 1, `the lease of start ${times}`);
+      await one.passes('guest1.0', RELEASE, 'gw0');
+      assert.deepEqual(await one.learned(), []);
+    }
+    await one.answer({ yiaddr: '10.0.0.12' });
+    await one.answer({ yiaddr: '10.0.0.13' });
+    await one.answer();
+    assert.deepEqual((await one.learned()).map(({ address }) => address).sort(), [A.ip, '10.0.0.12'].sort());
+  });
+
   await t.test("what is written down stays, and is not the server's to take", async (t) => {
     const one = await play(t, `${LEARNS}ip = 10.0.0.40\n`);
     assert.equal(await one.uses('10.0.0.40'), true);

@@ -159,6 +159,7 @@ function everything(indexOf: (device: string) => number): string {
     ...ports,
     `add element bridge xen-vif drops { ${one} . 0x3 ${count}, ${two} . 0x103 ${count} }`,
     `add element bridge xen-vif learned { ${one} . 0xc0000205 timeout 3000s, ${two} . 0xc0000206 timeout 50s }`,
+    `add element bridge xen-vif learned-before { ${one} . 0xc0000205 timeout 3000s, ${two} . 0xc0000206 timeout 50s }`,
     ...flows(one ?? 0),
     ...tracked(one ?? 0),
     `add element bridge xen-vif tracked-new { ${one} timeout 3000s, ${two} timeout 3000s }`,

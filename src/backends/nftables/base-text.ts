@@ -101,7 +101,7 @@ export function renderBase(
     ...(gated ? [...renderGates('from-guest'), ...renderGates('to-guest')] : []),
     ...renderQuick('from-guest', stages['from-guest'], { learning, gated }),
     ...renderQuick('to-guest', stages['to-guest'], { learning, gated }),
-    ...(learning ? renderLearning(isOurs) : []),
+    ...(learning ? renderLearning(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS, isOurs) : []),
     ...(ruled && place === 'bridge' ? renderBehind(RULES_BEHIND) : []),
     ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest')] : []),
     ...(filtered && place === 'bridge' ? renderBehind(FILTERS_BEHIND) : []),

@@ -32,24 +32,54 @@ export const RELEASE: readonly string[] = [
     `delete @${LEARNING.learned} { ${PORT['from-guest']} . @th,160,32 } accept`,
 ];
 
+/**
+ * The bytes of the message where clients write the address that they decline (option 50): right behind the type; behind
+ * the server (dhclient); behind who they are, by MAC (udhcpc, Windows) or by a DUID (systemd). nft cannot look for it.
+ */
+const DECLINED = [243, 249, 252, 264];
+
+/**
+ * It has found that somebody else has the address (RFC 2131 §4.4.4), which ends it here. The message is judged as any
+ * other: it comes from 0.0.0.0. Whoever writes an address there that he has not learned ends nothing.
+ */
+export const DECLINE: readonly string[] = [
+  '    # Declined: somebody else has it (RFC 2131 §4.4.4).',
+  ...DECLINED.map((byte) => {
+    const bit = 8 * (8 + byte);
+    const address = `${PORT['from-guest']} . @th,${bit + 16},32`;
+    return (
+      `    @th,1984,24 0x350104 @th,${bit},16 0x3204 ${address} @${LEARNING.learned} ` +
+      `delete @${LEARNING.learned} { ${address} }`
+    );
+  }),
+];
+
 /** Whether the policy lets some vif learn: only then the rules of it are there, which cost each frame a hook. */
 export function someLearn({ sections = [] }: Partial<Pick<Policy, 'sections'>>): boolean {
   return sections.some(({ settings }) => settings.learn === 'dhcp');
 }
 
 /** The set, which is always there, so that whoever leaves need not know. */
-export function renderLearnedSet(seconds: number): string {
-  return `  set ${LEARNING.learned} { typeof iifgroup . @nh,96,32; size 65535; flags dynamic,timeout; timeout ${seconds}s; }`;
+export function renderLearnedSet(seconds: number, name: string = LEARNING.learned): string {
+  return `  set ${name} { typeof iifgroup . @nh,96,32; size 65535; flags dynamic,timeout; timeout ${seconds}s; }`;
 }
 
-/** The chains that learn; one that is renewed needs no room for a new one. */
-export function renderLearning(ours: (direction: 'from-guest' | 'to-guest') => string): string[] {
+/**
+ * The chains that learn. One that is renewed, or comes again after it was given back, needs no room for a new one: else
+ * a guest whose network is started anew some times a day would get none.
+ */
+export function renderLearning(seconds: number, ours: (direction: 'from-guest' | 'to-guest') => string): string[] {
   return [
+    renderLearnedSet(seconds, LEARNING.counted),
     '  # Learns what a DHCP server gives.',
-    '  chain learn/address {',
-    `    ${YIADDR} @${LEARNING.learned} update @${LEARNING.learned} { ${YIADDR} } return`,
-    `    ${TO} @${LEARNING.most} return`,
+    '  chain learn/known {',
     `    update @${LEARNING.learned} { ${YIADDR} }`,
+    '  }',
+    '  chain learn/address {',
+    `    ${YIADDR} @${LEARNING.counted} update @${LEARNING.counted} { ${YIADDR} } goto learn/known`,
+    `    ${YIADDR} @${LEARNING.learned} update @${LEARNING.counted} { ${YIADDR} } goto learn/known`,
+    `    ${TO} @${LEARNING.most} return`,
+    `    update @${LEARNING.counted} { ${YIADDR} } goto learn/known`,
     '  }',
     '  chain learn/server {',
     `    ${TO} @${LEARNING.anyServer} goto learn/address`,

@@ -39,6 +39,8 @@ export const LEARNING = {
   most: 'limit-learn',
   /** What was learned: ports and addresses, as plain bits. */
   learned: 'learned',
+  /** What was learned, and given back or not: it costs no budget when it comes again. */
+  counted: 'learned-before',
 } as const;
 
 /** A set, and the key that finds a vif's elements in it. */

@@ -11,7 +11,7 @@ import {
 } from '../../filter/stage.ts';
 import type { StageName } from '../../filter/stages.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
-import { RELEASE } from './learning.ts';
+import { DECLINE, RELEASE } from './learning.ts';
 import { NAME, notOwnMac, overLimit, ownAlternatives, PORT } from './own.ts';
 
 /** Prints stages as nftables chains. */
@@ -57,7 +57,7 @@ function renderChain(direction: Direction, stage: Stage<AnyStage>, learning: boo
   return [
     `  # ${stage.about}`,
     `  chain ${stageChain(direction, stage.name)} {`,
-    ...(learning && direction === 'from-guest' && stage.name === 'dhcp/address' ? RELEASE : []),
+    ...(learning && direction === 'from-guest' && stage.name === 'dhcp/address' ? [...RELEASE, ...DECLINE] : []),
     ...steps,
     `    ${renderOutcome(direction, stage.otherwise)}`,
     '  }',
