@@ -205,3 +205,23 @@ for (const mode of ['observe', 'unlocked']) {
     );
   });
 }
+
+for (const backend of BACKENDS) {
+  test(`what has ended is due, and nothing of it is damaged: ${backend}`, { skip }, async (t) => {
+    const dom0 = await openDom0(t, { policy: policy(backend, 'observe') });
+    await dom0.start(GUEST_A);
+    for (const mode of ['observe', 'unlocked']) {
+      const write = (more: string): void =>
+        writeFileSync(join(dom0.folder, 'vif-bridge.ini'), `${policy(backend, mode)}${more}`);
+      write('');
+      assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+      write('until = 2020-01-01\n');
+      const [ended] = await dom0.status();
+      assert.equal(ended?.state, 'managed', mode);
+      assert.match(ended?.open.join() ?? '', new RegExp(`still not filtered: mode = ${mode} has ended`));
+      assert.equal((await dom0.admin(['repair'])).status, 0);
+      const [after] = await dom0.status();
+      assert.deepEqual([after?.state, after?.mode, after?.observed], ['managed', 'addresses', false], mode);
+    }
+  });
+}

@@ -1,5 +1,5 @@
 import { Failure } from '../../errors.ts';
-import type { VifRecord } from '../../state/records.ts';
+import { isUnbound, type VifRecord } from '../../state/records.ts';
 import type { Backend, DropCount, KernelRules } from '../backend.ts';
 import { allDamaged, currentBase, RULES_GONE, recordedPort } from '../base.ts';
 import { chainsOf } from './chains.ts';
@@ -23,7 +23,7 @@ export async function look({ host, tools, holder }: Ebt, records: readonly VifRe
   );
   const damages = new Map<string, string>();
   const drops = records.flatMap((record): DropCount[] => {
-    const planned = recordedPort(host, record);
+    const planned = loadedPort(host, record);
     const port = ports.get(record.device);
     if (port === undefined) damages.set(record.device, 'it has no rules');
     if (planned === undefined || port === undefined) return [];
@@ -44,6 +44,16 @@ export async function look({ host, tools, holder }: Ebt, records: readonly VifRe
   return { damages, drops };
 }
 
+/**
+ * As it was loaded: what has opened a vif for a time and has ended since is due, which is said elsewhere; its chains are
+ * what they were.
+ */
+function loadedPort(host: Ebt['host'], record: VifRecord): ReturnType<typeof recordedPort> {
+  return recordedPort(isUnbound(record) ? { ...host, now: () => BEFORE_ANY_END } : host, record);
+}
+
+const BEFORE_ANY_END = '1970-01-01T00:00:00Z';
+
 function chainsIfPossible(...of: Parameters<typeof chainsOf>): ReturnType<typeof chainsOf> | Failure {
   try {
     return chainsOf(...of);
@@ -55,7 +65,7 @@ function chainsIfPossible(...of: Parameters<typeof chainsOf>): ReturnType<typeof
 
 /** What the rules of a vif have counted; undefined where its chains are not those of the policy. */
 export async function ruleCounts({ host, tools }: Ebt, record: VifRecord): ReturnType<Backend['ruleCounts']> {
-  const planned = recordedPort(host, record);
+  const planned = loadedPort(host, record);
   const compiled = planned && chainsIfPossible(planned.plan, host.policy);
   if (compiled === undefined || compiled instanceof Failure) return undefined;
   const chains = Object.values(compiled).flatMap(({ chains }) => chains);
