@@ -99,6 +99,19 @@ export interface RuleDrift {
   readonly recorded: boolean;
 }
 
+/** The plans of now. */
+export interface WishedRules {
+  readonly planned: readonly PlannedPort[];
+  /** They are all vifs there are: what no vif of these has is nobody's. */
+  readonly all: boolean;
+}
+
+/** What is there, beside what should be. */
+export interface ComparedRules {
+  readonly rules: KernelRules;
+  readonly drift: readonly RuleDrift[];
+}
+
 /** What is closed or not fully checked for a vif because a backend cannot see it, as a line for people. */
 export interface RuleLimit {
   /** Not fully checked, because the policy accepts that; else closed. */
@@ -182,11 +195,10 @@ export interface Backend {
   /** Guests with the same rules are counted together. */
   readonly countsTogether: boolean;
   /**
-   * What of each vif is missing in the rules, and what is there that nobody of ours has put there: by the plans of now.
-   *
-   * @param all they are all vifs there are: what no vif of these has is nobody's
+   * What `look` says, and what of each vif is missing in the rules, and what is there that nobody of ours has put
+   * there: by the plans of now, which may still be made meanwhile.
    */
-  drift(planned: readonly PlannedPort[], all: boolean): Promise<readonly RuleDrift[]>;
+  compare(recordsOf: () => readonly VifRecord[], wished: Promise<WishedRules>): Promise<ComparedRules>;
   /** Takes out what is foreign. What is not there any more is no error. */
   takeOut(foreign: readonly RuleDrift[]): Promise<void>;
   limits(plan: FilterPlan): readonly RuleLimit[];

@@ -1,10 +1,11 @@
-import type { PlannedPort, RuleDrift } from '../backends/backend.ts';
+import type { PlannedPort, RuleDrift, WishedRules } from '../backends/backend.ts';
 import { type Managed, withKnownRules } from '../backends/choice.ts';
 import { type Files, hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort } from '../net/vif-name.ts';
+import { once } from '../once.ts';
 import { differences } from '../port/differences.ts';
 import type { HostFilter } from '../port/host-accept.ts';
 import type { SeenEntry } from '../port/seen-port.ts';
@@ -84,8 +85,8 @@ export async function verify(
     });
   }
   const host = withKnownRules(readOnce(given));
-  const all = liveVifs(host);
-  const some = names === undefined ? all : names.map((name) => vifNamed(host, all, name));
+  const all = once(() => liveVifs(host));
+  const some = names === undefined ? all() : names.map((name) => vifNamed(host, all, name));
   const bridged = some.filter(({ record }) => record.routed === undefined);
   const routed = some.filter(({ record }) => record.routed !== undefined);
   const bridgedNames = names === undefined ? undefined : bridged.map(({ device }) => device.name);
@@ -96,19 +97,16 @@ export async function verify(
     names === undefined,
     files,
   );
-  const kernel = host.rules.look(() => bridged.map(inService));
   const ofRouted = routed.length === 0 ? undefined : host.routedRules.look(() => routed.map(inService));
   ofRouted?.catch(() => undefined);
   const silencing = silencedAtHost(host);
+  const comparing = wantedOf(host, bridged, names === undefined);
+  const wished = comparing.then((compared) => wishedRules(host, compared, names === undefined));
+  const kernel = host.rules.compare(() => bridged.map(inService), wished);
   for (const promise of [looking, others, kernel, silencing]) promise.catch(() => undefined);
-  const compared = await wantedOf(host, bridged, names === undefined);
-  const planned = compared.flatMap(({ live, wanted }): PlannedPort[] =>
-    wanted instanceof Failure ? [] : [{ ...plannedPort(host, wanted.prepared, live.record) }],
-  );
-  // Whose plan is not known, of those nothing is foreign.
-  const whole = names === undefined && compared.every(({ wanted }) => !(wanted instanceof Failure));
-  const drifts = await host.rules.drift(planned, whole);
-  const [ports, { damages, sharedDamage }, foreign, silenced] = await Promise.all([looking, kernel, others, silencing]);
+  const compared = await comparing;
+  const [ports, { rules, drift: drifts }, foreign, silenced] = await Promise.all([looking, kernel, others, silencing]);
+  const { damages, sharedDamage } = rules;
   const routedDamages = (await ofRouted)?.damages ?? new Map<string, string>();
   const ofRules = grouped(drifts);
   return {
@@ -122,7 +120,7 @@ export async function verify(
       ...(sharedDamage === undefined || bridged.length === 0 ? [] : [damageDrift(sharedDamage)]),
       ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
     ],
-    foreign: [...foreign, ...(names === undefined ? stockPorts(host, all) : [])],
+    foreign: [...foreign, ...(names === undefined ? stockPorts(host, all()) : [])],
     strays: drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded),
     strayEntries: compared.flatMap(({ live, wanted }) =>
       wanted instanceof Failure ? [] : strayEntries(live.device.name, wanted.prepared.setup, ports),
@@ -140,8 +138,20 @@ export function hasTrouble({ vifs }: Verified): boolean {
   return vifs.some(({ trouble }) => trouble !== null);
 }
 
-function vifNamed(host: Managed, all: readonly LiveVif[], name: string): LiveVif {
-  const found = all.find(({ record, device }) => record.device === name || device.name === name);
+function wishedRules(host: Managed, compared: readonly Compared[], all: boolean): WishedRules {
+  const planned = compared.flatMap(({ live, wanted }): PlannedPort[] =>
+    wanted instanceof Failure ? [] : [{ ...plannedPort(host, wanted.prepared, live.record) }],
+  );
+  // Whose plan is not known, of those nothing is foreign.
+  return { planned, all: all && planned.length === compared.length };
+}
+
+/** By the name of its device; only where none is called so all are looked at. */
+function vifNamed(host: Managed, all: () => readonly LiveVif[], name: string): LiveVif {
+  const record = host.state.readVif(name);
+  const device = record && deviceFinder(host)(record);
+  if (record !== undefined && device !== undefined) return { record, device };
+  const found = all().find((one) => one.device.name === name);
   if (found !== undefined) return found;
   if (host.readDevice(name) === undefined)
     throw new Failure('missing', `there is no port ${name}`, { hint: 'vif-bridge status shows all' });

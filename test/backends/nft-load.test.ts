@@ -8,8 +8,9 @@ import {
   LIST_TABLE,
   parseDrops,
   parseIngressDrops,
-  parseSets,
   parseUnmanagedDrops,
+  readListing,
+  setsOf,
 } from '../../src/backends/nftables/counters.ts';
 import { baseText, leaveText, portText } from '../../src/backends/nftables/text.ts';
 import type { LoadedTerms } from '../../src/filter/own-terms.ts';
@@ -196,13 +197,13 @@ test('the counters are read as nft prints them', { skip }, async (t) => {
     `add element bridge xen-vif drops { ${group} . 0x0fff, 7 . ${code('from-guest', 'ip-src')} }\n`,
     `add element bridge xen-vif drops-unmanaged { "vif2.0" . ${code('to-guest', 'unmanaged')} counter packets 1 bytes 60 }\n`,
   );
-  const sets = parseSets(await ns.check(['nft', ...LIST_TABLE]));
+  const sets = setsOf(readListing(await ns.check(['nft', ...LIST_TABLE])));
   assert.deepEqual(parseDrops(sets), [
     { ifindex: index('vif1.0'), direction: 'from-guest', reason: 'ip-src', packets: 3, bytes: 180 },
   ]);
   const unmanaged = [{ ifindex: index('vif2.0'), direction: 'to-guest', reason: 'unmanaged', packets: 1, bytes: 60 }];
   assert.deepEqual(parseUnmanagedDrops(sets, index), unmanaged);
-  assert.deepEqual(parseIngressDrops(await ns.check(['nft', ...LIST_INGRESS]), index), []);
+  assert.deepEqual(parseIngressDrops(readListing(await ns.check(['nft', ...LIST_INGRESS])), index), []);
 });
 
 test('an ingress counter is read under the device its chain is named after', () => {
@@ -213,7 +214,7 @@ test('an ingress counter is read under the device its chain is named after', () 
     nftables: [{ metainfo: {} }, rule('vif1.0', 2), rule('vif2.0', 0), rule('vif9.9', 4)],
   });
   assert.deepEqual(
-    parseIngressDrops(json, (device) => (device === 'vif1.0' ? 5 : device === 'vif2.0' ? 6 : undefined)),
+    parseIngressDrops(readListing(json), (device) => (device === 'vif1.0' ? 5 : device === 'vif2.0' ? 6 : undefined)),
     [{ ifindex: 5, direction: 'from-guest', reason: 'link-local', packets: 2, bytes: 120 }],
   );
 });

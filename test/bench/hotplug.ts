@@ -109,7 +109,7 @@ export async function mustBeConnected(host: BenchHost, guests: readonly Guest[])
   for (const path of paths) await host.store.load({ [path]: '' });
 }
 
-/** `reapply --all` and `status` with many vifs. */
+/** `reapply --all`, `status` and `verify` with many vifs. */
 export async function measureWhole(
   plan: { launchers: Launchers; levels: readonly number[]; rounds: number; statusRounds: number },
   ledger: Ledger,
@@ -127,6 +127,23 @@ export async function measureWhole(
         for (const [form, script] of Object.entries(plan.launchers)) {
           const lap = await host.stopwatch.time(host.admin(script, ['reapply', '--all']));
           ledger.add({ figure: 'reapply --all', subject: form, vifs, unit: 'ms' }, lap.wall, lap.cpu);
+        }
+      }
+      // Xen has been told of all: else nothing is well.
+      await host.store.load(
+        Object.fromEntries(
+          fillers(vifs).map(({ domid, devid }) => [`backend/vif/${domid}/${devid}/hotplug-status`, 'connected']),
+        ),
+      );
+      for (let round = 0; round < plan.rounds; round += 1) {
+        for (const [form, script] of Object.entries(plan.launchers)) {
+          for (const [figure, args] of [
+            ['verify', []],
+            ['verify VIF', ['vif1.0']],
+          ] as const) {
+            const lap = await host.stopwatch.time(host.admin(script, ['verify', ...args]));
+            ledger.add({ figure, subject: form, vifs, unit: 'ms' }, lap.wall, lap.cpu);
+          }
         }
       }
     } finally {

@@ -106,6 +106,15 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
           [figure, 'without rules', vifs],
         ),
       ),
+    ...FORMS.flatMap((form) => [
+      plain(`\`verify\`, ${form}, 1000 vifs`, '<= 2000 ms', 'ms', ['verify', form, 1000]),
+      times(
+        `\`verify VIF\`, ${form}, ${most} vifs / 1000 vifs`,
+        'to be flat',
+        ['verify VIF', form, most],
+        ['verify VIF', form, 1000],
+      ),
+    ]),
     ...FORMS.map((form) => plain(`\`status\`, ${form}, 1000 vifs`, '<= 500 ms', 'ms', ['status', form, 1000])),
   ];
 }

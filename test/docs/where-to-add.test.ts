@@ -59,7 +59,7 @@ export function nothing(): Backend {
     ahead: () => {},
     base: () => undefined,
     look: never,
-    drift: async () => [],
+    compare: never,
     takeOut: async () => {},
     ruleCounts: never,
     countsTogether: false,

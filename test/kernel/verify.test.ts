@@ -1,6 +1,6 @@
 /** What verify finds is what was changed and nothing else, and repair puts it right. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { guestGroup } from '../../src/port/guest-group.ts';
@@ -150,6 +150,26 @@ test('verify and repair of one vif', { skip }, async (t) => {
     assert.deepEqual(await verified(dom0).then(({ status, lines }) => [status, lines]), [0, []]);
     assert.deepEqual(await verified(dom0, 'vif1.0').then(({ status, lines }) => [status, lines]), [0, []]);
     assert.match((await dom0.admin(['verify'])).stdout, /^2 of 2 vifs are as policy and xenstore say\n$/);
+  });
+  await t.test('the table is listed once, whoever looks at it', async () => {
+    const bin = join(dom0.folder, 'bin');
+    const calls = join(bin, 'calls');
+    const path = '/usr/sbin:/usr/bin:/sbin:/bin';
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'nft'), `#!/bin/sh\nprintf '%s\\n' "$*" >>${calls}\nPATH=${path} exec nft "$@"\n`, {
+      mode: 0o755,
+    });
+    for (const names of [['vif1.0'], []]) {
+      rmSync(calls, { force: true });
+      const { status, stderr } = await dom0.admin(['verify', ...names], {
+        env: { PATH: `${bin}:${path}`, VIF_BRIDGE_PERSON: '1' },
+      });
+      assert.equal(status, 0, stderr);
+      const listings = readFileSync(calls, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('list table'));
+      assert.deepEqual(listings, ['-j list table bridge xen-vif']);
+    }
   });
   for (const { name, does, says, stays } of HARM) {
     await t.test(name, async () => {

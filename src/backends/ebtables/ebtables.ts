@@ -50,7 +50,7 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
     // Its chains are compared as a whole: `look` says which of them are not as they are to be.
-    drift: async () => [],
+    compare: async (recordsOf) => ({ rules: await look(ebt, recordsOf()), drift: [] }),
     takeOut: async () => {},
     look: (recordsOf) => look(ebt, recordsOf()),
     ruleCounts: (record) => ruleCounts(ebt, record),

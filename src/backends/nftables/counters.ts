@@ -32,24 +32,29 @@ interface ListedMap {
   readonly name?: string;
   readonly elem?: readonly (readonly [Key, { readonly goto?: { readonly target?: string } }])[];
 }
-interface ListingJson {
-  readonly nftables?: readonly {
-    readonly set?: ListedSet;
-    readonly map?: ListedMap;
-    readonly rule?: {
-      readonly chain?: string;
-      readonly comment?: string;
-      readonly expr?: readonly { readonly counter?: Counter }[];
-    };
-  }[];
+interface Entry {
+  readonly set?: ListedSet;
+  readonly map?: ListedMap;
+  readonly rule?: {
+    readonly chain?: string;
+    readonly comment?: string;
+    readonly expr?: readonly { readonly counter?: Counter }[];
+  };
 }
 
-/** What `LIST_TABLE` printed, by set. */
+/** What nft has printed as JSON, parsed once for all that is read of it: of thousands of vifs it is megabytes. */
+export type Listing = readonly Entry[];
+
+export function readListing(json: string): Listing {
+  return (JSON.parse(json) as { readonly nftables?: Listing }).nftables ?? [];
+}
+
+/** The elements of a listing, by set. */
 export type ListedSets = ReadonlyMap<string, readonly unknown[]>;
 
-export function parseSets(json: string): ListedSets {
+export function setsOf(listing: Listing): ListedSets {
   return new Map(
-    entries(json).flatMap(({ set, map }): [string, readonly unknown[]][] => [
+    listing.flatMap(({ set, map }): [string, readonly unknown[]][] => [
       ...(set?.name === undefined ? [] : [[set.name, set.elem ?? []] as [string, readonly unknown[]]]),
       ...(map?.name === undefined ? [] : [[map.name, map.elem?.map(([key]) => key) ?? []] as [string, unknown[]]]),
     ]),
@@ -116,9 +121,9 @@ function parseCounts(elements: readonly unknown[], indexOf: (port: string) => nu
 }
 
 /** Reads the counters of the ingress chains, which are named after the device. */
-export function parseIngressDrops(json: string, indexOf: (device: string) => number | undefined): DropCount[] {
+export function parseIngressDrops(listing: Listing, indexOf: (device: string) => number | undefined): DropCount[] {
   const direction: Direction = 'from-guest';
-  return entries(json).flatMap(({ rule }): DropCount[] => {
+  return listing.flatMap(({ rule }): DropCount[] => {
     const ifindex = rule?.chain === undefined ? undefined : indexOf(rule.chain);
     const counter = rule?.expr?.find((one) => one.counter !== undefined)?.counter;
     if (ifindex === undefined || counter === undefined || (counter.packets ?? 0) === 0) return [];
@@ -127,9 +132,9 @@ export function parseIngressDrops(json: string, indexOf: (device: string) => num
 }
 
 /** Where ports are led to by the map of rules, by their groups. */
-export function parseVerdicts(json: string, name: string = RULED_MAP): ReadonlyMap<string, string> {
+export function parseVerdicts(listing: Listing, name: string = RULED_MAP): ReadonlyMap<string, string> {
   return new Map(
-    entries(json).flatMap(({ map }) =>
+    listing.flatMap(({ map }) =>
       map?.name === name
         ? (map.elem ?? []).map(([key, verdict]): [string, string] => [String(key), verdict.goto?.target ?? ''])
         : [],
@@ -143,9 +148,9 @@ export function parseVerdicts(json: string, name: string = RULED_MAP): ReadonlyM
  *
  * @returns by direction and number: `in 3`
  */
-export function parseRuleCounts(json: string): ReadonlyMap<string, Required<Counter>> {
+export function parseRuleCounts(listing: Listing): ReadonlyMap<string, Required<Counter>> {
   const counts = new Map<string, Required<Counter>>();
-  for (const { rule } of entries(json)) {
+  for (const { rule } of listing) {
     const counter = rule?.expr?.find((one) => one.counter !== undefined)?.counter;
     if (rule?.comment === undefined || counter === undefined) continue;
     const before = counts.get(rule.comment) ?? { packets: 0, bytes: 0 };
@@ -158,19 +163,15 @@ export function parseRuleCounts(json: string): ReadonlyMap<string, Required<Coun
 }
 
 /** How many rules each chain of a table has. */
-export function countRules(json: string): ReadonlyMap<string, number> {
+export function countRules(listing: Listing): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const { rule } of entries(json)) {
+  for (const { rule } of listing) {
     if (rule?.chain !== undefined) counts.set(rule.chain, (counts.get(rule.chain) ?? 0) + 1);
   }
   return counts;
 }
 
 /** The devices whose ingress chains have their rule; nft 1.0.6 does not tell where a chain stands. */
-export function parseIngressChains(json: string): ReadonlySet<string> {
-  return new Set(entries(json).flatMap(({ rule }) => rule?.chain ?? []));
-}
-
-function entries(json: string): NonNullable<ListingJson['nftables']> {
-  return (JSON.parse(json) as ListingJson).nftables ?? [];
+export function parseIngressChains(listing: Listing): ReadonlySet<string> {
+  return new Set(listing.flatMap(({ rule }) => rule?.chain ?? []));
 }

@@ -1,14 +1,15 @@
 import ipaddr from 'ipaddr.js';
-import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
+import { toolFailure } from '../../effects/exec.ts';
+import { once } from '../../once.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import type { PlannedPort, RuleDrift } from '../backend.ts';
 import { currentBase } from '../base.ts';
 import { EXEMPT_SET } from './base-text.ts';
 import { canonical } from './canonical.ts';
-import { LIST_TABLE } from './counters.ts';
+import type { Listing } from './counters.ts';
 import { removeElements } from './elements.ts';
 import { indexHash, listedHash } from './index-hash.ts';
-import { type Element, listedElements } from './listed-elements.ts';
+import { listedElements } from './listed-elements.ts';
 import { elementsOf, keyOf, LEARNING, OWN_NAMES, PORTS_SET } from './own.ts';
 import { NFT, type Nft } from './transaction.ts';
 
@@ -16,25 +17,35 @@ import { NFT, type Nft } from './transaction.ts';
 const OURS: readonly string[] = [...OWN_NAMES.map(({ name }) => name), EXEMPT_SET];
 
 /**
- * Compares the sets of the kernel with the plans, element by element: one listing of the table. What traffic itself
- * puts into sets (counters, conversations, what was learned by who may learn) is not compared.
+ * Compares the sets of the kernel with the plans, element by element. What traffic itself puts into sets (counters,
+ * conversations, what was learned by who may learn) is not compared.
  *
- * A table that is not there, or cannot be listed, is no drift of one element: `look` says so.
+ * @param listing of the table
+ * @param all they are all vifs there are
  */
-export async function ruleDrift(nft: Nft, planned: readonly PlannedPort[], all: boolean): Promise<RuleDrift[]> {
-  const { host } = nft;
-  const result = await host.run('nft', LIST_TABLE, { mostBytes: LISTING_BYTES });
-  if (result.status !== 0) return [];
-  const listed = listedElements(result.stdout);
+export function ruleDrift(
+  { host, holder }: Nft,
+  listing: Listing,
+  { planned, all }: { readonly planned: readonly PlannedPort[]; readonly all: boolean },
+): RuleDrift[] {
   const owners = ownersOf(planned);
-  const recorded = new Set(
-    planned.flatMap(({ loaded }) =>
-      loaded.flatMap((terms) =>
-        [...elementsOf(keyOf(terms.ifindex), terms)].flatMap(([set, keys]) =>
-          keys.map((text) => `${set} ${canonical(text)}`),
+  const listed = listedElements(listing, (set) => {
+    if (set === LEARNING.learned) return (port) => owners.has(port);
+    if (!OURS.includes(set)) return undefined;
+    // Of ports that were not asked for nothing is known here.
+    return all ? () => true : (port) => ownerOf(port, set, owners) !== undefined || !isPortOf(port, set);
+  });
+  const recorded = once(
+    () =>
+      new Set(
+        planned.flatMap(({ loaded }) =>
+          loaded.flatMap((terms) =>
+            [...elementsOf(keyOf(terms.ifindex), terms)].flatMap(([set, keys]) =>
+              keys.map((text) => `${set} ${canonical(text)}`),
+            ),
+          ),
         ),
       ),
-    ),
   );
   const wanted = new Map<string, Map<string, Wanted>>();
   for (const { port, plan } of planned) {
@@ -45,7 +56,7 @@ export async function ruleDrift(nft: Nft, planned: readonly PlannedPort[], all: 
     }
   }
   const exempt = new Map(
-    (currentBase(host, nft.holder)?.exempt ?? []).map(({ name, ifindex }): [string, Wanted] => [
+    (currentBase(host, holder)?.exempt ?? []).map(({ name, ifindex }): [string, Wanted] => [
       canonical(indexHash(ifindex)),
       { device: name, text: indexHash(ifindex) },
     ]),
@@ -65,10 +76,12 @@ export async function ruleDrift(nft: Nft, planned: readonly PlannedPort[], all: 
       );
       const foreign = [...found].flatMap(([key, element]): RuleDrift[] => {
         if (own.has(key)) return [];
-        const owner = ownerOf(element, set, owners);
-        // Of ports that were not asked for nothing is known here.
-        if (!all && (owner === undefined ? isPortOf(element, set) : false)) return [];
-        return [{ ...drift(owner, set, 'foreign', element.text), recorded: recorded.has(`${set} ${key}`) }];
+        return [
+          {
+            ...drift(ownerOf(element.port, set, owners), set, 'foreign', element.text),
+            recorded: recorded().has(`${set} ${key}`),
+          },
+        ];
       });
       return [...missing, ...foreign];
     }),
@@ -111,12 +124,12 @@ function ownersOf(planned: readonly PlannedPort[]): ReadonlyMap<string, string> 
   );
 }
 
-function ownerOf({ port }: Element, set: string, owners: ReadonlyMap<string, string>): string | undefined {
+function ownerOf(port: string, set: string, owners: ReadonlyMap<string, string>): string | undefined {
   return owners.get(set === PORTS_SET || set === EXEMPT_SET ? `hash ${port}` : port);
 }
 
 /** It names one port, which may be another one's that is as it should be. */
-function isPortOf({ port }: Element, set: string): boolean {
+function isPortOf(port: string, set: string): boolean {
   if (set === EXEMPT_SET) return false;
   return set === PORTS_SET || indexOfGroup(Number(port)) !== undefined;
 }

@@ -5,7 +5,7 @@ import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
 import type { PlannedPort } from '../backend.ts';
 import { TABLE } from './base-text.ts';
-import { type ListedSets, parseSets, partsOf } from './counters.ts';
+import { type ListedSets, partsOf, readListing, setsOf } from './counters.ts';
 import { addressHex } from './fields.ts';
 import { includedRules } from './included.ts';
 import { someLearn } from './learning.ts';
@@ -38,7 +38,7 @@ export async function saveLearned(host: Host): Promise<readonly LearnedAddress[]
   if (!someLearn(host.policy) && host.state.readLearned().length === 0) return undefined;
   const result = await host.run('nft', LIST_LEARNED, { mostBytes: LISTING_BYTES });
   if (result.status !== 0) return undefined;
-  const learned = parseLearned(parseSets(result.stdout), Date.parse(host.now()));
+  const learned = parseLearned(setsOf(readListing(result.stdout)), Date.parse(host.now()));
   keepLearned(host, learned);
   return learned;
 }

@@ -1,6 +1,6 @@
 import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { Policy } from '../../policy/policy.ts';
-import { LEARNING, NAME, PORT } from './own.ts';
+import { LEARNED_TYPE, LEARNING, NAME, PORT } from './own.ts';
 
 /**
  * Learning what a DHCP server gives, in the kernel: the set `learned` holds ports and addresses. Nothing runs for it.
@@ -61,7 +61,7 @@ export function someLearn({ sections = [] }: Partial<Pick<Policy, 'sections'>>):
 
 /** The set, which is always there, so that whoever leaves need not know. */
 export function renderLearnedSet(seconds: number, name: string = LEARNING.learned): string {
-  return `  set ${name} { typeof iifgroup . @nh,96,32; size 65535; flags dynamic,timeout; timeout ${seconds}s; }`;
+  return `  set ${name} { ${LEARNED_TYPE}; size 65535; flags dynamic,timeout; timeout ${seconds}s; }`;
 }
 
 /**

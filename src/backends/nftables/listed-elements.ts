@@ -1,4 +1,8 @@
+import { EXEMPT_SET } from './base-text.ts';
 import { canonical } from './canonical.ts';
+import type { Listing } from './counters.ts';
+import { INDEX_HASH } from './index-hash.ts';
+import { KEY_TYPES } from './own.ts';
 
 /** An element of a set as nft lists it. */
 export interface Element {
@@ -11,49 +15,61 @@ export interface Element {
 }
 
 /**
- * The elements of all sets and maps in `nft -j list table`.
+ * The elements of sets and maps in `nft -j list table`.
  *
  * nft lists plain bits as numbers, and takes them back only as hexadecimal ones that are as wide as their field
  * (measured, 1.0.6): so how wide they are is read from the declaration of the set.
+ *
+ * @param wanted of which sets, and there of which ports: thousands of others cost much to be written
  */
-export function listedElements(json: string): ReadonlyMap<string, readonly Element[]> {
+export function listedElements(
+  listing: Listing,
+  wanted: (set: string) => ((port: string) => boolean) | undefined,
+): ReadonlyMap<string, readonly Element[]> {
   return new Map(
-    entriesOf(json).flatMap((entry): [string, Element[]][] => {
-      const declared = field(entry, 'set') ?? field(entry, 'map');
-      const name = field(declared, 'name');
-      const elements = field(declared, 'elem');
-      if (typeof name !== 'string') return [];
-      const verdicts = field(entry, 'map') !== undefined;
-      return [[name, (Array.isArray(elements) ? elements : []).map((one) => elementOf(one, name, verdicts))]];
+    listing.flatMap((entry): [string, Element[]][] => {
+      const declared = entry.set ?? entry.map;
+      const name = declared?.name;
+      const isWanted = name === undefined ? undefined : wanted(name);
+      if (name === undefined || isWanted === undefined) return [];
+      const widths = widthsOf(name);
+      const elements: readonly unknown[] = declared?.elem ?? [];
+      return [
+        [name, elements.flatMap((one) => elementOf(one, { widths, verdicts: entry.map !== undefined, isWanted }))],
+      ];
     }),
   );
 }
 
-function entriesOf(json: string): readonly unknown[] {
-  const listing: unknown = JSON.parse(json);
-  const entries = field(listing, 'nftables');
-  return Array.isArray(entries) ? entries : [];
+interface Written {
+  readonly widths: readonly number[];
+  readonly verdicts: boolean;
+  readonly isWanted: (port: string) => boolean;
 }
 
-function elementOf(listed: unknown, set: string, verdicts: boolean): Element {
+function elementOf(listed: unknown, { widths, verdicts, isWanted }: Written): Element[] {
   const [key, verdict]: readonly unknown[] = verdicts && Array.isArray(listed) ? listed : [listed];
   const held = field(key, 'elem');
   const value = held === undefined ? key : field(held, 'val');
-  const parts = field(value, 'concat');
-  const words = (Array.isArray(parts) ? parts : [value]).map((part, at) => partText(part, widthOf(set, at)));
+  const concat = field(value, 'concat');
+  const parts: readonly unknown[] = Array.isArray(concat) ? concat : [value];
+  const [first] = parts;
+  const port = typeof first === 'number' ? String(first) : canonical(partText(first, widths[0] ?? 0));
+  if (!isWanted(port)) return [];
+  const words = parts.map((part, at) => partText(part, widths[at] ?? 0));
   const text = `${words.join(' . ')}${limitText(held)}${verdict === undefined ? '' : ` : ${verdictText(verdict)}`}`;
-  return { port: canonical(words[0] ?? ''), text, canonical: canonical(text) };
+  return [{ port, text, canonical: canonical(text) }];
 }
 
-/** Plain bits by the names of the sets that have them; 0: nft has a name for the field. */
-function widthOf(set: string, part: number): number {
-  if (set === 'ports' || set === 'exempt') return 32;
-  if (part === 0) return 0;
-  if (set === 'own-mac-raw') return 48;
-  if (set === 'own-ethertype') return 16;
-  if (['own-ip6-raw', 'own-ip6-block', 'own-solicited-block', 'own-sole6', 'own-route6'].includes(set)) return 128;
-  const words = ['own-ip-raw', 'own-ip-block', 'own-sole', 'own-route', 'own-gateway-ip', 'dhcp-servers', 'learned'];
-  return words.includes(set) ? 32 : 0;
+/** How many plain bits each part of a key has; 0: nft has a name for the field. */
+function widthsOf(set: string): number[] {
+  const type = set === EXEMPT_SET ? INDEX_HASH.type : (KEY_TYPES.get(set) ?? '');
+  const [key = ''] = type.replace(/^type(of)? /, '').split(/;| : /);
+  return key.split(' . ').map((part) => {
+    const [, bits] = /^@\w+,\d+,(\d+)$/.exec(part) ?? [];
+    // It has names for some of them only, and the others it takes with four digits.
+    return bits === undefined ? (part === 'ether_type' ? 16 : 0) : Number(bits);
+  });
 }
 
 function partText(part: unknown, width: number): string {

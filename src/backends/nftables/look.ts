@@ -1,8 +1,8 @@
-import { isNotInstalled, LISTING_BYTES, type ToolResult, toolFailure } from '../../effects/exec.ts';
+import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { Failure } from '../../errors.ts';
 import { digestsOfTerms } from '../../filter/own-terms.ts';
 import type { VifRecord } from '../../state/records.ts';
-import type { KernelRules } from '../backend.ts';
+import type { ComparedRules, KernelRules, WishedRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
 import { FILLED_SETS } from './base-text.ts';
 import { behindOf } from './behind.ts';
@@ -14,15 +14,18 @@ import {
   LIST_DROPS,
   LIST_INGRESS,
   LIST_TABLE,
+  type Listing,
   parseDrops,
   parseIngressChains,
   parseIngressDrops,
-  parseSets,
   parseUnmanagedDrops,
   parseVerdicts,
+  readListing,
+  setsOf,
 } from './counters.ts';
 import { dropsAtDevice } from './device-chain.ts';
 import { hasDeviceChains } from './device-text.ts';
+import { ruleDrift } from './drift.ts';
 import { listedHash } from './index-hash.ts';
 import { keepLearned, parseLearned } from './learned.ts';
 import { listed } from './listed.ts';
@@ -35,9 +38,34 @@ const ALL = { mostBytes: LISTING_BYTES };
 
 /** What the kernel counted, and whose rules are not as they were loaded, by one listing of each table. */
 export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Promise<KernelRules> {
+  return lookAt(nft, listTable(nft), recordsOf);
+}
+
+/**
+ * The same, and what differs from the plans, by the same listing: of many vifs it is megabytes. A table that is not
+ * there, or cannot be listed, is no drift of one element.
+ */
+export async function compare(
+  nft: Nft,
+  recordsOf: () => readonly VifRecord[],
+  wished: Promise<WishedRules>,
+): Promise<ComparedRules> {
+  wished.catch(() => undefined);
+  const listing = listTable(nft);
+  const rules = await lookAt(nft, listing, recordsOf);
+  const table = await listing;
+  const plans = await wished;
+  return { rules, drift: Array.isArray(table) ? ruleDrift(nft, table, plans) : [] };
+}
+
+async function lookAt(
+  nft: Nft,
+  listing: ReturnType<typeof listTable>,
+  recordsOf: () => readonly VifRecord[],
+): Promise<KernelRules> {
   const { host } = nft;
   // They run while the records are read.
-  const listings = Promise.all([listTable(nft), changedRules(nft)]);
+  const listings = Promise.all([listing, changedRules(nft)]);
   listings.catch(() => undefined);
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
@@ -47,19 +75,20 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
     return {
       damages: allDamaged(records, UNREADABLE),
       sharedDamage: UNREADABLE,
-      drops: parseDrops(parseSets(await listDrops(nft))),
+      drops: parseDrops(setsOf(await listDrops(nft))),
     };
   }
-  const sets = parseSets(table.stdout);
+  const sets = setsOf(table);
   const learned = parseLearned(sets, Date.parse(host.now()));
   if (learned.length > 0 || host.state.readLearned().length > 0) keepLearned(host, learned);
+  const fills = fillsOf(sets, FILLED_SETS);
   const byDevice = new Map(records.map((record) => [record.device, record.ifindex]));
-  const ingressText = devices?.status === 0 ? devices.stdout : '{}';
+  const ingressRules = devices?.status === 0 ? readListing(devices.stdout) : [];
   const counts = countElements(sets);
-  const chains = parseIngressChains(ingressText);
-  const deviceRules = nft.place === 'device' ? countRules(table.stdout) : undefined;
-  const verdicts = parseVerdicts(table.stdout);
-  const filters = parseVerdicts(table.stdout, FILTERED_MAP);
+  const chains = parseIngressChains(ingressRules);
+  const deviceRules = nft.place === 'device' ? countRules(table) : undefined;
+  const verdicts = parseVerdicts(table);
+  const filters = parseVerdicts(table, FILTERED_MAP);
   const damageOf = (record: VifRecord): string | undefined => {
     if (changed === 'base') return BASE_CHANGED;
     if (
@@ -95,12 +124,12 @@ export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Pro
     ),
     ...(changed === 'base' ? { sharedDamage: BASE_CHANGED } : {}),
     learned,
-    fills: fillsOf(sets, FILLED_SETS),
-    conversations: conversations(sets),
+    fills,
+    conversations: conversations(sets, fills),
     drops: [
       ...parseDrops(sets),
       ...parseUnmanagedDrops(sets, (name) => host.readDevice(name)?.ifindex),
-      ...parseIngressDrops(ingressText, (device) => byDevice.get(device)),
+      ...parseIngressDrops(ingressRules, (device) => byDevice.get(device)),
     ],
   };
 }
@@ -109,13 +138,13 @@ const BASE_CHANGED = 'what all vifs share is not as it was loaded';
 const UNREADABLE = 'this nft cannot list the rules, which another version of it has loaded';
 
 /** Of a table that cannot be listed, the counters. */
-async function listDrops({ host }: Nft): Promise<string> {
+async function listDrops({ host }: Nft): Promise<Listing> {
   const result = await host.run('nft', LIST_DROPS, ALL);
-  return result.status === 0 ? result.stdout : '{}';
+  return result.status === 0 ? readListing(result.stdout) : [];
 }
 
 /** Undefined if there is no table. nft 1.0.6 dies of one that 1.1.3 or 1.1.7 has loaded (measured). */
-async function listTable({ host, holder }: Nft): Promise<ToolResult | 'unreadable' | undefined> {
+async function listTable({ host, holder }: Nft): Promise<Listing | 'unreadable' | undefined> {
   const result = await host.run('nft', LIST_TABLE, ALL).catch((error: unknown) => {
     // Before the first run on a host that only has ebtables.
     if (currentBase(host, holder) === undefined && isNotInstalled(error)) return undefined;
@@ -125,7 +154,7 @@ async function listTable({ host, holder }: Nft): Promise<ToolResult | 'unreadabl
   if (result === 'unreadable') return result;
   if (result === undefined || /No such file or directory/.test(result.stderr)) return undefined;
   if (result.status !== 0) throw toolFailure('nft', LIST_TABLE, result);
-  return result;
+  return readListing(result.stdout);
 }
 
 /** `base` if what all share is not what was listed when it was loaded; else the programs of rules that are not. */

@@ -12,13 +12,13 @@ import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../bac
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
-import { parseRuleCounts } from './counters.ts';
+import { parseRuleCounts, readListing } from './counters.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
 import { inDeviceTables, withDeviceTables } from './device-tables.ts';
-import { ruleDrift, takeOut } from './drift.ts';
+import { takeOut } from './drift.ts';
 import { includedRules } from './included.ts';
 import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
-import { look } from './look.ts';
+import { compare, look } from './look.ts';
 import { programChain } from './program-names.ts';
 import { digestsOf, formerDigests, programs } from './programs.ts';
 import { baseText, ingressText, leaveText, portText, portTexts } from './text.ts';
@@ -79,7 +79,7 @@ function inTables(nft: Nft): Backend {
     look: (recordsOf) => look(nft, recordsOf),
     ruleCounts: (record) => ruleCounts(host, record),
     countsTogether: true,
-    drift: (planned, all) => ruleDrift(nft, planned, all),
+    compare: (recordsOf, wished) => compare(nft, recordsOf, wished),
     takeOut: (foreign) => takeOut(nft, foreign),
     limits: () => [],
     loadText: (planned, upon) => loadText(nft, planned, upon),
@@ -109,7 +109,7 @@ async function ruleCounts(host: Host, { loaded }: VifRecord): ReturnType<Backend
   if (program === undefined) return undefined;
   const list = ['-j', 'list', 'chain', ...TABLE.split(' '), programChain(program)];
   const { status, stdout } = await host.run('nft', list, { mostBytes: LISTING_BYTES });
-  return status === 0 ? parseRuleCounts(stdout) : undefined;
+  return status === 0 ? parseRuleCounts(readListing(stdout)) : undefined;
 }
 
 /** The rules of all of them in one transaction; only if one of them is refused in several. */

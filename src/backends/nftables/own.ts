@@ -43,6 +43,9 @@ export const LEARNING = {
   counted: 'learned-before',
 } as const;
 
+/** What `learned` holds, as nft declares it. */
+export const LEARNED_TYPE = 'typeof iifgroup . @nh,96,32';
+
 /** A set, and the key that finds a vif's elements in it. */
 interface OwnSet {
   readonly name: string;
@@ -237,6 +240,12 @@ export const OWN_NAMES: readonly { readonly name: string; readonly kind: 'set' |
   ...FLAG_SETS.map((name) => ({ name, kind: 'set' as const })),
   ...OWN_SETS.map(({ name, type }) => ({ name, kind: kindOf(type) })),
 ];
+
+/** How the keys of these sets are declared, by their names. */
+export const KEY_TYPES: ReadonlyMap<string, string> = new Map([
+  ...OWN_SETS.map(({ name, type }): [string, string] => [name, type]),
+  [LEARNING.learned, LEARNED_TYPE],
+]);
 
 /** All of them as nft declares them. */
 export function declareOwn(): string[] {

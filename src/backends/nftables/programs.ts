@@ -5,7 +5,7 @@ import type { Host } from '../../host.ts';
 import type { RulePlace } from '../../rules/rule.ts';
 import type { PlannedPort } from '../backend.ts';
 import { TABLE } from './base-text.ts';
-import { type ListedSets, parseSets, partsOf } from './counters.ts';
+import { type ListedSets, partsOf, readListing, setsOf } from './counters.ts';
 import { FLOW_SETS } from './flows.ts';
 import { type Listed, listed } from './listed.ts';
 import { keyOf } from './own.ts';
@@ -118,7 +118,7 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
       for (const { name, ports } of sets) {
         const keys = new Set<string>(ports.map(keyOf));
         const listed = await run('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name], { mostBytes: FLOW_BYTES });
-        const elements = listed.status === 0 ? elementsOf(parseSets(listed.stdout), keys) : [];
+        const elements = listed.status === 0 ? elementsOf(setsOf(readListing(listed.stdout)), keys) : [];
         if (elements.length === 0) continue;
         const list = `element ${TABLE} ${name} { ${elements.join(', ')} }\n`;
         // What has ended meanwhile is made, and so the deletion cannot fail for it.
