@@ -7,7 +7,8 @@ import { vifWith } from '../filter/vif.ts';
 /** Everything that a policy says of the host and of a vif. */
 export function effective(policy: Policy): Values {
   const { sections: _sections, ruleLists: _lists, places: _places, ...host } = policy;
-  return { ...host, ...resolvePolicy(policy, vifWith({}), '2026-01-01T00:00:00.000Z') };
+  const { filterFor: _filter, ...vif } = resolvePolicy(policy, vifWith({}), '2026-01-01T00:00:00.000Z');
+  return { ...host, ...vif };
 }
 
 /** The policy of one file. @throws Failure for what is wrong with it */
