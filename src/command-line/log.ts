@@ -7,6 +7,7 @@ import { type Capture, captureFrames } from '../effects/frame-capture.ts';
 import { Failure, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { captureReader } from '../net/capture.ts';
+import { isLogged, type LogChoice } from '../policy/log-choice.ts';
 import { portsNamed } from '../vif/guest-ports.ts';
 import type { CommonOptions, End } from './common.ts';
 
@@ -37,7 +38,8 @@ export async function runLog(host: Host, words: readonly string[], options: LogO
     process.stdout.write(options.json === true ? `${JSON.stringify(json)}\n` : `${new Date().toISOString()} ${line}\n`);
     if (options.syslog === true) host.log.say('warning', line);
   };
-  const say = (frame: DroppedFrame): void => {
+  const say = (frame: DroppedFrame, choice: LogChoice): void => {
+    if (!isLogged(choice, frame.reason)) return;
     if (options.reason.length > 0 && !options.reason.includes(frame.reason)) return;
     dropped += 1;
     if (limiter.allow(`${frame.vif} ${frame.reason}`, performance.now())) tell(droppedLine(frame), frame);
@@ -59,7 +61,7 @@ export async function runLog(host: Host, words: readonly string[], options: LogO
         captureFrames(vif, (bytes) => {
           for (const captured of reader.read(bytes)) {
             const frame = droppedFrame(subject, { vif, guest }, captured, new Date().toISOString());
-            if (frame !== undefined) say(frame);
+            if (frame !== undefined) say(frame, subject.policy.log);
           }
         }),
       );
@@ -89,10 +91,16 @@ async function listenedPorts(
 ): Promise<{ readonly vif: string; readonly guest: string | undefined }[]> {
   const names = (await Promise.all(words.map((word) => portsNamed(host, word)))).flat();
   const all = await portStatus(host, words.length === 0 ? undefined : names);
-  const ours = all.filter(({ since }) => since !== undefined);
-  if (ours.length === 0) {
+  const configured = all.filter(({ since }) => since !== undefined);
+  if (configured.length === 0) {
     throw new Failure('missing', 'no run of this program has configured any of these ports', {
       hint: 'vif-bridge status shows all',
+    });
+  }
+  const ours = configured.filter(({ log }) => log !== 'off');
+  if (ours.length === 0) {
+    throw new Failure('missing', 'the policy says log = off of all of these ports', {
+      hint: `vif-bridge policy show ${configured[0]?.name ?? 'VIF'} says where`,
     });
   }
   if (ours.length > MOST_PORTS) {

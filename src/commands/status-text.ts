@@ -47,6 +47,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
         ...(port.routes.length === 0 ? [] : [`  and routes for ${port.routes.join(' ')}`]),
         ...port.learned.map(({ address, seconds }) => `  learned ${address}, for ${lasting(seconds)}`),
         ...(port.rules.length === 0 ? [] : [`  rules ${port.rules.join(' ')}`]),
+        ...(port.log === undefined || port.log === 'limited' ? [] : [`  log ${port.log}`]),
         ...(port.conversations === undefined ? [] : [`  ${conversationsText(port.conversations, chalk)}`]),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
         ...port.notes.map(({ loud, text }) => `  ${loud ? chalk.red(`warning: ${text}`) : text}`),

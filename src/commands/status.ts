@@ -10,6 +10,7 @@ import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
+import { KEYS } from '../policy/keys.ts';
 import { moment } from '../policy/moment.ts';
 import type { HeldPolicy } from '../policy/policy.ts';
 import { opens } from '../policy/resolve-policy.ts';
@@ -65,6 +66,8 @@ export interface PortStatus {
   readonly rules: readonly string[];
   /** What it has open by its rules; undefined without rules, or where no table of conversations is kept. */
   readonly conversations: OpenConversations | undefined;
+  /** What `log` tells of it, as the policy writes it; undefined of a stranger. */
+  readonly log: string | undefined;
   /** What is not restricted, in words; empty if all is. */
   readonly warnings: readonly string[];
   /** What its admin should know: who else has an address of it, which family is closed. */
@@ -159,6 +162,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
       policyMode: known?.policy.mode,
       observed: record?.observed === true,
       allow: record?.allow ?? [],
+      log: known && KEYS.log.kind.write(known.policy.log),
       until: known && opens(known.policy) && known.policy.until !== 'never' ? known.policy.until : undefined,
       conversations: hasRules(record) ? ofPort(kernel.conversations, device.ifindex) : undefined,
       rules: [

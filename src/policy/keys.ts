@@ -11,6 +11,7 @@ import { gatewaySet } from './gateway-set.ts';
 import { addressCount, duration, learnChoice, serverSet } from './learn.ts';
 import { linkLocalSet, MADE_OF_MAC } from './link-local-set.ts';
 import { listNames } from './list-names.ts';
+import { type LogChoice, logChoice } from './log-choice.ts';
 import { macSet } from './mac-set.ts';
 import { moment } from './moment.ts';
 import { optInList } from './opt-in-list.ts';
@@ -263,6 +264,13 @@ const TABLE = {
     kind: gatewaySet,
     initial: NO_GATEWAYS,
     help: 'the only stations of its segment that it may speak with; to all it sends ARP, neighbour discovery and DHCP',
+  },
+  log: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: logChoice,
+    initial: 'limited' as LogChoice,
+    help: 'what `vif-bridge log` tells of a vif: all that is dropped of what it sends (of a flood some lines, and how many more), nothing, or what is dropped for these reasons',
   },
   hairpin: {
     of: 'vif',

@@ -20,6 +20,7 @@ export const WELL: PortStatus = {
   observed: false,
   allow: [],
   until: undefined,
+  log: 'limited',
   rules: [],
   conversations: undefined,
   warnings: [],

@@ -54,6 +54,7 @@ test('status, of names and values that xenstore and state hold', () => {
     allow: [],
     until: undefined,
     conversations: undefined,
+    log: 'limited',
     rules: [],
     warnings: [EVIL],
     notes: [

@@ -1,6 +1,7 @@
 /** `log` of a host with a guest that spoofs: one line a frame, and no flood. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -76,6 +77,20 @@ test('log', { skip }, async (t) => {
     const { status, stdout } = await logged(dom0, [honest], ['--seconds', '1'], env);
     assert.equal(stdout, '');
     assert.equal(status, 0);
+  });
+
+  await t.test('the policy says what is told of a vif', async () => {
+    const policy = join(dom0.folder, 'vif-bridge.ini');
+    writeFileSync(policy, `[mac ${WEB.mac}]\nlog = ip-src\n`);
+    const { stdout } = await logged(dom0, [claim, forged], ['--seconds', '2'], env);
+    assert.match(stdout, / dropped ip-src: /);
+    assert.doesNotMatch(stdout, /arp-spa/);
+    assert.match((await dom0.admin(['status', 'vif1.0'])).stdout, /^ {2}log ip-src$/m);
+    writeFileSync(policy, `[defaults]\nlog = off\n`);
+    const off = await dom0.admin(['log', '--seconds', '1'], { env });
+    assert.deepEqual([off.status, off.stdout], [2, '']);
+    assert.match(off.stderr, /the policy says log = off of all of these ports.*vif-bridge policy show vif1\.0/s);
+    writeFileSync(policy, '');
   });
 
   await t.test('what cannot be listened at is trouble', async () => {

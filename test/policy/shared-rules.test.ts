@@ -13,7 +13,7 @@ const BUILT = baseDigests();
 /** The default policy with another value of one key; for a list, the empty one. */
 function otherThanDefault<K extends KeyName>(key: K): SharedPolicy[] {
   const { kind, initial } = KEYS[key];
-  const read = ['192.0.2.1', 'none', '7/s', '2026-12-31', '7h', '7', '/7'].flatMap((text) => {
+  const read = ['192.0.2.1', 'none', '7/s', '2026-12-31', '7h', '7', '/7', 'off'].flatMap((text) => {
     const one = kind.read(text);
     return 'value' in one ? [one.value] : [];
   });
