@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dom0, LAUNCHER, obstacle, openDom0 } from '../kernel/dom0.ts';
+import { routeScript } from '../kernel/routed-site.ts';
 import { PLAIN_ENV } from '../lab/subprocess.ts';
 import { fetchXl } from '../lab/xen-packages.ts';
 import { startXlDevd, type XlDevd } from '../lab/xl.ts';
@@ -38,6 +39,7 @@ async function host(
 }
 
 const vif = (domid: number, more = {}) => ({ domid, script: LAUNCHER, bridge: 'br0', ip: `10.0.0.1${domid}`, ...more });
+const ROUTING = 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding';
 const CONNECTED = { succeeded: true, status: 'connected', error: undefined };
 
 async function isJoined(dom0: Dom0, name: string): Promise<void> {
@@ -204,6 +206,31 @@ test('xl', { skip, concurrency: 2 }, async (t) => {
     await xl.detach(1);
     await isGone(dom0, 'vif1.0');
   });
+
+  for (const domid of [0, 3]) {
+    await t.test(`routes for a guest${domid === 0 ? '' : ', in a driver domain'}`, async (t) => {
+      const { dom0, xl } = await host(t, { domid });
+      await dom0.ns.check(['sh', '-e'], { input: ROUTING });
+      await dom0.bench.addVif('vif5.0');
+      const routed = { script: routeScript(LAUNCHER), bridge: '', gatewaydev: 'br0', backendDomid: domid };
+      await xl.attach(vif(5, { ...routed, ip: '10.0.0.15 198.51.100.9 fd00::15', vifname: 'web0' }));
+      assert.deepEqual(await xl.waitForHotplug(5), CONNECTED, xl.log());
+      const [port] = await dom0.status();
+      assert.deepEqual([port?.name, port?.state], ['web0', 'managed']);
+      for (const [family, address] of [
+        ['-4', '10.0.0.15'],
+        ['-4', '198.51.100.9'],
+        ['-6', 'fd00::15'],
+      ] as const) {
+        assert.match(await dom0.ns.check(['ip', family, 'route', 'show', address]), / dev web0 /, address);
+      }
+      await dom0.bench.removeVif('vif5.0');
+      await xl.detach(5);
+      assert.equal(await dom0.ns.check(['nft', 'list', 'tables']), '');
+      assert.equal(await dom0.ns.check(['ip', 'neigh', 'show', 'proxy']), '');
+      assert.doesNotMatch(xl.log(), /exited with error|remove failed|add failed/);
+    });
+  }
 
   await t.test('as stock did: the variables of the shell that xl was started in do not matter', async (t) => {
     const dom0 = await openDom0(t);
