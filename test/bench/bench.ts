@@ -3,7 +3,7 @@
  *
  *   npm run bench                       everything; about half an hour
  *   npm run bench -- --quick            a little of everything, under a minute: does the harness work?
- *   npm run bench -- hotplug packets    only these: start, hotplug, whole, storm, packets, rules
+ *   npm run bench -- hotplug packets    only these: start, hotplug, whole, storm, packets, words, rules
  *   npm run bench -- --into=FOLDER      instead of test/bench/results
  *   npm run bench -- --levels=0,1000    numbers of vifs in service
  *   npm run bench -- --rounds=9
@@ -25,8 +25,9 @@ import { measureRules } from './rules.ts';
 import { openLedger } from './series.ts';
 import { measureStart } from './start.ts';
 import { measureStorm } from './storm.ts';
+import { measureWords } from './words.ts';
 
-const PARTS = ['start', 'hotplug', 'packets', 'rules', 'whole', 'storm'] as const;
+const PARTS = ['start', 'hotplug', 'packets', 'words', 'rules', 'whole', 'storm'] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -73,6 +74,8 @@ const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = 
       },
       ledger,
     ),
+  // Short and often: the difference that is looked for is small.
+  words: () => measureWords({ script, rounds: quick ? 2 : rounds, milliseconds: quick ? 50 : 100 }, ledger),
   rules: () =>
     measureRules(
       {

@@ -12,6 +12,11 @@ export interface Target {
   readonly unit: '' | 'ms' | 'MiB';
 }
 
+/** Who has what beside the guest that is measured, which has nothing (words.ts). */
+export const PLAIN = 'nobody has a word';
+export const OTHERS = 'another guest has every word';
+export const LEARNER = 'and learns';
+
 const FORMS = ['standalone', 'node'] as const;
 
 type Key = readonly [figure: string, subject: string, vifs: number];
@@ -86,6 +91,16 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
         [figure, 'no filter', 0],
       ),
     ),
+    ...ledger.series
+      .filter(({ figure, subject }) => figure.startsWith('words, frame') && (subject === OTHERS || subject === LEARNER))
+      .flatMap(({ figure, subject, vifs }) =>
+        times(
+          `${figure}, ${subject === LEARNER ? `${OTHERS} ${subject}` : subject}, against nobody`,
+          subject === LEARNER ? '<= 1.10' : '<= 1.01',
+          [figure, subject, vifs],
+          [figure, PLAIN, vifs],
+        ),
+      ),
     ...ledger.series
       .filter(({ figure, subject }) => figure.startsWith('rules, frame') && subject !== 'no filter')
       .flatMap(({ figure, subject, vifs }) =>
