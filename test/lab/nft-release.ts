@@ -1,4 +1,5 @@
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Namespace } from './namespace.ts';
 import { PLAIN_ENV, type RunOptions, runChecked, runProgram } from './subprocess.ts';
 
@@ -26,18 +27,43 @@ const DEBOOTSTRAP_MS = 15 * 60_000;
  * @returns a reason in words if it cannot be had here: no debootstrap, no mirror
  */
 export async function releaseNft(suite: string): Promise<Nft | string> {
-  const root = place(suite);
-  if (!existsSync(`${root}/usr/sbin/nft`)) {
-    const draft = `${root}.${process.pid}`;
-    const argv = ['debootstrap', '--variant=minbase', '--include=nftables,netbase', suite, draft, MIRROR];
-    const made = await runProgram(argv, { env: PLAIN_ENV, timeoutMs: DEBOOTSTRAP_MS }).catch(() => undefined);
-    if (made === undefined) return 'needs debootstrap';
-    if (made.status !== 0) {
-      rmSync(draft, { recursive: true, force: true });
-      return `debootstrap ${suite} failed: ${made.stdout.trim().split('\n').at(-1)}`;
-    }
-    if (!existsSync(root)) renameSync(draft, root);
-  }
+  const release = await unpackedRelease(suite);
+  if ('obstacle' in release) return release.obstacle;
+  const { root } = release;
   const version = (await runChecked(['chroot', root, 'nft', '--version'])).trim();
   return { label: version, run: (ns, args, options) => ns.check(['chroot', root, 'nft', ...args], options) };
+}
+
+/**
+ * A folder with a program `nft` of a release, for a PATH: it reads and writes as the host's own would.
+ *
+ * @param folder an empty one
+ * @param suite as above
+ * @returns a reason in words if it cannot be had here
+ */
+export async function installReleaseNft(folder: string, suite: string): Promise<string | undefined> {
+  const release = await unpackedRelease(suite);
+  if ('obstacle' in release) return release.obstacle;
+  const { root } = release;
+  const libraries = ['usr/lib', 'lib'].map((name) => `${root}/${name}/x86_64-linux-gnu`).join(':');
+  const loader = `${root}/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2`;
+  if (!existsSync(loader)) return `no ${loader}`;
+  const script = `#!/bin/sh\nexec ${loader} --library-path ${libraries} ${root}/usr/sbin/nft "$@"\n`;
+  writeFileSync(join(folder, 'nft'), script, { mode: 0o755 });
+  return undefined;
+}
+
+async function unpackedRelease(suite: string): Promise<{ readonly root: string } | { readonly obstacle: string }> {
+  const root = place(suite);
+  if (existsSync(`${root}/usr/sbin/nft`)) return { root };
+  const draft = `${root}.${process.pid}`;
+  const argv = ['debootstrap', '--variant=minbase', '--include=nftables,netbase', suite, draft, MIRROR];
+  const made = await runProgram(argv, { env: PLAIN_ENV, timeoutMs: DEBOOTSTRAP_MS }).catch(() => undefined);
+  if (made === undefined) return { obstacle: 'needs debootstrap' };
+  if (made.status !== 0) {
+    rmSync(draft, { recursive: true, force: true });
+    return { obstacle: `debootstrap ${suite} failed: ${made.stdout.trim().split('\n').at(-1)}` };
+  }
+  if (!existsSync(root)) renameSync(draft, root);
+  return { root };
 }

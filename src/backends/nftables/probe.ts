@@ -1,8 +1,12 @@
 import { asFailure, Failure, oneLine } from '../../errors.ts';
 import type { Host } from '../../host.ts';
 
-/** A transaction that nft only checks: it needs nft, nf_tables, and hooks of the bridge family. */
+/**
+ * A transaction that nft only checks: it needs nft, nf_tables, hooks of the bridge family, and raw bits in a set of
+ * several parts, which nft 0.9.8 (Debian 11) does not know.
+ */
 const NFT_PROBE = `add table bridge xen-vif-probe
+add set bridge xen-vif-probe probe { typeof iifgroup . @nh,64,128; }
 add chain bridge xen-vif-probe probe { type filter hook prerouting priority -200; }
 `;
 
