@@ -1,6 +1,6 @@
 /**
- * `npm test`: all tests; a line for each file as it ends, whatever failed in full, and one line at the end that says how
- * many passed.
+ * `npm test`: all tests; a line for each file as it ends, whatever failed in full, and one line at the end that says
+ * how many passed.
  *
  *   npm test                      everything but what takes long: files in a folder `long`, or called `*.long.test.ts`;
  *                                 stress tests repeat themselves a quarter as often as they do with test:all

@@ -9,7 +9,7 @@ import type { Direction } from './reasons.ts';
 import type { Walker } from './walk.ts';
 import { PROTOCOL } from './wire.ts';
 
-/** What the filter of a guest (libvirt's) makes of a frame that has passed all else, as the first of its conversation. */
+/** What a guest's filter of libvirt's makes of a frame that has passed all else, as the first of its conversation. */
 export function verdictOfFilter(
   program: ChainProgram,
   direction: Direction,
