@@ -45,8 +45,8 @@ export async function look({ host, tools, holder }: Ebt, records: readonly VifRe
 }
 
 /**
- * As it was loaded: what has opened a vif for a time and has ended since is due, which is said elsewhere; its chains are
- * what they were.
+ * As it was loaded: what has opened a vif for a time and has ended since is due, which is said elsewhere; its chains
+ * are what they were.
  */
 function loadedPort(host: Ebt['host'], record: VifRecord): ReturnType<typeof recordedPort> {
   return recordedPort(isUnbound(record) ? { ...host, now: () => BEFORE_ANY_END } : host, record);
