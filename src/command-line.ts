@@ -141,6 +141,11 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
         process.stdout.write(printable(await dryReapply(host, device)));
       return;
     }
-    sayReapplied(options.all === true ? await reapplyAll(host) : await reapply(host, [...new Set(named)]));
+    const { whileWorking } = await import('./command-line/progress.ts');
+    sayReapplied(
+      await whileWorking(process.stderr, options.all === true ? 're-applying all vifs' : 're-applying', () =>
+        options.all === true ? reapplyAll(host) : reapply(host, [...new Set(named)]),
+      ),
+    );
   });
 }

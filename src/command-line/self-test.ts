@@ -15,6 +15,7 @@ import { jsonText } from '../json/writer.ts';
 import { parseInterfaceName } from '../net/interface-name.ts';
 import { type Environment, type RunOptions, runHotplug } from '../run.ts';
 import type { CommonOptions, End } from './common.ts';
+import { whileWorking } from './progress.ts';
 
 export interface SelfTestOptions extends CommonOptions {
   readonly bridge?: string;
@@ -49,7 +50,9 @@ export async function runSelfTest(host: Host, options: SelfTestOptions, env: Env
     ...[...self(), 'self-test', '--inside', JSON.stringify(like)],
     ...(options.config === undefined ? [] : ['--config', options.config]),
   ];
-  const result = await host.run('unshare', args, { lockless: true, timeoutMs: MOST_MS });
+  const result = await whileWorking(process.stderr, 'sending the corpus through a private bridge', () =>
+    host.run('unshare', args, { lockless: true, timeoutMs: MOST_MS }),
+  );
   if (result.status !== SAID) throw toolFailure('unshare', ['--net', '--mount', 'vif-bridge', 'self-test'], result);
   const report = readJson(result.stdout, REPORT, { at: 'what the private run has said' });
   process.stdout.write(options.json === true ? jsonText(report) : reportText(report, process.stdout.isTTY === true));

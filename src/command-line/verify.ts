@@ -13,6 +13,7 @@ import {
   TROUBLE,
   withAdminHost,
 } from './common.ts';
+import { whileWorking } from './progress.ts';
 
 const VERIFY_HELP = `
 It changes nothing. A line that begins with - says what is to be and is not, one with + what is there instead. Ends
@@ -45,7 +46,11 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
         withAdminHost('verify', options, env, async (host) => {
           const { hasTrouble, isWell, verify } = await import('../commands/verify.ts');
           const { verifiedJson, verifiedText } = await import('../commands/verify/text.ts');
-          const found = await verify(host, await wanted(host, vif));
+          const found = await whileWorking(
+            process.stderr,
+            `comparing ${vif === undefined ? 'all vifs' : 'it'}`,
+            async () => verify(host, await wanted(host, vif)),
+          );
           const text =
             options.json === true ? jsonText(verifiedJson(found)) : verifiedText(found, process.stdout.isTTY === true);
           process.stdout.write(text);
@@ -62,7 +67,11 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
     .action((vif: string | undefined, options: CommonOptions) =>
       withAdminHost('repair', options, env, async (host) => {
         const { repair } = await import('../commands/repair.ts');
-        sayReapplied(await repair(host, await wanted(host, vif)));
+        sayReapplied(
+          await whileWorking(process.stderr, `repairing ${vif === undefined ? 'all vifs' : 'it'}`, async () =>
+            repair(host, await wanted(host, vif)),
+          ),
+        );
       }),
     );
 }
