@@ -1,6 +1,6 @@
 /**
- * Debian's own vif-route and ours, one after the other in one namespace: for what stock can do the host routes the same,
- * and what it cannot is done, or refused by name.
+ * Debian's own vif-route and ours, one after the other in one namespace: for what stock can do the host routes the
+ * same, and what it cannot is done, or refused by name.
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';

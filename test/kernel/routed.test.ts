@@ -3,7 +3,7 @@
  * addresses answer from everywhere, and when it is gone nothing of it is left.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -144,6 +144,41 @@ test('an address of another guest, or of this host, is refused by name', { skip 
   assert.match(await text(dom0, 'ip neigh show proxy'), /^10\.0\.0\.5 dev br0 proxy/m);
 });
 
+test('both ports of an emulated NIC have the routes, and the tap wins until it goes', { skip }, async (t) => {
+  const site = await openRoutedSite(t);
+  const { dom0 } = site;
+  dom0.configure({ domid: 1, mac: MAC, ip: '10.0.0.5 fd00::5', gatewaydev: 'br0', type: 'vif_ioemu' });
+  const run = async (command: 'online' | 'add' | 'remove' | 'offline'): Promise<void> => {
+    const type = command === 'add' || command === 'remove' ? 'tap' : 'vif';
+    const { status } = await dom0.hotplug(command, { domid: 1 }, { args: ['mode=route', command, `type_if=${type}`] });
+    assert.equal(status, 0, `${command}: ${dom0.key(1, 'hotplug-error')}`);
+  };
+  const routes = async (): Promise<string[]> =>
+    [...(await text(dom0, 'ip route')).split('\n'), ...(await text(dom0, 'ip -6 route')).split('\n')].flatMap(
+      (line) => /^(?:10\.0\.0\.5|fd00::5) dev (\S+) .*metric (\d)/.exec(line)?.slice(1, 3).join(' ') ?? [],
+    );
+  const proxies = (): Promise<string> => text(dom0, 'ip neigh show proxy');
+  for (const [command, device] of [
+    ['online', 'vif1.0'],
+    ['add', 'vif1.0-emu'],
+  ] as const) {
+    await dom0.bench.addVif(device);
+    await run(command);
+  }
+  assert.deepEqual(await routes(), ['vif1.0-emu 1', 'vif1.0 2', 'vif1.0-emu 1', 'vif1.0 2']);
+  assert.deepEqual(
+    (await dom0.status()).map(({ state }) => state),
+    ['managed', 'managed'],
+  );
+  const both = await proxies();
+  await run('remove');
+  await dom0.bench.removeVif('vif1.0-emu');
+  assert.deepEqual(await routes(), ['vif1.0 2', 'vif1.0 2']);
+  assert.equal(await proxies(), both, 'the other port needs them still');
+  await run('offline');
+  assert.deepEqual([await routes(), await proxies(), await text(dom0, 'nft list tables')], [[], '', '']);
+});
+
 test('what somebody has taken away already keeps nothing else', { skip }, async (t) => {
   const site = await openRoutedSite(t);
   const { dom0 } = site;
@@ -245,6 +280,23 @@ test('a flush of all rules, and a state that is gone, are repaired; nobody is le
   );
   assert.ok(await ping(near, '10.0.0.5'));
   assert.equal(await ping(guest, '10.0.0.50', '10.0.0.77'), false);
+});
+
+test('behind a FORWARD chain that drops, the lines of the page let routed guests pass', { skip }, async (t) => {
+  const ping = await pinger(t);
+  if (ping === undefined) return;
+  const page = readFileSync(new URL('../../docs/routed.md', import.meta.url), 'utf8');
+  const lines = [...page.matchAll(/^for filter in .*\n[\s\S]*?^done$/gm)].map(([one]) => one);
+  assert.equal(lines.length, 1, 'the page has them once');
+  const site = await openRoutedSite(t);
+  const { dom0, near } = site;
+  await dom0.ns.check(['sh', '-e'], { input: 'iptables -P FORWARD DROP\nip6tables -P FORWARD DROP\n' });
+  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5 fd00::5' });
+  await configure(site, await site.guest('vif1.0', MAC), 'vif1.0');
+  const answered = async (): Promise<boolean[]> => [await ping(near, '10.0.0.5'), await ping(near, 'fd00::5')];
+  assert.deepEqual(await answered(), [false, false]);
+  await dom0.ns.check(['sh', '-e'], { input: lines.join('\n') });
+  assert.deepEqual(await answered(), [true, true]);
 });
 
 test('a vif that is in service is not made one of the other kind', { skip }, async (t) => {
