@@ -188,8 +188,8 @@ export interface Backend {
    */
   look(recordsOf: () => readonly VifRecord[]): Promise<KernelRules>;
   /**
-   * What the rules of a vif have counted, as they were loaded last, by direction and number: `in 3`. Undefined if they
-   * are not there.
+   * What the rules of a vif, and of its filter, have counted, as they were loaded last: by direction and number (`in
+   * 3`), and by the keys of a program of chains. Undefined if they are not there.
    */
   ruleCounts(record: VifRecord): Promise<ReadonlyMap<string, RuleCount> | undefined>;
   /** Guests with the same rules are counted together. */

@@ -2,6 +2,7 @@ import type { RuleCount } from '../backends/backend.ts';
 import { withKnownRules } from '../backends/choice.ts';
 import { Failure, shown } from '../errors.ts';
 import { NO_GATEWAYS } from '../filter/gateways.ts';
+import { digestsOfTerms } from '../filter/own-terms.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { addressValue, type Family, parseAddressRange } from '../net/address-range.ts';
@@ -10,7 +11,7 @@ import { withAddresses } from '../policy/address-change.ts';
 import type { Policy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { bridgeIfAny } from '../port/bridge.ts';
-import type { ChainProgram, ListedRule } from '../rules/chain-program.ts';
+import { type ChainProgram, countKeys, type ListedRule } from '../rules/chain-program.ts';
 import { decide, isNeverJudged, type Packet } from '../rules/judge.ts';
 import { decideChains } from '../rules/judge-chains.ts';
 import { icmpTypeOf, isProtocolName, PROTOCOLS, protocolOf } from '../rules/protocols.ts';
@@ -26,15 +27,16 @@ import { identityNamed } from './reapply.ts';
 export interface RuledVif {
   readonly vif: VifIdentity;
   readonly plan: FilterPlan;
-  /** What its rules have counted; undefined where none of them are loaded. */
+  /** What its rules have counted, and its filter; undefined where none of them are loaded. */
   readonly counted?: Counted | undefined;
+  readonly filterCounted?: Counted | undefined;
 }
 
 /** What the kernel has counted of the rules of a vif. */
 interface Counted {
   /** Not those of the policy of now. */
   readonly outdated: boolean;
-  /** By direction and number: `in 3`. */
+  /** By direction and number: `in 3`; of a filter by its own keys. */
   readonly counts: ReadonlyMap<string, RuleCount>;
   /** Whose packets they count: guests with the same rules may be counted together. */
   readonly vifs: readonly string[];
@@ -64,16 +66,21 @@ export async function vifNamed(host: Host, name: string): Promise<RuledVif> {
 export async function countedVif(host: Host, name: string): Promise<RuledVif> {
   const known = await vifNamed(host, name);
   const record = host.state.readVif(known.vif.device);
-  const program = record?.loaded.at(-1)?.program;
-  if (record === undefined || program === undefined) return known;
+  const loaded = record?.loaded.at(-1);
+  if (record === undefined || loaded === undefined || digestsOfTerms(loaded).length === 0) return known;
   const { rules } = withKnownRules(host);
   const counts = await rules.ruleCounts(record);
   if (counts === undefined) return known;
-  const others = rules.countsTogether
-    ? liveRecords(host).filter(({ loaded }) => loaded.at(-1)?.program === program)
-    : [record];
-  const vifs = others.map(({ device }) => device).sort();
-  return { ...known, counted: { outdated: program !== known.plan.terms.program, counts, vifs } };
+  const countedBy = (digest: 'program' | 'filter'): Counted | undefined => {
+    const mine = loaded[digest];
+    if (mine === undefined) return undefined;
+    const others = rules.countsTogether
+      ? liveRecords(host).filter((one) => one.loaded.at(-1)?.[digest] === mine)
+      : [record];
+    const vifs = others.map(({ device }) => device).sort();
+    return { outdated: mine !== known.plan.terms[digest], counts, vifs };
+  };
+  return { ...known, counted: countedBy('program'), filterCounted: countedBy('filter') };
 }
 
 function ruled(
@@ -87,7 +94,7 @@ function ruled(
 }
 
 /** The rules of a vif, numbered as the log numbers them, with what each has counted. */
-export function showRules({ vif, plan, counted }: RuledVif): Answer {
+export function showRules({ vif, plan, counted, filterCounted }: RuledVif): Answer {
   const { program } = plan;
   const counts = counted?.outdated === true ? undefined : counted?.counts;
   const rows = RULE_DIRECTIONS.flatMap((direction) =>
@@ -111,8 +118,9 @@ export function showRules({ vif, plan, counted }: RuledVif): Answer {
       return `${String(number).padStart(3)}  ${rule}  # ${at}${count}`;
     }),
     ...(program === undefined ? [] : silent.map((direction) => `     ${direction}: no line, nothing is asked`)),
-    ...(counted === undefined ? [] : [countedText(vif, counted)]),
-    ...(plan.filter === undefined ? [] : filterLines(plan.filter)),
+    ...(counted === undefined ? [] : [countedText(vif, counted, 'the first packet of each conversation')]),
+    ...(plan.filter === undefined ? [] : filterLines(plan.filter, filterCounted)),
+    ...(filterCounted === undefined ? [] : [countedText(vif, filterCounted, 'each packet')]),
   ];
   return {
     text: `${lines.join('\n')}\n`,
@@ -123,19 +131,22 @@ export function showRules({ vif, plan, counted }: RuledVif): Answer {
       rules: rows,
       loaded: counted !== undefined && !counted.outdated,
       counted_for: counted?.vifs ?? [],
-      nwfilter: plan.filter === undefined ? null : filterJson(plan.filter),
+      nwfilter: plan.filter === undefined ? null : filterJson(plan.filter, filterCounted),
     },
     status: 0,
   };
 }
 
 /** What its filter of libvirt's asks behind them. */
-function filterLines({ name, listing, notes }: ChainProgram): string[] {
+function filterLines(program: ChainProgram, counted: Counted | undefined): string[] {
+  const { name, listing, notes } = program;
   return [
     `nwfilter = ${name}`,
     ...listing.map((rule) => {
       const { direction, layer, chain, text, at } = rule;
-      return `  ${direction.padEnd(3)} L${layer} ${chain}  ${text}  # ${at.file}:${at.line}${inertMark(rule)}`;
+      const count = countOf(program, rule, counted);
+      const counts = count === undefined ? '' : `  ${count.packets} packets ${count.bytes} bytes`;
+      return `  ${direction.padEnd(3)} L${layer} ${chain}  ${text}  # ${at.file}:${at.line}${inertMark(rule)}${counts}`;
     }),
     ...notes.map((note) => `note: ${note}`),
   ];
@@ -146,17 +157,28 @@ export function inertMark({ inert }: ListedRule): string {
   return inert === undefined ? '' : `  (no effect here: ${inert})`;
 }
 
-function filterJson({ name, listing, notes }: ChainProgram): unknown {
-  const rules = listing.map(({ direction, layer, chain, text, at, inert }) => {
-    return { direction, layer, chain, rule: text, at: `${at.file}:${at.line}`, inert: inert ?? null };
+function filterJson(program: ChainProgram, counted: Counted | undefined): unknown {
+  const { name, listing, notes } = program;
+  const rules = listing.map((rule) => {
+    const { direction, layer, chain, text, at, inert } = rule;
+    const { packets = null, bytes = null } = countOf(program, rule, counted) ?? {};
+    return { direction, layer, chain, rule: text, at: `${at.file}:${at.line}`, inert: inert ?? null, packets, bytes };
   });
   return { name, rules, notes };
 }
 
-function countedText({ device }: VifIdentity, { outdated, vifs }: Counted): string {
+/** What the kernel has counted of all that was made of a rule; undefined where it has another filter, or none. */
+function countOf(program: ChainProgram, rule: ListedRule, counted: Counted | undefined): RuleCount | undefined {
+  if (counted === undefined || counted.outdated) return undefined;
+  const found = countKeys(program, rule).flatMap((key) => counted.counts.get(key) ?? []);
+  const sum = (of: 'packets' | 'bytes'): number => found.reduce((all, one) => all + one[of], 0);
+  return { packets: sum('packets'), bytes: sum('bytes') };
+}
+
+function countedText({ device }: VifIdentity, { outdated, vifs }: Counted, what: string): string {
   if (outdated) return `the kernel has other rules than the policy by now: vif-bridge reapply ${device}`;
   const whose = vifs.length > 1 ? `, of all vifs with these rules: ${vifs.join(' ')}` : '';
-  return `counted: the first packet of each conversation${whose}`;
+  return `counted: ${what}${whose}`;
 }
 
 /**

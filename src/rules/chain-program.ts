@@ -125,6 +125,28 @@ export interface ChainProgram {
   readonly notes: readonly string[];
 }
 
+/** What a backend counts a rule by: where it stands, so programs that do the same agree about it. */
+export function countKey(chain: number, rule: number): string {
+  return `filter ${chain}.${rule}`;
+}
+
+/**
+ * By what keys the rules are counted that were made of one rule of the filter: for several states, several values of
+ * its own, and the other direction where that is not listed by itself.
+ */
+export function countKeys({ chains, listing }: ChainProgram, listed: ListedRule): string[] {
+  const isOf = ({ text, at }: RuleOrigin, one: ListedRule): boolean =>
+    one.text === text && one.at.file === at.file && one.at.line === at.line;
+  return chains.flatMap(({ direction, rules }, chain) =>
+    rules.flatMap(({ origin }, rule) => {
+      if (origin === undefined || !isOf(origin, listed)) return [];
+      const mine = listed.direction === direction;
+      const hasOwn = listing.some((one) => one.direction === direction && isOf(origin, one));
+      return mine || !hasOwn ? [countKey(chain, rule)] : [];
+    }),
+  );
+}
+
 /** A name for what it does, and how many chains it has. */
 export function chainDigest({ start, chains }: ChainProgram): string {
   return `${textDigest(meaningText([start, chains]))}.${chains.length}`;

@@ -182,6 +182,22 @@ test('states, mirrors and fragments, with variables of the policy', { skip }, as
     ['a ping of the guest', 'A', 'G', ipv4('A', 'G', 1, icmp(8, 0, '00030001')), false],
     ['who has no filter', 'G', 'V', ipv4('G', 'V', 6, tcp(5000, 81, SYN)), true],
   ]);
+  // Each is counted by its rule, in whatever state; what nobody sent counts nothing.
+  const shown = (await dom0.admin(['rules', 'show', 'vif1.0'])).stdout;
+  const countOf = (rule: string): number =>
+    Number(
+      shown
+        .split('\n')
+        .find((line) => line.includes(rule))
+        ?.match(/ (\d+) packets /)?.[1],
+    );
+  assert.ok(countOf('accept in tcp dstportstart=80') >= 4, shown);
+  assert.ok(countOf('accept out udp dstportstart=5353') === 1, shown);
+  assert.ok(countOf('accept out icmp type=0') === 1, shown);
+  assert.match(shown, /\ncounted: each packet\n/);
+  const [guest] = JSON.parse((await dom0.admin(['rules', 'show', 'vif1.0', '--json'])).stdout).nwfilter.rules;
+  assert.ok(guest.packets >= 1 && guest.bytes > 0, JSON.stringify(guest));
+
   const ports = await dom0.status();
   const port = ports.find(({ device }) => device === 'vif1.0');
   assert.ok(port?.drops.some(({ reason, direction }) => reason === 'rule' && direction === 'from-guest'));

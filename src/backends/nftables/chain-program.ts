@@ -4,6 +4,7 @@ import {
   type ChainOutcome,
   type ChainProgram,
   chainDigest,
+  countKey,
   type FrameField,
   type FrameTest,
   type OwnName,
@@ -43,8 +44,10 @@ export function chainProgramText(program: ChainProgram): string[] {
         `# ${chain.about}`,
         ...rules(
           name(at),
-          chain.rules.flatMap(({ when, so }) => {
-            const outcomes = outcomeTexts(so, side, name);
+          chain.rules.flatMap(({ when, so, origin }, number) => {
+            const outcomes = outcomeTexts(so, side, name).map((one) =>
+              origin === undefined ? one : `${counted(one)} comment "${countKey(at, number)}"`,
+            );
             return alternatives(when, side).flatMap((text) => outcomes.map((one) => `${text}${one}`));
           }),
         ),
@@ -54,13 +57,18 @@ export function chainProgramText(program: ChainProgram): string[] {
   ];
 }
 
+/** The counter stands right before the verdict, behind all conditions. */
+function counted(outcome: string): string {
+  return outcome.replace(/(?=(?:accept|return|reject|goto \S+|jump \S+)$)/, 'counter ');
+}
+
 function outcomeTexts(so: ChainOutcome, side: Direction, name: (at: number) => string): string[] {
   if (so === 'pass') return ['accept'];
   if (so === 'return') return ['return'];
   const drop = `goto ${dropChain(side, 'rule')}`;
-  if (so === 'drop') return [`counter ${drop}`];
+  if (so === 'drop') return [drop];
   // Who is only observed is not told of a rejection, which is a packet that he would not get otherwise.
-  if (so === 'reject') return [`${PORT[side]} @observe ${drop}`, 'counter reject'];
+  if (so === 'reject') return [`${PORT[side]} @observe ${drop}`, 'reject'];
   if ('jump' in so) return [`jump ${name(so.jump)}`];
   if ('goto' in so) return [`goto ${name(so.goto)}`];
   if ('note' in so) return [`goto ${noteChain(side, version(so.note))}`];

@@ -143,16 +143,17 @@ export function parseVerdicts(listing: Listing, name: string = RULED_MAP): Reado
 }
 
 /**
- * Reads what the rules of a guest have counted, in the chain of its program. One line of a policy is one rule there for
- * each family.
+ * Reads what the rules of a guest have counted, in the chains of its program. One line of a policy is one rule there
+ * for each family.
  *
- * @returns by direction and number: `in 3`
+ * @param chains only these of a listing
+ * @returns by what the rules say of themselves: `in 3`, `filter 4.0`
  */
-export function parseRuleCounts(listing: Listing): ReadonlyMap<string, Required<Counter>> {
+export function parseRuleCounts(listing: Listing, chains: readonly string[]): ReadonlyMap<string, Required<Counter>> {
   const counts = new Map<string, Required<Counter>>();
   for (const { rule } of listing) {
     const counter = rule?.expr?.find((one) => one.counter !== undefined)?.counter;
-    if (rule?.comment === undefined || counter === undefined) continue;
+    if (rule?.comment === undefined || counter === undefined || !chains.includes(rule.chain ?? '')) continue;
     const before = counts.get(rule.comment) ?? { packets: 0, bytes: 0 };
     counts.set(rule.comment, {
       packets: before.packets + (counter.packets ?? 0),

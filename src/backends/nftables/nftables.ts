@@ -8,7 +8,7 @@ import { guestGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
 import type { VifRecord } from '../../state/records.ts';
 import { textDigest } from '../../text-digest.ts';
-import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
+import type { Backend, Former, LeavingPort, PlannedPort, RuleCount, RuleText } from '../backend.ts';
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
@@ -19,7 +19,7 @@ import { takeOut } from './drift.ts';
 import { includedRules } from './included.ts';
 import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { compare, look } from './look.ts';
-import { programChain } from './program-names.ts';
+import { programChain, programChains } from './program-names.ts';
 import { digestsOf, formerDigests, programs } from './programs.ts';
 import { baseText, ingressText, leaveText, portText, portTexts } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
@@ -105,11 +105,21 @@ function forgetSaved(host: Host, gone: readonly LearnedAddress[]): void {
 }
 
 async function ruleCounts(host: Host, { loaded }: VifRecord): ReturnType<Backend['ruleCounts']> {
-  const program = loaded.at(-1)?.program;
-  if (program === undefined) return undefined;
-  const list = ['-j', 'list', 'chain', ...TABLE.split(' '), programChain(program)];
-  const { status, stdout } = await host.run('nft', list, { mostBytes: LISTING_BYTES });
-  return status === 0 ? parseRuleCounts(readListing(stdout)) : undefined;
+  const { program, filter } = loaded.at(-1) ?? {};
+  // A filter has many chains; elements are left out of what is listed for it.
+  const asked = [
+    ...(program === undefined
+      ? []
+      : [{ digest: program, list: ['list', 'chain', ...TABLE.split(' '), programChain(program)] }]),
+    ...(filter === undefined ? [] : [{ digest: filter, list: ['-t', 'list', 'ruleset', 'bridge'] }]),
+  ];
+  const counts: [string, RuleCount][] = [];
+  for (const { digest, list } of asked) {
+    const { status, stdout } = await host.run('nft', ['-j', ...list], { mostBytes: LISTING_BYTES });
+    if (status !== 0) return undefined;
+    counts.push(...parseRuleCounts(readListing(stdout), programChains(digest)));
+  }
+  return asked.length === 0 ? undefined : new Map(counts);
 }
 
 /** The rules of all of them in one transaction; only if one of them is refused in several. */
