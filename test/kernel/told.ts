@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dom0, PROGRAM } from './dom0.ts';
 
-/** What `online` of a vif logs: lines that begin with their priority (RFC 5424 §6.2.1): 28 a warning, 30 information */
+/** What `online` of a vif logs: lines that begin with their priority (RFC 5424 §6.2.1): 28 a warning, 30 a note */
 export async function loggedBy(dom0: Dom0, id: { domid: number; devid?: number }): Promise<string> {
   const file = join(dom0.folder, 'log');
   writeFileSync(join(dom0.folder, 'logger'), `#!/bin/sh\nexec cat >'${file}'\n`, { mode: 0o755 });
