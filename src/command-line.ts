@@ -84,6 +84,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
     .description('load the filter of running vifs again, without a gap; takes over vifs that run without it')
     .argument('[vif...]', 'vif1.0, vif1.0-emu, the name it was given, or the name of its guest')
     .option('--all', 'every vif of this host')
+    .addHelpText('after', REAPPLY_EXAMPLES)
     .action((vifs: string[], options: CommonOptions) => runReapply(vifs, options, env));
   addVerifyCommands(root, env, end);
   addStatusCommand(root, env, end);
@@ -105,6 +106,11 @@ export function commandTree(env: Environment, version: string, end: End): Comman
   );
   return root;
 }
+
+const REAPPLY_EXAMPLES = `
+Examples:
+  vif-bridge reapply web1 --dry-run
+  vif-bridge reapply --all`;
 
 const HOTPLUG_HELP: Readonly<Record<HotplugCommand, string>> = {
   online: 'configure a vif and join it to its bridge',

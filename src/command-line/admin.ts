@@ -16,6 +16,11 @@ interface UnlockOptions extends CommonOptions {
   readonly end?: boolean;
 }
 
+const UNLOCK_EXAMPLES = `
+Examples:
+  vif-bridge unlock web1 --for 10m
+  vif-bridge unlock web1 --end`;
+
 /** Changes of one guest that runs: `unlock`, `address`. */
 export function addAdminCommands(root: Command, env: Environment): void {
   root
@@ -25,6 +30,7 @@ export function addAdminCommands(root: Command, env: Environment): void {
     .addOption(new Option('--for <time>', '90s, 10m, 2h, 1d; at most 7d').conflicts('end'))
     .option('--end', 'end it now')
     .addOption(configOption())
+    .addHelpText('after', UNLOCK_EXAMPLES)
     .action((word: string, options: UnlockOptions) => runUnlock(word, options, env));
   const address = root.command('address').description('give a guest that runs one more address, or take one');
   for (const action of ['add', 'remove'] as const) {
@@ -38,6 +44,7 @@ export function addAdminCommands(root: Command, env: Environment): void {
       .argument('<vif>', 'vif1.0, the name it was given, or the name of its guest')
       .argument('<address...>', '192.0.2.11, 198.51.100.0/28, 2001:db8::11')
       .addOption(configOption())
+      .addHelpText('after', `\nExamples:\n  vif-bridge address ${action} web1 192.0.2.11 2001:db8::11`)
       .action((word: string, addresses: string[], options: CommonOptions) =>
         runAddress(action, word, addresses, options, env),
       );

@@ -12,6 +12,12 @@ interface StatusOptions extends CommonOptions {
   readonly nagios?: boolean;
 }
 
+const EXAMPLES = `
+Examples:
+  vif-bridge status
+  vif-bridge status web1 --json
+  vif-bridge status --watch --sort drops`;
+
 /** `vif-bridge status` */
 export function addStatusCommand(root: Command, env: Environment, end: End): void {
   root
@@ -25,6 +31,7 @@ export function addStatusCommand(root: Command, env: Environment, end: End): voi
     .option('--watch', 'redraw every two seconds until q, on a terminal')
     .option('--nagios', 'one line for Nagios; ends with 0 OK, 1 WARNING (open), 2 CRITICAL (damaged), 3 UNKNOWN')
     .addOption(configOption())
+    .addHelpText('after', EXAMPLES)
     .action((vif: string | undefined, options: StatusOptions) => runStatus(vif, options, env, end));
 }
 
