@@ -255,12 +255,17 @@ function keysIn(section: SectionKind): KeyName[] {
   return KEY_NAMES.filter((key) => KEYS[key].sections.some((kind) => kind === section));
 }
 
+/** Keys that people look for, and why there is none. */
+const NOT_THERE: ReadonlyMap<string, string> = new Map([
+  ['state', 'rules keep conversations in sets of their own; there is no state = conntrack: leave the line out'],
+]);
+
 function unknownKey(written: string, section: SectionKind): Omit<Finding, 'line'> {
   const known = keysIn(section);
   return {
     message: `unknown key ${shown(written)}`,
     meant: didYouMean(written, known),
-    hint: `known in [${section}]: ${known.join(', ')}`,
+    hint: NOT_THERE.get(written) ?? `known in [${section}]: ${known.join(', ')}`,
   };
 }
 

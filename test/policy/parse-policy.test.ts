@@ -111,6 +111,7 @@ const REFUSED: readonly (readonly [text: string, at: number, message: RegExp, hi
     /^ebtables_gaps has no "ip-from"$/,
     /^did you mean ip-form\? some of ip-form /,
   ],
+  ['[defaults]\nstate = conntrack\n', 2, /^unknown key "state"$/, /no state = conntrack: leave the line out/],
   ['[defaults]\nNO_IP = deny\n', 2, /^unknown key "NO_IP"$/, /known/],
   ['[defaults]\nno_ip[] = deny\n', 2, /^unknown key "no_ip\[\]"$/, /known/],
   ['[defaults]\n"no_ip" = deny\n', 2, /^unknown key /, /known/],
