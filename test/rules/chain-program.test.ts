@@ -194,7 +194,7 @@ test('whatever a filter says, its text only narrows', () => {
         const [, chain = '', what = ''] = /^(?:add|flush) (?:chain|rule) bridge xen-vif (\S+) ?(.*)$/.exec(line) ?? [];
         assert.ok(chain === own || chain.startsWith(`${own}/`), line);
         assert.doesNotMatch(what, /\b(add|update|delete|set|queue|notrack|log)\b/, line);
-        const verdict = /(?:(?:goto|jump) (\S+)|accept|return|drop)$/.exec(what);
+        const verdict = /(?:(?:goto|jump) (\S+)|accept|return|drop)(?: comment "filter \d+\.\d+")?$/.exec(what);
         assert.ok(what === '' || verdict !== null, line);
         assert.match(verdict?.[1] ?? own, /^(rules\/[0-9a-f]{12}\.\d+|(from|to)-guest\/(drop-rule|note-ip6?))/, line);
       }
