@@ -1,34 +1,37 @@
 import type { Command } from 'commander';
-import { portStatus } from '../commands/status.ts';
+import { type PortStatus, portStatus } from '../commands/status.ts';
 import { FAILED } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type Environment, nonEmpty } from '../run.ts';
 import { portsNamed } from '../vif/guest-ports.ts';
-import { type CommonOptions, configOption, type End, FOREVER_MS, withAdminHost } from './common.ts';
+import { type CommonOptions, configOption, type End, FOREVER_MS, orTrouble, withAdminHost } from './common.ts';
 
 interface StatusOptions extends CommonOptions {
   readonly sort?: string;
   readonly watch?: boolean;
   readonly nagios?: boolean;
+  readonly reset?: boolean;
 }
 
 const EXAMPLES = `
 Examples:
   vif-bridge status
   vif-bridge status web1 --json
-  vif-bridge status --watch --sort drops`;
+  vif-bridge status --watch --sort drops
+  vif-bridge status web1 --reset`;
 
 /** `vif-bridge status` */
 export function addStatusCommand(root: Command, env: Environment, end: End): void {
   root
     .command('status')
     .description(
-      'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged',
+      'ports, guests, addresses, what is open, and what was dropped for which reason; ends with 1 if a port is damaged, with 2 if that cannot be found out',
     )
     .argument('[vif]', 'only this one, or those of this guest')
     .option('--json', 'for programs')
     .option('--sort <by>', 'name, guest, drops (most first), since (latest first), state (worst first)', 'name')
     .option('--watch', 'redraw every two seconds until q, on a terminal')
+    .option('--reset', 'tell what was dropped once more, and count from now on; counters of the kernel stay')
     .option('--nagios', 'one line for Nagios; ends with 0 OK, 1 WARNING (open), 2 CRITICAL (damaged), 3 UNKNOWN')
     .addOption(configOption())
     .addHelpText('after', EXAMPLES)
@@ -38,13 +41,29 @@ export function addStatusCommand(root: Command, env: Environment, end: End): voi
 async function runStatus(vif: string | undefined, options: StatusOptions, env: Environment, end: End): Promise<void> {
   if (options.nagios === true) return sayNagios(vif, options, env, end);
   const watches = options.watch === true && process.stdout.isTTY === true;
+  // A port that is damaged is found; what cannot be found out is trouble.
+  await orTrouble(end, () => sayStatus(vif, options, env, end, watches));
+}
+
+async function sayStatus(
+  vif: string | undefined,
+  options: StatusOptions,
+  env: Environment,
+  end: End,
+  watches: boolean,
+): Promise<void> {
   await withAdminHost(
     'status',
     options,
     env,
     async (host) => {
       if (watches) return watchStatus(host, vif, options);
-      const ports = await portsOf(host, vif, options);
+      const counted = await countedPorts(host, vif);
+      const ports = await shownPorts(host, counted, options);
+      if (options.reset === true) {
+        const { resetCounts } = await import('../commands/status-reset.ts');
+        resetCounts(host, counted);
+      }
       const { statusJson, statusText } = await import('../commands/status-text.ts');
       const text = options.json === true ? statusJson(ports) : statusText(ports, process.stdout.isTTY === true);
       process.stdout.write(text);
@@ -55,9 +74,22 @@ async function runStatus(vif: string | undefined, options: StatusOptions, env: E
   );
 }
 
-async function portsOf(host: Host, vif: string | undefined, { sort = 'name' }: StatusOptions) {
+async function portsOf(host: Host, vif: string | undefined, options: StatusOptions): Promise<PortStatus[]> {
+  return shownPorts(host, await countedPorts(host, vif), options);
+}
+
+async function countedPorts(host: Host, vif: string | undefined): Promise<readonly PortStatus[]> {
+  return portStatus(host, vif === undefined ? undefined : await portsNamed(host, vif));
+}
+
+async function shownPorts(
+  host: Host,
+  counted: readonly PortStatus[],
+  { sort = 'name' }: StatusOptions,
+): Promise<PortStatus[]> {
   const { sorted } = await import('../commands/status-view.ts');
-  return sorted(await portStatus(host, vif === undefined ? undefined : await portsNamed(host, vif)), sort);
+  const { sinceReset } = await import('../commands/status-reset.ts');
+  return sorted(sinceReset(host, counted), sort);
 }
 
 const REDRAW_MS = 2_000;

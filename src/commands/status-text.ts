@@ -9,6 +9,7 @@ const PUBLIC_NAMES: Readonly<Record<string, string>> = {
   warnings: 'open',
   extraMacs: 'extra_macs',
   policyMode: 'policy_mode',
+  countedSince: 'counted_since',
 } satisfies {
   readonly [K in keyof PortStatus]?: string;
 };
@@ -51,6 +52,7 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
         ...(port.conversations === undefined ? [] : [`  ${conversationsText(port.conversations, chalk)}`]),
         ...port.warnings.map((what) => `  ${chalk.yellow(what)}`),
         ...port.notes.map(({ loud, text }) => `  ${loud ? chalk.red(`warning: ${text}`) : text}`),
+        ...(port.countedSince === undefined ? [] : [`  counted since ${port.countedSince.slice(0, 19)}Z`]),
         ...[...port.drops]
           .sort((a, b) => b.packets - a.packets)
           .map(

@@ -73,6 +73,8 @@ export interface PortStatus {
   /** What its admin should know: who else has an address of it, which family is closed. */
   readonly notes: readonly Note[];
   readonly drops: readonly Omit<DropCount, 'ifindex'>[];
+  /** Of what is told of `drops`: ISO 8601; undefined: since the rules were loaded. */
+  readonly countedSince?: string;
   readonly since: string | undefined;
 }
 

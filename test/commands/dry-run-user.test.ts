@@ -38,6 +38,6 @@ test('a dry run needs no root, also where the state belongs to root', { skip }, 
   assert.match(dry.stderr, /^note: .*cannot be read/);
 
   const status = await asNobody('status');
-  assert.equal(status.status, 1);
+  assert.equal(status.status, 2);
   assert.match(status.stderr, /hint: {2}run it as root/);
 });

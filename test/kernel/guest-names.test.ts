@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { obstacle, openDom0 } from './dom0.ts';
+import { obstacle, openDom0, type Port } from './dom0.ts';
+import { frame, G, ip4, TYPE, udp } from './frames.ts';
 
 const skip = obstacle();
 
@@ -25,10 +26,10 @@ test('guests by name', { skip }, async (t) => {
     assert.deepEqual(await names('multi'), ['vif2.0', 'vif2.1']);
     assert.deepEqual(await names('--sort', 'guest'), ['vif2.0', 'vif2.1', 'vif1.0']);
     const gone = await dom0.admin(['status', 'nobody']);
-    assert.equal(gone.status, 1);
+    assert.equal(gone.status, 2);
     assert.match(gone.stderr, /no port and no guest nobody/);
     const wrong = await dom0.admin(['status', '--sort', 'size']);
-    assert.equal(wrong.status, 1);
+    assert.equal(wrong.status, 2);
   });
 
   await t.test('reapply, also dry', async () => {
@@ -72,7 +73,33 @@ test('guests by name', { skip }, async (t) => {
   await t.test('without xenstore names of ports still do', async () => {
     const env = { XENSTORED_PATH: '/nowhere' };
     assert.equal((await dom0.admin(['status', 'vif2.0'], { env })).status, 0);
-    assert.equal((await dom0.admin(['status', 'multi'], { env })).status, 1);
+    assert.equal((await dom0.admin(['status', 'multi'], { env })).status, 2);
+  });
+
+  await t.test('counts that begin anew, of one vif', async () => {
+    const spoofed = frame(G.mac, '00:16:3e:00:00:99', TYPE.ip, ip4({ src: '10.0.0.11', dst: G.ip }, udp(9, 9)));
+    const wire = await dom0.openWire(['guest1.0', 'guest2.0']);
+    const send = async (): Promise<void> => {
+      for (const name of ['guest1.0', 'guest2.0']) await wire.send(name, spoofed);
+      await wire.collect();
+    };
+    const dropped = async (...more: string[]): Promise<unknown> => {
+      const ports = JSON.parse(await out('status', '--json', ...more)) as Port[];
+      return Object.fromEntries(
+        ports.map(({ device, drops }) => [device, drops.find(({ reason }) => reason === 'mac-src')?.packets ?? 0]),
+      );
+    };
+    await send();
+    await send();
+    assert.deepEqual(await dropped('vif1.0', '--reset'), { 'vif1.0': 2 });
+    assert.deepEqual(await dropped('vif1.0'), { 'vif1.0': 0 });
+    assert.match(await out('status', 'vif1.0'), /^ {2}counted since 20\d\d-/m);
+    await send();
+    await wire.exit();
+    assert.deepEqual(await dropped('multi'), { 'vif2.0': 3, 'vif2.1': 0 });
+    assert.deepEqual(await dropped('vif1.0'), { 'vif1.0': 1 });
+    // Who is told of all of it, is still.
+    assert.match(await out('metrics'), /drop.*vif1\.0.*mac-src.* 3$/m);
   });
 
   await t.test('one line for a monitor', async () => {

@@ -67,7 +67,7 @@ _vif_bridge() {
       ;;
     'status')
       words=() things='vifs'
-      options=(--json --sort --watch --nagios --config --help)
+      options=(--json --sort --watch --reset --nagios --config --help)
       ;;
     'policy')
       words=('check' 'show' 'keys') things=''
