@@ -68,7 +68,8 @@ export async function online(given: Host, event: HotplugEvent, begin: () => void
  * that had it meanwhile may have read something newer.
  */
 function readAhead(host: Managed, event: HotplugEvent): void {
-  if (event.type === 'vif' && host.rtnetlink === undefined) batchAhead(host, 'bridge');
+  const bridged = event.type === 'vif' && event.routed !== true;
+  if (bridged && host.rtnetlink === undefined) batchAhead(host, 'bridge');
   if (event.xenbus !== undefined) directoryAhead(host, event.xenbus.path);
   if (host.rules.base() !== undefined) host.rules.ahead();
 }

@@ -74,8 +74,8 @@ async function reapplyAlone(
   const { device } = candidate;
   await using _vif = await lockVif(host, device);
   if (!isWanted()) return void outcome.gone.push(device);
-  // It lists all devices first, while xenstore is read.
-  if (host.rtnetlink === undefined) batchAhead(host, 'bridge');
+  // It lists all devices first, while xenstore is read. Who is routed needs none.
+  if (host.rtnetlink === undefined && candidate.record?.routed === undefined) batchAhead(host, 'bridge');
   const renewable = await recognise(candidate, sourceOfOne(host));
   if (hasMovedOn(host, candidate)) return void outcome.left.push(device);
   await using _name = await lockName(host, renewable.who.vif);

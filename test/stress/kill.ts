@@ -103,6 +103,9 @@ async function prepare({ fleet }: Arena, operation: Operation): Promise<void> {
   const ports = [HOSTILE, VICTIM].map(({ device }) => `link set dev ${device} down nomaster\n`).join('');
   await fleet.bench.ns.check(['ip', '-batch', '-'], { input: ports });
   await fleet.bench.ns.check(['nft', 'flush', 'ruleset']);
+  await fleet.bench.ns.check(['sh', '-e'], {
+    input: 'ip neigh show proxy | while read -r to _ device _; do ip neigh del proxy $to dev $device; done',
+  });
   rmSync(fleet.stateDirectory, { recursive: true, force: true });
 }
 
