@@ -10,6 +10,7 @@ import { lifeCycle } from './life-cycle.ts';
 import { namesAndMtu } from './names-and-mtu.ts';
 import { PRODUCT_BASIC } from './product-basic.ts';
 import { refusals } from './refusals.ts';
+import { routed } from './routed.ts';
 import { rules } from './rules.ts';
 import { saveRestore } from './save-restore.ts';
 import { stockBaseline } from './stock-baseline.ts';
@@ -20,7 +21,7 @@ import { vlan } from './vlan.ts';
 /** Every scenario, in the order in which they are played. */
 export const ALL: readonly Scenario[] = [
   ...[stockBaseline, ...PRODUCT_BASIC, attachUnderFlood, deathUnderFlood, namesAndMtu, refusals, lifeCycle],
-  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm, vlan, rules, introduce],
+  ...[flushAndRepair, stockNeighbour, saveRestore, timing, dhcp, legacyEbtables, hvm, vlan, rules, introduce, routed],
 ];
 
 /** The few that fit into a continuous integration run. */
