@@ -28,13 +28,14 @@ exit status: 0 all passed, 1 a check failed, 2 the host could not be built or st
 const say = (text: string): void => console.log(text);
 
 function chosen(names: readonly string[]): readonly Scenario[] {
-  if (names.length === 0 || names[0] === 'smoke') return SMOKE;
-  if (names[0] === 'all') return ALL;
-  return names.map((name) => {
+  const scenarios = (names.length === 0 ? ['smoke'] : names).flatMap((name): readonly Scenario[] => {
+    if (name === 'smoke') return SMOKE;
+    if (name === 'all') return ALL;
     const scenario = ALL.find((s) => s.name === name);
     if (!scenario) throw new HarnessError(`no scenario is called ${name}\n${USAGE}`);
-    return scenario;
+    return [scenario];
   });
+  return [...new Set(scenarios)];
 }
 
 async function main(): Promise<number> {
