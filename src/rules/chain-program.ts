@@ -147,9 +147,15 @@ export function countKeys({ chains, listing }: ChainProgram, listed: ListedRule)
   );
 }
 
-/** A name for what it does, and how many chains it has. */
-export function chainDigest({ start, chains }: ChainProgram): string {
-  return `${textDigest(meaningText([start, chains]))}.${chains.length}`;
+/** True if some rule of it answers. */
+export function rejects({ chains }: ChainProgram): boolean {
+  return chains.some(({ rules }) => rules.some(({ so }) => so === 'reject'));
+}
+
+/** A name for what it does, and how many chains it has: one more where it rejects. */
+export function chainDigest(program: ChainProgram): string {
+  const { start, chains } = program;
+  return `${textDigest(meaningText([start, chains]))}.${chains.length + Number(rejects(program))}`;
 }
 
 /** Whether it keeps conversations in mind. */

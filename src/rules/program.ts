@@ -62,9 +62,9 @@ export function programText(program: RuleProgram): string {
   return [...program.in, ...program.out].map(ruleText).join('\n');
 }
 
-/** A short name for what a program does. */
+/** A short name for what a program does, and how many chains it has besides those of its directions. */
 export function programDigest(program: RuleProgram): string {
-  return textDigest(programText(program));
+  return `${textDigest(programText(program))}${program.out.some(({ verdict }) => verdict === 'reject') ? '.1' : ''}`;
 }
 
 function ofDirection(rules: readonly Rule[], direction: RuleDirection): Rule[] {

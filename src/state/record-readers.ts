@@ -69,7 +69,7 @@ const LEARNING: Reader<Learning> = object((get) => ({
 }));
 
 /** It becomes the name of a chain. */
-const DIGEST = text(/^[0-9a-f]{12}$/, 'a digest');
+const DIGEST = text(/^[0-9a-f]{12}(\.1)?$/, 'a digest');
 
 /** The same, and how many chains it has. */
 const FILTER_DIGEST = text(/^[0-9a-f]{12}\.(0|[1-9][0-9]{0,5})$/, 'a digest of a filter');

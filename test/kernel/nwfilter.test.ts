@@ -23,7 +23,7 @@ test('clean-traffic changes nothing for legitimate traffic', { skip: without }, 
   for (const one of LEGITIMATE) await t.test(one.name, () => assertVerdict(one, verdicts.get(one)));
   const listed = await dom0.ns.check(['nft', 'list', 'ruleset']);
   assert.equal(
-    new Set(listed.match(/goto rules\/[0-9a-f]{12}\.\d+(?= [},\n])/g)).size,
+    new Set(listed.match(/goto rules\/[0-9a-f]{12}\.\d+\/in(?=[ },\n])/g)).size,
     1,
     'two guests share one program',
   );

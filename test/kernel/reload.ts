@@ -120,7 +120,7 @@ function flows(port: number): string[] {
       ),
       add('flows-echo', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
       add('flows-fragment', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
-      add('flows-pair', `${raw} . 0x06`, `${raw} . 0x11`),
+      ...['flows-pair', 'rejected'].map((set) => add(set, `${raw} . 0x06`, `${raw} . 0x11`)),
     ];
   });
 }
@@ -164,7 +164,9 @@ function everything(indexOf: (device: string) => number): string {
     ...tracked(one ?? 0),
     `add element bridge xen-vif tracked-new { ${one} timeout 3000s, ${two} timeout 3000s }`,
     `add element bridge xen-vif rule-limits { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
-    `add element bridge xen-vif flows-new { ${one} timeout 3000s, ${two} timeout 3000s }`,
+    ...['flows-new', 'rejects'].map(
+      (set) => `add element bridge xen-vif ${set} { ${one} timeout 3000s, ${two} timeout 3000s }`,
+    ),
     `add element bridge xen-vif drops-unmanaged { "${first}" . 0x1 ${count}, "${second}" . 0x101 ${count} }`,
   ].join('\n');
 }

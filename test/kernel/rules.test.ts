@@ -199,7 +199,7 @@ function nsOf(from: 'A', to: 'G'): string {
 /** The programs that the kernel has. */
 async function programs(dom0: Dom0): Promise<string[]> {
   const text = await dom0.ns.check(['nft', 'list', 'ruleset', 'bridge']);
-  return [...text.matchAll(/chain (rules\/\S+) \{/g)].map(([, name = '']) => name);
+  return [...text.matchAll(/chain (rules\/\S+)\/in \{/g)].map(([, name = '']) => name);
 }
 
 test('rules that change, and guests that share them', { skip, concurrency: 2 }, async (t) => {
@@ -292,7 +292,7 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
 
   await t.test('out reject is an error where no kernel can, and repair leaves the rules as they are', async (t) => {
     const { dom0, wire } = await openRuled(t, RULES);
-    const ruled = (): Promise<string> => dom0.ns.check(['nft', 'list', 'map', 'bridge', 'xen-vif', 'ruled']);
+    const ruled = (): Promise<string> => dom0.ns.check(['nft', 'list', 'map', 'bridge', 'xen-vif', 'ruled-in']);
     const before = await ruled();
     assert.match(before, /goto rules\//);
     writeFileSync(join(dom0.folder, 'vif-bridge.ini'), RULES.replace('out drop tcp,udp', 'out reject tcp,udp'));
@@ -388,20 +388,20 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
   });
 
   for (const [what, hand, backTo] of [
-    ['emptied', (chain: string) => [`flush chain bridge xen-vif ${chain}`], 'reapply vif1.0'],
-    ['added to', (chain: string) => [`insert rule bridge xen-vif ${chain} accept`], 'repair'],
+    ['emptied', (chain: string) => [`flush chain bridge xen-vif ${chain}/in`], 'reapply vif1.0'],
+    ['added to', (chain: string) => [`insert rule bridge xen-vif ${chain}/in accept`], 'repair'],
     [
       'led past',
       (_: string, key: string) => [
-        `delete element bridge xen-vif ruled { ${key} }`,
-        `add element bridge xen-vif ruled { ${key} : accept }`,
+        `delete element bridge xen-vif ruled-in { ${key} }`,
+        `add element bridge xen-vif ruled-in { ${key} : accept }`,
       ],
       'reapply vif1.0',
     ],
     // Whoever is re-applied: what others stand on is put right.
     [
       'emptied, and another one re-applied',
-      (chain: string) => [`flush chain bridge xen-vif ${chain}`],
+      (chain: string) => [`flush chain bridge xen-vif ${chain}/in`],
       'reapply vif2.0',
     ],
   ] as const) {

@@ -256,7 +256,9 @@ async function loadOurs(ns: Namespace, program: ChainProgram): Promise<void> {
     ...['prerouting', 'postrouting'].map((hook) => `flush chain bridge xen-vif ${hook}`),
     ...chainProgramText(program),
     `add element bridge xen-vif own-mac { 1073741831 . 00:11:22:33:44:55 }`,
-    `add element bridge xen-vif filtered { 1073741831 : goto rules/${chainDigest(program)} }`,
+    ...['in', 'out'].map(
+      (way) => `add element bridge xen-vif filtered-${way} { 1073741831 : goto rules/${chainDigest(program)}/${way} }`,
+    ),
     '',
   ].join('\n');
   await ns.check(['nft', '-f', '-'], { input: text });

@@ -16,6 +16,7 @@ import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, NAME, PORT, PORTS_SET } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { rareFlags, withRare } from './rare-words.ts';
+import { declareRejections, renderRejections } from './rejections.ts';
 import { dropChain, type OtherChain, renderDropChain, renderMatch, renderStages, stageChain } from './stages.ts';
 import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './tracking.ts';
 
@@ -81,6 +82,7 @@ export function renderBase(
     renderLearnedSet(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS),
     ...(ruled ? declareFlows().map((line) => `  ${line}`) : []),
     ...(filtered ? declareTracking().map((line) => `  ${line}`) : []),
+    ...(ruled || filtered ? declareRejections().map((line) => `  ${line}`) : []),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,
@@ -95,6 +97,7 @@ export function renderBase(
     ...dropChains('from-guest', stages['from-guest'], early),
     ...dropChains('to-guest', stages['to-guest'], early),
     '',
+    ...(ruled || filtered ? renderRejections() : []),
     ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
     ...renderStages('from-guest', stages['from-guest'], learning),
     ...renderStages('to-guest', stages['to-guest'], learning),

@@ -1,5 +1,6 @@
 import type { Direction } from '../../filter/reasons.ts';
-import { FILTERED_MAP, PORT, RULED_MAP } from './own.ts';
+import type { RuleDirection } from '../../rules/rule.ts';
+import { PORT, type ProgramMap, programMapName } from './own.ts';
 
 /**
  * What a guest has besides who it is: asked behind all else, in chains at hooks of their own, so what was dropped never
@@ -16,13 +17,20 @@ export interface Behind {
   rules(direction: Direction): readonly string[];
 }
 
+const GUEST_SIDE: Readonly<Record<Direction, RuleDirection>> = { 'from-guest': 'out', 'to-guest': 'in' };
+
+/** Its program of this direction. */
+function enter(map: ProgramMap, direction: Direction): string {
+  return `${PORT[direction]} vmap @${programMapName(map, GUEST_SIDE[direction])}`;
+}
+
 export const RULES_BEHIND: Behind = {
   name: 'rules',
   about: 'Rules of guests, behind all else.',
   priority: -199,
   rules: (direction) => [
     'meta protocol != { ip, ip6 } accept comment "rules are about packets of IP"',
-    `${PORT[direction]} vmap @${RULED_MAP}`,
+    enter('ruled', direction),
   ],
 };
 
@@ -30,7 +38,7 @@ export const FILTERS_BEHIND: Behind = {
   name: 'filters',
   about: "Filters of libvirt's, behind all else.",
   priority: -198,
-  rules: (direction) => [`${PORT[direction]} vmap @${FILTERED_MAP}`],
+  rules: (direction) => [enter('filtered', direction)],
 };
 
 /** In the order in which they are asked. */

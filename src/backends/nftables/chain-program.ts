@@ -8,31 +8,27 @@ import {
   type FrameField,
   type FrameTest,
   type OwnName,
+  rejects,
 } from '../../rules/chain-program.ts';
-import type { RuleDirection } from '../../rules/rule.ts';
+import { RULE_DIRECTIONS, type RuleDirection } from '../../rules/rule.ts';
 import { TABLE } from './base-text.ts';
-import type { Ip } from './flows.ts';
+import type { Ip } from './flow-keys.ts';
 import { LEARNING, PORT, SETS } from './own.ts';
-import { programChains } from './program-names.ts';
+import { otherChain, programChain, programChains } from './program-names.ts';
+import { rejectRules, unlessAnswer } from './rejections.ts';
 import { dropChain } from './stages.ts';
 import { classRules, differentAddresses, equalAddresses, noteChain } from './tracking.ts';
 
 const SIDE: Readonly<Record<RuleDirection, Direction>> = { in: 'to-guest', out: 'from-guest' };
 const version = (family: 4 | 6): Ip => (family === 4 ? 'ip' : 'ip6');
 
-/**
- * Makes the chains of a program. A frame that comes in has no port yet where it leaves, and of one that leaves a bridge
- * no longer knows where it came in: so one look at the right one tells the directions apart.
- */
+/** Makes the chains of a program. */
 export function chainProgramText(program: ChainProgram): string[] {
   const digest = chainDigest(program);
   const names = programChains(digest);
-  const [main] = names;
-  const name = (at: number): string => `${main}/${at}`;
-  const enter = (['out', 'in'] as const).map((direction) => {
-    const start = program.start[direction];
-    return `${PORT[SIDE[direction]]} != 0 ${start === undefined ? 'accept' : `goto ${name(start)}`}`;
-  });
+  const name = (at: number): string => otherChain(digest, at);
+  // The last of them.
+  const rejecting = name(program.chains.length);
   const rules = (chain: string, list: readonly string[]): string[] =>
     list.map((rule) => `add rule ${TABLE} ${chain} ${rule}`);
   return [
@@ -45,15 +41,21 @@ export function chainProgramText(program: ChainProgram): string[] {
         ...rules(
           name(at),
           chain.rules.flatMap(({ when, so, origin }, number) => {
-            const outcomes = outcomeTexts(so, side, name).map((one) =>
+            const before = so === 'drop' ? unlessAnswer(side) : [];
+            const outcomes = outcomeTexts(so, side, name, rejecting).map((one) =>
               origin === undefined ? one : `${counted(one)} comment "${countKey(at, number)}"`,
             );
-            return alternatives(when, side).flatMap((text) => outcomes.map((one) => `${text}${one}`));
+            return alternatives(when, side).flatMap((text) => [...before, ...outcomes].map((one) => `${text}${one}`));
           }),
         ),
       ];
     }),
-    ...rules(main, [...enter, 'drop']),
+    ...(rejects(program) ? rules(rejecting, rejectRules()) : []),
+    ...RULE_DIRECTIONS.flatMap((direction) => {
+      const start = program.start[direction];
+      const begin = start === undefined ? 'accept' : `goto ${name(start)}`;
+      return rules(programChain(digest, direction), [begin]);
+    }),
   ];
 }
 
@@ -62,13 +64,13 @@ function counted(outcome: string): string {
   return outcome.replace(/(?=(?:accept|return|reject|goto \S+|jump \S+)$)/, 'counter ');
 }
 
-function outcomeTexts(so: ChainOutcome, side: Direction, name: (at: number) => string): string[] {
+/** @param rejecting the chain that answers */
+function outcomeTexts(so: ChainOutcome, side: Direction, name: (at: number) => string, rejecting: string): string[] {
   if (so === 'pass') return ['accept'];
   if (so === 'return') return ['return'];
   const drop = `goto ${dropChain(side, 'rule')}`;
   if (so === 'drop') return [drop];
-  // Who is only observed is not told of a rejection, which is a packet that he would not get otherwise.
-  if (so === 'reject') return [`${PORT[side]} @observe ${drop}`, 'reject'];
+  if (so === 'reject') return [`goto ${rejecting}`];
   if ('jump' in so) return [`jump ${name(so.jump)}`];
   if ('goto' in so) return [`goto ${name(so.goto)}`];
   if ('note' in so) return [`goto ${noteChain(side, version(so.note))}`];

@@ -2,7 +2,6 @@ import { type Direction, reasonOfCode } from '../../filter/reasons.ts';
 import { indexOfGroup } from '../../port/guest-group.ts';
 import type { DropCount, SetFill } from '../backend.ts';
 import { INGRESS_TABLE, TABLE } from './base-text.ts';
-import { RULED_MAP } from './own.ts';
 
 /** The calls that make nft print all that is ours, as JSON (libnftables-json(5)). */
 export const LIST_TABLE = ['-j', 'list', 'table', ...TABLE.split(' ')] as const;
@@ -131,8 +130,8 @@ export function parseIngressDrops(listing: Listing, indexOf: (device: string) =>
   });
 }
 
-/** Where ports are led to by the map of rules, by their groups. */
-export function parseVerdicts(listing: Listing, name: string = RULED_MAP): ReadonlyMap<string, string> {
+/** Where ports are led to by a map, by their groups. */
+export function parseVerdicts(listing: Listing, name: string): ReadonlyMap<string, string> {
   return new Map(
     listing.flatMap(({ map }) =>
       map?.name === name

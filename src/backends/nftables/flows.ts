@@ -2,7 +2,24 @@ import type { Direction } from '../../filter/reasons.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { DHCP_PORTS, IGMP, VITAL_ICMP6 } from '../../rules/judge.ts';
 import { PROTOCOLS } from '../../rules/protocols.ts';
+import {
+  chain,
+  echoKey,
+  FAMILIES,
+  FIRST,
+  flowKey,
+  fragmentKey,
+  ICMP,
+  type Ip,
+  pairKey,
+  quotedKey,
+  RAW,
+  TIMED,
+  WITH_PORTS,
+  type WithPorts,
+} from './flow-keys.ts';
 import { PORT } from './own.ts';
+import { answers } from './rejections.ts';
 import { counterKey } from './stages.ts';
 
 /**
@@ -39,14 +56,6 @@ const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 16_384, dccp: 16_384, udplite:
 const CLOSED = 131_072;
 const PAIRS = 65_536;
 const OTHERS = 16_384;
-export const TIMED = (size: number, timeout: string): string =>
-  `size ${size}; flags dynamic,timeout; timeout ${timeout}`;
-
-export const WITH_PORTS = ['tcp', 'udp', 'sctp', 'dccp', 'udplite'] as const;
-export type WithPorts = (typeof WITH_PORTS)[number];
-export type Ip = 'ip' | 'ip6';
-export const FAMILIES: readonly Ip[] = ['ip', 'ip6'];
-
 /**
  * Where rules go on to. The kernel follows chains 16 deep (NFT_JUMP_STACK_SIZE), and the stages take up to 13 of them:
  * a program is one, and what it goes to leads to no other (test/backends/nft-text.test.ts).
@@ -106,23 +115,6 @@ export function declareFlows(): string[] {
   ];
 }
 
-/** Source, destination, and what stands for the protocol, as plain bits: errors carry them deeper in. */
-export const RAW: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {
-  ip: ['@nh,96,32', '@nh,128,32', '@nh,72,8'],
-  ip6: ['@nh,64,128', '@nh,192,128', '@nh,48,8'],
-};
-/** The packet that an error is about, behind 8 bytes of ICMP: its source, destination and protocol. */
-const QUOTED: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {
-  ip: ['@th,160,32', '@th,192,32', '@th,136,8'],
-  ip6: ['@th,128,128', '@th,256,128', '@th,112,8'],
-};
-export const ICMP: Readonly<
-  Record<Ip, { readonly text: string; readonly echo: readonly [number, number]; readonly errors: string }>
-> = {
-  ip: { text: 'icmp', echo: [8, 0], errors: '{ 3, 11, 12 }' },
-  ip6: { text: 'icmpv6', echo: [128, 129], errors: '{ 1, 2, 3, 4 }' },
-};
-
 /** The chains of one direction. */
 export function renderFlows(direction: Direction): string[] {
   return FAMILIES.flatMap((family) => [...renderKnown(direction, family), ...renderOpen(direction, family)]);
@@ -142,6 +134,7 @@ function renderKnown(direction: Direction, family: Ip): string[] {
         ...(direction === 'to-guest' ? [`${key} @${set} update @${set} { ${key} timeout ${lasting} } accept`] : []),
         `${key} @${set} accept`,
         ...(protocol === 'tcp' ? closingRules(direction, family) : []),
+        ...(protocol === 'tcp' && direction === 'to-guest' ? [answers(family).tcp] : []),
         ...(protocol === 'udp' ? [dhcpRule(direction, family)] : []),
       ]);
     }),
@@ -150,6 +143,7 @@ function renderKnown(direction: Direction, family: Ip): string[] {
       `${FIRST[family]} ${text} type { ${echo.join(', ')} } ${echoKey(direction, family)} @${echoSet(family)} ${noteFragment(direction, family)}`,
       `${text} type { ${echo.join(', ')} } ${echoKey(direction, family)} @${echoSet(family)} accept`,
       `${text} type ${errors} ${quotedKey(direction, family)} @${pairSet(family)} accept`,
+      ...(direction === 'to-guest' ? [answers(family).other] : []),
     ]),
     ...chain(
       knownChain(direction, 'fragment', family),
@@ -202,12 +196,6 @@ export function knownRules(direction: Direction): string[] {
   ];
 }
 
-/** The first of several fragments (RFC 791 §3.2, RFC 8200 §4.5). */
-export const FIRST: Readonly<Record<Ip, string>> = {
-  ip: '@nh,48,16 & 0x3fff == 0x2000',
-  ip6: 'frag more-fragments 1 frag frag-off 0',
-};
-
 /** The first fragment lets the others pass. */
 function noteFragment(direction: Direction, family: Ip): string {
   return `add @${fragmentSet(family)} { ${fragmentKey(direction, family)} }`;
@@ -233,44 +221,6 @@ function renderOpen(direction: Direction, family: Ip): string[] {
     ]),
     ...chain(flowChain(direction, 'pass', family), 'Allowed for itself alone.', [fragments, 'accept']),
   ];
-}
-
-export function chain(name: string, about: string, rules: readonly string[]): string[] {
-  return [`  # ${about}`, `  chain ${name} {`, ...rules.map((rule) => `    ${rule}`), '  }', ''];
-}
-
-/** The port, the guest's address, the other's: as `ip saddr` and the like. */
-export function ownFirst(direction: Direction, family: Ip): string {
-  const [own, other] = direction === 'from-guest' ? ['saddr', 'daddr'] : ['daddr', 'saddr'];
-  return `${PORT[direction]} . ${family} ${own} . ${family} ${other}`;
-}
-
-export function flowKey(direction: Direction, family: Ip): string {
-  const [own, other] = direction === 'from-guest' ? ['sport', 'dport'] : ['dport', 'sport'];
-  return `${ownFirst(direction, family)} . th ${own} . th ${other}`;
-}
-
-/** With the identifier of the echo (RFC 792, RFC 4443 §4.1). */
-export function echoKey(direction: Direction, family: Ip): string {
-  return `${ownFirst(direction, family)} . ${ICMP[family].text} id`;
-}
-
-export function fragmentKey(direction: Direction, family: Ip): string {
-  return `${ownFirst(direction, family)} . ${family === 'ip' ? 'ip id' : 'frag id'}`;
-}
-
-/** As plain bits, as the packet in an error is. */
-export function pairKey(direction: Direction, family: Ip): string {
-  const [source, destination, protocol] = RAW[family];
-  const [own, other] = direction === 'from-guest' ? [source, destination] : [destination, source];
-  return `${PORT[direction]} . ${own} . ${other} . ${protocol}`;
-}
-
-/** Of the packet that an error is about: to the guest it is one that the guest has sent. */
-export function quotedKey(direction: Direction, family: Ip): string {
-  const [source, destination, protocol] = QUOTED[family];
-  const [own, other] = direction === 'from-guest' ? [destination, source] : [source, destination];
-  return `${PORT[direction]} . ${own} . ${other} . ${protocol}`;
 }
 
 function dhcpRule(direction: Direction, family: Ip): string {

@@ -3,7 +3,6 @@ import type { Host } from '../../host.ts';
 import { textDigest } from '../../text-digest.ts';
 import { TABLE } from './base-text.ts';
 import { DEVICE_CHAINS } from './device-text.ts';
-import { programChain } from './program-names.ts';
 
 /**
  * What nft prints of our table, as digests. Only ever compared with others of the same nft, so no difference between
@@ -30,10 +29,7 @@ export async function listed({ run }: Pick<Host, 'run'>): Promise<Listed | undef
   return result.status === 0 ? parsed(result.stdout) : undefined;
 }
 
-const PROGRAM = new RegExp(
-  `\\n\\tchain ${programChain('([^\\s{/]+)')}(?:/[0-9]+)? \\{\\n(?:[^\\n]*\\n)*?\\t\\}\\n`,
-  'g',
-);
+const PROGRAM = /\n\tchain rules\/([^\s{/]+)\/(?:in|out|[0-9]+) \{\n(?:[^\n]*\n)*?\t\}\n/g;
 
 /** Those at a device come and go with it. */
 const DEVICE_CHAIN = new RegExp(`\\n\\tchain ${DEVICE_CHAINS}[^\\n]*\\{\\n(?:[^\\n]*\\n)*?\\t\\}\\n`, 'g');

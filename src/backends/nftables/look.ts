@@ -1,6 +1,7 @@
 import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { Failure } from '../../errors.ts';
 import { digestsOfTerms } from '../../filter/own-terms.ts';
+import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { VifRecord } from '../../state/records.ts';
 import type { ComparedRules, KernelRules, WishedRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
@@ -29,7 +30,7 @@ import { ruleDrift } from './drift.ts';
 import { listedHash } from './index-hash.ts';
 import { keepLearned, parseLearned } from './learned.ts';
 import { listed } from './listed.ts';
-import { FILTERED_MAP, keyOf, PORTS_SET, sizesOf } from './own.ts';
+import { keyOf, PORTS_SET, type ProgramMap, programMapName, sizesOf } from './own.ts';
 import { programChain } from './program-names.ts';
 import { programs } from './programs.ts';
 import type { Nft } from './transaction.ts';
@@ -87,8 +88,7 @@ async function lookAt(
   const counts = countElements(sets);
   const chains = parseIngressChains(ingressRules);
   const deviceRules = nft.place === 'device' ? countRules(table) : undefined;
-  const verdicts = parseVerdicts(table);
-  const filters = parseVerdicts(table, FILTERED_MAP);
+  const ledElsewhere = misled(table);
   const damageOf = (record: VifRecord): string | undefined => {
     if (changed === 'base') return BASE_CHANGED;
     if (
@@ -103,14 +103,10 @@ async function lookAt(
     const { program, filter } = others.length === 0 && only !== undefined ? only : {};
     const other = digestsOfTerms({ program, filter }).find((digest) => changed.has(digest));
     if (other !== undefined) {
-      return `its rules are not as they were loaded: somebody has changed the chain ${programChain(other)}`;
+      return `its rules are not as they were loaded: somebody has changed a chain rules/${other}/...`;
     }
-    if (filter !== undefined && filters.get(keyOf(record.ifindex)) !== programChain(filter)) {
-      return 'somebody has led it to another filter than its own';
-    }
-    if (program !== undefined && verdicts.get(keyOf(record.ifindex)) !== programChain(program)) {
-      return 'somebody has led it to other rules than its own';
-    }
+    if (ledElsewhere('filtered', record, filter)) return 'somebody has led it to another filter than its own';
+    if (ledElsewhere('ruled', record, program)) return 'somebody has led it to other rules than its own';
     return record.ingress && dropsAtDevice(host.readDevice(record.bridge)) && !chains.has(record.device)
       ? 'its chain at the device is gone'
       : undefined;
@@ -132,6 +128,24 @@ async function lookAt(
       ...parseIngressDrops(ingressRules, (device) => byDevice.get(device)),
     ],
   };
+}
+
+/** Tells ports that the maps do not lead to what was loaded of them. */
+function misled(table: Listing): (map: ProgramMap, record: VifRecord, digest: string | undefined) => boolean {
+  const verdicts = new Map(
+    (['ruled', 'filtered'] as const).flatMap((map) =>
+      RULE_DIRECTIONS.map((direction) => {
+        const name = programMapName(map, direction);
+        return [name, parseVerdicts(table, name)] as const;
+      }),
+    ),
+  );
+  return (map, { ifindex }, digest) =>
+    digest !== undefined &&
+    RULE_DIRECTIONS.some(
+      (direction) =>
+        verdicts.get(programMapName(map, direction))?.get(keyOf(ifindex)) !== programChain(digest, direction),
+    );
 }
 
 const BASE_CHANGED = 'what all vifs share is not as it was loaded';

@@ -5,6 +5,7 @@ import type { Host } from '../../host.ts';
 import { MOST_MACS } from '../../net/mac-list.ts';
 import { once } from '../../once.ts';
 import { guestGroup } from '../../port/guest-group.ts';
+import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
 import type { VifRecord } from '../../state/records.ts';
 import { textDigest } from '../../text-digest.ts';
@@ -110,7 +111,10 @@ async function ruleCounts(host: Host, { loaded }: VifRecord): ReturnType<Backend
   const asked = [
     ...(program === undefined
       ? []
-      : [{ digest: program, list: ['list', 'chain', ...TABLE.split(' '), programChain(program)] }]),
+      : RULE_DIRECTIONS.map((direction) => ({
+          digest: program,
+          list: ['list', 'chain', ...TABLE.split(' '), programChain(program, direction)],
+        }))),
     ...(filter === undefined ? [] : [{ digest: filter, list: ['-t', 'list', 'ruleset', 'bridge'] }]),
   ];
   const counts: [string, RuleCount][] = [];
@@ -130,7 +134,7 @@ async function load(nft: Nft, planned: readonly PlannedPort[]): Promise<Failures
   if (!former.some(({ flags }) => flags.includes('learns'))) await saveLearned(nft.host);
   const all = planned.map((one) => ({ device: one.port.device, one: withItsChain(nft.host, one) }));
   const kept = programs(nft.host);
-  await kept.mayReject(planned);
+  await kept.mayReject(planned, nft.place);
   const failures = await together(all, (some) =>
     loadOnBase(
       nft,

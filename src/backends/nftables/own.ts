@@ -4,6 +4,7 @@ import type { Direction } from '../../filter/reasons.ts';
 import { type Field, OWN_FLAGS, type OwnAddress, type OwnMac, type OwnValue } from '../../filter/stage.ts';
 import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
+import type { RuleDirection } from '../../rules/rule.ts';
 import { addressHex, nftBare, nftName, RA_OPTIONS } from './fields.ts';
 import { INDEX_HASH, indexHash } from './index-hash.ts';
 import { programChain } from './program-names.ts';
@@ -68,6 +69,29 @@ function ownSet(
     type,
     elements: (port, terms) => values(terms.values).map((value) => `${port} . ${write(value)}`),
     size: (terms) => new Set(values(terms.values)).size,
+  };
+}
+
+/** Where ports are led to: their rules, and their filters of libvirt's. */
+export type ProgramMap = 'ruled' | 'filtered';
+
+export function programMapName(map: ProgramMap, direction: RuleDirection): string {
+  return `${map}-${direction}`;
+}
+
+function programMap(
+  map: ProgramMap,
+  direction: RuleDirection,
+  digestOf: (terms: OwnTerms) => string | undefined,
+): OwnSet {
+  return {
+    name: programMapName(map, direction),
+    type: 'type devgroup : verdict',
+    elements: (port, terms) => {
+      const digest = digestOf(terms);
+      return digest === undefined ? [] : [`${port} : goto ${programChain(digest, direction)}`];
+    },
+    size: (terms) => (digestOf(terms) === undefined ? 0 : 1),
   };
 }
 
@@ -155,18 +179,10 @@ export const SETS = {
   route6: ownSet('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
   ethertype: ownSet('own-ethertype', 'type devgroup . ether_type', ({ ethertype }) => each(ethertype)),
   protocol: ownSet('own-protocol', 'type devgroup . inet_proto', ({ protocol }) => each(protocol)),
-  ruled: {
-    name: 'ruled',
-    type: 'type devgroup : verdict',
-    elements: (port, { program }) => (program === undefined ? [] : [`${port} : goto ${programChain(program)}`]),
-    size: ({ program }) => (program === undefined ? 0 : 1),
-  },
-  filtered: {
-    name: 'filtered',
-    type: 'type devgroup : verdict',
-    elements: (port, { filter }) => (filter === undefined ? [] : [`${port} : goto ${programChain(filter)}`]),
-    size: ({ filter }) => (filter === undefined ? 0 : 1),
-  },
+  ruledIn: programMap('ruled', 'in', ({ program }) => program),
+  ruledOut: programMap('ruled', 'out', ({ program }) => program),
+  filteredIn: programMap('filtered', 'in', ({ filter }) => filter),
+  filteredOut: programMap('filtered', 'out', ({ filter }) => filter),
   ports: {
     name: 'ports',
     type: `${INDEX_HASH.type}; size ${PORTS}`,
@@ -174,11 +190,6 @@ export const SETS = {
     size: () => 1,
   },
 } as const satisfies Readonly<Record<string, OwnSet>>;
-
-/** Which rules a port has. */
-export const RULED_MAP = SETS.ruled.name;
-/** Which filter of libvirt's. */
-export const FILTERED_MAP = SETS.filtered.name;
 
 /** Where a port of ours is found by its interface index. */
 export const PORTS_SET = SETS.ports.name;
@@ -235,7 +246,7 @@ const LEARNING_SETS: readonly OwnSet[] = [
 /** All sets but those of flags, in the order in which they are declared. */
 const OWN_SETS: readonly OwnSet[] = [...Object.values(SETS), ...LIMIT_SETS, ...LEARNING_SETS];
 
-/** Every set of what vifs own, and the one map. */
+/** Every set of what vifs own, and the maps. */
 export const OWN_NAMES: readonly { readonly name: string; readonly kind: 'set' | 'map' }[] = [
   ...FLAG_SETS.map((name) => ({ name, kind: 'set' as const })),
   ...OWN_SETS.map(({ name, type }) => ({ name, kind: kindOf(type) })),

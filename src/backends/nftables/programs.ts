@@ -2,9 +2,10 @@ import { Failure } from '../../errors.ts';
 import { digestsOfTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
 import type { Host } from '../../host.ts';
+import { rejects } from '../../rules/chain-program.ts';
 import type { RulePlace } from '../../rules/rule.ts';
 import type { PlannedPort } from '../backend.ts';
-import { TABLE } from './base-text.ts';
+import { type PortPlace, TABLE } from './base-text.ts';
 import { type ListedSets, partsOf, readListing, setsOf } from './counters.ts';
 import { FLOW_SETS } from './flows.ts';
 import { type Listed, listed } from './listed.ts';
@@ -19,11 +20,11 @@ import { TRACKED_SETS } from './tracking.ts';
  */
 export interface Programs {
   /**
-   * Asks the kernel whether it can answer for a port of a bridge, if some rule wants that.
+   * Asks the kernel whether it can answer for such a port, if some rule wants that.
    *
    * @throws Failure `input` if it cannot: a guest that is told nothing where its admin wrote `reject` has other rules
    */
-  mayReject(planned: readonly PlannedPort[]): Promise<void>;
+  mayReject(planned: readonly PlannedPort[], place: PortPlace): Promise<void>;
   /** Which of these are in the table of this sentinel. */
   known(sentinel: string, digests: Iterable<string>): ReadonlySet<string>;
   /** These have just been loaded. What nothing is listed of is not noted, and so is made anew next time. */
@@ -78,15 +79,19 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
     }
   };
   return {
-    async mayReject(planned) {
+    async mayReject(planned, place) {
       const at = planned.flatMap(({ plan }) => rejectingPlace(plan) ?? [])[0];
       if (at === undefined) return;
-      const { status } = await run('nft', ['-c', '-f', '-'], { input: REJECT_PROBE });
+      const { status } = await run('nft', ['-c', '-f', '-'], { input: rejectProbe(place) });
       if (status === 0) return;
-      throw new Failure('input', 'out reject: this kernel cannot answer for a port of a bridge', {
-        at: `${at.file}:${at.line}`,
-        hint: 'write out drop',
-      });
+      throw new Failure(
+        'input',
+        `out reject: this kernel cannot answer ${place === 'bridge' ? 'for a port of a bridge' : 'at a device'}`,
+        {
+          at: `${at.file}:${at.line}`,
+          hint: `write out drop, or have a kernel with ${place === 'bridge' ? 'nft_reject_bridge' : 'nft_reject_netdev'}`,
+        },
+      );
     },
     known,
     note,
@@ -134,22 +139,22 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
 function rejectingPlace({ program, filter }: FilterPlan): RulePlace | undefined {
   const ofRules = program?.out.find(({ verdict }) => verdict === 'reject')?.at;
   if (ofRules !== undefined) return ofRules;
-  const rejects = filter?.chains.some(({ rules }) => rules.some(({ so }) => so === 'reject')) === true;
-  return rejects ? filter.listing.find(({ action, layer }) => layer === 4 && action === 'reject')?.at : undefined;
+  return filter !== undefined && rejects(filter)
+    ? filter.listing.find(({ action, layer }) => layer === 4 && action === 'reject')?.at
+    : undefined;
 }
 
-/**
- * Only checked, never loaded. A program has both directions and is reached from both hooks, and kernel 6.1 takes
- * `reject` behind prerouting, but nowhere behind postrouting (measured).
- */
-const REJECT_PROBE = `add table bridge xen-vif-probe
-add chain bridge xen-vif-probe program
-add rule bridge xen-vif-probe program reject
-add chain bridge xen-vif-probe before { type filter hook prerouting priority 0; }
-add rule bridge xen-vif-probe before goto program
-add chain bridge xen-vif-probe behind { type filter hook postrouting priority 0; }
-add rule bridge xen-vif-probe behind goto program
+/** Only checked, never loaded: what guests have where they send. Nowhere else any kernel takes `reject`. */
+function rejectProbe(place: PortPlace): string {
+  const [family, hook] = place === 'bridge' ? ['bridge', 'prerouting'] : ['netdev', 'ingress device "lo"'];
+  return `add table ${family} xen-vif-probe
+add chain ${family} xen-vif-probe program
+add rule ${family} xen-vif-probe program meta l4proto tcp reject with tcp reset
+add rule ${family} xen-vif-probe program reject with icmpx type admin-prohibited
+add chain ${family} xen-vif-probe before { type filter hook ${hook} priority 0; }
+add rule ${family} xen-vif-probe before goto program
 `;
+}
 
 /** A million conversations. */
 const FLOW_BYTES = 512 * 2 ** 20;

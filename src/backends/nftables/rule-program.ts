@@ -7,9 +7,11 @@ import { RULE_DIRECTIONS, type Rule, type RuleDirection } from '../../rules/rule
 import { rangeText } from '../../rules/rule-text.ts';
 import { textDigest } from '../../text-digest.ts';
 import { TABLE } from './base-text.ts';
-import { flowChain, type Ip, knownRules, RULE_LIMITS } from './flows.ts';
+import type { Ip } from './flow-keys.ts';
+import { flowChain, knownRules, RULE_LIMITS } from './flows.ts';
 import { PORT } from './own.ts';
-import { programChain, programChains } from './program-names.ts';
+import { otherChain, programChain, programChains } from './program-names.ts';
+import { rejectRules } from './rejections.ts';
 import { dropChain } from './stages.ts';
 
 /** The rules of guests as chains that are named by what they do: guests with the same rules share them. */
@@ -17,43 +19,32 @@ import { dropChain } from './stages.ts';
 const SIDE: Readonly<Record<RuleDirection, Direction>> = { in: 'to-guest', out: 'from-guest' };
 
 /**
- * Makes the chain of a program. What is there already is made anew, in the same transaction, so no frame finds half of
- * it; but what its rules have counted begins at zero.
- *
- * One chain has both directions, because the kernel counts how deep chains lead to each other whatever a frame could
- * do. A frame that comes in has no port yet where it leaves, and of one that leaves a bridge no longer knows where it
- * came in (measured): so one look at the right one tells them apart.
+ * Makes the chains of a program: one for each direction. What is there already is made anew, in the same transaction,
+ * so no frame finds half of it; but what its rules have counted begins at zero.
  */
 export function programText(program: RuleProgram): string[] {
   const digest = programDigest(program);
-  const chain = programChain(digest);
-  const parts = RULE_DIRECTIONS.map((direction) => {
-    const mine = (rule: string): string => `${PORT[SIDE[direction]]} != 0 ${rule}`;
-    const [first, ...known] = program[direction].length === 0 ? ['accept'] : knownRules(SIDE[direction]);
-    return {
-      first: first === undefined ? [] : [mine(first)],
-      known: known.map(mine),
-      rules: directionRules(program, direction, digest).map(mine),
-    };
-  });
-  // What is known of either direction first: so however many rules there are, a conversation passes none of them.
-  const rules = [
-    ...parts.flatMap(({ first }) => first),
-    ...parts.flatMap(({ known }) => known),
-    ...parts.flatMap((part) => part.rules),
-  ];
+  const [, , rejecting] = programChains(digest);
+  const ofDirection = (direction: RuleDirection): string[] => {
+    if (program[direction].length === 0) return ['accept'];
+    // What is known first: so however many rules there are, a conversation passes none of them.
+    return [...knownRules(SIDE[direction]), ...directionRules(program, direction, digest), 'drop'];
+  };
+  const rules = (name: string, list: readonly string[]): string[] =>
+    list.map((rule) => `add rule ${TABLE} ${name} ${rule}`);
   return [
     `# ${program.lists.join(' ')}`,
-    `add chain ${TABLE} ${chain}`,
-    `flush chain ${TABLE} ${chain}`,
-    ...[...rules, 'drop'].map((rule) => `add rule ${TABLE} ${chain} ${rule}`),
+    ...programChains(digest).flatMap((name) => [`add chain ${TABLE} ${name}`, `flush chain ${TABLE} ${name}`]),
+    ...(rejecting === undefined ? [] : rules(rejecting, rejectRules())),
+    ...RULE_DIRECTIONS.flatMap((direction) => rules(programChain(digest, direction), ofDirection(direction))),
   ];
 }
 
 /** A program that nobody is known to use: whoever finds his way there ends there. */
 export function closedProgram(digest: string): string {
   const all = programChains(digest).flatMap((name) => [`add chain ${TABLE} ${name}`, `flush chain ${TABLE} ${name}`]);
-  return [...all, `add rule ${TABLE} ${programChain(digest)} drop`].join('\n');
+  const ends = RULE_DIRECTIONS.map((direction) => `add rule ${TABLE} ${programChain(digest, direction)} drop`);
+  return [...all, ...ends].join('\n');
 }
 
 /** Takes a program away that no guest has any more; fails as a whole while one has. */
@@ -76,43 +67,36 @@ function directionRules(program: RuleProgram, direction: RuleDirection, digest: 
   if (rules.length === 0) return [];
   const last = rules.at(-1);
   return [
-    ...(direction === 'out' ? answersTo(program.in) : []),
+    ...(direction === 'out' ? answersTo(program.in, digest) : []),
     ...rules.flatMap((rule, at) => {
       const limited = limitText(rule, side, `${digest}/${direction}/${at + 1}`);
       const log = `limit rate 10/second burst 20 packets log prefix "vif-bridge ${direction} rule ${at + 1} "`;
       return conditions(rule).flatMap(({ text, family }) => [
         ...(rule.log ? [`${text}${log}`] : []),
-        ...verdicts(rule, side, family).map(
-          ([who, what]) => `${text}${who}${limited}counter ${what} comment "${direction} ${at + 1}"`,
-        ),
+        `${text}${limited}counter ${verdict(rule, side, family, digest)} comment "${direction} ${at + 1}"`,
       ]);
     }),
-    last === undefined ? 'accept' : verdict(last, side, undefined),
+    last === undefined ? 'accept' : verdict(last, side, undefined, digest),
   ];
 }
 
-/** Who is only observed is not told of a rejection, which is a packet that he would not get otherwise. */
-function verdicts(rule: Rule, side: Direction, family: Ip | undefined): [who: string, what: string][] {
-  const what = verdict(rule, side, family);
-  if (rule.verdict !== 'reject') return [['', what]];
-  return [
-    [`${PORT[side]} @observe `, `goto ${dropChain(side, 'rule')}`],
-    [`${PORT[side]} != @observe `, what],
-  ];
-}
-
-/** @param family of an allowed one: what it opens is kept by families; what is of neither is let through */
-function verdict(rule: Rule, side: Direction, family: Ip | undefined): string {
+/**
+ * @param family of an allowed one: what it opens is kept by families; what is of neither is let through
+ * @param digest of the program, which answers by a chain of its own
+ */
+function verdict(rule: Rule, side: Direction, family: Ip | undefined, digest: string): string {
   if (rule.verdict === 'allow') {
     return family === undefined ? 'accept' : `goto ${flowChain(side, rule.stateless ? 'pass' : 'open', family)}`;
   }
-  return rule.verdict === 'reject' ? 'reject' : `goto ${dropChain(side, 'rule')}`;
+  return `goto ${rule.verdict === 'reject' ? otherChain(digest, 0) : dropChain(side, 'rule')}`;
 }
 
 /** What no rule is asked about, because it goes on in a conversation of which nobody knows. */
-function answersTo(rules: readonly Rule[]): string[] {
+function answersTo(rules: readonly Rule[], digest: string): string[] {
   return answersToUnknown(rules).flatMap((rule) =>
-    conditions(rule).map(({ text, family }) => `${text}tcp flags & syn == 0 ${verdict(rule, 'from-guest', family)}`),
+    conditions(rule).map(
+      ({ text, family }) => `${text}tcp flags & syn == 0 ${verdict(rule, 'from-guest', family, digest)}`,
+    ),
   );
 }
 

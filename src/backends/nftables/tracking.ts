@@ -2,25 +2,22 @@ import type { Direction } from '../../filter/reasons.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { PROTOCOLS } from '../../rules/protocols.ts';
 import {
-  BEGINNING,
   chain,
   echoKey,
   FAMILIES,
   FIRST,
-  FRAGMENTS,
   flowKey,
   fragmentKey,
   ICMP,
   type Ip,
-  LASTING,
-  NEW_RATE,
   pairKey,
   quotedKey,
   RAW,
   TIMED,
   WITH_PORTS,
   type WithPorts,
-} from './flows.ts';
+} from './flow-keys.ts';
+import { BEGINNING, FRAGMENTS, LASTING, NEW_RATE } from './flows.ts';
 import { PORT } from './own.ts';
 import { counterKey } from './stages.ts';
 
