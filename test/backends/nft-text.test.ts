@@ -82,7 +82,7 @@ test('every chain of the base ends in a verdict for every frame, but those that 
   for (const [, name = '', body = ''] of BASE.matchAll(/^ {2}chain (\S+) \{\n([\s\S]*?)^ {2}\}$/gm)) {
     if (free.includes(name) || JUMPED.test(name)) continue;
     const last = lines(body.trim()).at(-1) ?? '';
-    const accepts = /\/rules-(open|pass)-ip6?$/.test(name);
+    const accepts = /\/rules-((open|pass)-ip6?|time-\S+)$/.test(name);
     assert.match(last, accepts ? /^accept$/ : /^(goto [\w/-]+|drop comment "[\w-]+")$/, name);
   }
 });

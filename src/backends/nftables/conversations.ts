@@ -3,7 +3,7 @@ import type { Conversations, SetFill } from '../backend.ts';
 import { type ListedSets, partsOf } from './counters.ts';
 import { FLOW_SETS, NEW_LIMIT } from './flows.ts';
 
-const FLOWS: ReadonlySet<string> = new Set(FLOW_SETS.map(({ name }) => name));
+const FLOWS: ReadonlySet<string> = new Set(FLOW_SETS.filter(({ more }) => more === undefined).map(({ name }) => name));
 
 /**
  * What guests with rules have open now; undefined where nobody has rules.

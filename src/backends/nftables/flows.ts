@@ -18,6 +18,17 @@ import {
   WITH_PORTS,
   type WithPorts,
 } from './flow-keys.ts';
+import {
+  BEGINNING,
+  briefSet,
+  declareRations,
+  declareTimes,
+  givenSet,
+  giveTime,
+  ration,
+  renderTimes,
+  timeSets,
+} from './flow-times.ts';
 import { PORT } from './own.ts';
 import { answers } from './rejections.ts';
 import { counterKey } from './stages.ts';
@@ -28,25 +39,26 @@ import { counterKey } from './stages.ts';
  * puts together the traffic of all bridges of the host, and one guest can fill its table.
  *
  * A conversation is keyed by the guest's port and addresses as the guest sees them, so both directions find one
- * element. It begins for 30 seconds; a packet that comes to the guest proves that there is somebody, and gives it its
- * full time. So a flood of first packets fills nothing for long.
+ * element. It begins for 30 seconds; a packet that comes to the guest proves that there is somebody, and gives it more
+ * time (flow-times.ts). So a flood of first packets fills nothing for long.
  */
 
-/** Seconds. RFC 4787 §4.3: at least two minutes for UDP; RFC 5382 §5: TCP that is used sends within two hours. */
-export const BEGINNING = '30s';
+/** RFC 4787 §4.3: at least two minutes for UDP; RFC 5382 §5: TCP that is used sends within two hours. */
 export const LASTING = { tcp: '1h', other: '3m' } as const;
 /** What is left of a TCP conversation behind FIN or RST; one that is half closed lives on as long as it is used. */
 const CLOSING = '2m';
 /** RFC 791 §3.2: about what a reassembly waits. */
 export const FRAGMENTS = '30s';
+/** Here the others come with the first one, and a guest can make many. */
+const FRAGMENT_TIME = '5s';
 /** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
 export const NEW_LIMIT = { rate: 500, burst: 2000 } as const;
 export const NEW_RATE = `limit rate over ${NEW_LIMIT.rate}/second burst ${NEW_LIMIT.burst} packets`;
 
 /**
  * How many conversations there can be. One takes about 200 bytes of kernel memory, and a set of this size 16 bytes for
- * each of them from the start (lib/rhashtable.c: nelem_hint): 25 MB in all, so the sets exist only while the policy has
- * rules.
+ * each of them from the start (lib/rhashtable.c: nelem_hint): 42 MB in all, so the sets exist only while the policy has
+ * rules. Each is at least half as large again as what one guest can have in it (test/backends/flow-shares.test.ts).
  */
 const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 16_384, dccp: 16_384, udplite: 16_384 } as const;
 /**
@@ -54,8 +66,11 @@ const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 16_384, dccp: 16_384, udplite:
  * server of 73 conversations a second would fill that.
  */
 const CLOSED = 131_072;
-const PAIRS = 65_536;
-const OTHERS = 16_384;
+const PAIRS = 131_072;
+const ECHOES = 65_536;
+const FRAGMENTED = 65_536;
+const LIMITED = 16_384;
+
 /**
  * Where rules go on to. The kernel follows chains 16 deep (NFT_JUMP_STACK_SIZE), and the stages take up to 13 of them:
  * a program is one, and what it goes to leads to no other (test/backends/nft-text.test.ts).
@@ -76,11 +91,18 @@ const NEW_SET = 'flows-new';
 export const RULE_LIMITS = 'rule-limits';
 
 /** The sets of conversations, with how many each can hold: for `status`. */
-export const FLOW_SETS: readonly { readonly name: string; readonly size: number }[] = FAMILIES.flatMap((family) => [
+export const FLOW_SETS: readonly {
+  readonly name: string;
+  readonly size: number;
+  /** Knows more of conversations that are in another one. */
+  readonly more?: true;
+}[] = FAMILIES.flatMap((family) => [
   ...WITH_PORTS.map((protocol) => ({ name: flowSet(family, protocol), size: FLOWS[protocol] })),
   { name: closingSet(family), size: CLOSED },
   { name: pairSet(family), size: PAIRS },
-  ...[echoSet, fragmentSet].map((name) => ({ name: name(family), size: OTHERS })),
+  { name: echoSet(family), size: ECHOES },
+  { name: fragmentSet(family), size: FRAGMENTED },
+  ...timeSets(family),
 ]);
 
 /** True where the policy gives rules to somebody: only then the rules of all vifs have what these need. */
@@ -105,19 +127,28 @@ export function declareFlows(): string[] {
             `set ${flowSet(family, one)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(FLOWS[one], BEGINNING)}; }`,
         ),
         `set ${closingSet(family)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(CLOSED, CLOSING)}; }`,
-        `set ${echoSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${ICMP[family].text} id; ${TIMED(OTHERS, BEGINNING)}; }`,
+        `set ${echoSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${ICMP[family].text} id; ${TIMED(ECHOES, BEGINNING)}; }`,
         `set ${pairSet(family)} { typeof iifgroup . ${source} . ${destination} . ${protocol}; ${TIMED(PAIRS, LASTING.other)}; }`,
-        `set ${fragmentSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${id}; ${TIMED(OTHERS, FRAGMENTS)}; }`,
+        `set ${fragmentSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${id}; ${TIMED(FRAGMENTED, FRAGMENT_TIME)}; }`,
+        ...declareTimes(family),
       ];
     }),
-    `set ${RULE_LIMITS} { type devgroup . mark; ${TIMED(OTHERS, '5m')}; }`,
+    `set ${RULE_LIMITS} { type devgroup . mark; ${TIMED(LIMITED, '5m')}; }`,
+    declareRations(),
     `set ${NEW_SET} { type devgroup; size 65536; flags dynamic,timeout; timeout 1m; }`,
   ];
 }
 
 /** The chains of one direction. */
 export function renderFlows(direction: Direction): string[] {
-  return FAMILIES.flatMap((family) => [...renderKnown(direction, family), ...renderOpen(direction, family)]);
+  return FAMILIES.flatMap((family) => {
+    const flows = { tcp: flowSet(family, 'tcp'), udp: flowSet(family, 'udp') };
+    return [
+      ...(direction === 'to-guest' ? renderTimes(family, flows) : []),
+      ...renderKnown(direction, family),
+      ...renderOpen(direction, family),
+    ];
+  });
 }
 
 /** "Is it known?" A frame that is not comes back to the rules. */
@@ -127,12 +158,11 @@ function renderKnown(direction: Direction, family: Ip): string[] {
   return [
     ...WITH_PORTS.flatMap((protocol) => {
       const set = flowSet(family, protocol);
-      const lasting = protocol === 'tcp' ? LASTING.tcp : LASTING.other;
+      const sets = protocol === 'tcp' ? [set, briefSet(family)] : [set];
       return chain(knownChain(direction, protocol, family), 'A conversation that was allowed.', [
-        `${FIRST[family]} ${key} @${set} ${noteFragment(direction, family)}`,
-        ...(protocol === 'tcp' ? [endRule(direction, family)] : []),
-        ...(direction === 'to-guest' ? [`${key} @${set} update @${set} { ${key} timeout ${lasting} } accept`] : []),
-        `${key} @${set} accept`,
+        ...sets.map((one) => `${FIRST[family]} ${key} @${one} ${noteFragment(direction, family)}`),
+        ...(protocol === 'tcp' ? endRules(direction, family) : []),
+        ...(direction === 'to-guest' ? goesOn(family, protocol, sets) : sets.map((one) => `${key} @${one} accept`)),
         ...(protocol === 'tcp' ? closingRules(direction, family) : []),
         ...(protocol === 'tcp' && direction === 'to-guest' ? [answers(family).tcp] : []),
         ...(protocol === 'udp' ? [dhcpRule(direction, family)] : []),
@@ -157,14 +187,27 @@ function renderKnown(direction: Direction, family: Ip): string[] {
   ];
 }
 
+/** A packet to the guest proves that there is somebody. */
+function goesOn(family: Ip, protocol: WithPorts, sets: readonly string[]): string[] {
+  if (protocol === 'tcp' || protocol === 'udp') return giveTime(family, protocol, sets);
+  const key = flowKey('to-guest', family);
+  return sets.flatMap((set) => [
+    `${key} @${set} update @${set} { ${key} timeout ${LASTING.other} } accept`,
+    `${key} @${set} accept`,
+  ]);
+}
+
 /**
  * FIN or RST: it is moved to those that end. First added, then deleted: where there is no room it stays where it is.
  * Whether the sequence number fits is not looked at; so one that is still used goes on all the same.
  */
-function endRule(direction: Direction, family: Ip): string {
+function endRules(direction: Direction, family: Ip): string[] {
   const key = flowKey(direction, family);
-  const [open, closing] = [flowSet(family, 'tcp'), closingSet(family)];
-  return `tcp flags & (fin | rst) != 0 ${key} @${open} add @${closing} { ${key} } delete @${open} { ${key} } accept`;
+  const all = [flowSet(family, 'tcp'), briefSet(family)];
+  const gone = [...all, givenSet(family, 'tcp')].map((set) => `delete @${set} { ${key} }`).join(' ');
+  return all.map(
+    (set) => `tcp flags & (fin | rst) != 0 ${key} @${set} add @${closingSet(family)} { ${key} } ${gone} accept`,
+  );
 }
 
 function closingRules(direction: Direction, family: Ip): string[] {
@@ -198,7 +241,8 @@ export function knownRules(direction: Direction): string[] {
 
 /** The first fragment lets the others pass. */
 function noteFragment(direction: Direction, family: Ip): string {
-  return `add @${fragmentSet(family)} { ${fragmentKey(direction, family)} }`;
+  const some = ration(PORT[direction], direction === 'from-guest' ? 'fragments-out' : 'fragments-in', false);
+  return `${some} add @${fragmentSet(family)} { ${fragmentKey(direction, family)} }`;
 }
 
 /** Allowed: what belongs to it passes too, in both directions. And allowed for itself alone. */

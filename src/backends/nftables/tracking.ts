@@ -17,7 +17,8 @@ import {
   WITH_PORTS,
   type WithPorts,
 } from './flow-keys.ts';
-import { BEGINNING, FRAGMENTS, LASTING, NEW_RATE } from './flows.ts';
+import { BEGINNING } from './flow-times.ts';
+import { FRAGMENTS, LASTING, NEW_RATE } from './flows.ts';
 import { PORT } from './own.ts';
 import { counterKey } from './stages.ts';
 

@@ -1,0 +1,100 @@
+/**
+ * No guest fills a table for another: what one can have in each is counted from the text that is loaded, by Little's
+ * law (as many as come in a second, times the seconds that one lives), so a limit or a time that is changed shows here.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { renderBase } from '../../src/backends/nftables/base-text.ts';
+import { parsePolicy } from '../policy/effective.ts';
+
+const BASE = renderBase('base/test', parsePolicy('[defaults]\nrules = web\n[rules web]\nin drop\n', 'test'));
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const seconds = (text: string): number => Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? Number.NaN);
+
+/** How many it can hold, and how long one lives that says nothing of it. */
+const SETS = new Map(
+  [...BASE.matchAll(/^ {2}set (flows-\S+) \{.* size (\d+); flags dynamic,timeout; timeout (\w+); \}$/gm)].map(
+    ([, name = '', size, time = '']) => [name, { size: Number(size), time: seconds(time) }],
+  ),
+);
+const CHAINS = [...BASE.matchAll(/^ {2}chain (\S+) \{\n([\s\S]*?)^ {2}\}$/gm)].map(([, name = '', body = '']) => ({
+  name,
+  rules: body
+    .trim()
+    .split('\n')
+    .map((line) => line.trim()),
+}));
+
+/**
+ * Rare protocols have no shares (docs/rules.md). Where there is no room for what has ended it stays where it was, and
+ * so in the share of its guest.
+ */
+const UNSHARED = /-(sctp|dccp|udplite|closing)-/;
+
+interface Limit {
+  readonly rate: number;
+  readonly burst: number;
+  /** Two rules with one limit share what it lets through. */
+  readonly shared: string;
+}
+
+/** The last limit in front of an element that a rule makes: in the rule, or in one before that lets go no further. */
+function limitOf(rules: readonly string[], at: number): Limit | undefined {
+  const limits = rules.slice(0, at + 1).flatMap((rule, index): Limit[] => {
+    const found =
+      /update @(\S+) \{ [io]ifgroup(?: \. (0x\w+))? limit rate (over )?(\d+)\/second burst (\d+) packets \} ?(.*)$/.exec(
+        rule,
+      );
+    if (found === null) return [];
+    const [, set, code = '', over, rate, burst, rest = ''] = found;
+    const stops = over !== undefined && /(accept|drop|goto \S+)( comment "\S+")?$/.test(rest);
+    if (!stops && index !== at) return [];
+    return [{ rate: Number(rate), burst: Number(burst), shared: `${set} ${code}` }];
+  });
+  return limits.at(-1);
+}
+
+/** What one guest can have in each set. */
+function shares(): ReadonlyMap<string, number> {
+  const most = new Map<string, Map<string, number>>();
+  for (const { name, rules } of CHAINS) {
+    for (const [at, rule] of rules.entries()) {
+      for (const [, set = '', key = ''] of rule.matchAll(/(?:add|update) @(flows-\S+) \{ ([^}]*) \}/g)) {
+        const known = SETS.get(set);
+        if (known === undefined || key.includes('limit rate') || UNSHARED.test(set)) continue;
+        const time = seconds(/timeout (\w+)$/.exec(key)?.[1] ?? `${known.time}s`);
+        const limit = limitOf(rules, at);
+        assert.ok(limit !== undefined, `nothing limits ${set} in ${name}: ${rule}`);
+        const lives = limit.rate * time + limit.burst;
+        const ofSet = most.get(set) ?? new Map<string, number>();
+        // With several times the longest counts: the same limit is not used up twice.
+        most.set(set, ofSet.set(limit.shared, Math.max(ofSet.get(limit.shared) ?? 0, lives)));
+      }
+    }
+  }
+  return new Map([...most].map(([set, ofSet]) => [set, [...ofSet.values()].reduce((sum, one) => sum + one, 0)]));
+}
+
+test('one guest never fills a table of conversations', () => {
+  const found = shares();
+  const held = [...SETS].filter(([name]) => !UNSHARED.test(name) && !/^flows-(new|rations)$/.test(name));
+  assert.equal(held.length, 16, [...SETS.keys()].join());
+  for (const [name, { size }] of held) {
+    const share = found.get(name);
+    assert.ok(share !== undefined, `${name}: nothing is put there`);
+    assert.ok(share * 1.4 <= size, `${name}: one guest can have ${share} of ${size}`);
+  }
+});
+
+test('of the long conversations of TCP one guest has a seventh at most, and a new limit is full', () => {
+  const share = shares().get('flows-tcp-ip') ?? Number.NaN;
+  const { size = 0 } = SETS.get('flows-tcp-ip') ?? {};
+  assert.ok(share <= size / 7, `${share} of ${size}`);
+  // An element of a limit that ended before it is full again would give it back too early.
+  const time = SETS.get('flows-rations')?.time ?? 0;
+  for (const [, rate, burst] of BASE.matchAll(
+    /@flows-rations \{ [^}]* limit rate (?:over )?(\d+)\/second burst (\d+)/g,
+  )) {
+    assert.ok(Number(burst) / Number(rate) < time);
+  }
+});
