@@ -80,7 +80,7 @@ const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = 
     measureRules(
       {
         script,
-        levels: quick ? [1, 10] : [1, 201],
+        levels: quick ? [1, 10] : [1, 201, ...levels.filter((level) => level > 201)],
         rounds: quick ? 1 : Math.ceil(rounds / 3),
         milliseconds: quick ? 50 : 500,
         programs: quick ? 9 : 200,

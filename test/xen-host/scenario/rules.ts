@@ -1,12 +1,13 @@
 import { makeNetwork, scriptPath } from '../network.ts';
 import { configure, createA, pingFrom } from '../people.ts';
 import type { Scenario } from '../scenario.ts';
+import { playFilters } from './filters.ts';
 
 /** Rules of a guest: this kernel takes them, and answers where they say so; real packets follow them. */
 export const rules: Scenario = {
   name: 'rules',
   script: 'product',
-  minutes: 6,
+  minutes: 10,
   play: async (host, record) => {
     const { A, G } = host.corpus.hosts;
     await makeNetwork(host);
@@ -78,6 +79,8 @@ export const rules: Scenario = {
     record.check('rules that somebody has emptied are damage', damaged.status === 1, damaged.stdout);
     const repaired = await host.run(`${product} repair && ${product} status`, 90);
     record.check('which repair puts right', repaired.status === 0, `${repaired.stdout}${repaired.stderr}`);
+
+    await playFilters(host, record, a);
     await host.sh('xl destroy a; rm -f /etc/xen/vif-bridge.ini');
   },
 };
