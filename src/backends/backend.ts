@@ -146,6 +146,8 @@ export interface Backend {
   readonly mostMacs: number;
   /** Whether vifs may learn addresses from DHCP. */
   readonly learns: boolean;
+  /** Whether it can judge what is behind a VLAN tag. */
+  readonly seesBehindTags: boolean;
   /** Whether it can judge what devices send and hear that are on no bridge. */
   readonly routes: boolean;
   /** So many vifs at once are renewed best. */

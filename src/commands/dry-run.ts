@@ -24,6 +24,7 @@ import {
   routeSettings,
   serveRouteLines,
 } from '../port/route-setup.ts';
+import { trunkOf } from '../state/records.ts';
 import { joiningLines, type Wanted } from '../vif/apply.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { isForgotten } from '../vif/forgotten.ts';
@@ -62,6 +63,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
       joining: [...(setup.rename ? [] : prepareLines(setup)), ...joinLines(setup)],
       entries: fdbLines(setup),
       comesUp: true,
+      vlans: vlanLines(prepared.setup),
     })) +
     section(`iptables-restore and ip6tables-restore ${RESTORE.join(' ')}`, hostText(host, setup.name)) +
     section(
@@ -104,6 +106,7 @@ async function renewalText(host: Managed, { prepared, present, before }: Wanted)
     joining: joiningLines(host, { prepared, present, before }, { takesDown: false }),
     entries: entryLines(host, prepared, before, present.ifindex),
     comesUp: prepared.setup.rename || !present.up,
+    vlans: vlanLines(prepared.setup, before?.ifindex === present.ifindex ? trunkOf(before) : []),
   });
   return note + text;
 }
@@ -160,6 +163,7 @@ async function applyText(
     readonly joining: readonly BatchLine[];
     readonly entries: readonly BatchLine[];
     readonly comesUp: boolean;
+    readonly vlans: readonly BatchLine[];
   },
 ): Promise<string> {
   const { setup } = prepared;
@@ -187,7 +191,7 @@ async function applyText(
     section(steps.rules.title, steps.rules.text),
     section('ip -batch -', batch(steps.joining)),
     section('bridge -batch -', limits === '' ? '' : `# not before kernel 6.3, which has no such limit\n${limits}`),
-    section('bridge -batch -', batch(vlanLines(setup))),
+    section('bridge -batch -', batch(steps.vlans)),
     section('bridge -batch -', batch(steps.entries)),
     section('ip -batch -', batch(steps.comesUp ? upLines(setup.name) : [])),
   ].join('');

@@ -23,7 +23,7 @@ import { guestNames } from '../vif/guest-ports.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
-import { driftOf } from '../vif/port-drift.ts';
+import { driftOf, vlanDriftOf } from '../vif/port-drift.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
 
 /** What one port looks like to an admin. */
@@ -130,6 +130,10 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const notes = await notesByDevice(host, ports);
   const silenced = await silencing;
   const drift = await drifting;
+  const vlanDrift = await vlanDriftOf(
+    host,
+    ports.flatMap(({ record }) => record ?? []),
+  );
   const now = Date.parse(host.now());
   const learnedOf = (ifindex: number): PortStatus['learned'] =>
     (kernel.learned ?? [])
@@ -178,7 +182,9 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
         ...(seal === undefined ? [] : [seal.text]),
       ],
       notes: [
-        ...(record === undefined || known === undefined || lost !== undefined ? [] : drift(record, known.vif, device)),
+        ...(record === undefined || known === undefined || lost !== undefined
+          ? []
+          : [...drift(record, known.vif, device), ...vlanDrift(record, known.vif, device)]),
         ...(record === undefined || record.routed !== undefined ? [] : silenced(device.name).map(silence)),
         ...(notes.get(record?.device ?? '') ?? []),
       ],

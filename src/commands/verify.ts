@@ -11,7 +11,7 @@ import type { HostFilter } from '../port/host-accept.ts';
 import type { SeenEntry } from '../port/seen-port.ts';
 import type { WishedPort } from '../port/wished-port.ts';
 import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/records.ts';
+import { isInVlans, type VifRecord } from '../state/records.ts';
 import type { Wanted } from '../vif/apply.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
 import { plannedPort } from '../vif/record.ts';
@@ -90,7 +90,12 @@ export async function verify(
   const bridged = some.filter(({ record }) => record.routed === undefined);
   const routed = some.filter(({ record }) => record.routed !== undefined);
   const bridgedNames = names === undefined ? undefined : bridged.map(({ device }) => device.name);
-  const looking = lookAtPorts(host, bridgedNames, files.read);
+  const looking = lookAtPorts(
+    host,
+    bridgedNames,
+    bridged.some(({ record }) => isInVlans(record)),
+    files.read,
+  );
   const others = foreignThings(
     host,
     some.map(({ device }) => device.name),

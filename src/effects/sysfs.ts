@@ -17,6 +17,8 @@ export interface Device {
   readonly stp: boolean;
   /** It keeps VLANs apart; only of a bridge. */
   readonly vlanFiltering: boolean;
+  /** Only of such a bridge: the VLAN of a port that joins, by frames without a tag. */
+  readonly defaultPvid?: number;
   /** The xenbus device behind a netback interface: `vif-1-0`. */
   readonly xenbus: string | undefined;
   /** Interface group (ip-link(8)): a number of its own for each port of ours, see port/guest-group.ts. */
@@ -39,6 +41,8 @@ export function readDevice(name: string): Device | undefined {
   const stp = existsSync(`${NET}/${name}/bridge`) ? read('bridge/stp_state') : undefined;
   const master = linkName(`${NET}/${name}/master`);
   const learning = master === undefined ? undefined : read('brport/learning');
+  // Absent where the kernel's bridges cannot.
+  const vlanFiltering = stp !== undefined && (read('bridge/vlan_filtering') ?? '0') !== '0';
   return {
     name,
     ifindex: Number(ifindex),
@@ -48,8 +52,8 @@ export function readDevice(name: string): Device | undefined {
     master,
     isBridge: stp !== undefined,
     stp: stp !== undefined && stp !== '0',
-    // Absent where the kernel's bridges cannot.
-    vlanFiltering: stp !== undefined && (read('bridge/vlan_filtering') ?? '0') !== '0',
+    vlanFiltering,
+    ...(vlanFiltering ? { defaultPvid: Number(read('bridge/default_pvid') ?? 0) } : {}),
     xenbus: existsSync(`${NET}/${name}/device`) ? linkName(`${NET}/${name}/device`) : undefined,
     group: Number(read('netdev_group') ?? 0),
     alias: read('ifalias') || undefined,

@@ -5,6 +5,7 @@
  * chain may skip another; measured on other products: 106 of 117 attacks pass where it does).
  */
 import { ACCEPT, type BothWays, drop, go, type Stage, type Step } from './stage.ts';
+import { OTHER_VLAN, ownVlan } from './vlan.ts';
 import { ETHERTYPE, GROUP_BIT, LINK_LOCAL_MAC, LLC_LENGTHS } from './wire.ts';
 
 /**
@@ -54,10 +55,13 @@ function byProtocol<const Ip extends string, const Ip6 extends string, const Arp
         { values: [ETHERTYPE.ip6], so: go(ip6) },
         { values: [ETHERTYPE.arp], so: go(arp) },
         { values: [ETHERTYPE.rarp], so: drop('rarp') },
-        { values: [ETHERTYPE.vlan, ETHERTYPE.qinq], so: drop('vlan') },
+        { values: [ETHERTYPE.qinq], so: drop('vlan') },
       ],
-      why: 'a tag would hide the rest from these rules and be stripped by the guest',
     },
+    ownVlan(ETHERTYPE.ip, ip),
+    ownVlan(ETHERTYPE.ip6, ip6),
+    ownVlan(ETHERTYPE.arp, arp),
+    OTHER_VLAN,
     { when: [{ field: 'ether type', within: LLC_LENGTHS }], so: drop('llc') },
     OWN_TYPE,
   ] as const satisfies Stage['steps'];
@@ -82,10 +86,15 @@ export const ETHERNET = {
             { values: [ETHERTYPE.ip6], so: go('ip6') },
             { values: [ETHERTYPE.arp], so: go('arp') },
             { values: [ETHERTYPE.rarp], so: go('rarp') },
-            { values: [ETHERTYPE.vlan, ETHERTYPE.qinq], so: drop('vlan') },
+            { values: [ETHERTYPE.qinq], so: drop('vlan') },
           ],
           why: 'the outer type, never the inner one of a tagged frame (CVE-2021-27854)',
         },
+        ownVlan(ETHERTYPE.ip, 'ip'),
+        ownVlan(ETHERTYPE.ip6, 'ip6'),
+        ownVlan(ETHERTYPE.arp, 'arp'),
+        ownVlan(ETHERTYPE.rarp, 'rarp'),
+        OTHER_VLAN,
         {
           when: [{ field: 'ether type', within: LLC_LENGTHS }],
           so: drop('llc'),

@@ -1,4 +1,4 @@
-import { type BothWays, drop, go, PERMITTED } from './stage.ts';
+import { type BothWays, drop, go, PERMITTED, type Step } from './stage.ts';
 import {
   BROADCAST_MAC,
   IPV4_LINK_GROUPS,
@@ -14,7 +14,12 @@ import {
 } from './wire.ts';
 
 const HANDED_ON = [PROTOCOL.icmp, PROTOCOL.udp, ...ORDINARY, PROTOCOL.ah, ...TUNNELS] as const;
-const HANDED_ON6 = [PROTOCOL.icmpv6, PROTOCOL.udp, ...ORDINARY, ...TUNNELS] as const;
+const HANDED_ON6 = [PROTOCOL.udp, ...ORDINARY, ...TUNNELS] as const;
+
+const OF_A_LINK = [
+  { when: [{ field: 'ip6 saddr', block: IPV6_LINK_LOCALS }], so: drop('ip6-src') },
+  { when: [{ field: 'ip6 daddr', block: IPV6_LINK_GROUPS }], so: drop('ip6-src') },
+] as const satisfies readonly Step[];
 
 /**
  * Packets of others that a router hands on (`allow = forwarding`): any source but those that no router forwards. What
@@ -53,16 +58,23 @@ export const FORWARDING = {
       short: 'ip6-fwd',
       about: 'As for IPv4: RFC 4291 §2.5.6, §2.7.',
       steps: [
-        { when: [{ field: 'ip6 saddr', block: IPV6_LINK_LOCALS }], so: drop('ip6-src') },
-        { when: [{ field: 'ip6 daddr', block: IPV6_LINK_GROUPS }], so: drop('ip6-src') },
+        ...OF_A_LINK,
         { when: [{ field: 'udp dport', is: 546 }], so: drop('ip6-src') },
         { when: [{ field: 'udp dport', is: 547 }], so: drop('ip6-src') },
-        // Neighbour discovery and MLD never leave their link: errors and echo do.
-        { when: [{ field: 'icmpv6 type', within: [5, 127] }], so: drop('ip6-src') },
-        { when: [{ field: 'icmpv6 type', within: [130, 255] }], so: drop('ip6-src') },
         ...HANDED_ON6.map(
           (is) => ({ when: [{ field: 'ip6 upper-layer', is }, { vif: 'forwarding' }], so: PERMITTED }) as const,
         ),
+      ],
+      otherwise: drop('ip6-src'),
+    },
+    {
+      name: 'ip6/forwarded-icmpv6',
+      short: 'ip6-fwi',
+      about: 'Neighbour discovery and MLD never leave their link: errors and echo do.',
+      steps: [
+        ...OF_A_LINK,
+        { when: [{ field: 'icmpv6 type', within: [1, 4] }, { vif: 'forwarding' }], so: PERMITTED },
+        { when: [{ field: 'icmpv6 type', within: [128, 129] }, { vif: 'forwarding' }], so: PERMITTED },
       ],
       otherwise: drop('ip6-src'),
     },

@@ -1,4 +1,4 @@
-import { ETHERNET_BYTES, type Frame } from './frame.ts';
+import type { Frame } from './frame.ts';
 import type { Field } from './stage.ts';
 import { LLADDR_OPTION, PROTOCOL, RA_OPTION_STARTS } from './wire.ts';
 
@@ -27,6 +27,8 @@ const PLACES: Readonly<Record<Field, Place | 'upper protocol'>> = {
   'ether daddr': at('frame', 0, 48),
   'ether saddr': at('frame', 48, 48),
   'ether type': at('frame', 96, 16),
+  'vlan id': at('frame', 116, 12),
+  'vlan type': at('frame', 128, 16),
   // RFC 826, RFC 903.
   'arp form': at('packet', 0, 48),
   'arp operation': at('packet', 48, 16),
@@ -46,11 +48,11 @@ const PLACES: Readonly<Record<Field, Place | 'upper protocol'>> = {
   'ip daddr': at('packet', 128, 32),
   'ip options': at('packet', 160, 32),
   // RFC 792, RFC 2236.
-  'icmp type': at('upper', 0, 8, PROTOCOL.icmp),
+  'icmp type': at('upper', 0, 8),
   'icmp quoted version-ihl': at('upper', 64, 8),
   'icmp quoted protocol': at('upper', 136, 8),
   'icmp quoted daddr': at('upper', 192, 32),
-  'igmp type': at('upper', 0, 8, PROTOCOL.igmp),
+  'igmp type': at('upper', 0, 8),
   // RFC 768, RFC 2131, RFC 8415.
   'udp sport': at('upper', 0, 16, PROTOCOL.udp),
   'udp dport': at('upper', 16, 16, PROTOCOL.udp),
@@ -74,8 +76,8 @@ const PLACES: Readonly<Record<Field, Place | 'upper protocol'>> = {
   'ip6 frag nexthdr': at('packet', 320, 8),
   'ip6 frag offset': at('packet', 336, 16),
   // RFC 4443, RFC 4861.
-  'icmpv6 type': at('upper', 0, 8, PROTOCOL.icmpv6),
-  'icmpv6 code': at('upper', 8, 8, PROTOCOL.icmpv6),
+  'icmpv6 type': at('upper', 0, 8),
+  'icmpv6 code': at('upper', 8, 8),
   'icmpv6 quoted version': at('upper', 64, 4),
   'icmpv6 quoted nexthdr': at('upper', 112, 8),
   'icmpv6 quoted frag nexthdr': at('upper', 384, 8),
@@ -128,8 +130,8 @@ export function readBits(frame: Frame, base: Place['base'], offset: number, bits
   return (value >> BigInt(behind)) & ((1n << BigInt(bits)) - 1n);
 }
 
-function startOf({ upper }: Frame, base: Place['base']): number | undefined {
+function startOf({ packet, upper }: Frame, base: Place['base']): number | undefined {
   if (base === 'frame') return 0;
-  if (base === 'packet') return ETHERNET_BYTES;
+  if (base === 'packet') return packet;
   return upper === undefined || upper.fragmentOffset !== 0 ? undefined : upper.offset;
 }

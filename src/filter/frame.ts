@@ -15,12 +15,16 @@ export interface Frame {
   readonly bytes: Uint8Array;
   /** The outer one: a tag is seen as it was sent (net/netfilter/nft_payload.c: nft_payload_copy_vlan). */
   readonly etherType: number;
+  /** Where the packet begins, in bytes: behind the outer tag, if there is one. */
+  readonly packet: number;
   /** Undefined for what is no whole packet, or neither IPv4 nor IPv6: then the kernel knows no upper protocol. */
   readonly upper: UpperLayer | undefined;
 }
 
 /** Two MAC addresses and an ether type. */
 export const ETHERNET_BYTES = 14;
+/** IEEE 802.1Q §9.3: TPID and TCI. */
+const TAG_BYTES = 4;
 
 /**
  * Finds the headers of a frame that begins with its destination MAC and has no checksum behind it.
@@ -30,25 +34,28 @@ export const ETHERNET_BYTES = 14;
 export function parseFrame(bytes: Uint8Array): Frame | undefined {
   if (bytes.length < ETHERNET_BYTES) return undefined;
   const etherType = word(bytes, 12);
-  return { bytes, etherType, upper: upperLayer(bytes, etherType) };
+  const tagged = etherType === ETHERTYPE.vlan || etherType === ETHERTYPE.qinq;
+  const packet = ETHERNET_BYTES + (tagged ? TAG_BYTES : 0);
+  return { bytes, etherType, packet, upper: upperLayer(bytes, packet) };
 }
 
-function upperLayer(bytes: Uint8Array, etherType: number): UpperLayer | undefined {
-  if (etherType === ETHERTYPE.ip) return upperOfIpv4(bytes);
-  if (etherType === ETHERTYPE.ip6) return upperOfIpv6(bytes);
+function upperLayer(bytes: Uint8Array, packet: number): UpperLayer | undefined {
+  const type = word(bytes, packet - 2);
+  if (type === ETHERTYPE.ip) return upperOfIpv4(bytes, packet);
+  if (type === ETHERTYPE.ip6) return upperOfIpv6(bytes, packet);
   return undefined;
 }
 
 /** As include/net/netfilter/nf_tables_ipv4.h has it: __nft_set_pktinfo_ipv4_validate. */
-function upperOfIpv4(bytes: Uint8Array): UpperLayer | undefined {
-  const packet = bytes.subarray(ETHERNET_BYTES);
+function upperOfIpv4(bytes: Uint8Array, start: number): UpperLayer | undefined {
+  const packet = bytes.subarray(start);
   if (packet.length < 20) return undefined;
   const header = (byte(packet, 0) & 15) * 4;
   const total = word(packet, 2);
   if (byte(packet, 0) >> 4 !== 4 || header < 20 || packet.length < total || total < header) return undefined;
   return {
     protocol: byte(packet, 9),
-    offset: ETHERNET_BYTES + header,
+    offset: start + header,
     fragmentOffset: word(packet, 6) & 0x1fff,
   };
 }
@@ -61,8 +68,8 @@ const EXTENSIONS: ReadonlySet<number> = new Set(Object.values(EXTENSION));
  * As include/net/netfilter/nf_tables_ipv6.h has it, and ipv6_find_hdr (net/ipv6/exthdrs_core.c) with the target -1 and
  * IP6_FH_F_AUTH: it stops at an authentication header, and looks into the frame, not only into the packet.
  */
-function upperOfIpv6(bytes: Uint8Array): UpperLayer | undefined {
-  const packet = bytes.subarray(ETHERNET_BYTES);
+function upperOfIpv6(bytes: Uint8Array, start: number): UpperLayer | undefined {
+  const packet = bytes.subarray(start);
   if (packet.length < 40 || byte(packet, 0) >> 4 !== 6 || word(packet, 4) + 40 > packet.length) return undefined;
   let next = byte(packet, 6);
   let at = 40;
@@ -78,13 +85,13 @@ function upperOfIpv6(bytes: Uint8Array): UpperLayer | undefined {
       if (fragmentOffset !== 0) {
         // Of a later fragment the kernel names what follows, unless that is one more extension header.
         if (EXTENSIONS.has(following) && following !== EXTENSION.none) return undefined;
-        return { protocol: following, offset: ETHERNET_BYTES, fragmentOffset };
+        return { protocol: following, offset: start, fragmentOffset };
       }
       at += 8;
     } else at += (byte(packet, at + 1) + 1) * 8;
     next = following;
   }
-  return { protocol: next, offset: ETHERNET_BYTES + at, fragmentOffset: 0 };
+  return { protocol: next, offset: start + at, fragmentOffset: 0 };
 }
 
 /** Zero where there is none: who asks has looked how long it is. */

@@ -1,5 +1,5 @@
 import { controlProtocols } from './control-protocols.ts';
-import { ACCEPT, type BothWays, drop, go, PERMITTED } from './stage.ts';
+import { ACCEPT, type BothWays, drop, go, PERMITTED, type Step } from './stage.ts';
 import {
   ALL_NODES,
   ANY_PORT,
@@ -19,6 +19,10 @@ import {
   PROTOCOL,
   SOLICITED_NODES,
 } from './wire.ts';
+
+const ROUTED = [
+  { when: [{ field: 'ip6 saddr', own: 'route6' }], so: PERMITTED, why: 'what it routes for (routes)' },
+] as const satisfies readonly Step[];
 
 /** IPv6 (RFC 8200). */
 export const IPV6 = {
@@ -103,6 +107,13 @@ export const IPV6 = {
       name: 'ip6/extension',
       short: 'ip6-ext',
       about: 'Dropped in any case; named after what hides behind the headers, if it can be seen.',
+      steps: [{ when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/hidden-icmpv6') }],
+      otherwise: drop('ip6-ext'),
+    },
+    {
+      name: 'ip6/hidden-icmpv6',
+      short: 'ip6-hid',
+      about: 'As above.',
       steps: [
         {
           switch: 'icmpv6 type',
@@ -143,13 +154,24 @@ export const IPV6 = {
           why: "nobody's, of any address too",
         },
         { when: [{ field: 'ip6 saddr', own: 'ip6' }], so: PERMITTED },
+        { when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/routed-icmpv6') },
+        ...ROUTED,
+        { when: [{ vif: 'ipv6' }, { vif: 'forwarding' }], so: go('ip6/forwarded') },
+      ],
+      otherwise: drop('ip6-src'),
+    },
+    {
+      name: 'ip6/routed-icmpv6',
+      short: 'ip6-rti',
+      about: 'From an address that is not its own.',
+      steps: [
         {
           when: [{ field: 'icmpv6 type', within: DISCOVERY }],
           so: drop('ip6-src'),
           why: 'RFC 4861 §7.2.3: who solicits is known by its source address: what it routes for would be its own',
         },
-        { when: [{ field: 'ip6 saddr', own: 'route6' }], so: PERMITTED, why: 'what it routes for (routes)' },
-        { when: [{ vif: 'ipv6' }, { vif: 'forwarding' }], so: go('ip6/forwarded') },
+        ...ROUTED,
+        { when: [{ vif: 'ipv6' }, { vif: 'forwarding' }], so: go('ip6/forwarded-icmpv6') },
       ],
       otherwise: drop('ip6-src'),
     },
@@ -279,6 +301,16 @@ export const IPV6 = {
         { when: [{ field: 'ip6 version', isNot: IPV6_VERSION }], so: drop('ip6-form') },
         { when: [{ field: 'ether daddr', notMasked: IPV6_GROUP_MAC }], so: drop('l2l3-mismatch') },
         { when: [{ field: 'ip6 daddr', notMasked: IPV6_GROUP }], so: drop('l2l3-mismatch') },
+        { when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/group-icmpv6') },
+        { when: [{ field: 'ip6 saddr', own: 'sole6' }], so: drop('own-address'), why: 'nobody else has it' },
+      ],
+      otherwise: go('ip6/known-group'),
+    },
+    {
+      name: 'ip6/group-icmpv6',
+      short: 'ip6-gi6',
+      about: 'As to one station.',
+      steps: [
         {
           when: [
             { field: 'ip6 daddr', is: ALL_NODES },
@@ -288,15 +320,8 @@ export const IPV6 = {
           why: 'may be the answer to its own duplicate address detection (RFC 4861 §7.2.4), which it must hear',
         },
         { when: [{ field: 'ip6 saddr', own: 'sole6' }], so: drop('own-address'), why: 'nobody else has it' },
-        { when: [{ field: 'ip6 upper-layer', is: PROTOCOL.icmpv6 }], so: go('ip6/group-icmpv6') },
+        { when: [{ field: 'icmpv6 type', is: 136 }], so: go('na/group') },
       ],
-      otherwise: go('ip6/known-group'),
-    },
-    {
-      name: 'ip6/group-icmpv6',
-      short: 'ip6-gi6',
-      about: 'As to one station.',
-      steps: [{ when: [{ field: 'icmpv6 type', is: 136 }], so: go('na/group') }],
       otherwise: go('ip6/known-group'),
     },
     {

@@ -1,5 +1,6 @@
 import type { MacAddress } from '../net/mac-address.ts';
 import { type VirtualRouter, virtualMac } from '../net/virtual-mac.ts';
+import { joinedVlans, VLAN_MAX, vlanText } from '../net/vlan-range.ts';
 import type { Reason } from './reasons.ts';
 import { ORDINARY, PROTOCOL, ROUTING_PROTOCOLS, TUNNELS } from './wire.ts';
 
@@ -34,7 +35,7 @@ export const OPT_IN_FLAGS = [
 export type OptInFlag = (typeof OPT_IN_FLAGS)[number];
 
 /** Lists of what a vif may use besides; in nftables a set of port and value each. */
-export const OPT_IN_LISTS = ['ethertype', 'protocol'] as const;
+export const OPT_IN_LISTS = ['ethertype', 'protocol', 'vlan'] as const;
 export type OptInList = (typeof OPT_IN_LISTS)[number];
 
 /** One opt-in of a vif, parsed. */
@@ -193,6 +194,13 @@ export const OPT_INS: readonly OptInWord[] = [
     opens: ['ethertype'],
     meaning: 'frames of this ether type, both ways: ethertype:0x88e5 is MACsec. Nobody judges what is inside',
   },
+  {
+    word: 'vlan',
+    parameter: { form: 'FIRST-LAST', read: readVlans },
+    opens: ['vlan'],
+    meaning:
+      'send and hear frames with the tag of these VLANs, or of one (vlan:10), on a bridge that filters VLANs: what is behind the tag is judged as without it (nftables only)',
+  },
 ];
 
 /** How a word is written: `vrrp`, `ethertype:NUMBER`. */
@@ -203,7 +211,7 @@ export function optInForm({ word, parameter, flags }: OptInWord): string {
 
 /** Every flag, and one value of each list: so that every stage that asks for one is reached. */
 export const EVERY_OPT_IN: readonly OptIn[] = [
-  { text: 'everything', flags: OPT_IN_FLAGS, lists: { ethertype: '0x88e5', protocol: '253' } },
+  { text: 'everything', flags: OPT_IN_FLAGS, lists: { ethertype: '0x88e5', protocol: '253', vlan: '10-20' } },
 ];
 
 /** All that some opt-ins give together. */
@@ -215,7 +223,7 @@ export function optInTerms(optIns: readonly OptIn[]): {
   const listed = (list: OptInList): string[] => [...new Set(optIns.flatMap(({ lists }) => lists?.[list] ?? []))];
   return {
     flags: OPT_IN_FLAGS.filter((flag) => given.has(flag)),
-    lists: { ethertype: listed('ethertype'), protocol: listed('protocol') },
+    lists: { ethertype: listed('ethertype'), protocol: listed('protocol'), vlan: joinedVlans(listed('vlan')) },
   };
 }
 
@@ -242,7 +250,7 @@ const JUDGED_TYPES: Readonly<Record<string, string>> = {
   '0x0806': 'ARP is judged by its addresses',
   '0x86dd': 'IPv6 is judged by its addresses',
   '0x8035': 'RARP is judged by its addresses',
-  '0x8100': 'a VLAN tag hides the rest of a frame',
+  '0x8100': 'a VLAN tag hides the rest of a frame: vlan:10-20 is about it',
   '0x88a8': 'a VLAN tag hides the rest of a frame',
   '0x9100': 'a VLAN tag hides the rest of a frame',
   '0x9200': 'a VLAN tag hides the rest of a frame',
@@ -257,6 +265,14 @@ function readEtherType(text: string): ReadParameter {
   // IEEE 802.3: below 0x0600 it is a length.
   if (Number(type) < 0x0600) return { wrong: 'below 0x0600 it is a length, no ether type' };
   return { lists: { ethertype: type } };
+}
+
+/** `10` or `10-20`. IEEE 802.1Q table 9-2: 0 is no VLAN, 4095 is reserved. */
+function readVlans(text: string): ReadParameter {
+  const [, first, last = first] = /^([1-9]\d{0,3})(?:-([1-9]\d{0,3}))?$/.exec(text) ?? [];
+  if (first === undefined || Number(first) > Number(last) || Number(last) > VLAN_MAX)
+    return { wrong: `VLANs are numbers from 1 to ${VLAN_MAX}: vlan:10, or vlan:10-20` };
+  return { lists: { vlan: vlanText([Number(first), Number(last)]) } };
 }
 
 /** IPv4 protocols that other words open. */

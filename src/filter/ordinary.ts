@@ -231,8 +231,10 @@ function stagesOf(stages: readonly Stage[], family: Family): Stage[] {
     if (reached.has(name)) return;
     reached.add(name);
     for (const step of stages.find((stage) => stage.name === name)?.steps ?? []) {
-      if (!isSwitch(step)) next(step.so);
-      else
+      // What has a tag takes no short way.
+      if (!isSwitch(step)) {
+        if (!step.when.some((match) => 'field' in match && match.field === 'vlan id')) next(step.so);
+      } else
         for (const { values, so } of step.cases)
           if (step.switch !== 'ether type' || values.includes(ETHERTYPE[family])) next(so);
     }

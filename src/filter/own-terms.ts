@@ -59,6 +59,7 @@ const NOTHING: OwnTerms['values'] = {
   gatewayGroups: [],
   ethertype: [],
   protocol: [],
+  vlan: [],
 };
 
 /**

@@ -7,7 +7,7 @@ import type { VifIdentity } from '../xen/vif-identity.ts';
 import { type FrameLimit, type FrameLimits, LIMIT_KINDS, type LimitKey, limitKey } from './frame-limits.ts';
 import { type Gateways, gatedTerms, NO_GATEWAYS, namesGateways } from './gateways.ts';
 import { type Learning, type LearnPolicy, learningOf } from './learning.ts';
-import type { OptIn } from './opt-ins.ts';
+import { type OptIn, optInTerms } from './opt-ins.ts';
 import { type MacPolicy, ownMacs } from './own-macs.ts';
 import {
   type AddressPolicy,
@@ -90,7 +90,7 @@ export function buildPlan(
   const mode = filterMode(vif, policy);
   // Who may not speak speaks from no other one either.
   const macs = mode === 'deny' ? [vif.mac] : ownMacs(vif, policy);
-  const terms = termsFor(vif, mode, macs, broadcasts, policy);
+  const terms = withVlans(termsFor(vif, mode, macs, broadcasts, policy), mode, policy);
   // Who is not filtered needs none of it, and who may do nothing gets none of it; nor is asked how often.
   const filtered = mode === 'addresses' || mode === 'mac-only';
   const allow = filtered ? (policy.allow ?? []) : [];
@@ -112,6 +112,13 @@ export function buildPlan(
     ...(program === undefined ? {} : { program }),
     ...(filter === undefined ? {} : { filter }),
   };
+}
+
+/** Who is not filtered is in its VLANs too: a bridge lets no others pass. */
+function withVlans(terms: OwnTerms, mode: FilterMode, { allow = [] }: FilterPolicy): OwnTerms {
+  if (mode !== 'unrestricted') return terms;
+  const { vlan } = optInTerms(allow).lists;
+  return vlan.length === 0 ? terms : { ...terms, values: { ...terms.values, vlan } };
 }
 
 /** Its own addresses stay what they are: guests with one filter share a program. */

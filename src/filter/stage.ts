@@ -29,6 +29,9 @@ export interface FieldValues {
   'ether saddr': Mac;
   'ether daddr': Mac;
   'ether type': number;
+  /** Of a frame with an 802.1Q tag: IEEE 802.1Q §9.6, the VLAN without priority; and the type behind the tag. */
+  'vlan id': number;
+  'vlan type': number;
   'arp form': typeof ARP_FORM;
   'arp operation': number;
   'arp saddr ether': Mac;
@@ -104,7 +107,8 @@ export type OwnMac = 'mac' | 'extra' | 'gateway';
  * - `sole`, `sole6`: the addresses that it alone has, one by one; who may use any has none;
  * - `gateway4`, `gatewayGroups`: whom of its gateways it may ask for: addresses, and solicited-node groups;
  * - `route`, `route6`: what it sends from and receives for and is not: nobody finds these behind its MAC by asking;
- * - `ethertype`, `protocol`: types of frames and IPv4 protocols that it may use besides.
+ * - `ethertype`, `protocol`: types of frames and IPv4 protocols that it may use besides;
+ * - `vlan`: VLANs of which it may send and hear tagged frames: `10`, `10-20`.
  */
 export type OwnValue =
   | OwnAddress
@@ -175,6 +179,7 @@ export type FieldMatch =
   | ({ readonly field: NumberField } & Exclude<Test<number>, { readonly own: unknown }>)
   | { readonly field: 'ether type'; readonly own: 'ethertype' }
   | { readonly field: 'ip protocol'; readonly own: 'protocol' }
+  | { readonly field: 'vlan id'; readonly own: 'vlan' }
   | { [F in Exclude<Field, NumberField>]: { readonly field: F } & Test<FieldValues[F]> }[Exclude<Field, NumberField>];
 /** One condition. */
 export type Match =

@@ -5,6 +5,7 @@
  * What only the kernel knows is assumed: no limit is used up, and of guests with rules no conversation is allowed yet.
  */
 import { Failure } from '../errors.ts';
+import { vlanRange } from '../net/vlan-range.ts';
 import { bitsOf, blockBits, isAmong } from './field-values.ts';
 import type { Frame } from './frame.ts';
 import { readBits, readField, routerAddresses, widthOf } from './frame-fields.ts';
@@ -138,6 +139,11 @@ function isOwn(own: OwnValue, { field }: FieldMatch, walker: Walker, frame: Fram
   if (isAddress && walker.terms.flags.includes('any')) return true;
   const value = readField(frame, field);
   if (value === undefined) return false;
+  if (own === 'vlan') {
+    return ownValues(walker, own)
+      .map(vlanRange)
+      .some(([first, last]) => value >= first && value <= last);
+  }
   return isAmong([...ownValues(walker, own), ...(own === 'ip' ? walker.learned : [])], value, widthOf(field));
 }
 

@@ -1,4 +1,5 @@
-import type { SeenAddress, SeenBridgePort, SeenEntry, SeenLink } from './seen-port.ts';
+import { vlansIn, vlanText, vlanTexts } from '../net/vlan-range.ts';
+import type { SeenAddress, SeenBridgePort, SeenEntry, SeenLink, SeenVlans } from './seen-port.ts';
 import { type BridgePort, KERNEL_DEFAULTS, type PortFlags, type WishedPort } from './wished-port.ts';
 
 /** One thing of a port that is not as it is to be. */
@@ -19,6 +20,8 @@ export interface SeenPort {
   readonly bridge: SeenLink | undefined;
   /** At least those of that bridge. */
   readonly entries: readonly SeenEntry[];
+  /** At least those of the port; undefined: nobody has asked. */
+  readonly vlans?: readonly SeenVlans[] | undefined;
   /** Of the port: seen-port.ts, SeenBridgeLink. */
   readonly maxGroups: number | undefined;
   /** At least those of the port. */
@@ -48,7 +51,7 @@ export type SeenFlags = Partial<SeenBridgePort> & Pick<SeenPort, 'maxGroups'>;
 type Compare = (wished: WishedPort, seen: SeenPort) => readonly Difference[];
 
 /** Not what is left out: that is no setting, but what the settings follow from, or how they come about. */
-export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'macs' | 'flags' | 'vlan'>;
+export type Setting = Exclude<keyof WishedPort, 'device' | 'rename' | 'binding' | 'macs' | 'flags' | 'trunk'>;
 
 type Flag = keyof BridgePort | 'backup';
 
@@ -95,6 +98,7 @@ const COMPARE: Readonly<Record<Exclude<Setting, Flag>, Compare>> = {
   quietLinkLocal: onBridge(({ quietLinkLocal }, { bridge }) =>
     quietLinkLocal ? same('no_linklocal_learn', true, bridge?.noLinkLocalLearn, true) : [],
   ),
+  vlan: onBridge((wished, { link, vlans }) => (vlans === undefined ? [] : vlanDifferences(wished, link.name, vlans))),
   entries: onBridge(({ entries, bridge, learning }, { link, entries: known }) =>
     entries.flatMap(({ mac }) => {
       // One for each VLAN of a bridge that filters VLANs.
@@ -124,6 +128,34 @@ const COMPARE: Readonly<Record<Exclude<Setting, Flag>, Compare>> = {
     });
   }),
 };
+
+/**
+ * The same of the VLANs of a port. Where none is said of frames without a tag, the port is in those that its admin puts
+ * it in, and of frames with a tag only those are missed that it is to have: the rules let no other pass.
+ *
+ * @param all at least those of the port
+ */
+export function vlanDifferences(
+  { vlan, trunk }: Pick<WishedPort, 'vlan' | 'trunk'>,
+  name: string,
+  all: readonly SeenVlans[],
+): Difference[] {
+  const rows = all.filter(({ port }) => port === name);
+  const texts = (some: readonly SeenVlans[]): string => {
+    const each = some.flatMap(({ first, last }) => vlansIn([vlanText([first, last])]));
+    return vlanTexts(each).join(' ') || 'none';
+  };
+  const tagged = rows.filter(({ untagged }) => !untagged);
+  const found = new Set(tagged.flatMap(({ first, last }) => vlansIn([vlanText([first, last])])));
+  // What comes in without a tag is in it, and what is in it leaves without one.
+  const alone =
+    vlan === undefined
+      ? []
+      : same('pvid', String(vlan), texts(rows.filter(({ pvid, untagged }) => pvid || untagged)), true);
+  const wanted = vlansIn(trunk);
+  const right = wanted.every((one) => found.has(one)) && (vlan === undefined || found.size === wanted.length);
+  return [...alone, ...(right ? [] : same('tagged', trunk.join(' ') || 'none', texts(tagged), false))];
+}
 
 /** A comparison of what a port has only on a bridge. */
 function onBridge(

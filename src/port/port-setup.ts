@@ -1,4 +1,5 @@
 import type { BatchLine } from '../effects/batch.ts';
+import { VLAN_MAX, vlansIn, vlanTexts } from '../net/vlan-range.ts';
 import { BINDINGS, KERNEL_DEFAULTS, PORT_FLAGS, type PortFlags, type WishedPort } from './wished-port.ts';
 
 /** Before the port joins: link down, name, address, MTU. Stock: setup_virtual_bridge_port, set_mtu. */
@@ -97,24 +98,26 @@ export function bridgeLinkLocalLines(bridge: string): BatchLine[] {
 }
 
 /**
- * The port is in this VLAN and in no other, before it comes up: a port that joins is in the bridge's own
- * (`vlan_default_pvid`). Entries for the MACs follow, as the bridge takes none for a VLAN that the port is not in.
+ * Before it comes up the port is in the VLANs it is to be in; where one of frames without a tag is said, in no others:
+ * a port that joins is in the bridge's own (`default_pvid`), which stays where none is said. Entries for the MACs
+ * follow, as the bridge takes none for a VLAN that the port is not in.
+ *
+ * @param before those of frames with a tag that an earlier run put it in
  */
-export function vlanLines({ name, vlan }: Pick<WishedPort, 'name' | 'vlan'>): BatchLine[] {
-  if (vlan === undefined) return [];
-  const others = [
-    [1, vlan - 1],
-    [vlan + 1, MOST_VLANS],
-  ].filter(([first = 0, last = 0]) => first <= last);
+export function vlanLines(
+  { name, vlan, trunk }: Pick<WishedPort, 'name' | 'vlan' | 'trunk'>,
+  before: readonly string[] = [],
+): BatchLine[] {
+  const wanted = new Set([...(vlan === undefined ? [] : [vlan]), ...vlansIn(trunk)]);
+  const others = vlan === undefined ? vlansIn(before) : vlansIn([`1-${VLAN_MAX}`]);
   return [
-    { text: `vlan add dev ${name} vid ${vlan} pvid untagged master` },
-    ...others.map(([first, last]) => ({
-      text: `vlan del dev ${name} vid ${first === last ? first : `${first}-${last}`} master`,
+    ...(vlan === undefined ? [] : [{ text: `vlan add dev ${name} vid ${vlan} pvid untagged master` }]),
+    ...trunk.map((range) => ({ text: `vlan add dev ${name} vid ${range} master` })),
+    ...vlanTexts(others.filter((one) => !wanted.has(one))).map((range) => ({
+      text: `vlan del dev ${name} vid ${range} master`,
     })),
   ];
 }
-
-const MOST_VLANS = 4094;
 
 /** The forwarding entries; a port with a shared MAC has none. */
 export function fdbLines(port: Pick<WishedPort, 'name' | 'entries'>): BatchLine[] {

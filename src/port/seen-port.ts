@@ -5,6 +5,8 @@ export const LINKS = ['ip', '-j', '-d', 'link', 'show'] as const;
 export const ADDRESSES = ['ip', '-j', 'address', 'show'] as const;
 /** Tells what ip-link(8) does not, since iproute2 6.3. */
 export const BRIDGE_LINKS = ['bridge', '-j', '-d', 'link', 'show'] as const;
+/** By ranges; nothing where the kernel's bridges have no VLANs. */
+export const VLANS = ['bridge', '-c', '-j', 'vlan', 'show'] as const;
 export const ENTRIES = ['bridge', '-j', 'fdb', 'show'] as const;
 
 /**
@@ -64,6 +66,17 @@ export interface SeenEntry {
   readonly flags: readonly string[];
 }
 
+/** VLANs that a port is in. */
+export interface SeenVlans {
+  readonly port: string;
+  readonly first: number;
+  readonly last: number;
+  /** What comes in without a tag is in it. */
+  readonly pvid: boolean;
+  /** What leaves by the port has no tag. */
+  readonly untagged: boolean;
+}
+
 /** An address of dom0 on a device: `fe80::1/64`. */
 export interface SeenAddress {
   readonly device: string;
@@ -88,6 +101,11 @@ export function readBridgeLinks(text: string): SeenBridgeLink[] {
 /** @throws Failure `input` */
 export function readEntries(text: string): SeenEntry[] {
   return readJson(text, array(ENTRY), said(ENTRIES));
+}
+
+/** @throws Failure `input` */
+export function readVlans(text: string): SeenVlans[] {
+  return readJson(text, array(PORT_VLANS), said(VLANS)).flat();
 }
 
 function said(command: readonly string[]): { at: string; hint: string } {
@@ -156,4 +174,20 @@ const ADDRESS: Reader<string> = object((get) => `${get('local', string)}/${get('
 const DEVICE_ADDRESSES: Reader<SeenAddress[]> = object((get) => {
   const device = get('ifname', string);
   return get('addr_info', array(ADDRESS)).map((text) => ({ device, text }));
+});
+
+const VLAN_ROW = object((get) => {
+  const flags = get('flags', optional(array(string))) ?? [];
+  const first = get('vlan', count);
+  return {
+    first,
+    last: get('vlanEnd', optional(count)) ?? first,
+    pvid: flags.includes('PVID'),
+    untagged: flags.includes('Egress Untagged'),
+  };
+});
+
+const PORT_VLANS: Reader<SeenVlans[]> = object((get) => {
+  const port = get('ifname', string);
+  return get('vlans', array(VLAN_ROW)).map((row) => ({ port, ...row }));
 });

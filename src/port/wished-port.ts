@@ -31,8 +31,10 @@ export interface PortSetup {
   readonly backup?: string | undefined;
   /** The backend cannot drop link-local frames at the device itself: the bridge is to learn nothing from them. */
   readonly quietLinkLocal?: boolean;
-  /** The only VLAN it is in, of a bridge that filters VLANs. Undefined: left alone. */
+  /** The only VLAN it is in by frames without a tag, of a bridge that filters VLANs. Undefined: left alone. */
   readonly vlan?: number | undefined;
+  /** VLANs that it is in by frames with a tag: `10`, `10-20`. */
+  readonly trunk?: readonly string[];
   /** What of the kernel's defaults is to be otherwise. */
   readonly flags?: Partial<PortFlags>;
 }
@@ -47,6 +49,8 @@ export const PORT_FLAGS = ['isolated', 'flood', 'hairpin'] as const satisfies re
  */
 export interface WishedPort extends PortSetup, BridgePort {
   readonly quietLinkLocal: boolean;
+  readonly vlan: number | undefined;
+  readonly trunk: readonly string[];
   /**
    * The uplink (kernel 4.19, net/bridge/br_forward.c: br_forward). A guest that runs elsewhere by now, while its old
    * port is still here, is reached there by its neighbours: the entry that holds its MAC fast outlives the link.
@@ -149,6 +153,8 @@ export function wishPort(setup: PortSetup): WishedPort {
     ...setup.flags,
     ...BINDINGS[binding],
     quietLinkLocal: setup.quietLinkLocal === true,
+    vlan: setup.vlan,
+    trunk: setup.trunk ?? [],
     // An entry that was learned goes with the link.
     backup: isPinned(binding) ? setup.backup : undefined,
     up: true,

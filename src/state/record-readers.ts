@@ -38,6 +38,10 @@ const address = text(/^(0x)?[0-9a-f:./]+$/, 'an address');
 /** A list of texts; an earlier version may not have had it. */
 const addresses: Reader<readonly string[]> = (found) => optional(array(address))(found) ?? [];
 
+/** `10`, `10-20`. */
+const vlans: Reader<readonly string[]> = (found) =>
+  optional(array(text(/^[1-9]\d{0,3}(-[1-9]\d{0,3})?$/, 'VLANs')))(found) ?? [];
+
 const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   mac: true,
   extra: true,
@@ -54,6 +58,7 @@ const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   gatewayGroups: true,
   ethertype: true,
   protocol: true,
+  vlan: true,
 };
 
 const LIMIT: Reader<FrameLimit> = object((get) => ({ rate: get('rate', count), burst: get('burst', count) }));
@@ -78,7 +83,7 @@ const LOADED: Reader<LoadedTerms> = object((get) => ({
   ifindex: get('ifindex', count),
   values: get(
     'values',
-    object((own) => byKey(OWN_VALUES, (key) => own(key, addresses))),
+    object((own) => byKey(OWN_VALUES, (key) => own(key, key === 'vlan' ? vlans : addresses))),
   ),
   flags: get('flags', array(oneOf(...OWN_FLAGS))),
   ...present({

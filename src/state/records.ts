@@ -72,6 +72,17 @@ export function macsOf({ values, loaded }: Pick<VifRecord, 'values' | 'loaded'>)
   return [...new Set([...own, ...loaded.flatMap((terms) => terms.values.mac ?? [])])];
 }
 
+/** The VLANs that a vif may be in by frames with a tag. */
+export function trunkOf({ loaded }: Pick<VifRecord, 'loaded'>): string[] {
+  // An earlier version has none.
+  return [...new Set(loaded.flatMap(({ values }) => values.vlan ?? []))];
+}
+
+/** Whether a run has put its port into VLANs. */
+export function isInVlans(record: Pick<VifRecord, 'values' | 'loaded'>): boolean {
+  return record.values.vlan !== undefined || trunkOf(record).length > 0;
+}
+
 /** The MACs of the gateways that a vif was loaded with. @throws Failure `input` if they are none */
 export function gatewayMacsOf({ loaded }: Pick<VifRecord, 'loaded'>): MacAddress[] {
   return [...new Set(loaded.flatMap(({ values }) => values.gateway ?? []))].map((mac) => parseMac(mac, 'state'));

@@ -13,7 +13,7 @@ import {
   vlanLines,
 } from '../port/port-setup.ts';
 import { readOnce } from '../state/present-devices.ts';
-import type { VifRecord } from '../state/records.ts';
+import { trunkOf, type VifRecord } from '../state/records.ts';
 import { doubleFinder } from './doubles.ts';
 import { knowAll } from './forgotten.ts';
 import { type LimitedPort, limitGroups } from './group-limit.ts';
@@ -80,7 +80,9 @@ export async function apply(given: Managed, vifs: readonly Wanted[], manner: Man
   await batch('ip', (vif) => joiningLines(host, vif, manner));
   const joined = working().map((vif) => ({ setup: limitsOf(host, vif), ifindex: vif.present.ifindex }));
   await limitGroups(host, joined, manner.takesDown);
-  await batch('bridge', ({ prepared: { setup } }) => vlanLines(setup));
+  await batch('bridge', ({ prepared: { setup }, present, before }) =>
+    vlanLines(setup, before?.ifindex === present.ifindex ? trunkOf(before) : []),
+  );
   const left = new Map<Wanted, readonly BatchLine[]>();
   for (const vif of working()) left.set(vif, await enterMac(host, vif.prepared, vif.before, vif.present.ifindex));
   await batch('bridge', (vif) => left.get(vif) ?? []);

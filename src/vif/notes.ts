@@ -63,8 +63,12 @@ function filterNotes({ plan: { filter } }: Subject): Note[] {
 }
 
 /** It is where nobody looks for it who does not know. */
-function inVlan({ vif: { vlan }, bridge }: Subject): Note[] {
-  return vlan === undefined ? [] : [{ loud: false, text: `in VLAN ${vlan} of ${bridge}, without tags` }];
+function inVlan({ vif: { vlan }, plan: { terms }, bridge }: Subject): Note[] {
+  const trunk = terms.values.vlan;
+  return [
+    ...(vlan === undefined ? [] : [{ loud: false, text: `in VLAN ${vlan} of ${bridge}, without tags` }]),
+    ...(trunk.length === 0 ? [] : [{ loud: false, text: `in VLANs ${trunk.join(' ')} of ${bridge}, with tags` }]),
+  ];
 }
 
 /** What became of `until`; of one that is still to come that it holds is said (status.ts). */

@@ -2,11 +2,11 @@ import type { Device } from '../effects/sysfs.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { MacAddress } from '../net/mac-address.ts';
-import { flagDifferences } from '../port/differences.ts';
+import { type Difference, flagDifferences, vlanDifferences } from '../port/differences.ts';
 import { guestGroup } from '../port/guest-group.ts';
-import { BRIDGE_LINKS, readBridgeLinks, type SeenBridgeLink } from '../port/seen-port.ts';
+import { BRIDGE_LINKS, readBridgeLinks, readVlans, VLANS } from '../port/seen-port.ts';
 import { bindingAlone, type WishedPort, wishPort } from '../port/wished-port.ts';
-import { isUnbound, macsOf, type VifRecord } from '../state/records.ts';
+import { isInVlans, isUnbound, macsOf, type VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { Note } from './notes.ts';
 
@@ -23,27 +23,49 @@ const TOOL_MS = 5_000;
 export async function driftOf(
   host: DriftHost,
 ): Promise<(record: VifRecord, vif: Pick<VifIdentity, 'mac'>, device: Device) => readonly Note[]> {
-  const seen = new Map((await bridgeLinks(host)).map((link) => [link.name, link]));
+  const seen = new Map((await listed(host, BRIDGE_LINKS, readBridgeLinks)).map((link) => [link.name, link]));
   return (record, { mac }, device) => {
     const link = seen.get(device.name);
     if (link?.port === undefined || record.routed !== undefined) return [];
     const wished = wishedOf(host, record, mac, device);
     return flagDifferences(wished, { ...link.port, maxGroups: link.maxGroups })
       .filter(({ found }) => found !== 'not told')
-      .map(({ what, wished: was, found, security }) => ({
-        loud: security,
-        text: `somebody has changed the port: ${what} is ${found} in place of ${was}; vif-bridge reapply ${device.name}`,
-      }));
+      .map((one) => noteOf(one, device.name));
   };
 }
 
-async function bridgeLinks({ run, log }: DriftHost): Promise<readonly SeenBridgeLink[]> {
-  const [tool, ...args] = BRIDGE_LINKS;
+/** The same of their VLANs: a program only where some are in any. */
+export async function vlanDriftOf(
+  host: DriftHost,
+  records: readonly VifRecord[],
+): Promise<(record: VifRecord, vif: Pick<VifIdentity, 'vlan'>, device: Device) => readonly Note[]> {
+  if (!records.some(isInVlans)) return () => [];
+  const all = await listed(host, VLANS, readVlans);
+  return (record, { vlan }, { name }) =>
+    all.length === 0
+      ? []
+      : vlanDifferences({ vlan, trunk: record.loaded.at(-1)?.values.vlan ?? [] }, name, all).map((one) =>
+          noteOf(one, name),
+        );
+}
+
+function noteOf({ what, wished, found, security }: Difference, name: string): Note {
+  return {
+    loud: security,
+    text: `somebody has changed the port: ${what} is ${found} in place of ${wished}; vif-bridge reapply ${name}`,
+  };
+}
+
+async function listed<T>(
+  { run, log }: DriftHost,
+  [tool, ...args]: readonly [string, ...string[]],
+  read: (text: string) => readonly T[],
+): Promise<readonly T[]> {
   try {
     const { status, stdout } = await run(tool, args, { timeoutMs: TOOL_MS });
-    return status === 0 && stdout.trim() !== '' ? readBridgeLinks(stdout) : [];
+    return status === 0 && stdout.trim() !== '' ? read(stdout) : [];
   } catch (error) {
-    log.say('debug', `the flags of ports are not known: ${failureLine(asFailure(error))}`);
+    log.say('debug', `what ${[tool, ...args].join(' ')} tells is not known: ${failureLine(asFailure(error))}`);
     return [];
   }
 }

@@ -27,6 +27,7 @@ import { macsOf, type VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import { type IdentityValues, parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import { knownGateways } from './known-gateways.ts';
+import { checkVlans } from './vlans.ts';
 
 /** Everything that is known before anything is changed. Every command starts from it, so a dry run cannot drift. */
 export interface Prepared {
@@ -123,7 +124,7 @@ export function plan(
     /** Another port has one of these MACs. */
     readonly hasTwin: (macs: readonly MacAddress[]) => boolean;
     readonly policy: HeldPolicy;
-    readonly rules: Pick<Managed['rules'], 'name' | 'dropsAtDevice' | 'mostMacs' | 'learns'>;
+    readonly rules: Pick<Managed['rules'], 'name' | 'dropsAtDevice' | 'mostMacs' | 'learns' | 'seesBehindTags'>;
     readonly uplink: string | undefined;
     /** MACs that this host knows of the gateways of the vif. */
     readonly gatewayMacs: (gateways: Gateways) => readonly MacAddress[];
@@ -131,13 +132,8 @@ export function plan(
 ): Prepared {
   const vif = withAddresses(who.vif, facts.policy);
   const bridge = facts.bridge?.name ?? vif.bridge ?? 'xenbr0';
-  if (vif.vlan !== undefined && facts.bridge?.vlanFiltering === false) {
-    throw new Failure('input', `vlan=${vif.vlan} is set, and ${bridge} does not filter VLANs`, {
-      at: 'vlan',
-      hint: `ip link set ${bridge} type bridge vlan_filtering 1, or a bridge of that VLAN and no vlan=`,
-    });
-  }
   const filter = buildPlan(vif, facts.policy, facts.subnetBroadcasts, facts.gatewayMacs(facts.policy.gateways));
+  checkVlans(vif, filter, facts.bridge, facts.policy, facts.rules);
   const ofBridge = filter.macs.find((mac) => mac === facts.bridge?.mac);
   if (ofBridge !== undefined) {
     throw new Failure('input', `${ofBridge} is the MAC address of the bridge ${bridge}`, {
@@ -185,6 +181,7 @@ export function plan(
       quietLinkLocal: ingress && !facts.rules.dropsAtDevice(facts.bridge),
       backup: facts.uplink,
       vlan: vif.vlan,
+      trunk: filter.terms.values.vlan,
       flags: flagsOf(facts.policy, isObserved(filter.terms)),
     }),
     port: {

@@ -2,6 +2,7 @@ import type { Managed } from '../backends/choice.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
 import { namesGateways } from '../filter/gateways.ts';
+import { optInTerms } from '../filter/opt-ins.ts';
 import { buildPlan } from '../filter/plan.ts';
 import { distinctPrefixes } from '../net/address-list.ts';
 import { addressIn, contains, type IpPrefix, isHost, LINK_LOCAL, overlaps, sizeOf } from '../net/ip-prefix.ts';
@@ -109,6 +110,10 @@ function refuseWhatBridgesHave(vif: VifIdentity, policy: HeldPolicy): void {
     new Failure('input', `${what}, and ${vif.device} is a routed vif`, { at, hint });
   if (vif.vlan !== undefined) {
     throw refuse(`vlan=${vif.vlan} is set`, 'vlan', 'VLANs are of bridges: gatewaydev= names the device of one');
+  }
+  const { vlan } = optInTerms(policy.allow).lists;
+  if (vlan.length > 0) {
+    throw refuse(`vlan:${vlan.join(' vlan:')} is allowed`, 'allow of the policy', 'VLANs are of bridges');
   }
   if (policy.isolated === 'yes') {
     throw refuse('isolated = yes', 'isolated of the policy', 'rules say whom it may reach (docs/rules.md)');

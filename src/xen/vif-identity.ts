@@ -5,6 +5,7 @@ import { INTERFACE_NAME_MAX, type InterfaceName, parseInterfaceName } from '../n
 import { isHost, parsePrefix } from '../net/ip-prefix.ts';
 import { type MacAddress, parseMac } from '../net/mac-address.ts';
 import { EMULATED } from '../net/vif-name.ts';
+import { VLAN_MAX } from '../net/vlan-range.ts';
 
 /** Which of the two interfaces of one virtual NIC: netback's `vif`, or the `tap` of an emulated (HVM) NIC. */
 export type PortType = 'vif' | 'tap';
@@ -126,9 +127,6 @@ function parseFinalName(
   return parseInterfaceName(`${vifname}${suffix}`, at);
 }
 
-/** IEEE 802.1Q: 0 is no VLAN, 4095 is reserved. */
-const VLAN_MAX = 4094;
-
 /**
  * xl-network-configuration(5): of a single VLAN `p` (the one of untagged frames) may be left out, and `p` implies `u`.
  * More than one would be tagged frames, which no guest may send here.
@@ -139,7 +137,7 @@ function parseVlan(text: string | undefined, at: string): number | undefined {
   if (vlan <= VLAN_MAX) return vlan;
   throw new Failure('input', `vlan=${shown(text)} is not one VLAN`, {
     at,
-    hint: `a number from 1 to ${VLAN_MAX}; a guest may send no tags: give it a vif for each VLAN`,
+    hint: `a number from 1 to ${VLAN_MAX}; those with tags are vlan:10-20 in allow of the policy`,
   });
 }
 

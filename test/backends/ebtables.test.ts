@@ -114,8 +114,8 @@ test('a chain reads like one that a person wrote', () => {
     '-p IPv6 -j DROP',
     '-p ARP -j vif1.0-in/arp',
     '-p RARP -j vif1.0-in/rarp',
-    '-p 802_1Q -j DROP',
     '-p 0x88a8 -j DROP',
+    '-p 802_1Q -j DROP',
     '-p LENGTH -j DROP',
     '-j DROP',
   ]);

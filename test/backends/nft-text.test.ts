@@ -35,12 +35,13 @@ const own = (values: Partial<OwnTerms['values']>): OwnTerms['values'] => ({
   broadcast: [],
   ethertype: [],
   protocol: [],
+  vlan: [],
   ...values,
 });
 /** Some vif learns: then all is there. */
 /** With all that a base can have. */
 const ALL = parsePolicy(
-  '[defaults]\nunmanaged = closed\nlearn = dhcp\ngateways = 00:00:5e:00:01:01\nallow = proxy-arp proxy-nd lldp\nrules = web\n[rules web]\nin drop\n',
+  '[defaults]\nunmanaged = closed\nlearn = dhcp\ngateways = 00:00:5e:00:01:01\nallow = proxy-arp proxy-nd lldp vlan:10-20\nrules = web\n[rules web]\nin drop\n',
   'test',
 );
 const BASE = renderBase('base/test', ALL);
@@ -119,10 +120,10 @@ test('every drop chain drops also where its counter cannot be made', () => {
 
 test('a value that is compared with an own one has a set of its kind', () => {
   const kinds: Readonly<Record<string, RegExp>> = {
-    'own-mac': /(ether)/,
+    'own-mac': /^ether [sd]addr$/,
     'own-extra-mac': /^ether saddr$/,
     'own-mac-raw': /^@th,\d+,48$|^@nh,\d+,48$/,
-    'own-ip': / (ip|arp) saddr| ip daddr| arp saddr ip/,
+    'own-ip': / ip saddr| ip daddr/,
     'own-ip-raw': /^@[nt]h,\d+,32$/,
     'own-ip-block': /^@[nt]h,\d+,32$/,
     'own-ip6': / ip6 [sd]addr/,
@@ -140,6 +141,7 @@ test('a value that is compared with an own one has a set of its kind', () => {
     'own-broadcast': /^ip daddr$/,
     'own-ethertype': /^ether type$/,
     'own-protocol': /^meta l4proto$/,
+    'own-vlan': /^vlan id$/,
     learned: /^@[nt]h,\d+,32$/,
     'learned-before': /^@[nt]h,\d+,32$/,
     'dhcp-servers': /^@nh,96,32$/,
@@ -188,7 +190,7 @@ const MATCHES: readonly (readonly [match: Match, ...text: string[]])[] = [
   ],
   [
     { field: 'arp saddr ip', own: 'ip' },
-    'iifgroup . ether saddr . arp saddr ip @own-ip',
+    'iifgroup . @nh,112,32 @own-ip-raw',
     'iifgroup . @nh,112,32 @own-ip-block',
     'iifgroup @any',
   ],

@@ -58,7 +58,9 @@ const line = (key: string, ...values: readonly string[]): fc.Arbitrary<string> =
 const GRANTS = fc.subarray(
   [
     fc
-      .subarray([...WORDS, 'vrrp:51', 'carp:5', 'hsrp:3', 'proxy-arp', 'proxy-nd', 'lldp'], { minLength: 1 })
+      .subarray([...WORDS, 'vrrp:51', 'carp:5', 'hsrp:3', 'proxy-arp', 'proxy-nd', 'lldp', 'vlan:10-20'], {
+        minLength: 1,
+      })
       .map((words) => `allow = ${words.join(' ')}`),
     line('extra_macs', '02:42:ac:11:00:02+4', V.mac),
     line('ip', '10.0.0.11 fd00::11', '10.0.0.0/28 fd00::/64', '10.0.0.11'),

@@ -27,7 +27,7 @@ const RAW = FIELDS.flatMap(([field, { text, bare, quick }]) => {
 test('every field that nft knows as plain bits is read from the same ones', () => {
   assert.ok(RAW.length > 35);
   for (const { field, raw } of RAW) {
-    const [, base, offset, bits] = /^@(nh|th),(\d+),(\d+)$/.exec(raw) ?? [];
+    const [, base, offset, bits] = /^@(ll|nh|th),(\d+),(\d+)$/.exec(raw) ?? [];
     for (const [type, protocol] of [
       [0x0800, 17],
       [0x86dd, 17],
@@ -35,7 +35,7 @@ test('every field that nft knows as plain bits is read from the same ones', () =
     ] as const) {
       const frame = parseFrame(numbered(type, protocol));
       assert.ok(frame);
-      const place = base === 'nh' ? 'packet' : 'upper';
+      const place = base === 'll' ? 'frame' : base === 'nh' ? 'packet' : 'upper';
       assert.equal(readField(frame, field), readBits(frame, place, Number(offset), Number(bits)), field);
     }
   }

@@ -65,8 +65,8 @@ test('what a vif is told to be without `allow` it stays with it: its MAC, its ad
     fc.property(fc.array(flags, { maxLength: 3 }), (all) => {
       const allow = [...all.map((some): OptIn => ({ text: 'some', flags: some })), ...EVERY_OPT_IN];
       const { terms } = buildPlan(vif, { ...policy, allow }, []);
-      const { ethertype: _types, protocol: _protocols, ...values } = terms.values;
-      const { ethertype: _noTypes, protocol: _noProtocols, ...before } = plain.values;
+      const { ethertype: _types, protocol: _protocols, vlan: _vlans, ...values } = terms.values;
+      const { ethertype: _noTypes, protocol: _noProtocols, vlan: _noVlans, ...before } = plain.values;
       assert.deepEqual(values, before);
       assert.deepEqual(
         terms.flags.filter((flag) => !OPT_IN_FLAGS.some((one) => one === flag)),

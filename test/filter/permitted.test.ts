@@ -26,8 +26,10 @@ test('who it is decides about ordinary traffic: the last questions, and what is 
     'ip/own',
     'ip6/own',
     'ip6/own',
+    'ip6/routed-icmpv6',
     ...Array<string>(15).fill('ip/forwarded'),
-    ...Array<string>(14).fill('ip6/forwarded'),
+    ...Array<string>(13).fill('ip6/forwarded'),
+    ...Array<string>(2).fill('ip6/forwarded-icmpv6'),
   ]);
   assert.deepEqual(placesOf('to-guest', PERMITTED), [
     'ip/own',
@@ -144,7 +146,7 @@ test('towards a guest few stages look at ICMPv6 and none at IGMP: it all arrives
   // A router advertisement to it alone, advertisements of its own addresses by others, and who asks for what it routes.
   assert.deepEqual(
     looking.map(({ name }) => name),
-    ['ip6', 'ip6/icmpv6', 'na', 'ip6/group', 'ip6/group-icmpv6', 'na/group', 'ip6/solicited'],
+    ['ip6', 'ip6/icmpv6', 'na', 'ip6/group-icmpv6', 'na/group', 'ip6/solicited'],
   );
 });
 

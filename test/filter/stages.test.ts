@@ -94,8 +94,9 @@ for (const direction of DIRECTIONS) {
   test(`${side}: a raw look behind the IP header is only taken where the protocol is known`, () => {
     const needed: readonly (readonly [RegExp, number])[] = [
       [/^(dhcp|dhcp6) /, 17],
-      [/^icmp quoted /, 1],
-      [/^(nd|rs|ra|na|icmpv6 quoted) /, 58],
+      [/^icmp /, 1],
+      [/^igmp /, 2],
+      [/^(nd|rs|ra|na|icmpv6) /, 58],
     ];
     for (const { stage, field, known } of walk(stages).looks) {
       if (!NFT_FIELDS[field].text.startsWith('@th')) continue;

@@ -70,6 +70,7 @@ function learnMatch(known: Known, match: FieldMatch): Known {
 }
 
 function learn(known: Known, field: Field, value: number): Known {
-  if (field === 'ether type') return { ...known, etherType: value };
+  // The type behind a tag: as far as it is looked at by then, the tag is an own one.
+  if (field === 'ether type' || field === 'vlan type') return { ...known, etherType: value };
   return PROTOCOL_FIELDS.includes(field) ? { ...known, protocol: value } : known;
 }

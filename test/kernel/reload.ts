@@ -54,7 +54,7 @@ learn = dhcp
 rules = web
 nwfilter = web
 gateways = 00:00:5e:00:01:01
-allow = proxy-arp proxy-nd lldp
+allow = proxy-arp proxy-nd lldp vlan:10-20
 [addresses admins]
 198.51.100.0/24 192.0.2.7 2001:db8:ad::/48
 [rules web]

@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { fdb } from '../lab/bench.ts';
 import type { Wire } from '../lab/wire.ts';
@@ -169,3 +171,46 @@ for (const backend of ['nftables', 'ebtables'] as const) {
     );
   });
 }
+
+/** In any kernel. */
+const plain = obstacle();
+const trunk = `[mac ${A.mac}]\nallow = vlan:10-20\n`;
+
+test('VLANs with tags are refused where a bridge keeps none apart', { skip: plain }, async (t) => {
+  const dom0 = await openDom0(t, { policy: trunk });
+  dom0.configure(GUEST_A);
+  await dom0.bench.addVif('vif1.0');
+  const { status } = await dom0.hotplug('online', GUEST_A);
+  assert.equal(status, 1);
+  assert.match(dom0.key(1, 'hotplug-error') ?? '', /allow = vlan:10-20 is set, and br0 does not filter VLANs/);
+  assert.equal((await dom0.link('vif1.0'))?.flags.includes('UP'), false);
+});
+
+test('a port is in its VLANs while the policy says so, and verify, status and repair look after them', {
+  skip,
+}, async (t) => {
+  const dom0 = await openDom0(t, { policy: trunk });
+  await filterVlans(dom0);
+  await dom0.start(GUEST_A);
+  const vlans = async (): Promise<string> => {
+    const [port] = JSON.parse(await dom0.ns.check(['bridge', '-c', '-j', 'vlan', 'show', 'dev', 'vif1.0']));
+    return (port?.vlans ?? [])
+      .map((one: { vlan: number; vlanEnd?: number }) => `${one.vlan}-${one.vlanEnd ?? one.vlan}`)
+      .join();
+  };
+  assert.equal(await vlans(), '1-1,10-20');
+  assert.deepEqual(await known(dom0, A.mac, 15), PINNED);
+  await dom0.ns.check(['bridge', 'vlan', 'del', 'dev', 'vif1.0', 'vid', '12-14']);
+  assert.match((await dom0.admin(['verify'])).stdout, /tagged/);
+  assert.match((await dom0.admin(['status'])).stdout, /tagged is 10-11 15-20 in place of 10-20/);
+  assert.equal((await dom0.admin(['repair'])).status, 0);
+  assert.equal(await vlans(), '1-1,10-20');
+  writeFileSync(join(dom0.folder, 'vif-bridge.ini'), trunk.replace('10-20', '1-5'));
+  assert.match((await dom0.admin(['reapply', 'vif1.0'])).stderr, /VLAN 1 is the one of its frames without a tag/);
+  writeFileSync(join(dom0.folder, 'vif-bridge.ini'), trunk.replace('10-20', '15-25'));
+  assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+  assert.equal(await vlans(), '1-1,15-25');
+  writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '');
+  assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+  assert.equal(await vlans(), '1-1');
+});

@@ -23,6 +23,7 @@ const wrong = (value: string) => refusal(one, value);
 const PARAMETERS: Readonly<Record<string, string>> = {
   ethertype: '0x88e5',
   'ip-protocol': '253',
+  vlan: '10-20',
   vrrp: '51',
   vrrp6: '51',
   carp: '5',
@@ -120,10 +121,24 @@ test('every flag is given by some word and asked for by some stage, and every wo
     for (const reason of opens) assert.ok([...drops, 'link-local'].includes(reason), `${word}: ${reason}`);
 });
 
+test('VLANs are numbers or ranges, of one kind each', () => {
+  assert.equal(one('vlan:10 vlan:4094 vlan:1-4094'), 'vlan:10 vlan:4094 vlan:1-4094');
+  for (const not of ['vlan:0', 'vlan:4095', 'vlan:20-10', 'vlan:010', 'vlan:10-', 'vlan:1-4095', 'vlan:x']) {
+    assert.match(wrong(not).message, /VLANs are numbers from 1 to 4094/, not);
+  }
+  assert.match(wrong('vlan').hint ?? wrong('vlan').message, /vlan/);
+  const terms = (value: string): readonly string[] => {
+    const { values } = resolved(parsePolicy(`[defaults]\nallow = ${value}\n`, 'f'), vifWith({}));
+    return optInTerms(values.allow).lists.vlan;
+  };
+  // No two elements of the kernel's set may overlap.
+  assert.deepEqual(terms('vlan:30 vlan:10-20 vlan:15-22 vlan:23 vlan:5'), ['5', '10-23', '30']);
+});
+
 test('the texts of the words are phrases, and each word is written in one way', () => {
   for (const entry of OPT_INS) {
     assert.match(entry.word, /^[a-z][a-z0-9-]*$/);
-    assert.match(optInForm(entry), /^[a-z][a-z0-9-]*(\[?:[A-Z]+\]?)?$/);
+    assert.match(optInForm(entry), /^[a-z][a-z0-9-]*(\[?:[A-Z-]+\]?)?$/);
     assert.doesNotMatch(entry.meaning, /\.$/);
   }
   assert.equal(new Set(OPT_INS.map(({ word }) => word)).size, OPT_INS.length);

@@ -93,5 +93,8 @@ test('a word that few have is in the rules of all vifs only where the policy giv
     const policy = parsePolicy(`[guest web1]\nallow = ${word}\n`, 'test');
     assert.deepEqual(baseParts(policy), [word]);
   }
+  const vlan = base('allow = vlan:10-20');
+  assert.match(vlan, /vlan id @own-vlan @ll,128,16 0x0800 goto from-guest\/ip\b/);
+  assert.doesNotMatch(none, /@own-vlan/);
   assert.match(base('gateways = 00:00:5e:00:01:01'), /@gated jump from-guest\/gateways/);
 });

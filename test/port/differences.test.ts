@@ -106,6 +106,11 @@ const OWN = '00:16:3e:00:00:01';
 /** On a bridge that filters VLANs: the guest's MAC learned in another one than that of its start. */
 const withLearned = (port: string): SeenPort =>
   withEntry({ mac: OWN, port, vlan: 10 }, withPort({ learning: true, locked: false }));
+/** VLANs: first, last, of what comes in without a tag, of what leaves without one. */
+const withVlans = (...rows: readonly (readonly [number, number, boolean, boolean])[]): SeenPort => ({
+  ...seen('vif1.0'),
+  vlans: rows.map(([first, last, pvid, untagged]) => ({ port: 'vif1.0', first, last, pvid, untagged })),
+});
 const ANCHORED = wished({ binding: 'anchored' });
 const PINNED = `${OWN} static sticky at vif1.0`;
 
@@ -262,6 +267,26 @@ const CHANGES: Readonly<Record<Setting, readonly Change[]>> = {
   ],
   bcastFlood: [
     { what: 'no broadcast', seen: withPort({ bcastFlood: false }), is: ['bcast_flood', 'on', 'off', false] },
+  ],
+  vlan: [
+    {
+      what: 'in another VLAN',
+      seen: withVlans([10, 10, true, true]),
+      wished: wished({ vlan: 20 }),
+      is: ['pvid', '20', '10', true],
+    },
+    {
+      what: 'out of some of its VLANs',
+      seen: withVlans([1, 1, true, true], [10, 14, false, false], [16, 20, false, false]),
+      wished: wished({ trunk: ['10-20'] }),
+      is: ['tagged', '10-20', '10-14 16-20', false],
+    },
+    {
+      what: 'in more VLANs, with one of frames without a tag that is said',
+      seen: withVlans([5, 5, true, true], [10, 21, false, false]),
+      wished: wished({ vlan: 5, trunk: ['10-20'] }),
+      is: ['tagged', '10-20', '10-21', false],
+    },
   ],
   entries: [
     {

@@ -217,6 +217,7 @@ test('a record of which one field is of another type is none; a field that is ne
           gatewayGroups: [],
           ethertype: [],
           protocol: [],
+          vlan: [],
         },
         flags: ['managed', 'ipv4'],
       },
@@ -375,6 +376,7 @@ test('a vif is found by each of its MACs, as long as it may have it', (t) => {
       gatewayGroups: [],
       ethertype: [],
       protocol: [],
+      vlan: [],
     };
     return record(device, { values: { mac }, loaded: [{ ifindex: 7, values, flags: [] }] });
   };
@@ -409,6 +411,7 @@ test('the addresses of vifs are found by one look, and go with them', (t) => {
       gatewayGroups: [],
       ethertype: [],
       protocol: [],
+      vlan: [],
     };
     return record(device, { loaded: [{ ifindex: 7, values, flags: [] }] });
   };

@@ -39,6 +39,8 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     atOnce: Number.POSITIVE_INFINITY,
     load: (planned) => load(ebt, planned),
     learns: false,
+    // `-p 802_1Q` is all that it knows of such a frame (net/bridge/netfilter/ebtables.c: ebt_basic_match).
+    seesBehindTags: false,
     routes: false,
     remove: (leaving) => withTables(host, () => change(ebt, { leave: leaving.device })),
     dropLinkLocal: ({ bridge }) => learnNoLinkLocal(host, bridge),

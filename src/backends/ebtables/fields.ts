@@ -110,6 +110,8 @@ export const EBT_FIELDS: { readonly [F in Field]: EbtField<F> | NoMatch<F> } = {
   'ether daddr': { option: '-d', takes: 'mac' },
   // The outer type: a tag that the card has taken off is put back for the comparison (ebt_basic_match, nft_payload).
   'ether type': { option: '-p', takes: 'ethertype' },
+  'vlan id': { unseen: 'the tag of a frame, and what is behind it' },
+  'vlan type': { unseen: 'what is behind a tag' },
   'arp form': { unseen: 'ARP header', special: [{ of: { isNot: ARP_FORM }, any: [ARP_HEADER] }] },
   'arp operation': { option: '--arp-opcode', takes: 'number', in: ['ARP', 'RARP'] },
   'arp saddr ether': { option: '--arp-mac-src', takes: 'mac', in: ['ARP', 'RARP'] },

@@ -22,6 +22,7 @@ const EVERYTHING: OwnTerms = {
     gatewayGroups: [],
     ethertype: [],
     protocol: [],
+    vlan: [],
   },
   flags: ['managed', 'ipv4', 'ipv6'],
   limits: { arp: ONE, broadcast: ONE, multicast: ONE, dhcp: ONE, nd: ONE, igmp: ONE },

@@ -26,6 +26,7 @@ import {
   sameTest,
 } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
+import { withoutVlans } from '../../filter/vlan.ts';
 import { ebtField, type Options, type Protocol, protocolName } from './fields.ts';
 import { combined, compatible, type Spelled, spell } from './match.ts';
 
@@ -126,8 +127,10 @@ class Compiler {
     this.direction = direction;
     this.terms = terms;
     this.accepts = accepts;
-    this.stages = new Map([...STAGES[direction], ...GATES[direction]].map((stage) => [stage.name, stage]));
-    this.droppable = new Set(droppedBy(STAGES[direction]));
+    // It cannot look behind a tag: who has VLANs is refused (src/vif/prepare.ts).
+    const stages = withoutVlans(STAGES[direction]);
+    this.stages = new Map([...stages, ...GATES[direction]].map((stage) => [stage.name, stage]));
+    this.droppable = new Set(droppedBy(stages));
   }
 
   result(): Compiled {

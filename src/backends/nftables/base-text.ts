@@ -15,7 +15,7 @@ import { INDEX_HASH } from './index-hash.ts';
 import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, NAME, PORT, PORTS_SET } from './own.ts';
 import { renderQuick } from './quick.ts';
-import { rareFlags, withRare } from './rare-words.ts';
+import { rareWords, withRare } from './rare-words.ts';
 import { declareRejections, renderRejections } from './rejections.ts';
 import { dropChain, type OtherChain, renderDropChain, renderMatch, renderStages, stageChain } from './stages.ts';
 import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './tracking.ts';
@@ -71,7 +71,7 @@ export function renderBase(
   const ruled = someHaveRules(policy);
   const filtered = someHaveFilters(policy);
   const gated = someAreGated(policy);
-  const rare = rareFlags(policy);
+  const rare = rareWords(policy);
   const stages = { 'from-guest': withRare(STAGES['from-guest'], rare), 'to-guest': withRare(STAGES['to-guest'], rare) };
   const early = ['link-local', 'rule', ...(gated ? (['gateway'] as const) : [])] as const;
   return [
@@ -115,7 +115,7 @@ export function renderBase(
 
 function renderHooks(policy: BasePolicy, neighbours: readonly string[]): string[] {
   return [
-    ...renderLinkLocal('from-guest', rareFlags(policy).includes('lldp')),
+    ...renderLinkLocal('from-guest', rareWords(policy).includes('lldp')),
     ...renderLinkLocal('to-guest', false),
     ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
     ...hook('prerouting', 'from-guest', 'quick', policy, neighbours),
@@ -148,7 +148,7 @@ export function baseParts(policy: Pick<BasePolicy, 'sections'>): string[] {
     ...(someHaveRules(policy) ? ['rules'] : []),
     ...(someHaveFilters(policy) ? ['filters'] : []),
     ...(someAreGated(policy) ? ['gateways'] : []),
-    ...rareFlags(policy),
+    ...rareWords(policy),
   ];
 }
 

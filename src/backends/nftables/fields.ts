@@ -23,20 +23,24 @@ export interface NftField {
 }
 
 /**
- * Raw offsets are used where nft 1.0.6 has no name for a field, or where its name follows extension headers
- * (`icmpv6 type` does, `@th` does too, `@nh` does not: measured with --debug=netlink).
+ * Raw offsets are used where nft 1.0.6 has no name for a field, where its name follows extension headers (`@th` does
+ * too, `@nh` does not: measured with --debug=netlink), and where its name asks for the ether type again: that of a frame
+ * in a VLAN is its tag's, so a rule with `icmpv6 code` or `arp saddr ether` would not be about it, and one that drops
+ * would let it go on. By way of `meta protocol`, as `ip saddr` does, nft asks for the type behind the tag.
  *
- * `ether type` is always asked first, in the shared stages: a bare `ip saddr` would also match inside a VLAN tag.
+ * `ether type` is always asked first, in the shared stages: `ip saddr` also matches inside a VLAN tag.
  */
 export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ether saddr': { text: 'ether saddr', value: 'plain' },
   'ether daddr': { text: 'ether daddr', value: 'plain' },
   'ether type': { text: 'ether type', value: 'hex', bits: 16 },
+  'vlan id': { text: 'vlan id', value: 'plain' },
+  'vlan type': { text: '@ll,128,16', value: 'hex', bits: 16 },
   // htype 1, ptype 0x0800, hlen 6, plen 4 in one look: RFC 826.
   'arp form': { text: '@nh,0,48', value: 'hex', bits: 48 },
   // By name it would make nft print the addresses of the same rule by name too, and not take them back (raw sets).
   'arp operation': { text: '@nh,48,16', value: 'hex', bits: 16 },
-  'arp saddr ether': { text: 'arp saddr ether', value: 'plain' },
+  'arp saddr ether': { text: '@nh,64,48', value: 'hex', bits: 48 },
   // RFC 826: sender's protocol address behind 14 bytes, the target's behind 24.
   'arp saddr ip': { text: 'arp saddr ip', value: 'plain', bare: { text: '@nh,112,32', bits: 32 } },
   'arp daddr ip': { text: 'arp daddr ip', value: 'plain', bare: { text: '@nh,192,32', bits: 32 } },
@@ -54,12 +58,12 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip protocol': { text: 'meta l4proto', value: 'plain' },
   'ip saddr': { text: 'ip saddr', value: 'plain', bare: { text: '@nh,96,32', bits: 32 } },
   'ip daddr': { text: 'ip daddr', value: 'plain', bare: { text: '@nh,128,32', bits: 32 } },
-  'icmp type': { text: 'icmp type', value: 'plain' },
+  'icmp type': { text: '@th,0,8', value: 'hex', bits: 8 },
   // RFC 792: the packet that an error is about stands behind 8 bytes.
   'icmp quoted version-ihl': { text: '@th,64,8', value: 'hex', bits: 8 },
   'icmp quoted protocol': { text: '@th,136,8', value: 'hex', bits: 8 },
   'icmp quoted daddr': { text: '@th,192,32', value: 'hex', bits: 32 },
-  'igmp type': { text: 'igmp type', value: 'plain' },
+  'igmp type': { text: '@th,0,8', value: 'hex', bits: 8 },
   // RFC 768: ports and length, each 16 bits.
   'udp sport': { text: 'udp sport', value: 'plain' },
   'udp dport': { text: 'udp dport', value: 'plain', quick: '@th,16,16' },
@@ -84,8 +88,8 @@ export const NFT_FIELDS: Readonly<Record<Field, NftField>> = {
   'ip6 ah nexthdr': { text: '@nh,320,8', value: 'hex', bits: 8 },
   'ip6 frag nexthdr': { text: '@nh,320,8', value: 'hex', bits: 8 },
   'ip6 frag offset': { text: '@nh,336,16', value: 'hex', bits: 16 },
-  'icmpv6 type': { text: 'icmpv6 type', value: 'plain' },
-  'icmpv6 code': { text: 'icmpv6 code', value: 'plain' },
+  'icmpv6 type': { text: '@th,0,8', value: 'hex', bits: 8 },
+  'icmpv6 code': { text: '@th,8,8', value: 'hex', bits: 8 },
   // RFC 4443 §3: as in ICMP.
   'icmpv6 quoted version': { text: '@th,64,4', value: 'hex', bits: 4 },
   'icmpv6 quoted nexthdr': { text: '@th,112,8', value: 'hex', bits: 8 },

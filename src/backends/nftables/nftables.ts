@@ -50,6 +50,7 @@ function inTables(nft: Nft): Backend {
     name: 'nftables',
     dropsAtDevice,
     learns: true,
+    seesBehindTags: true,
     routes: true,
     mostMacs: MOST_MACS + 1,
     // Meanwhile no run of Xen's can begin its work on any vif: it must take much less than such a run may wait.

@@ -179,6 +179,7 @@ export const SETS = {
   route6: ownSet('own-route6', 'typeof iifgroup . @nh,64,128; flags interval', ({ route6 }) => each(route6), range),
   ethertype: ownSet('own-ethertype', 'type devgroup . ether_type', ({ ethertype }) => each(ethertype)),
   protocol: ownSet('own-protocol', 'type devgroup . inet_proto', ({ protocol }) => each(protocol)),
+  vlan: ownSet('own-vlan', 'typeof iifgroup . vlan id; flags interval', ({ vlan }) => each(vlan)),
   ruledIn: programMap('ruled', 'in', ({ program }) => program),
   ruledOut: programMap('ruled', 'out', ({ program }) => program),
   filteredIn: programMap('filtered', 'in', ({ filter }) => filter),
@@ -278,11 +279,13 @@ const BLOCK_SET: Readonly<Record<OwnAddress, string>> = {
   solicited: SETS.solicitedBlock.name,
 };
 
-/** Fields that stand beside the MAC of their owner in a frame, and that MAC. */
+/**
+ * Fields that stand beside the MAC of their owner in a frame, and that MAC. Not those of ARP, whose names ask for the
+ * ether type (fields.ts).
+ */
 const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
   'ip saddr': 'ether saddr',
   'ip6 saddr': 'ether saddr',
-  'arp saddr ip': 'ether saddr',
   'ip daddr': 'ether daddr',
   'ip6 daddr': 'ether daddr',
 };
@@ -296,7 +299,7 @@ const MAC_BESIDE: Readonly<Partial<Record<Field, Field>>> = {
  */
 export function ownAlternatives(direction: Direction, field: Field, own: OwnValue, learning = false): string[] {
   if (own === 'mac' || own === 'extra' || own === 'gateway') return [ownMac(direction, field, own)];
-  if (own === 'broadcast' || own === 'gatewayGroups' || own === 'ethertype' || own === 'protocol') {
+  if (own === 'broadcast' || own === 'gatewayGroups' || own === 'ethertype' || own === 'protocol' || own === 'vlan') {
     return [`${PORT[direction]} . ${nftName(field)} @${SETS[own].name}`];
   }
   if (own === 'sole' || own === 'sole6' || own === 'route' || own === 'route6' || own === 'gateway4')

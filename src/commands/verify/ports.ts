@@ -10,6 +10,8 @@ import {
   readBridgeLinks,
   readEntries,
   readLinks,
+  readVlans,
+  VLANS,
 } from '../../port/seen-port.ts';
 import type { WishedPort } from '../../port/wished-port.ts';
 
@@ -26,10 +28,12 @@ const LIST_MS = 30_000;
  * Reads links, forwarding entries and addresses: by a program each for all ports, or for these alone.
  *
  * @param only the ports that are asked about; undefined: all
+ * @param inVlans some of them are in VLANs
  */
 export async function lookAtPorts(
   host: Managed,
   only: readonly string[] | undefined,
+  inVlans: boolean,
   read: (file: string) => string | undefined,
 ): Promise<PortLook> {
   const list = async (command: readonly string[]): Promise<string> => {
@@ -44,13 +48,14 @@ export async function lookAtPorts(
     return texts.flatMap((text) => (text.trim() === '' ? [] : parse(text)));
   };
   const bridges = only === undefined ? [] : [...new Set(only.flatMap((name) => host.readDevice(name)?.master ?? []))];
-  const [links, bridgeLinks, entries, addresses, masters] = await Promise.all([
+  const [links, bridgeLinks, entries, addresses, masters, vlans] = await Promise.all([
     each(LINKS, readLinks),
     each(BRIDGE_LINKS, readBridgeLinks),
     // Of one port alone bridge does not say which it is; and its MACs may be elsewhere.
     list(ENTRIES).then(readEntries),
     each(ADDRESSES, readAddresses),
     Promise.all(bridges.map((name) => list([...LINKS, 'dev', name]))),
+    inVlans ? list(VLANS).then(readVlans) : undefined,
   ]);
   const byName = new Map([...links, ...masters.flatMap(readLinks)].map((link) => [link.name, link]));
   const groups = new Map(bridgeLinks.map(({ name, maxGroups }) => [name, maxGroups]));
@@ -67,6 +72,7 @@ export async function lookAtPorts(
         link,
         bridge: byName.get(bridge),
         entries: [...known],
+        vlans,
         maxGroups: groups.get(name),
         addresses: addressesOf.get(name) ?? [],
         ipv6: read(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`)?.trim() === '0',
