@@ -188,7 +188,7 @@ test('learning', { skip, concurrency: 2 }, async (t) => {
     const [it, another, server] = ['32040a00000b', '32040a00000c', '36040a0000fe'];
     const [byMac, byDuid] = [`3d0701${A.mac.replaceAll(':', '')}`, `3d13ff${'00'.repeat(18)}`];
     await one.answer({ yiaddr: '10.0.0.12' });
-    for (const before of ['', server, byMac, byDuid]) {
+    for (const before of ['', server, byMac]) {
       await one.answer();
       assert.equal((await one.learned()).length, 2);
       assert.equal(await one.passes('guest1.0', decline(`${before}${it}`), 'gw0'), true, 'the server hears it');
@@ -198,6 +198,11 @@ test('learning', { skip, concurrency: 2 }, async (t) => {
         `behind ${before}`,
       );
     }
+    // Where systemd writes it: further on than kernels look.
+    await one.answer();
+    await one.passes('guest1.0', decline(`${byDuid}${it}`), 'gw0');
+    assert.equal((await one.learned()).length, 2);
+    await one.passes('guest1.0', decline(it), 'gw0');
     // As a discovery would ask for it.
     await one.passes('guest1.0', decline(another).replace('350104', '350101'), 'gw0');
     assert.equal((await one.learned()).length, 1);

@@ -24,9 +24,9 @@ export interface NftField {
 
 /**
  * Raw offsets are used where nft 1.0.6 has no name for a field, where its name follows extension headers (`@th` does
- * too, `@nh` does not: measured with --debug=netlink), and where its name asks for the ether type again: that of a frame
- * in a VLAN is its tag's, so a rule with `icmpv6 code` or `arp saddr ether` would not be about it, and one that drops
- * would let it go on. By way of `meta protocol`, as `ip saddr` does, nft asks for the type behind the tag.
+ * too, `@nh` does not: measured with --debug=netlink), and where its name asks for the ether type again: that of a
+ * frame in a VLAN is its tag's, so a rule with `icmpv6 code` or `arp saddr ether` would not be about it, and one that
+ * drops would let it go on. By way of `meta protocol`, as `ip saddr` does, nft asks for the type behind the tag.
  *
  * `ether type` is always asked first, in the shared stages: `ip saddr` also matches inside a VLAN tag.
  */

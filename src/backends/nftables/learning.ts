@@ -34,9 +34,11 @@ export const RELEASE: readonly string[] = [
 
 /**
  * The bytes of the message where clients write the address that they decline (option 50): right behind the type; behind
- * the server (dhclient); behind who they are, by MAC (udhcpc, Windows) or by a DUID (systemd). nft cannot look for it.
+ * the server (dhclient); behind who they are by MAC (udhcpc, Windows). nft cannot look for it, and kernel
+ * 6.1 has no place behind the 255th byte (NFTA_PAYLOAD_OFFSET: ERANGE), so systemd's, behind a DUID of 20 bytes, is not
+ * seen. Counted from the message itself (`@ih`, kernel 5.16): from the UDP header it would be 8 more.
  */
-const DECLINED = [243, 249, 252, 264];
+const DECLINED = [243, 249, 252];
 
 /**
  * It has found that somebody else has the address (RFC 2131 §4.4.4), which ends it here. The message is judged as any
@@ -45,10 +47,9 @@ const DECLINED = [243, 249, 252, 264];
 export const DECLINE: readonly string[] = [
   '    # Declined: somebody else has it (RFC 2131 §4.4.4).',
   ...DECLINED.map((byte) => {
-    const bit = 8 * (8 + byte);
-    const address = `${PORT['from-guest']} . @th,${bit + 16},32`;
+    const address = `${PORT['from-guest']} . @ih,${8 * (byte + 2)},32`;
     return (
-      `    @th,1984,24 0x350104 @th,${bit},16 0x3204 ${address} @${LEARNING.learned} ` +
+      `    @th,1984,24 0x350104 @ih,${8 * byte},16 0x3204 ${address} @${LEARNING.learned} ` +
       `delete @${LEARNING.learned} { ${address} }`
     );
   }),
