@@ -17,7 +17,7 @@ import { opens } from '../policy/resolve-policy.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import type { HostFilter } from '../port/host-accept.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
-import { isUnbound, type VifRecord } from '../state/records.ts';
+import { isUnbound, UNFINISHED, type VifRecord } from '../state/records.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { guestNames } from '../vif/guest-ports.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
@@ -331,6 +331,7 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
         ...notesOf(subject),
         ...otherOptIns(record, subject.plan),
         ...otherRules(record, subject.plan),
+        ...unfinished(record),
       ]);
     } catch (error) {
       host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
@@ -345,6 +346,11 @@ function silence(filter: HostFilter): Note {
     loud: true,
     text: `${filter} drops its packets in the chain FORWARD: what lets them pass (host_accept) is not there; put right with: vif-bridge repair`,
   };
+}
+
+/** What a killed run leaves is not all that is compared. */
+function unfinished({ name, unfinished: left }: VifRecord): Note[] {
+  return left === undefined ? [] : [{ loud: true, text: `${UNFINISHED}: vif-bridge reapply ${name}` }];
 }
 
 /** The policy has changed since, or the program: what it may do is still what was loaded. */

@@ -11,7 +11,7 @@ import type { HostFilter } from '../port/host-accept.ts';
 import type { SeenEntry } from '../port/seen-port.ts';
 import type { WishedPort } from '../port/wished-port.ts';
 import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present-devices.ts';
-import { isInVlans, type VifRecord } from '../state/records.ts';
+import { isInVlans, UNFINISHED, type VifRecord } from '../state/records.ts';
 import type { Wanted } from '../vif/apply.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
 import { plannedPort } from '../vif/record.ts';
@@ -224,7 +224,14 @@ function verified(
           .map(({ what, wished, found, security }): Drift => ({ part: 'port', what, wished, found, security }));
   return {
     ...own,
-    drift: [...elements.map(ruleDriftOf), ...rest, ...ofPort, ...silenced.map(silence), ...told(wanted)],
+    drift: [
+      ...elements.map(ruleDriftOf),
+      ...rest,
+      ...ofPort,
+      ...silenced.map(silence),
+      ...unfinished(record),
+      ...told(wanted),
+    ],
     trouble: seen === undefined ? `ip tells nothing of ${device.name}` : null,
   };
 }
@@ -261,6 +268,12 @@ function inService({ record, device }: LiveVif): VifRecord {
 
 function damageDrift(damage: string): Drift {
   return { part: 'rules', what: 'rules', wished: 'as they were loaded', found: damage, security: true };
+}
+
+/** A run that was ended in the middle may have left flags that nobody compares: those that a port may have or not. */
+function unfinished(record: VifRecord): Drift[] {
+  if (record.unfinished === undefined) return [];
+  return [{ part: 'port', what: 'settings', wished: 'whole', found: UNFINISHED, security: true }];
 }
 
 /** What Xen was told of it; a vif by hand has told nobody. */

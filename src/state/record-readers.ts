@@ -152,6 +152,7 @@ export function vifRecord(device: string): Reader<VifRecord> {
     ...present({
       observed: get('observed', optional(boolean)),
       flags: get('flags', optional(FLAGS)),
+      unfinished: get('unfinished', optional(oneOf('bound', 'unbound'))),
       allow: get('allow', optional(array(word))),
       accepts: get('accepts', optional(array(oneOf(...HOST_FILTERS)))),
       routed: get('routed', optional(ROUTED)),

@@ -34,6 +34,10 @@ export interface VifRecord {
   readonly observed?: boolean;
   /** Flags of the port that may be otherwise than the kernel's. */
   readonly flags?: Partial<PortFlags>;
+  /**
+   * A run has begun to make the port another one and has not ended: how it was by then. Flags may be of before.
+   */
+  readonly unfinished?: 'bound' | 'unbound';
   /** What it may do besides (`allow`), as the policy said it; an earlier version says nothing. */
   readonly allow?: readonly string[];
   readonly subnetBroadcasts: readonly string[];
@@ -91,6 +95,14 @@ export function gatewayMacsOf({ loaded }: Pick<VifRecord, 'loaded'>): MacAddress
 /** Whether nothing was kept from the vif: its port was left as it would be without this program. */
 export function isUnbound({ mode, observed }: Pick<VifRecord, 'mode' | 'observed'>): boolean {
   return mode === 'unrestricted' || observed === true;
+}
+
+/** For people. */
+export const UNFINISHED = 'a run has begun to change it and has not ended';
+
+/** How the last run that ended has left the port. */
+export function leftAs(record: Pick<VifRecord, 'mode' | 'observed' | 'unfinished'>): 'bound' | 'unbound' {
+  return record.unfinished ?? (isUnbound(record) ? 'unbound' : 'bound');
 }
 
 /** Ties the kernel's table to this directory: see backends/nftables/base-text.ts, sentinel. */

@@ -134,7 +134,7 @@ async function finish(host: Managed, { prepared, present, record }: Wanted, note
   const known = host.state.readVif(record.device);
   const now = known ?? record;
   // Also if somebody has removed it meanwhile.
-  const { flags: _, ...rest } = now;
+  const { flags: _, unfinished: _ended, ...rest } = now;
   writeRecord(host, { ...rest, ...inService(prepared, present.ifindex, now) }, known);
   noteApplied(host, prepared, notes);
 }

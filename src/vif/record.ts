@@ -7,7 +7,7 @@ import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
 import type { RouteSetup } from '../port/route-setup.ts';
 import { PORT_FLAGS, type PortFlags } from '../port/wished-port.ts';
-import type { RoutedState, VifRecord } from '../state/records.ts';
+import { isUnbound, leftAs, type RoutedState, type VifRecord } from '../state/records.ts';
 import type { Note } from './notes.ts';
 import { definedValues, type Prepared } from './prepare.ts';
 import { wasPinned } from './shared-mac.ts';
@@ -33,7 +33,7 @@ export function recordOf(
   before: VifRecord | undefined,
 ): VifRecord {
   const { vif, event } = prepared;
-  return {
+  const record: VifRecord = {
     schema: 1,
     bootId: host.bootId(),
     device: vif.device,
@@ -58,6 +58,20 @@ export function recordOf(
     ticket: Math.max(host.ticket, before?.bootId === host.bootId() ? before.ticket : 0),
     since: host.now(),
   };
+  return { ...record, ...unfinishedOf(host, prepared, record, before) };
+}
+
+/** Whether a run that is ended here leaves a port that its record does not tell of. */
+function unfinishedOf(
+  host: Pick<Host, 'bootId'>,
+  { setup }: Prepared,
+  record: VifRecord,
+  before: VifRecord | undefined,
+): Pick<VifRecord, 'unfinished'> {
+  if (before?.bootId !== host.bootId() || before.ifindex !== record.ifindex || record.routed !== undefined) return {};
+  const flags = (one: Pick<VifRecord, 'flags'>): string => JSON.stringify(flagsOf(one.flags));
+  const same = isUnbound(before) === isUnbound(record) && flags(before) === flags(setup);
+  return same && before.unfinished === undefined ? {} : { unfinished: leftAs(before) };
 }
 
 /** While it is at work, of an earlier run too: what that has made is known until it is taken away. */

@@ -6,7 +6,7 @@ import { fdbRequest } from '../port/fdb-request.ts';
 import { fdbLines, unpinLines } from '../port/port-setup.ts';
 import { heldMacs, isPinned } from '../port/wished-port.ts';
 import { deviceFinder } from '../state/present-devices.ts';
-import { isUnbound, macsOf, type VifRecord } from '../state/records.ts';
+import { isUnbound, leftAs, macsOf, type VifRecord } from '../state/records.ts';
 import { type Prepared, twins } from './prepare.ts';
 
 /**
@@ -71,8 +71,8 @@ export function changeOf(
   ifindex: number,
 ): 'bound' | 'unbound' | undefined {
   if (before === undefined || before.bootId !== host.bootId() || before.ifindex !== ifindex) return undefined;
-  const unbound = setup.binding === 'unpinned';
-  return isUnbound(before) === unbound ? undefined : unbound ? 'unbound' : 'bound';
+  const now = setup.binding === 'unpinned' ? 'unbound' : 'bound';
+  return leftAs(before) === now && before.unfinished === undefined ? undefined : now;
 }
 
 /** True for a port that has a forwarding entry of its own from an earlier run. */
@@ -81,7 +81,7 @@ export function wasPinned(host: Pick<Host, 'bootId'>, before: VifRecord | undefi
     before !== undefined &&
     before.bootId === host.bootId() &&
     before.ifindex === ifindex &&
-    !isUnbound(before) &&
+    leftAs(before) === 'bound' &&
     !before.shared
   );
 }
