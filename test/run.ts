@@ -2,9 +2,12 @@
  * `npm test`: all tests; a line for each file as it ends, whatever failed in full, and one line at the end that says
  * how many passed.
  *
- *   npm test                      everything but what takes long: files in a folder `long`, or called `*.long.test.ts`;
- *                                 stress tests repeat themselves a quarter as often as they do with test:all
- *   npm run test:all              everything, in both forms
+ *   npm test                      everything but what is broad and what takes long; stress tests repeat themselves a
+ *                                 quarter as often as they do with test:all
+ *   npm run test:broad            what is broad, and has long been as it is: the same again for guests of other kinds
+ *                                 (`*.broad.test.ts`)
+ *   npm run test:all              everything, in both forms, also what takes long: files in a folder `long`, or called
+ *                                 `*.long.test.ts`
  *   npm test -- kernel stress     only what has one of the words in its path, with a line for each test
  *   npm test -- --verbose         a line for each test
  *
@@ -29,16 +32,21 @@ const ALONE = ['race', 'stress', 'long'];
 /** Files listed at the end. */
 const SLOWEST = 15;
 
-function testFiles(words: readonly string[], all: boolean): string[] {
+function testFiles(words: readonly string[], which: 'all' | 'broad' | 'usual'): string[] {
   return readdirSync(HERE, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-    .filter((file) => all || !isLong(file) || words.some((word) => word.includes('long')))
+    .filter((file) => which === 'all' || !isLong(file) || words.some((word) => word.includes('long')))
+    .filter((file) => which === 'all' || words.length > 0 || isBroad(file) === (which === 'broad'))
     .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
 function isLong(file: string): boolean {
   return file.endsWith('.long.test.ts') || file.split('/').includes('long');
+}
+
+function isBroad(file: string): boolean {
+  return file.endsWith('.broad.test.ts');
 }
 
 function isAlone(file: string): boolean {
@@ -128,7 +136,7 @@ const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const all = options.includes('--all');
 const verbose = options.includes('--verbose') || (words.length > 0 && !all);
 process.env.STRESS_ROUNDS ??= all ? '1' : '0.25';
-const files = testFiles(words, all);
+const files = testFiles(words, all ? 'all' : options.includes('--broad') ? 'broad' : 'usual');
 if (files.length === 0) {
   console.error('no test file has one of these words in its path');
   process.exit(2);

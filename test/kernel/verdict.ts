@@ -68,7 +68,7 @@ export async function judge(dom0: Dom0, frames: readonly TestFrame[]): Promise<M
   await wire.send(INTERFACE.G, `${'ff'.repeat(6)}${G.mac.replaceAll(':', '')}88b5`);
   await wire.collect();
   const verdicts = new Map<TestFrame, Verdict>();
-  let before = await dom0.status();
+  let before = await dom0.drops();
   const reasonsOf = (one: TestFrame): string[] => [
     ...new Set([
       ...(one.expect === 'drop' && one.reason !== undefined ? [one.reason] : []),
@@ -78,7 +78,7 @@ export async function judge(dom0: Dom0, frames: readonly TestFrame[]): Promise<M
   for (const round of rounds(frames, reasonsOf)) {
     const seen: [TestFrame, Pick<Verdict, 'arrived' | 'moved'>][] = [];
     for (const one of round) seen.push([one, await sendOne(dom0, wire, one)]);
-    const after = await dom0.status();
+    const after = await dom0.drops();
     for (const [one, verdict] of seen) {
       const count = (reason: string | undefined): number => countOf(after, one, reason) - countOf(before, one, reason);
       const counts = new Map(reasonsOf(one).map((reason) => [reason, count(reason)]));
@@ -87,6 +87,15 @@ export async function judge(dom0: Dom0, frames: readonly TestFrame[]): Promise<M
     before = after;
   }
   await wire.exit();
+  const told = await dom0.status();
+  for (const { device, drops } of told.filter(({ state }) => state === 'managed')) {
+    for (const { direction, reason, packets } of drops) {
+      const counted = before.find((port) => port.device === device)?.drops;
+      const own = counted?.find((one) => one.direction === direction && one.reason === reason)?.packets ?? 0;
+      // What this host's own kernel says goes on.
+      assert.ok(packets >= own && packets <= own + 20, `${device} ${direction} ${reason}: ${packets}, counted ${own}`);
+    }
+  }
   assert.deepEqual(differences(explained, verdicts), [], 'explain says what the kernel does');
   return verdicts;
 }
@@ -185,7 +194,7 @@ function rounds(frames: readonly TestFrame[], reasonsOf: (one: TestFrame) => rea
 }
 
 /** Drops for a reason: at A's port, and for what V sends to A also at V's own. */
-function countOf(ports: readonly Port[], one: TestFrame, reason: string | undefined): number {
+function countOf(ports: readonly Pick<Port, 'device' | 'drops'>[], one: TestFrame, reason: string | undefined): number {
   const at = (device: string, direction: string): number =>
     ports
       .filter((port) => port.device === device)
