@@ -5,6 +5,13 @@ import { NONE, notPossible, type ValueKind, type WrongValue, wordsOf } from './v
 
 const WORDS = OPT_INS.map(({ word }) => word);
 
+/** What people look for here and is elsewhere, or nowhere. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  nlb: 'the MAC of a cluster that balances load is one of extra_macs',
+  'ip6-ext':
+    'what is behind other headers cannot be judged, so a guest that may send them could say all that is dropped',
+};
+
 /** The words of `allow`, some with a parameter behind a colon; each counts once. */
 export const optInList: ValueKind<readonly OptIn[]> = {
   possible: `some of ${OPT_INS.map(optInForm).join(' ')}; or ${NONE}`,
@@ -28,6 +35,8 @@ function readOptIn(written: string): OptIn | WrongValue {
   const [word, parameter] = colon < 0 ? [written, undefined] : [written.slice(0, colon), written.slice(colon + 1)];
   const entry = OPT_INS.find((one) => one.word === word);
   if (entry === undefined) {
+    const why = ELSEWHERE[word];
+    if (why !== undefined) return { what: `has no ${shown(written)}: ${why}`, meant: undefined };
     const meant = didYouMean(word, WORDS);
     return { what: `has no ${shown(written)}`, meant: meant && `${meant}${written.slice(word.length)}` };
   }
