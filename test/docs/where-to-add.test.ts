@@ -46,6 +46,7 @@ export function nothing(): Backend {
     name: 'nothing',
     dropsAtDevice: () => false,
     learns: false,
+    seesBehindTags: false,
     mostMacs: 1,
     routes: false,
     atOnce: 1,
