@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fdb, waitForForwarding } from '../lab/bench.ts';
 import { unpackPackages } from '../lab/debian-packages.ts';
 import { createNamespace, type Namespace } from '../lab/namespace.ts';
+import { until } from '../lab/until.ts';
 import { type Dom0, obstacle, openDom0 } from './dom0.ts';
 import { A, G, V } from './frames.ts';
 
@@ -95,14 +96,6 @@ async function keepalived(
   };
   t.after(end);
   return end;
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let waited = 0; waited < 80; waited += 1) {
-    if (await holds()) return;
-    await sleep(250);
-  }
-  assert.fail(what);
 }
 
 for (const vmac of [false, true]) {

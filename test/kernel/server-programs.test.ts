@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { unpackPackages } from '../lab/debian-packages.ts';
 import { recipe } from '../lab/recipe.ts';
+import { until } from '../lab/until.ts';
 import { type Dom0, obstacle, openDom0 } from './dom0.ts';
 import { A, V } from './frames.ts';
 import { openStation, type Station } from './station.ts';
@@ -72,14 +72,6 @@ function script(folder: string, name: string, body: string): string {
   writeFileSync(file, `#!/bin/sh\n${body}\n`);
   chmodSync(file, 0o755);
   return file;
-}
-
-async function until(what: string, holds: () => Promise<boolean>, said: () => string = () => ''): Promise<void> {
-  for (let waited = 0; waited < 80; waited += 1) {
-    if (await holds()) return;
-    await sleep(250);
-  }
-  assert.fail(`${what}\n${said()}`);
 }
 
 test('radvd, dnsmasq, udhcpc and dhclient, each in a guest of its own', { skip }, async (t) => {

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { debootstrapped } from './debootstrap.ts';
 import type { Namespace } from './namespace.ts';
 import { PLAIN_ENV, type RunResult, runProgram } from './subprocess.ts';
 
@@ -24,8 +25,7 @@ export interface ContainerOptions {
 
 /** Kept, because it takes some minutes and 400 MB, and is no part of the project. */
 const PLACE = '/var/tmp/xvb-container-bookworm';
-const MIRROR = 'http://deb.debian.org/debian';
-const DEBOOTSTRAP_MS = 20 * 60_000;
+const MINUTES = 20;
 const PACKAGES = [
   'systemd',
   'systemd-sysv',
@@ -46,16 +46,8 @@ const PACKAGES = [
 async function rootOrReason(): Promise<{ root: string } | string> {
   const nspawn = await runProgram(['systemd-nspawn', '--version'], { env: PLAIN_ENV }).catch(() => undefined);
   if (nspawn?.status !== 0) return 'needs systemd-nspawn (Debian: systemd-container)';
-  if (existsSync(PLACE)) return { root: PLACE };
-  const draft = `${PLACE}.${process.pid}`;
-  const argv = ['debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, 'bookworm', draft, MIRROR];
-  const made = await runProgram(argv, { env: PLAIN_ENV, timeoutMs: DEBOOTSTRAP_MS }).catch(() => undefined);
-  if (made === undefined) return 'needs debootstrap';
-  if (made.status !== 0) {
-    rmSync(draft, { recursive: true, force: true });
-    return `debootstrap failed: ${made.stdout.trim().split('\n').at(-1)}`;
-  }
-  renameSync(draft, PLACE);
+  const obstacle = await debootstrapped(PLACE, 'bookworm', PACKAGES, MINUTES);
+  if (obstacle !== undefined) return obstacle;
   return { root: PLACE };
 }
 

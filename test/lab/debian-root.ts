@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { debootstrapped } from './debootstrap.ts';
 import type { Namespace } from './namespace.ts';
-import { PLAIN_ENV, type RunOptions, type RunResult, runChecked, runProgram } from './subprocess.ts';
+import { type RunOptions, type RunResult, runChecked, runProgram } from './subprocess.ts';
 
 /** A release of Debian as its installation leaves it, in the network of a namespace. What it changes is lost. */
 export interface DebianRoot {
@@ -14,8 +15,6 @@ export interface DebianRoot {
   remove(): Promise<void>;
 }
 
-const MIRROR = 'http://deb.debian.org/debian';
-const DEBOOTSTRAP_MS = 15 * 60_000;
 /** What our packages depend on, so that installing them needs no network. */
 const PACKAGES: Readonly<Record<Suite, readonly string[]>> = {
   bookworm: ['nftables', 'iproute2', 'xenstore-utils', 'ethtool', 'netbase'],
@@ -31,15 +30,8 @@ export type Suite = 'bookworm' | 'trixie';
  */
 export async function debianRoot(suite: Suite, ns: Namespace): Promise<DebianRoot | string> {
   const place = `/var/tmp/xvb-package-${suite}`;
-  if (!existsSync(place)) {
-    const draft = `${place}.${process.pid}`;
-    const argv = ['debootstrap', '--variant=minbase', `--include=${PACKAGES[suite].join(',')}`, suite, draft, MIRROR];
-    const made = await runProgram(argv, { env: PLAIN_ENV, timeoutMs: DEBOOTSTRAP_MS }).catch(() => undefined);
-    if (made?.status !== 0) rmSync(draft, { recursive: true, force: true });
-    if (made === undefined) return 'needs debootstrap';
-    if (made.status !== 0) return `debootstrap ${suite} failed: ${made.stdout.trim().split('\n').at(-1)}`;
-    renameSync(draft, place);
-  }
+  const obstacle = await debootstrapped(place, suite, PACKAGES[suite]);
+  if (obstacle !== undefined) return obstacle;
   const folder = mkdtempSync(join(tmpdir(), `xvb-${suite}-`));
   const path = join(folder, 'root');
   for (const name of ['layer', 'upper', 'work', 'root']) mkdirSync(join(folder, name));

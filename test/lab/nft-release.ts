@@ -1,7 +1,8 @@
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { debootstrapped } from './debootstrap.ts';
 import type { Namespace } from './namespace.ts';
-import { PLAIN_ENV, type RunOptions, runChecked, runProgram } from './subprocess.ts';
+import { type RunOptions, runChecked } from './subprocess.ts';
 
 /** One version of nft: the host's own, or another release's. */
 export interface Nft {
@@ -15,10 +16,8 @@ export const HOST_NFT: Nft = {
   run: (ns, args, options) => ns.check(['nft', ...args], options),
 };
 
-/** Where a release is unpacked: kept, because it takes a minute and 250 MB, and is no part of the project. */
+const PACKAGES = ['nftables', 'netbase'];
 const place = (suite: string): string => `/var/tmp/xvb-nft-${suite}`;
-const MIRROR = 'http://deb.debian.org/debian';
-const DEBOOTSTRAP_MS = 15 * 60_000;
 
 /**
  * The nft of a release of Debian, in a folder of its own, with the libraries it was built for.
@@ -27,9 +26,9 @@ const DEBOOTSTRAP_MS = 15 * 60_000;
  * @returns a reason in words if it cannot be had here: no debootstrap, no mirror
  */
 export async function releaseNft(suite: string): Promise<Nft | string> {
-  const release = await unpackedRelease(suite);
-  if ('obstacle' in release) return release.obstacle;
-  const { root } = release;
+  const root = place(suite);
+  const obstacle = await debootstrapped(root, suite, PACKAGES);
+  if (obstacle !== undefined) return obstacle;
   const version = (await runChecked(['chroot', root, 'nft', '--version'])).trim();
   return { label: version, run: (ns, args, options) => ns.check(['chroot', root, 'nft', ...args], options) };
 }
@@ -42,28 +41,13 @@ export async function releaseNft(suite: string): Promise<Nft | string> {
  * @returns a reason in words if it cannot be had here
  */
 export async function installReleaseNft(folder: string, suite: string): Promise<string | undefined> {
-  const release = await unpackedRelease(suite);
-  if ('obstacle' in release) return release.obstacle;
-  const { root } = release;
+  const root = place(suite);
+  const obstacle = await debootstrapped(root, suite, PACKAGES);
+  if (obstacle !== undefined) return obstacle;
   const libraries = ['usr/lib', 'lib'].map((name) => `${root}/${name}/x86_64-linux-gnu`).join(':');
   const loader = `${root}/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2`;
   if (!existsSync(loader)) return `no ${loader}`;
   const script = `#!/bin/sh\nexec ${loader} --library-path ${libraries} ${root}/usr/sbin/nft "$@"\n`;
   writeFileSync(join(folder, 'nft'), script, { mode: 0o755 });
   return undefined;
-}
-
-async function unpackedRelease(suite: string): Promise<{ readonly root: string } | { readonly obstacle: string }> {
-  const root = place(suite);
-  if (existsSync(`${root}/usr/sbin/nft`)) return { root };
-  const draft = `${root}.${process.pid}`;
-  const argv = ['debootstrap', '--variant=minbase', '--include=nftables,netbase', suite, draft, MIRROR];
-  const made = await runProgram(argv, { env: PLAIN_ENV, timeoutMs: DEBOOTSTRAP_MS }).catch(() => undefined);
-  if (made === undefined) return { obstacle: 'needs debootstrap' };
-  if (made.status !== 0) {
-    rmSync(draft, { recursive: true, force: true });
-    return { obstacle: `debootstrap ${suite} failed: ${made.stdout.trim().split('\n').at(-1)}` };
-  }
-  if (!existsSync(root)) renameSync(draft, root);
-  return { root };
 }

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MIRROR } from '../lab/debootstrap.ts';
 import { cachePath } from './cache.ts';
 import { HarnessError } from './command.ts';
 
@@ -16,7 +17,6 @@ export const RELEASES: readonly Release[] = [
   { name: 'trixie', xen: '4.20' },
 ];
 
-const MIRROR = 'http://deb.debian.org/debian';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
