@@ -88,8 +88,8 @@ export interface Dom0 {
   hotplug(command: Command, id: { domid: number; devid?: number }, options?: HotplugOptions): Promise<RunResult>;
   /** Device, keys, `online` (and tap and `add` for an HVM guest), and waits until the ports forward. Has to work. */
   start(guest: Guest, options?: HotplugOptions): Promise<void>;
-  /** A command of the admin, by the launcher: `reapply --all`. */
-  admin(args: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** A command of the admin, by the launcher unless told: `reapply --all`. */
+  admin(args: readonly string[], options?: RunOptions & Pick<HotplugOptions, 'program'>): Promise<RunResult>;
   status(): Promise<Port[]>;
   /** What `status` says was dropped, with a tenth of its cost: what reads it after every few frames needs no more. */
   drops(): Promise<Pick<Port, 'device' | 'drops'>[]>;
@@ -211,8 +211,8 @@ export async function openDom0(t: Scope, options: Dom0Options = {}): Promise<Dom
         await waitForForwarding(ns, guest.vifname === undefined ? device : `${guest.vifname}${suffix}`);
       }
     },
-    admin: (args, more = {}) =>
-      ns.run([LAUNCHER, ...args], { timeoutMs: 60_000, ...more, env: { ...PLAIN_ENV, ...own, ...more.env } }),
+    admin: (args, { program: file = [LAUNCHER], ...more } = {}) =>
+      ns.run([...file, ...args], { timeoutMs: 60_000, ...more, env: { ...PLAIN_ENV, ...own, ...more.env } }),
     async status() {
       const result = await ns.run([LAUNCHER, 'status', '--json'], { env: { ...PLAIN_ENV, ...own } });
       const ports = JSON.parse(result.stdout) as Port[];

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
-import { PLAIN_ENV } from '../lab/subprocess.ts';
 import { type Dom0, obstacle, openDom0, PROGRAM } from './dom0.ts';
 
 const skip = obstacle();
@@ -70,14 +69,6 @@ async function killed(dom0: Dom0, args: readonly string[]): Promise<{ status: nu
     'while read -r line; do case $line in "fdb show "*) ;; *) kill -KILL "$PPID" ;; esac; done',
   ];
   writeFileSync(join(folder, 'bridge'), `${script.join('\n')}\n`, { mode: 0o755 });
-  return dom0.ns.run([...PROGRAM, ...args], {
-    timeoutMs: 60_000,
-    env: {
-      ...PLAIN_ENV,
-      XENSTORED_PATH: dom0.store.socket,
-      VIF_BRIDGE_STATE_DIR: dom0.state,
-      VIF_BRIDGE_CONFIG: join(dom0.folder, 'vif-bridge.ini'),
-      PATH: `${folder}:${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`,
-    },
-  });
+  const path = `${folder}:${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`;
+  return dom0.admin(args, { program: PROGRAM, env: { PATH: path } });
 }
