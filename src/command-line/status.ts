@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type PortStatus, portStatus } from '../commands/status.ts';
 import { FAILED } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -31,7 +31,12 @@ export function addStatusCommand(root: Command, env: Environment, end: End): voi
     .option('--json', 'for programs')
     .option('--sort <by>', 'name, guest, drops (most first), since (latest first), state (worst first)', 'name')
     .option('--watch', 'redraw every two seconds until q, on a terminal')
-    .option('--reset', 'tell what was dropped once more, and count from now on; counters of the kernel stay')
+    .addOption(
+      new Option(
+        '--reset',
+        'tell what was dropped once more, and count from now on; counters of the kernel stay',
+      ).conflicts(['watch', 'nagios']),
+    )
     .option('--nagios', 'one line for Nagios; ends with 0 OK, 1 WARNING (open), 2 CRITICAL (damaged), 3 UNKNOWN')
     .addOption(configOption())
     .addHelpText('after', EXAMPLES)

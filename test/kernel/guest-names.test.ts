@@ -30,6 +30,12 @@ test('guests by name', { skip }, async (t) => {
     assert.match(gone.stderr, /no port and no guest nobody/);
     const wrong = await dom0.admin(['status', '--sort', 'size']);
     assert.equal(wrong.status, 2);
+    // What would show nothing of it is no way to begin anew.
+    for (const other of ['--watch', '--nagios']) {
+      const both = await dom0.admin(['status', '--reset', other]);
+      assert.deepEqual([both.status, both.stdout], [1, '']);
+      assert.match(both.stderr, /'--reset' cannot be used with/);
+    }
   });
 
   await t.test('reapply, also dry', async () => {
