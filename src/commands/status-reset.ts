@@ -8,6 +8,7 @@ import type { PortStatus } from './status.ts';
  */
 export function sinceReset(host: Host, ports: readonly PortStatus[]): PortStatus[] {
   const resets = openResets(host.state.directory, host.bootId);
+  if (!resets.some()) return [...ports];
   return ports.map((port) => {
     const ifindex = host.readDevice(port.name)?.ifindex;
     const reset = ifindex === undefined ? undefined : resets.read(ifindex);

@@ -41,6 +41,8 @@ const RECORD: Reader<ResetRecord> = object((get) => ({
 
 /** Where counting began anew, by interface index: a port that comes later has another one. */
 export interface Resets {
+  /** Whether there is any: on most hosts nobody has ever said it. */
+  some(): boolean;
   /** Undefined also for one of another boot, and one that cannot be read: then all is shown. */
   read(ifindex: number): Reset | undefined;
   /** Writes those of some ports, and forgets those of ports that are not `present` any more. */
@@ -53,6 +55,7 @@ export function openResets(directory: string, bootId: () => string): Resets {
   const folder = join(directory, 'reset');
   const file = (ifindex: number | string): string => join(folder, String(ifindex));
   return {
+    some: () => list(folder).length > 0,
     read(ifindex) {
       try {
         const found = readText(file(ifindex));
