@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { Script } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
@@ -41,6 +41,24 @@ function checked(file: Buffer, bundle: string): Buffer {
     throw new Error(`${bundle} is damaged: build or copy it again`);
   }
   return file;
+}
+
+/** True if two bundles were built of the same sources, as their first lines say. @throws Error if one cannot be read */
+export function sameBuild(one: string, other: string): boolean {
+  const build = buildName(one);
+  return build !== undefined && build === buildName(other);
+}
+
+/** The third word of a bundle's first line. */
+function buildName(bundle: string): string | undefined {
+  const file = openSync(bundle, 'r');
+  try {
+    const head = Buffer.alloc(HEADER_BYTES);
+    const text = head.toString('latin1', 0, readSync(file, head, 0, HEADER_BYTES, 0));
+    return /^\/\/ vif-bridge (\S+) /.exec(text)?.[1];
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The path of the cache of a bundle. */

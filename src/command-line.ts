@@ -15,7 +15,7 @@ import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
 import { Failure, printable } from './errors.ts';
 import { type Environment, runHotplug } from './run.ts';
 import { portsNamed } from './vif/guest-ports.ts';
-import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-event.ts';
+import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-call.ts';
 
 /**
  * The command line for people: commands, options, help.

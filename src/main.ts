@@ -1,18 +1,4 @@
-import { main } from './cli.ts';
-import { endWithLauncher, saidStatus } from './effects/launcher.ts';
-import { printable } from './errors.ts';
+import { runProgram } from './program.ts';
 
-/** Put in by the build: version and commit. */
-declare const VIF_BRIDGE_VERSION: string;
-
-// Until the run says otherwise it has failed: Xen must never take a crash for success.
-process.exitCode = 1;
-endWithLauncher();
-main(process.argv.slice(2), process.env, VIF_BRIDGE_VERSION).then(
-  (status) => {
-    process.exitCode = saidStatus(status);
-  },
-  (error: unknown) => {
-    process.stderr.write(`vif-bridge: ${printable(String(error))}\n`);
-  },
-);
+// The whole program: dist/vif-bridge.cjs, and the executable.
+runProgram(async () => (await import('./command-line.ts')).runCommandLine);

@@ -11,7 +11,8 @@ import { DEFAULT_POLICY_FILE, readPolicy } from './policy/read-policy.ts';
 import { withFilters } from './policy/with-filters.ts';
 import { DEFAULT_STATE_DIRECTORY, NO_STATE_DIRECTORY } from './state/state.ts';
 import { systemHost } from './system-host.ts';
-import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from './xen/hotplug-event.ts';
+import type { HotplugCommand } from './xen/hotplug-call.ts';
+import { type HotplugEvent, parseHotplugEvent } from './xen/hotplug-event.ts';
 
 export { DEFAULT_POLICY_FILE };
 

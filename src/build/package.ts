@@ -72,7 +72,7 @@ const FORMS: Readonly<Record<Form, FormText>> = {
     provides: 'xen-vif-bridge',
     conflicts: 'xen-vif-bridge',
     form: 'This package runs on the Node of the release, from Debian 13 on.',
-    programs: ['vif-bridge.cjs', 'start.cjs'],
+    programs: ['vif-bridge.cjs', 'start.cjs', 'hotplug.cjs'],
     compression: ['-Zxz'],
   },
 };

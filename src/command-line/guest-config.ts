@@ -4,7 +4,7 @@ import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
 import { GUEST_FORMATS, type GuestFormat, isGuestFormat } from '../guest/format.ts';
 import { type Environment, policyOf } from '../run.ts';
-import { isAssignment } from '../xen/hotplug-event.ts';
+import { isAssignment } from '../xen/hotplug-call.ts';
 import { type CommonOptions, collect, configOption, type End, say, withAdminHost } from './common.ts';
 
 interface GuestOptions extends CommonOptions {

@@ -18,7 +18,8 @@ import { icmpTypeOf, isProtocolName, PROTOCOLS, protocolOf } from '../rules/prot
 import { RULE_DIRECTIONS, type Rule } from '../rules/rule.ts';
 import { ruleText } from '../rules/rule-text.ts';
 import { liveRecords } from '../state/present-devices.ts';
-import { isAssignment, parseHotplugEvent } from '../xen/hotplug-event.ts';
+import { isAssignment } from '../xen/hotplug-call.ts';
+import { parseHotplugEvent } from '../xen/hotplug-event.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import type { Answer } from './policy.ts';
 import { identityNamed } from './reapply.ts';

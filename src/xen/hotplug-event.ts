@@ -2,10 +2,8 @@ import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
 import { type InterfaceName, parseDeviceName } from '../net/interface-name.ts';
 import { parseVifName, type VifName } from '../net/vif-name.ts';
+import type { HotplugCommand } from './hotplug-call.ts';
 import type { IdentityValues, PortType } from './vif-identity.ts';
-
-export const HOTPLUG_COMMANDS = ['online', 'offline', 'add', 'remove'] as const;
-export type HotplugCommand = (typeof HOTPLUG_COMMANDS)[number];
 
 /** What one run of the script is asked to do. */
 export interface HotplugEvent {
@@ -82,11 +80,6 @@ export function parseHotplugEvent(
     refuseBridge(routed, named);
   }
   return { command, type, device, xenbus, given, ...(routed ? { routed } : {}) };
-}
-
-/** `name=value`; a word with a dash in front is an option, whatever follows. */
-export function isAssignment(arg: string): boolean {
-  return /^[^-].*=/s.test(arg);
 }
 
 function namedArguments(args: readonly string[]): Map<string, string> {

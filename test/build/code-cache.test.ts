@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { bundleScript, cacheFile, firstLine, isFromCache } from '../../src/bundle-cache.ts';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
-const FILES = ['start.cjs', 'vif-bridge.cjs', 'vif-bridge.cjs.v8'];
+const FILES = ['start.cjs', 'hotplug.cjs', 'hotplug.cjs.v8', 'vif-bridge.cjs', 'vif-bridge.cjs.v8'];
 const missing = FILES.filter((file) => !readdirSync(DIST).includes(file));
 const skip = obstacle() ?? false;
 

@@ -10,7 +10,8 @@ import { fdbRequest } from '../../src/port/fdb-request.ts';
 import { groupLimitRequest } from '../../src/port/group-limit-request.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import type { VifRecord } from '../../src/state/records.ts';
-import { type HotplugCommand, type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
+import type { HotplugCommand } from '../../src/xen/hotplug-call.ts';
+import { type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
 import { device, type FakeHost, type FakeOptions, fakeHost, type Tool } from './fake-host.ts';
 
 const PATH = 'backend/vif/1/0';

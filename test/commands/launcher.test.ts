@@ -436,6 +436,16 @@ test('a program that is damaged', { skip: mountObstacle() ?? false }, async (t) 
   }
 
   for (const [damage, damaged] of Object.entries(DAMAGE)) {
+    await t.test(`but a hotplug.cjs that is ${damage} only makes it slower`, async (t) => {
+      const { root, script } = install(t, { built: false });
+      for (const name of ['vif-bridge.cjs', 'start.cjs']) copyFileSync(new URL(name, built), join(root, 'dist', name));
+      writeFileSync(join(root, 'dist/hotplug.cjs'), damaged(readFileSync(new URL('hotplug.cjs', built))));
+      const env = { ...XEN, PATH: NODE_PATH, VIF_BRIDGE_STATE_DIR: join(root, 'state') };
+      const { calls } = await withFakes(t, [script, 'online', 'type_if=vif'], env, {});
+      // The program itself runs: it has asked xenstore, and says that the answer is none.
+      const told = calls.find((call) => call.startsWith('xenstore-write')) ?? '';
+      assert.match(told, /xenstore-ls -f backend\/vif\/1\/0 failed/);
+    });
     await t.test(`but a code cache that is ${damage} only makes it slower`, async (t) => {
       const { root, script } = install(t, { built: false });
       for (const name of ['vif-bridge.cjs', 'start.cjs']) copyFileSync(new URL(name, built), join(root, 'dist', name));

@@ -10,7 +10,7 @@ export type Form = (typeof FORMS)[number];
 const FILES: Readonly<
   Record<Form, { readonly file: string; readonly more: readonly string[]; readonly build: string }>
 > = {
-  node: { file: 'vif-bridge.cjs', more: ['start.cjs'], build: 'npm run build' },
+  node: { file: 'vif-bridge.cjs', more: ['start.cjs', 'hotplug.cjs'], build: 'npm run build' },
   standalone: { file: 'vif-bridge', more: [], build: 'npm run build:standalone' },
 };
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

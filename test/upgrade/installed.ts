@@ -45,4 +45,12 @@ export class Installation {
 }
 
 /** Of all forms. */
-const FILES = ['start.cjs', 'vif-bridge.cjs', 'vif-bridge.cjs.v8', 'vif-bridge', 'vif-bridge.build'];
+const FILES = [
+  'start.cjs',
+  'hotplug.cjs',
+  'hotplug.cjs.v8',
+  'vif-bridge.cjs',
+  'vif-bridge.cjs.v8',
+  'vif-bridge',
+  'vif-bridge.build',
+];

@@ -32,6 +32,8 @@ const PRODUCT_PARTS: Readonly<Record<Form, readonly string[]>> = {
     'docs/man',
     'bin/vif-bridge',
     'dist/start.cjs',
+    'dist/hotplug.cjs',
+    'dist/hotplug.cjs.v8',
     'dist/vif-bridge.cjs',
     'dist/vif-bridge.cjs.v8',
     'xen-scripts',

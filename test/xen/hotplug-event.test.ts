@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import {
-  frontendPath,
-  HOTPLUG_COMMANDS,
-  type HotplugCommand,
-  type HotplugEvent,
-  parseHotplugEvent,
-  parseXenbusPath,
-} from '../../src/xen/hotplug-event.ts';
+import { HOTPLUG_COMMANDS, type HotplugCommand } from '../../src/xen/hotplug-call.ts';
+import { frontendPath, type HotplugEvent, parseHotplugEvent, parseXenbusPath } from '../../src/xen/hotplug-event.ts';
 import { accepts, refusal } from '../net/refusal.ts';
 
 /** What libxl sets for a PV vif, and what it adds for an emulated NIC (libxl_linux.c: get_hotplug_env). */
