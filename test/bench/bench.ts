@@ -96,8 +96,14 @@ const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = 
 };
 for (const part of PARTS.filter((name) => positionals.length === 0 || positionals.includes(name))) {
   const begin = performance.now();
-  await measures[part]();
-  console.log(`${part}: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+  try {
+    await measures[part]();
+    console.log(`${part}: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+  } catch (error) {
+    // What was measured before, half an hour of it perhaps, is worth a report.
+    console.error(`${part}: it did not work, so it is not in the report:`, error);
+    process.exitCode = 1;
+  }
 }
 const folder =
   values.into ?? (quick ? join(cacheFolder(), 'bench-quick') : fileURLToPath(new URL('results', import.meta.url)));

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guest } from './guests.ts';
-import { openBenchHost } from './host.ts';
+import { type Guest, guest } from './guests.ts';
+import { type BenchHost, openBenchHost } from './host.ts';
 import { type Launchers, mustBeConnected } from './hotplug.ts';
 import { stock } from './peers.ts';
 import type { Ledger } from './series.ts';
+import type { Job } from './stopwatch.ts';
 
 export interface StormPlan {
   readonly launchers: Launchers;
@@ -32,10 +33,10 @@ export async function measureStorm(plan: StormPlan, ledger: Ledger): Promise<voi
         const leave = guests.map((one) => host.hotplug(script, 'offline', one));
         if (round === plan.rounds) {
           const memory = watchMemory(host.ns.name);
-          await host.stopwatch.timeAll(runs);
+          await connect(host, guests, runs);
           ledger.add({ figure: 'memory at once', subject, vifs, unit: 'MiB' }, await memory.peak());
         } else {
-          const atOnce = await host.stopwatch.timeAll(runs);
+          const atOnce = await connect(host, guests, runs);
           ledger.add({ figure: 'online at once', subject, vifs, unit: 'ms' }, atOnce.wall);
           ledger.add(
             { figure: 'slowest at once', subject, vifs, unit: 'ms' },
@@ -54,6 +55,19 @@ export async function measureStorm(plan: StormPlan, ledger: Ledger): Promise<voi
   } finally {
     await host.remove();
     peer.remove();
+  }
+}
+
+/** Runs all at once. @throws Error with what Xen was told of those that failed */
+async function connect(host: BenchHost, guests: readonly Guest[], runs: readonly Job[]) {
+  try {
+    return await host.stopwatch.timeAll(runs);
+  } catch (error) {
+    const paths = guests.map(({ domid, devid }) => `/local/domain/0/backend/vif/${domid}/${devid}/hotplug-error`);
+    const told = (await host.store.read(paths)).flatMap((text, index) =>
+      text === null ? [] : [`${guests[index]?.vif}: ${text}`],
+    );
+    throw new Error(`${told.length} of ${guests.length} could not be connected:\n${told.join('\n')}`, { cause: error });
   }
 }
 
