@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { FLOW_SETS } from '../../src/backends/nftables/flows.ts';
 import { programs } from '../../src/backends/nftables/programs.ts';
-import { TRACKED_SETS } from '../../src/backends/nftables/tracking.ts';
+import { TRACKED_SETS } from '../../src/backends/nftables/tracked-sets.ts';
 import { fakeHost } from '../commands/fake-host.ts';
 
 async function listed(t: TestContext, changed: { rules: number[]; filter: number[] }): Promise<string[]> {

@@ -1,47 +1,19 @@
 /** What a guest with more conversations than its share has: nothing is refused it, and others notice nothing. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { RATIONS, TIMES } from '../../src/backends/nftables/flow-times.ts';
-import { guestGroup } from '../../src/port/guest-group.ts';
-import { type Dom0, obstacle } from './dom0.ts';
+import { TIMES } from '../../src/backends/nftables/flow-times.ts';
+import { NEW_LIMIT } from '../../src/backends/nftables/flows.ts';
+import { obstacle } from './dom0.ts';
 import { tcp, udp } from './frames.ts';
-import { ACK, type End, FIN, ipv4, openRuled, PORT, play, SYN } from './play.ts';
+import { ACK, FIN, ipv4, openRuled, play, SYN } from './play.ts';
+import { arriving, groupOf, left, spend, within } from './shares.ts';
 
 const POLICY = '[rules web]\nin allow tcp 80\nin drop\nout allow\n[defaults]\nrules = web\n';
 
-/** Conversations of a port, by their set: how many seconds are left to each. */
-async function left(dom0: Dom0, key: number): Promise<Map<string, number[]>> {
-  const listed = JSON.parse(await dom0.ns.check(['nft', '-j', 'list', 'table', 'bridge', 'xen-vif'])) as {
-    nftables: { set?: { name: string; elem?: { elem?: { val: { concat?: unknown[] }; expires?: number } }[] } }[];
-  };
-  return new Map(
-    listed.nftables.flatMap(({ set }): [string, number[]][] => {
-      const own = (set?.elem ?? []).flatMap(({ elem }) =>
-        elem?.val.concat?.[0] === key && elem.expires !== undefined ? [elem.expires] : [],
-      );
-      return set?.name.startsWith('flows-') === true && own.length > 0 ? [[set.name, own]] : [];
-    }),
-  );
-}
-
-async function groupOf(dom0: Dom0, vif: string): Promise<number> {
-  return guestGroup(Number(await dom0.ns.check(['cat', `/sys/class/net/${vif}/ifindex`])));
-}
-
-/** As if it had had all that it may. */
-async function spend(dom0: Dom0, key: number, ...names: (keyof typeof RATIONS)[]): Promise<void> {
-  const set = 'element bridge xen-vif flows-rations';
-  const lines = names.flatMap((name) => {
-    const plain = `${key} . ${RATIONS[name].code}`;
-    const spent = `${plain} limit rate over 1/week burst 1 packets timeout 1h`;
-    return [`add ${set} { ${plain} }`, `delete ${set} { ${plain} }`, `add ${set} { ${spent} }`];
-  });
-  await dom0.ns.check(['nft', '-f', '-'], { input: `${lines.join('\n')}\n` });
-}
-
-const within = (values: readonly number[] | undefined, most: number): boolean =>
-  values !== undefined && values.length > 0 && values.every((value) => value <= most && value > most - 60);
 const begin = (to: 'A' | 'V', sport: number, flags = SYN): string => ipv4('G', to, 6, tcp(sport, 80, flags));
+/** The common header (RFC 9260 §3): ports, and no more that anybody looks at here. */
+const sctp = (sport: number, dport: number): Buffer =>
+  Buffer.concat([udp(sport, dport).subarray(0, 4), Buffer.alloc(8)]);
 const answer = (from: 'A' | 'V', sport: number, flags = SYN | ACK): string => ipv4(from, 'G', 6, tcp(80, sport, flags));
 
 test('who has more conversations than its share', { skip: obstacle() }, async (t) => {
@@ -59,7 +31,6 @@ test('who has more conversations than its share', { skip: obstacle() }, async (t
   assert.ok(within(ordinary.get('flows-tcp-ip'), TIMES.long.given), JSON.stringify([...ordinary]));
   assert.ok(within(ordinary.get('flows-given-tcp-ip'), TIMES.long.again), 'it does not ask for each packet');
 
-  // The first of a limit passes always, so the second one is the first to have none.
   await spend(dom0, a, 'long');
   await converse('A', 5001);
   await converse('A', 5002);
@@ -88,36 +59,38 @@ test('who has more conversations than its share', { skip: obstacle() }, async (t
   });
 
   await t.test('and has none left at all: nothing is refused', async () => {
-    await spend(dom0, a, 'brief', 'udp');
+    await spend(dom0, a, 'brief', 'udp', 'rare');
     for (const sport of [5010, 5011, 5012]) await converse('A', sport);
     for (const sport of [4010, 4011]) {
       await play(dom0, wire, [
         ['a question', 'A', 'G', ipv4('A', 'G', 17, udp(sport, 53)), true],
         ['its answer', 'G', 'A', ipv4('G', 'A', 17, udp(53, sport)), true],
+        ['one of SCTP', 'A', 'G', ipv4('A', 'G', 132, sctp(sport, 7)), true],
+        ['its answer', 'G', 'A', ipv4('G', 'A', 132, sctp(7, sport)), true],
       ]);
     }
+    const short = (await left(dom0, a)).get('flows-sctp-ip') ?? [];
+    assert.equal(short.length, 2);
+    assert.ok(Math.min(...short) <= 30, 'it has no more than what begins has');
   });
 
   await t.test('another one has its own', async () => {
     await converse('V', 5000);
-    assert.ok(within((await left(dom0, v)).get('flows-tcp-ip'), TIMES.long.given));
+    await play(dom0, wire, [
+      ['one of SCTP', 'V', 'G', ipv4('V', 'G', 132, sctp(4000, 7)), true],
+      ['its answer', 'G', 'V', ipv4('G', 'V', 132, sctp(7, 4000)), true],
+    ]);
+    const own = await left(dom0, v);
+    assert.ok(within(own.get('flows-tcp-ip'), TIMES.long.given));
+    assert.ok(within(own.get('flows-sctp-ip'), TIMES.rare.given), JSON.stringify([...own]));
+    assert.ok(within(own.get('flows-given-sctp-ip'), TIMES.rare.again), 'it does not ask for each packet');
   });
 
   await t.test('a web server with 2000 clients is never refused', async () => {
     const clients = Array.from({ length: 2000 }, (_, at) => 10_000 + at);
-    const arrive = async (from: End, to: End, frames: readonly string[]): Promise<number> => {
-      let arrived = 0;
-      for (let at = 0; at < frames.length; at += 250) {
-        const some = frames.slice(at, at + 250);
-        await wire.collect(0);
-        for (const one of some) await wire.send(PORT[from], one);
-        const seen = new Set((await wire.collect()).flatMap(({ iface, hex }) => (iface === PORT[to] ? [hex] : [])));
-        arrived += some.filter((one) => seen.has(one)).length;
-      }
-      return arrived;
-    };
     assert.equal(
-      await arrive(
+      await arriving(
+        wire,
         'G',
         'V',
         clients.map((sport) => begin('V', sport)),
@@ -125,7 +98,8 @@ test('who has more conversations than its share', { skip: obstacle() }, async (t
       2000,
     );
     assert.equal(
-      await arrive(
+      await arriving(
+        wire,
         'V',
         'G',
         clients.map((sport) => answer('V', sport)),
@@ -133,7 +107,8 @@ test('who has more conversations than its share', { skip: obstacle() }, async (t
       2000,
     );
     assert.equal(
-      await arrive(
+      await arriving(
+        wire,
         'G',
         'V',
         clients.map((sport) => begin('V', sport, ACK)),
@@ -148,4 +123,15 @@ test('who has more conversations than its share', { skip: obstacle() }, async (t
     );
     assert.equal(own.get('flows-brief-ip'), undefined);
   });
+});
+
+test('who is only observed loses nothing, and fills no table either', { skip: obstacle() }, async (t) => {
+  const { dom0, wire } = await openRuled(t, `${POLICY}[guest guest1]\nmode = observe\n`);
+  const many = Array.from({ length: 8000 }, (_, at) => ipv4('A', 'G', 17, udp(10_000 + at, 53)));
+  const start = Date.now();
+  assert.equal(await arriving(wire, 'A', 'G', many), many.length);
+  const { rate, burst } = NEW_LIMIT;
+  const most = burst + (rate * (Date.now() - start)) / 1000 + 1;
+  const kept = (await left(dom0, await groupOf(dom0, 'vif1.0'))).get('flows-udp-ip')?.length ?? 0;
+  assert.ok(kept > 0 && kept <= most && most < many.length, `${kept} are kept, and may be ${most}`);
 });

@@ -1,15 +1,15 @@
 /** libvirt's filters on a guest, as frames on a real kernel: they only narrow, and clean-traffic takes nothing away. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { shippedFilters } from '../lab/libvirt-source.ts';
-import type { Wire } from '../lab/wire.ts';
 import { ATTACKS } from './attacks.ts';
-import { type Dom0, obstacle, openDom0 } from './dom0.ts';
-import { A, frame, G, icmp, ip4, TYPE, tcp, udp, V } from './frames.ts';
+import { obstacle } from './dom0.ts';
+import { folderOf, openFiltered } from './filtered.ts';
+import { icmp, tcp, udp, V } from './frames.ts';
 import { LEGITIMATE } from './legitimate.ts';
+import { ACK, ipv4, play, SYN } from './play.ts';
 import { assertVerdict, GUEST_A, GUEST_V, judge, openGuests, type TestFrame } from './verdict.ts';
 
 const skip = obstacle();
@@ -76,19 +76,6 @@ const WEB = `<filter name='web' chain='root'>
   <rule action='drop' direction='inout' priority='1000'><all/></rule>
 </filter>`;
 
-type End = 'A' | 'G' | 'V';
-const PORT: Readonly<Record<End, string>> = { A: 'guest1.0', G: 'gw0', V: 'guest2.0' };
-const STATION = { A, G, V };
-const ipv4 = (from: End, to: End, protocol: number, payload: Buffer, more: Parameters<typeof ip4>[0] = {}): string =>
-  frame(
-    STATION[to].mac,
-    STATION[from].mac,
-    TYPE.ip,
-    ip4({ src: STATION[from].ip, dst: STATION[to].ip, protocol, ...more }, payload),
-  );
-const SYN = 0x02;
-const ACK = 0x10;
-
 /** Each is the first packet of its conversation: what explain says of it is held against the kernel. */
 const FIRST_PACKETS: readonly TestFrame[] = (
   [
@@ -117,45 +104,12 @@ const FIRST_PACKETS: readonly TestFrame[] = (
   hex: ipv4(from, to, protocol, payload, more),
 }));
 
-type Step = readonly [title: string, from: End, to: End, hex: string, arrives: boolean];
-async function play(wire: Wire, steps: readonly Step[]): Promise<void> {
-  for (const [title, from, to, hex, arrives] of steps) {
-    await wire.collect(0);
-    await wire.send(PORT[from], hex);
-    const seen = await wire.collect();
-    const came = seen.some(({ iface, hex: what }) => iface === PORT[to] && what === hex);
-    assert.equal(came, arrives, `${title}: ${from} -> ${to}`);
-  }
-}
-
-function folderOf(t: test.TestContext, filters: Readonly<Record<string, string>>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'xvb-nwfilter-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  for (const [name, text] of Object.entries(filters)) writeFileSync(join(folder, `${name}.xml`), text);
-  return folder;
-}
-
-async function opened(
-  t: test.TestContext,
-  policy: string,
-  filters: Readonly<Record<string, string>>,
-): Promise<{ dom0: Dom0; wire: Wire; folder: string }> {
-  const folder = folderOf(t, filters);
-  const dom0 = await openDom0(t, { policy: `[defaults]\nnwfilter_dir = ${folder}\n${policy}` });
-  await dom0.start({ ...GUEST_A, name: 'guest1' });
-  await dom0.start({ ...GUEST_V, name: 'guest2' });
-  const wire = await dom0.openWire(Object.values(PORT));
-  await wire.send(PORT.G, `${'ff'.repeat(6)}${G.mac.replaceAll(':', '')}88b5`);
-  await wire.collect();
-  return { dom0, wire, folder };
-}
-
 test('states, mirrors and fragments, with variables of the policy', { skip }, async (t) => {
-  const { dom0, wire, folder } = await opened(t, '[guest guest1]\nnwfilter = web\nnwfilter.DNS = 53 5353\n', {
+  const { dom0, wire, folder } = await openFiltered(t, '[guest guest1]\nnwfilter = web\nnwfilter.DNS = 53 5353\n', {
     web: WEB,
   });
   await judge(dom0, FIRST_PACKETS);
-  await play(wire, [
+  await play(dom0, wire, [
     ['an answer without a question', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, SYN | ACK)), false],
     ['SYN to a closed port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
     ['SYN', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
@@ -206,7 +160,7 @@ test('states, mirrors and fragments, with variables of the policy', { skip }, as
   // A filter that is changed is taken in by reapply, and one that is refused changes nothing.
   writeFileSync(join(folder, 'web.xml'), WEB.replace("'80'", "'81'"));
   assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
-  await play(wire, [
+  await play(dom0, wire, [
     ['the port of before', 'G', 'A', ipv4('G', 'A', 6, tcp(6000, 80, SYN)), false],
     ['the new one', 'G', 'A', ipv4('G', 'A', 6, tcp(6000, 81, SYN)), true],
   ]);
@@ -214,7 +168,7 @@ test('states, mirrors and fragments, with variables of the policy', { skip }, as
   const refused = await dom0.admin(['reapply', 'vif1.0']);
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /web\.xml:2: <tcp> dstportstart: "http" is not possible/);
-  await play(wire, [['what was loaded stays', 'G', 'A', ipv4('G', 'A', 6, tcp(6001, 81, SYN)), true]]);
+  await play(dom0, wire, [['what was loaded stays', 'G', 'A', ipv4('G', 'A', 6, tcp(6001, 81, SYN)), true]]);
   dom0.configure({ domid: 3, mac: '00:16:3e:00:00:03', ip: '10.0.0.13', name: 'guest1' });
   await dom0.bench.addVif('vif3.0');
   await dom0.hotplug('online', { domid: 3 });
@@ -227,7 +181,7 @@ test('states, mirrors and fragments, with variables of the policy', { skip }, as
 });
 
 test('somebody who changes a chain of a filter damages the port, and repair makes it anew', { skip }, async (t) => {
-  const { dom0, wire } = await opened(t, '[guest guest1]\nnwfilter = web\nnwfilter.DNS = 53\n', { web: WEB });
+  const { dom0, wire } = await openFiltered(t, '[guest guest1]\nnwfilter = web\nnwfilter.DNS = 53\n', { web: WEB });
   const chain = /chain (rules\/\S+\/1) \{/.exec(await dom0.ns.check(['nft', 'list', 'ruleset', 'bridge']))?.[1] ?? '';
   await dom0.ns.check(['nft', 'insert', 'rule', 'bridge', 'xen-vif', chain, 'accept']);
   assert.equal((await dom0.status()).find(({ device }) => device === 'vif1.0')?.state, 'damaged');
@@ -235,7 +189,7 @@ test('somebody who changes a chain of a filter damages the port, and repair make
   assert.equal((await dom0.status()).find(({ device }) => device === 'vif1.0')?.state, 'managed');
   await dom0.ns.check(['nft', 'flush', 'ruleset']);
   assert.equal((await dom0.admin(['repair'])).status, 0);
-  await play(wire, [
+  await play(dom0, wire, [
     ['SYN', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
     ['SYN to a closed port', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
   ]);

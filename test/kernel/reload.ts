@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
+import { WITH_PORTS } from '../../src/backends/nftables/flow-keys.ts';
 import { baseText, portText } from '../../src/backends/nftables/text.ts';
-import { TRACKED_SETS } from '../../src/backends/nftables/tracking.ts';
+import { TRACKED_SETS } from '../../src/backends/nftables/tracked-sets.ts';
 import { EVERY_OPT_IN } from '../../src/filter/opt-ins.ts';
 import { buildPlan, type FilterSwitch, type NoIp } from '../../src/filter/plan.ts';
 import { parseAddressList } from '../../src/net/address-list.ts';
@@ -115,7 +116,7 @@ function flows(port: number): string[] {
     const raw =
       family === 'ip' ? '0x0a000001 . 0x0a000002' : `0x${'20010db8'.padEnd(32, '0')} . 0x${'20010db9'.padEnd(32, '0')}`;
     return [
-      ...['tcp', 'udp', 'sctp', 'dccp', 'udplite', 'closing', 'brief', 'given-tcp', 'given-udp'].map((one) =>
+      ...[...WITH_PORTS, 'closing', 'brief', ...WITH_PORTS.map((one) => `given-${one}`)].map((one) =>
         add(`flows-${one}`, `${own} . ${other} . 1024 . 80`, `${own} . ${other} . 1025 . 80`),
       ),
       add('flows-echo', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
@@ -163,7 +164,7 @@ function everything(indexOf: (device: string) => number): string {
     ...flows(one ?? 0),
     ...tracked(one ?? 0),
     `add element bridge xen-vif tracked-new { ${one} timeout 3000s, ${two} timeout 3000s }`,
-    `add element bridge xen-vif flows-rations { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
+    `add element bridge xen-vif rations { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
     `add element bridge xen-vif rule-limits { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
     ...['flows-new', 'rejects'].map(
       (set) => `add element bridge xen-vif ${set} { ${one} timeout 3000s, ${two} timeout 3000s }`,

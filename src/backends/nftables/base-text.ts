@@ -16,9 +16,11 @@ import { renderLearnedSet, renderLearning, someLearn } from './learning.ts';
 import { declareOwn, NAME, PORT, PORTS_SET } from './own.ts';
 import { renderQuick } from './quick.ts';
 import { rareWords, withRare } from './rare-words.ts';
+import { declareRations } from './rations.ts';
 import { declareRejections, renderRejections } from './rejections.ts';
 import { dropChain, type OtherChain, renderDropChain, renderMatch, renderStages, stageChain } from './stages.ts';
-import { declareTracking, renderNotes, someHaveFilters, TRACKED_SETS } from './tracking.ts';
+import { declareTracking, someHaveFilters, TRACKED_SETS } from './tracked-sets.ts';
+import { renderNotes } from './tracking.ts';
 
 /** Our tables. Nothing else in the kernel's ruleset is ever touched. */
 export const TABLE = 'bridge xen-vif';
@@ -77,12 +79,14 @@ export function renderBase(
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
-    ...declareOwn().map((line) => `  ${line}`),
+    ...declareOwn([...(ruled ? ['ruled' as const] : []), ...(filtered ? ['filtered' as const] : [])]).map(
+      (line) => `  ${line}`,
+    ),
     '  # What DHCP servers gave, by port and address.',
     renderLearnedSet(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS),
     ...(ruled ? declareFlows().map((line) => `  ${line}`) : []),
     ...(filtered ? declareTracking().map((line) => `  ${line}`) : []),
-    ...(ruled || filtered ? declareRejections().map((line) => `  ${line}`) : []),
+    ...(ruled || filtered ? [...declareRejections(), declareRations()].map((line) => `  ${line}`) : []),
     '  # What was dropped, by port and reason (the numbers are in src/filter/reasons.ts).',
     `  set drops { type devgroup . mark; size ${DROPS_SIZE}; flags dynamic; counter; }`,
     `  set drops-unmanaged { type ifname . mark; ${UNMANAGED_DROPS}; }`,

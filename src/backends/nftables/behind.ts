@@ -28,10 +28,7 @@ export const RULES_BEHIND: Behind = {
   name: 'rules',
   about: 'Rules of guests, behind all else.',
   priority: -199,
-  rules: (direction) => [
-    'meta protocol != { ip, ip6 } accept comment "rules are about packets of IP"',
-    enter('ruled', direction),
-  ],
+  rules: (direction) => [enter('ruled', direction)],
 };
 
 export const FILTERS_BEHIND: Behind = {

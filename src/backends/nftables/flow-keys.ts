@@ -17,6 +17,9 @@ export const FIRST: Readonly<Record<Ip, string>> = {
   ip6: 'frag more-fragments 1 frag frag-off 0',
 };
 
+/** No fragment at all; of IPv6 one whose header is followed by that of TCP. */
+export const WHOLE: Readonly<Record<Ip, string>> = { ip: '@nh,48,16 & 0x3fff == 0', ip6: 'ip6 nexthdr 6' };
+
 /** Source, destination, and what stands for the protocol, as plain bits: errors carry them deeper in. */
 export const RAW: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {
   ip: ['@nh,96,32', '@nh,128,32', '@nh,72,8'],
@@ -66,6 +69,15 @@ export function quotedKey(direction: Direction, family: Ip): string {
   const [source, destination, protocol] = QUOTED[family];
   const [own, other] = direction === 'from-guest' ? [destination, source] : [source, destination];
   return `${PORT[direction]} . ${own} . ${other} . ${protocol}`;
+}
+
+/** How a set of such keys is declared: those with ports, of echoes, of fragments, and of what has neither. */
+export function typeOf(what: 'ports' | 'echo' | 'fragment' | 'other', family: Ip): string {
+  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  if (what === 'ports') return `type devgroup . ${address} . ${address} . inet_service . inet_service`;
+  if (what === 'other') return `typeof iifgroup . ${RAW[family].join(' . ')}`;
+  const id = what === 'echo' ? `${ICMP[family].text} id` : family === 'ip' ? 'ip id' : 'frag id';
+  return `typeof iifgroup . ${family} saddr . ${family} daddr . ${id}`;
 }
 
 export const TIMED = (size: number, timeout: string): string =>

@@ -1,5 +1,6 @@
-import { chain, flowKey, type Ip, TIMED } from './flow-keys.ts';
+import { chain, flowKey, type Ip, TIMED, typeOf, WITH_PORTS, type WithPorts } from './flow-keys.ts';
 import { PORT } from './own.ts';
+import { type RationName, ration } from './rations.ts';
 
 /**
  * How long conversations are kept, so that no guest can fill a table for another: nft cannot count what a port has in
@@ -11,6 +12,7 @@ import { PORT } from './own.ts';
  *   and 17 000 that begin. Beyond, a conversation has two and a half minutes, in a table of its own, where only guests
  *   meet that have more than these; and it never loses what it was given before.
  * - UDP is given two and a half minutes, 500 times in a second: 77 000 of 262 144.
+ * - SCTP, DCCP and UDP-Lite are given five minutes, 20 times in a second: 6400 of 49 152, and 17 000 that begin.
  *
  * So nothing is refused, and what is used goes on. Who has more than its share forgets what is silent for two minutes,
  * and its rules are asked again.
@@ -19,67 +21,42 @@ import { PORT } from './own.ts';
 /** Of a conversation that begins; an answer gives it more. */
 export const BEGINNING = '30s';
 
-/** What a guest may be given. The codes tell its limits apart in one set. */
-interface Ration {
-  readonly code: number;
-  readonly rate: number;
-  readonly burst: number;
-}
-export const RATIONS = {
-  long: { code: 1, rate: 2, burst: 8192 },
-  brief: { code: 2, rate: 500, burst: 2000 },
-  udp: { code: 3, rate: 500, burst: 2000 },
-  'fragments-out': { code: 4, rate: 2000, burst: 4000 },
-  'fragments-in': { code: 5, rate: 2000, burst: 4000 },
-} as const satisfies Readonly<Record<string, Ration>>;
-export type RationName = keyof typeof RATIONS;
-
 /**
  * Seconds: what is given, and after how many it may ask again, so that at least the difference is left of it. RFC 4787
  * §4.3: two minutes for UDP; RFC 5382 §5 has two hours for TCP, conntrack of containers and clouds 5 to 60 minutes.
  */
-export const TIMES = { long: { given: 5400, again: 1800 }, brief: { given: 150, again: 30 } } as const;
+export const TIMES = {
+  long: { given: 5400, again: 1800 },
+  brief: { given: 150, again: 30 },
+  rare: { given: 300, again: 120 },
+} as const;
+type Time = (typeof TIMES)[keyof typeof TIMES];
 
-const RATIONS_SET = 'flows-rations';
-/** A conversation that was given time lately. */
-const GIVEN = 131_072;
+/** Conversations that were given time lately. */
+const GIVEN = { tcp: 131_072, udp: 131_072, sctp: 6_144, dccp: 6_144, udplite: 6_144 } as const;
 /** Those of TCP with brief time. */
 const BRIEF = 131_072;
 
-export const givenSet = (family: Ip, protocol: 'tcp' | 'udp'): string => `flows-given-${protocol}-${family}`;
+export const givenSet = (family: Ip, protocol: WithPorts): string => `flows-given-${protocol}-${family}`;
 export const briefSet = (family: Ip): string => `flows-brief-${family}`;
-const timesChain = (family: Ip, protocol: 'tcp' | 'udp'): string => `to-guest/rules-time-${protocol}-${family}`;
+const timesChain = (family: Ip, protocol: WithPorts): string => `to-guest/rules-time-${protocol}-${family}`;
 const briefChain = (family: Ip): string => `to-guest/rules-time-brief-${family}`;
 
 /** Those that hold conversations, or what is known of some: with how many each can hold. */
 export function timeSets(family: Ip): { readonly name: string; readonly size: number; readonly more?: true }[] {
   return [
     { name: briefSet(family), size: BRIEF },
-    { name: givenSet(family, 'tcp'), size: GIVEN, more: true },
-    { name: givenSet(family, 'udp'), size: GIVEN, more: true },
+    ...WITH_PORTS.map((one) => ({ name: givenSet(family, one), size: GIVEN[one], more: true as const })),
   ];
 }
 
 export function declareTimes(family: Ip): string[] {
-  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
-  const type = `type devgroup . ${address} . ${address} . inet_service . inet_service`;
-  return timeSets(family).map(({ name, size }) => `set ${name} { ${type}; ${TIMED(size, `${TIMES.brief.again}s`)}; }`);
-}
-
-/** An element ends when its limit is full again, and not before: a new one is full at once. */
-export function declareRations(): string {
-  return `set ${RATIONS_SET} { type devgroup . mark; ${TIMED(131_072, '2h')}; }`;
-}
-
-/** "It has had more of it than it may"; or, turned round, "there is some left". */
-export function ration(port: string, name: RationName, over: boolean): string {
-  const { code, rate, burst } = RATIONS[name];
-  const limit = `limit rate ${over ? 'over ' : ''}${rate}/second burst ${burst} packets`;
-  return `update @${RATIONS_SET} { ${port} . 0x${code.toString(16).padStart(8, '0')} ${limit} }`;
+  const time = `${TIMES.brief.again}s`;
+  return timeSets(family).map(({ name, size }) => `set ${name} { ${typeOf('ports', family)}; ${TIMED(size, time)}; }`);
 }
 
 /** A packet that comes to the guest, of a conversation in one of these sets. */
-export function giveTime(family: Ip, protocol: 'tcp' | 'udp', sets: readonly string[]): string[] {
+export function giveTime(family: Ip, protocol: WithPorts, sets: readonly string[]): string[] {
   const key = flowKey('to-guest', family);
   return [
     `${key} @${givenSet(family, protocol)} accept`,
@@ -87,27 +64,33 @@ export function giveTime(family: Ip, protocol: 'tcp' | 'udp', sets: readonly str
   ];
 }
 
-/** What becomes of such a packet: it passes in any case. */
-export function renderTimes(family: Ip, flows: Readonly<Record<'tcp' | 'udp', string>>): string[] {
+/**
+ * What becomes of such a packet: it passes in any case.
+ *
+ * @param setOf the conversations of a protocol
+ */
+export function renderTimes(family: Ip, setOf: (protocol: WithPorts) => string): string[] {
   const port = PORT['to-guest'];
   const key = flowKey('to-guest', family);
-  const give = (set: string, protocol: 'tcp' | 'udp', { given, again }: { given: number; again: number }): string =>
+  const give = (set: string, protocol: WithPorts, { given, again }: Time): string =>
     `update @${set} { ${key} timeout ${given}s } add @${givenSet(family, protocol)} { ${key} timeout ${again}s } accept`;
+  const timed = (protocol: WithPorts, name: RationName, time: Time, beyond: string): string[] =>
+    chain(timesChain(family, protocol), 'There is somebody: it is given time, of which each guest has its share.', [
+      `${ration(port, name, true)} ${beyond}`,
+      give(setOf(protocol), protocol, time),
+      'accept',
+    ]);
   return [
     ...chain(briefChain(family), 'Of who has more conversations than its share: brief time.', [
       `${ration(port, 'brief', true)} accept`,
       give(briefSet(family), 'tcp', TIMES.brief),
       'accept',
     ]),
-    ...chain(timesChain(family, 'tcp'), 'There is somebody: it is given time, of which each guest has its share.', [
-      `${ration(port, 'long', true)} goto ${briefChain(family)}`,
-      give(flows.tcp, 'tcp', TIMES.long),
-      'accept',
-    ]),
-    ...chain(timesChain(family, 'udp'), 'The same of UDP.', [
-      `${ration(port, 'udp', true)} accept`,
-      give(flows.udp, 'udp', TIMES.brief),
-      'accept',
-    ]),
+    ...WITH_PORTS.flatMap((protocol) => {
+      if (protocol === 'tcp') return timed(protocol, 'long', TIMES.long, `goto ${briefChain(family)}`);
+      return protocol === 'udp'
+        ? timed(protocol, 'udp', TIMES.brief, 'accept')
+        : timed(protocol, 'rare', TIMES.rare, 'accept');
+    }),
   ];
 }

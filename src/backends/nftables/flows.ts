@@ -13,23 +13,15 @@ import {
   type Ip,
   pairKey,
   quotedKey,
-  RAW,
   TIMED,
+  typeOf,
+  WHOLE,
   WITH_PORTS,
   type WithPorts,
 } from './flow-keys.ts';
-import {
-  BEGINNING,
-  briefSet,
-  declareRations,
-  declareTimes,
-  givenSet,
-  giveTime,
-  ration,
-  renderTimes,
-  timeSets,
-} from './flow-times.ts';
+import { BEGINNING, briefSet, declareTimes, givenSet, giveTime, renderTimes, timeSets } from './flow-times.ts';
 import { PORT } from './own.ts';
+import { ration } from './rations.ts';
 import { answers } from './rejections.ts';
 import { counterKey } from './stages.ts';
 
@@ -43,24 +35,21 @@ import { counterKey } from './stages.ts';
  * time (flow-times.ts). So a flood of first packets fills nothing for long.
  */
 
-/** RFC 4787 §4.3: at least two minutes for UDP; RFC 5382 §5: TCP that is used sends within two hours. */
-export const LASTING = { tcp: '1h', other: '3m' } as const;
+/** Of two ends, for errors, and of what has no ports. */
+const PAIR_TIME = '3m';
 /** What is left of a TCP conversation behind FIN or RST; one that is half closed lives on as long as it is used. */
 const CLOSING = '2m';
-/** RFC 791 §3.2: about what a reassembly waits. */
-export const FRAGMENTS = '30s';
-/** Here the others come with the first one, and a guest can make many. */
+/** The others come with the first one, and a guest can make many. */
 const FRAGMENT_TIME = '5s';
 /** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
 export const NEW_LIMIT = { rate: 500, burst: 2000 } as const;
-export const NEW_RATE = `limit rate over ${NEW_LIMIT.rate}/second burst ${NEW_LIMIT.burst} packets`;
 
 /**
  * How many conversations there can be. One takes about 200 bytes of kernel memory, and a set of this size 16 bytes for
- * each of them from the start (lib/rhashtable.c: nelem_hint): 42 MB in all, so the sets exist only while the policy has
+ * each of them from the start (lib/rhashtable.c: nelem_hint): 44 MB in all, so the sets exist only while the policy has
  * rules. Each is at least half as large again as what one guest can have in it (test/backends/flow-shares.test.ts).
  */
-const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 16_384, dccp: 16_384, udplite: 16_384 } as const;
+const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 49_152, dccp: 49_152, udplite: 49_152 } as const;
 /**
  * Those of TCP that have ended. Without a table of their own each would stand for an hour among the others, and a web
  * server of 73 conversations a second would fill that.
@@ -118,23 +107,17 @@ export function declareFlows(): string[] {
   return [
     '# What the rules of guests have allowed: conversations, as the guest sees them.',
     ...FAMILIES.flatMap((family) => {
-      const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
-      const [source, destination, protocol] = RAW[family];
-      const id = family === 'ip' ? 'ip id' : 'frag id';
+      const ports = typeOf('ports', family);
       return [
-        ...WITH_PORTS.map(
-          (one) =>
-            `set ${flowSet(family, one)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(FLOWS[one], BEGINNING)}; }`,
-        ),
-        `set ${closingSet(family)} { type devgroup . ${address} . ${address} . inet_service . inet_service; ${TIMED(CLOSED, CLOSING)}; }`,
-        `set ${echoSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${ICMP[family].text} id; ${TIMED(ECHOES, BEGINNING)}; }`,
-        `set ${pairSet(family)} { typeof iifgroup . ${source} . ${destination} . ${protocol}; ${TIMED(PAIRS, LASTING.other)}; }`,
-        `set ${fragmentSet(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${id}; ${TIMED(FRAGMENTED, FRAGMENT_TIME)}; }`,
+        ...WITH_PORTS.map((one) => `set ${flowSet(family, one)} { ${ports}; ${TIMED(FLOWS[one], BEGINNING)}; }`),
+        `set ${closingSet(family)} { ${ports}; ${TIMED(CLOSED, CLOSING)}; }`,
+        `set ${echoSet(family)} { ${typeOf('echo', family)}; ${TIMED(ECHOES, BEGINNING)}; }`,
+        `set ${pairSet(family)} { ${typeOf('other', family)}; ${TIMED(PAIRS, PAIR_TIME)}; }`,
+        `set ${fragmentSet(family)} { ${typeOf('fragment', family)}; ${TIMED(FRAGMENTED, FRAGMENT_TIME)}; }`,
         ...declareTimes(family),
       ];
     }),
     `set ${RULE_LIMITS} { type devgroup . mark; ${TIMED(LIMITED, '5m')}; }`,
-    declareRations(),
     `set ${NEW_SET} { type devgroup; size 65536; flags dynamic,timeout; timeout 1m; }`,
   ];
 }
@@ -142,9 +125,8 @@ export function declareFlows(): string[] {
 /** The chains of one direction. */
 export function renderFlows(direction: Direction): string[] {
   return FAMILIES.flatMap((family) => {
-    const flows = { tcp: flowSet(family, 'tcp'), udp: flowSet(family, 'udp') };
     return [
-      ...(direction === 'to-guest' ? renderTimes(family, flows) : []),
+      ...(direction === 'to-guest' ? renderTimes(family, (protocol) => flowSet(family, protocol)) : []),
       ...renderKnown(direction, family),
       ...renderOpen(direction, family),
     ];
@@ -160,9 +142,10 @@ function renderKnown(direction: Direction, family: Ip): string[] {
       const set = flowSet(family, protocol);
       const sets = protocol === 'tcp' ? [set, briefSet(family)] : [set];
       return chain(knownChain(direction, protocol, family), 'A conversation that was allowed.', [
+        ...(protocol === 'tcp' ? [ordinaryTcp(direction, family)] : []),
         ...sets.map((one) => `${FIRST[family]} ${key} @${one} ${noteFragment(direction, family)}`),
         ...(protocol === 'tcp' ? endRules(direction, family) : []),
-        ...(direction === 'to-guest' ? goesOn(family, protocol, sets) : sets.map((one) => `${key} @${one} accept`)),
+        ...(direction === 'to-guest' ? giveTime(family, protocol, sets) : sets.map((one) => `${key} @${one} accept`)),
         ...(protocol === 'tcp' ? closingRules(direction, family) : []),
         ...(protocol === 'tcp' && direction === 'to-guest' ? [answers(family).tcp] : []),
         ...(protocol === 'udp' ? [dhcpRule(direction, family)] : []),
@@ -187,14 +170,10 @@ function renderKnown(direction: Direction, family: Ip): string[] {
   ];
 }
 
-/** A packet to the guest proves that there is somebody. */
-function goesOn(family: Ip, protocol: WithPorts, sets: readonly string[]): string[] {
-  if (protocol === 'tcp' || protocol === 'udp') return giveTime(family, protocol, sets);
-  const key = flowKey('to-guest', family);
-  return sets.flatMap((set) => [
-    `${key} @${set} update @${set} { ${key} timeout ${LASTING.other} } accept`,
-    `${key} @${set} accept`,
-  ]);
+/** The short way of nearly all packets of TCP: it goes on as it was, and needs no more time. */
+function ordinaryTcp(direction: Direction, family: Ip): string {
+  const set = direction === 'from-guest' ? flowSet(family, 'tcp') : givenSet(family, 'tcp');
+  return `${WHOLE[family]} tcp flags & (fin | rst) == 0 ${flowKey(direction, family)} @${set} accept`;
 }
 
 /**
@@ -236,6 +215,8 @@ export function knownRules(direction: Direction): string[] {
     `meta protocol . meta l4proto vmap { ${[...cases, `ip . ${IGMP} : accept`].join(', ')} }`,
     `meta protocol ip @nh,48,16 & 0x1fff != 0 ${to('fragment', 'ip')}`,
     `frag frag-off != 0 ${to('fragment', 'ip6')}`,
+    // Not in front of them: of what goes on nothing need be asked.
+    'meta protocol != { ip, ip6 } accept comment "rules are about packets of IP"',
   ];
 }
 
@@ -245,15 +226,27 @@ function noteFragment(direction: Direction, family: Ip): string {
   return `${some} add @${fragmentSet(family)} { ${fragmentKey(direction, family)} }`;
 }
 
+/**
+ * What a guest begins beyond its share is dropped. Who is only observed loses nothing, but fills no table for others
+ * either: there it passes, and nobody knows of it.
+ *
+ * @param set of how many it has begun
+ */
+export function tooMany(direction: Direction, set: string): string[] {
+  const port = PORT[direction];
+  const { rate, burst } = NEW_LIMIT;
+  const over = `update @${set} { ${port} limit rate over ${rate}/second burst ${burst} packets }`;
+  const count = `add @drops { ${port} . ${counterKey(direction, 'rule-flood')} }`;
+  return [`${port} != @observe ${over} ${count} drop comment "rule-flood"`, `${port} @observe ${over} ${count} accept`];
+}
+
 /** Allowed: what belongs to it passes too, in both directions. And allowed for itself alone. */
 function renderOpen(direction: Direction, family: Ip): string[] {
   const { text, echo } = ICMP[family];
-  const port = PORT[direction];
-  const flood = `add @drops { ${port} . ${counterKey(direction, 'rule-flood')} }`;
   const fragments = `${FIRST[family]} ${noteFragment(direction, family)}`;
   return [
     ...chain(flowChain(direction, 'open', family), 'Allowed: what belongs to it passes too, in both directions.', [
-      `${port} != @observe update @${NEW_SET} { ${port} ${NEW_RATE} } ${flood} drop comment "rule-flood"`,
+      ...tooMany(direction, NEW_SET),
       ...WITH_PORTS.map(
         (protocol) =>
           `meta l4proto ${PROTOCOLS[protocol].number} add @${flowSet(family, protocol)} { ${flowKey(direction, family)} timeout ${BEGINNING} }`,

@@ -4,7 +4,7 @@ import type { Direction } from '../../filter/reasons.ts';
 import { type Field, OWN_FLAGS, type OwnAddress, type OwnMac, type OwnValue } from '../../filter/stage.ts';
 import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
-import type { RuleDirection } from '../../rules/rule.ts';
+import { RULE_DIRECTIONS, type RuleDirection } from '../../rules/rule.ts';
 import { addressHex, nftBare, nftName, RA_OPTIONS } from './fields.ts';
 import { INDEX_HASH, indexHash } from './index-hash.ts';
 import { programChain } from './program-names.ts';
@@ -72,6 +72,14 @@ function ownSet(
   };
 }
 
+/**
+ * The most that the sets of ordinary traffic can hold. A set with a size is a plain hash table in the kernel, one
+ * without a table that grows, and each look into that costs 25 to 40 ns more (measured). They take 9 MB of memory, and
+ * the maps of programs a megabyte each, where somebody has some.
+ */
+const PORTS = 65_536;
+const ADDRESSES = 131_072;
+
 /** Where ports are led to: their rules, and their filters of libvirt's. */
 export type ProgramMap = 'ruled' | 'filtered';
 
@@ -121,13 +129,6 @@ function intervals(macs: readonly string[] = [], addresses: readonly string[] = 
 
 // A record of another version of this program may lack a kind of value.
 const each = (values: readonly string[] = []): readonly string[] => values;
-
-/**
- * The most that the sets of ordinary traffic can hold. A set with a size is a plain hash table in the kernel, one
- * without a table that grows, and each look into that costs 25 to 40 ns more (measured). They take 9 MB of memory.
- */
-const PORTS = 65_536;
-const ADDRESSES = 131_072;
 
 /**
  * Raw sets are for fields that nft reads as plain bits. A MAC in the key saves asking for it alone: in ordinary traffic
@@ -259,11 +260,18 @@ export const KEY_TYPES: ReadonlyMap<string, string> = new Map([
   [LEARNING.learned, LEARNED_TYPE],
 ]);
 
-/** All of them as nft declares them. */
-export function declareOwn(): string[] {
+/**
+ * All of them as nft declares them.
+ *
+ * @param led the maps that somebody has something in
+ */
+export function declareOwn(led: readonly ProgramMap[]): string[] {
+  const sized = new Set(led.flatMap((map) => RULE_DIRECTIONS.map((direction) => programMapName(map, direction))));
   return [
     ...FLAG_SETS.map((name) => `set ${name} { type devgroup; }`),
-    ...OWN_SETS.map(({ name, type }) => `${kindOf(type)} ${name} { ${type}; }`),
+    ...OWN_SETS.map(
+      ({ name, type }) => `${kindOf(type)} ${name} { ${type};${sized.has(name) ? ` size ${PORTS};` : ''} }`,
+    ),
   ];
 }
 

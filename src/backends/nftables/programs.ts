@@ -11,7 +11,7 @@ import { FLOW_SETS } from './flows.ts';
 import { type Listed, listed } from './listed.ts';
 import { keyOf } from './own.ts';
 import { programRemoval } from './rule-program.ts';
-import { TRACKED_SETS } from './tracking.ts';
+import { TRACKED_SETS } from './tracked-sets.ts';
 
 /**
  * The programs of rules that are in the kernel. One stays as long as some guest goes to it: the kernel itself counts

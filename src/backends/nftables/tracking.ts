@@ -1,5 +1,4 @@
 import type { Direction } from '../../filter/reasons.ts';
-import type { Policy } from '../../policy/policy.ts';
 import { PROTOCOLS } from '../../rules/protocols.ts';
 import {
   chain,
@@ -12,81 +11,26 @@ import {
   type Ip,
   pairKey,
   quotedKey,
-  RAW,
-  TIMED,
   WITH_PORTS,
-  type WithPorts,
 } from './flow-keys.ts';
 import { BEGINNING } from './flow-times.ts';
-import { FRAGMENTS, LASTING, NEW_RATE } from './flows.ts';
+import { tooMany } from './flows.ts';
 import { PORT } from './own.ts';
-import { counterKey } from './stages.ts';
+import { type RationName, ration } from './rations.ts';
+import {
+  EQUAL,
+  KINDS,
+  type Kind,
+  type State,
+  stateSet,
+  TRACKED_NEW,
+  TRACKED_TIMES,
+  trackedFragments,
+  trackedGiven,
+  trackedPairs,
+} from './tracked-sets.ts';
 
-/**
- * What the filters of libvirt need to know of conversations. conntrack tells who has begun one and whether there was an
- * answer; here these are sets: begun by the guest, begun by others, answered. Keyed by port, so guests know nothing of
- * each other, and on every kernel with the bridge family.
- */
-
-type Kind = WithPorts | 'echo' | 'other';
-const SIZES: Readonly<Record<Kind, number>> = {
-  tcp: 65_536,
-  udp: 65_536,
-  sctp: 4_096,
-  dccp: 4_096,
-  udplite: 4_096,
-  echo: 4_096,
-  other: 4_096,
-};
-const KINDS: readonly Kind[] = [...WITH_PORTS, 'echo', 'other'];
-const STATES = ['out', 'in', 'answered'] as const;
-type State = (typeof STATES)[number];
-
-const setOf = (state: State, kind: Kind, family: Ip): string => `tracked-${state}-${kind}-${family}`;
-const pairs = (family: Ip): string => `tracked-pair-${family}`;
-const fragments = (family: Ip): string => `tracked-fragment-${family}`;
-const NEW_SET = 'tracked-new';
-/** Pairs of equal octets: what is not equal is not in it. */
-const EQUAL = 'equal-octets';
-
-/** True where the policy gives somebody a filter of libvirt's. */
-export function someHaveFilters({ sections = [] }: Partial<Pick<Policy, 'sections'>>): boolean {
-  return sections.some(({ settings }) => settings.nwfilter !== undefined && settings.nwfilter !== 'none');
-}
-
-/** The sets that frames fill, with their sizes. */
-export const TRACKED_SETS: readonly { readonly name: string; readonly size: number }[] = FAMILIES.flatMap((family) => [
-  ...KINDS.flatMap((kind) => STATES.map((state) => ({ name: setOf(state, kind, family), size: SIZES[kind] }))),
-  { name: pairs(family), size: 65_536 },
-  { name: fragments(family), size: 16_384 },
-]);
-
-export function declareTracking(): string[] {
-  return [
-    "# Conversations, for libvirt's filters: who has begun them, and whether there was an answer.",
-    ...FAMILIES.flatMap((family) => {
-      const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
-      const [source, destination, protocol] = RAW[family];
-      const id = family === 'ip' ? 'ip id' : 'frag id';
-      const type = (kind: Kind): string => {
-        if (kind === 'echo') return `typeof iifgroup . ${family} saddr . ${family} daddr . ${ICMP[family].text} id`;
-        if (kind === 'other') return `typeof iifgroup . ${source} . ${destination} . ${protocol}`;
-        return `type devgroup . ${address} . ${address} . inet_service . inet_service`;
-      };
-      return [
-        ...KINDS.flatMap((kind) =>
-          STATES.map(
-            (state) => `set ${setOf(state, kind, family)} { ${type(kind)}; ${TIMED(SIZES[kind], BEGINNING)}; }`,
-          ),
-        ),
-        `set ${pairs(family)} { ${type('other')}; ${TIMED(65_536, LASTING.other)}; }`,
-        `set ${fragments(family)} { typeof iifgroup . ${family} saddr . ${family} daddr . ${id}; ${TIMED(16_384, FRAGMENTS)}; }`,
-      ];
-    }),
-    `set ${NEW_SET} { type devgroup; size 65536; flags dynamic,timeout; timeout 1m; }`,
-    `set ${EQUAL} { typeof @nh,112,8 . @nh,192,8; elements = { ${Array.from({ length: 256 }, (_, at) => `${at} . ${at}`).join(', ')} }; }`,
-  ];
-}
+/** How packets of guests with filters of libvirt's are told to be of a conversation, and are noted for that. */
 
 /** Sender and target of an ARP packet are one address: octet by octet, because nft compares no field with another. */
 export function equalAddresses(): string {
@@ -116,30 +60,62 @@ const OTHER_QUESTIONS: Readonly<Record<Ip, string | undefined>> = { ip: '{ 13, 1
 /** RFC 792: what tells of another packet; conntrack counts redirects and source quench among them. */
 const ERRORS: Readonly<Record<Ip, string>> = { ip: '{ 3, 4, 5, 11, 12 }', ip6: '{ 1, 2, 3, 4 }' };
 
-/** Notes the conversation of a packet that passes. */
+/** How much time a conversation is given, and of which share: what is tried in turn. */
+function timesOf(kind: Kind): readonly { readonly name: RationName; readonly given: number; readonly again: number }[] {
+  const { long, brief, udp, rare } = TRACKED_TIMES;
+  if (kind === 'tcp') {
+    return [
+      { name: 'tracked-long', ...long },
+      { name: 'tracked-brief', ...brief },
+    ];
+  }
+  if (kind === 'udp') return [{ name: 'tracked-udp', ...udp }];
+  return kind === 'echo' ? [{ name: 'tracked-echo', ...brief }] : [{ name: 'tracked-rare', ...rare }];
+}
+
+/** Notes the conversation of a packet that passes, and never stops it but for one that begins too many. */
 export function renderNotes(direction: Direction): string[] {
   const port = PORT[direction];
   const [own, other]: [State, State] = direction === 'from-guest' ? ['out', 'in'] : ['in', 'out'];
-  const flood = `add @drops { ${port} . ${counterKey(direction, 'rule-flood')} }`;
   return FAMILIES.flatMap((family) => {
     const chainOf = (kind: Kind): string => `${direction}/note-${kind}-${family}`;
+    const pair = pairKey(direction, family);
+    const [longPair, briefPair] = [`${direction}/note-pair-long-${family}`, `${direction}/note-pair-${family}`];
+    const somePairs = ration(port, 'tracked-pairs', false);
+    const updatePair = `${somePairs} update @${trackedPairs(family)} { ${pair} }`;
     const noting = KINDS.flatMap((kind) => {
       const key = keyOfKind(kind, direction, family);
       const [begun, theirs, answered] = [
-        setOf(own, kind, family),
-        setOf(other, kind, family),
-        setOf('answered', kind, family),
+        stateSet(own, kind, family),
+        stateSet(other, kind, family),
+        stateSet('answered', kind, family),
       ];
-      const time = kind === 'tcp' ? LASTING.tcp : LASTING.other;
-      const update = (set: string): string => `update @${set} { ${key} timeout ${time} }`;
+      // An answer, or a packet behind one: there is somebody on both sides.
+      const goesOn = (which: string, set: string): string[] => [
+        ...timesOf(kind).map(({ name, given, again }) => {
+          const time = `${key} timeout ${given}s`;
+          const all = [
+            ration(port, name, false),
+            `update @${set} { ${time} } update @${answered} { ${time} }`,
+            `add @${trackedGiven(kind, family)} { ${key} timeout ${again}s }`,
+          ];
+          return `${key} @${which} ${all.join(' ')} goto ${name === 'tracked-long' ? longPair : briefPair}`;
+        }),
+        `${key} @${which} accept`,
+      ];
       return chain(chainOf(kind), `Notes a conversation: ${kind}.`, [
         ...(kind === 'echo' ? [`${ICMP[family].text} type != { ${ECHOES[family].join(', ')} } accept`] : []),
-        `${key} @${theirs} ${update(theirs)} ${update(answered)} accept`,
-        `${key} @${answered} ${update(begun)} ${update(answered)} accept`,
+        `${key} @${trackedGiven(kind, family)} accept`,
+        ...goesOn(theirs, theirs),
+        ...goesOn(answered, begun),
         `${key} @${begun} accept`,
         ...(kind === 'tcp' ? ['tcp flags & (fin | syn | rst | ack) != { syn, ack } accept'] : []),
         ...(kind === 'echo' ? [`${ICMP[family].text} type ${ECHOES[family][1]} accept`] : []),
-        `${port} != @observe update @${NEW_SET} { ${port} ${NEW_RATE} } ${flood} drop comment "rule-flood"`,
+        ...tooMany(direction, TRACKED_NEW),
+        // Of TCP one that has long time keeps it.
+        kind === 'tcp'
+          ? `${pair} != @${trackedPairs(family)} ${somePairs} add @${trackedPairs(family)} { ${pair} }`
+          : updatePair,
         `add @${begun} { ${key} timeout ${BEGINNING} }`,
         'accept',
       ]);
@@ -149,11 +125,21 @@ export function renderNotes(direction: Direction): string[] {
       ...WITH_PORTS.map((one) => `${PROTOCOLS[one].number} : goto ${chainOf(one)}`),
       `${icmp} : goto ${chainOf('echo')}`,
     ];
+    const someFragments = ration(
+      port,
+      direction === 'from-guest' ? 'tracked-fragments-out' : 'tracked-fragments-in',
+      false,
+    );
     return [
+      // Chains of their own: in one rule with the ports nft would list plain bits by their names, and not take them back.
+      ...chain(longPair, 'Of a conversation with long time: errors about it.', [
+        `update @${trackedPairs(family)} { ${pair} timeout ${TRACKED_TIMES.long.given}s }`,
+        'accept',
+      ]),
+      ...chain(briefPair, 'Of another one.', [updatePair, 'accept']),
       ...noting,
       ...chain(noteChain(direction, family), 'Notes the conversation of what passes.', [
-        `${FIRST[family]} add @${fragments(family)} { ${fragmentKey(direction, family)} }`,
-        `update @${pairs(family)} { ${pairKey(direction, family)} }`,
+        `${FIRST[family]} ${someFragments} add @${trackedFragments(family)} { ${fragmentKey(direction, family)} }`,
         `meta l4proto vmap { ${cases.join(', ')} }`,
         `goto ${chainOf('other')}`,
       ]),
@@ -184,14 +170,15 @@ export function classRules(direction: Direction, family: Ip, to: ClassTargets, d
   const known = (kind: Kind, when: string): string[] => {
     const key = keyOfKind(kind, direction, family);
     return [
-      `${when}${key} @${setOf(other, kind, family)} ${goto('reply')}`,
+      `${when}${key} @${stateSet(other, kind, family)} ${goto('reply')}`,
       ...(to.established === to.new
         ? []
-        : [`${when}${key} @${setOf('answered', kind, family)} ${goto('established')}`]),
+        : [`${when}${key} @${stateSet('answered', kind, family)} ${goto('established')}`]),
     ];
   };
   return [
-    `${fragmentKey(direction, family)} @${fragments(family)} accept`,
+    // No other packet that has the number of one, which the sender chooses.
+    `${later} ${fragmentKey(direction, family)} @${trackedFragments(family)} accept`,
     `${later} ${drop}`,
     ...WITH_PORTS.flatMap((one) => {
       const when = `meta l4proto ${PROTOCOLS[one].number} `;
@@ -199,22 +186,22 @@ export function classRules(direction: Direction, family: Ip, to: ClassTargets, d
         ...known(one, when),
         ...(one === 'tcp'
           ? [
-              `${when}${keyOfKind(one, direction, family)} @${setOf(own, one, family)} ${goto('new')}`,
+              `${when}${keyOfKind(one, direction, family)} @${stateSet(own, one, family)} ${goto('new')}`,
               `${when}tcp flags & (fin | syn | rst | ack) { syn, ack } ${goto('new')}`,
               `${when}${goto('other')}`,
             ]
           : [`${when}${goto('new')}`]),
       ];
     }),
-    `${text} type ${answers} ${echoKey(direction, family)} @${setOf(other, 'echo', family)} ${goto('reply')}`,
+    `${text} type ${answers} ${echoKey(direction, family)} @${stateSet(other, 'echo', family)} ${goto('reply')}`,
     ...(to.established === to.new
       ? []
       : [
-          `${text} type ${questions} ${echoKey(direction, family)} @${setOf('answered', 'echo', family)} ${goto('established')}`,
+          `${text} type ${questions} ${echoKey(direction, family)} @${stateSet('answered', 'echo', family)} ${goto('established')}`,
         ]),
     `${text} type ${questions} ${goto('new')}`,
     ...(OTHER_QUESTIONS[family] === undefined ? [] : [`${text} type ${OTHER_QUESTIONS[family]} ${goto('new')}`]),
-    `${text} type ${ERRORS[family]} ${quotedKey(direction, family)} @${pairs(family)} ${goto('related')}`,
+    `${text} type ${ERRORS[family]} ${quotedKey(direction, family)} @${trackedPairs(family)} ${goto('related')}`,
     `meta l4proto ${icmp} ${goto('other')}`,
     ...known('other', ''),
     goto('new'),
