@@ -115,13 +115,13 @@ export function combine(texts: readonly PolicyText[], ruleLists: RuleLists = com
   return { ...DEFAULT_POLICY, ...host, sections, ruleLists, places };
 }
 
+/** Those of a section that are wanted: there may be a section for each of many vifs, and each has few keys. */
 function only<T extends Partial<Record<KeyName, unknown>>, K extends KeyName>(
   all: T,
   isWanted: (key: KeyName) => key is K,
 ): Pick<T, K & keyof T> {
-  const wanted: Partial<T> = { ...all };
-  for (const key of KEY_NAMES) if (!isWanted(key)) delete wanted[key];
-  return wanted as Pick<T, K & keyof T>;
+  const wanted = Object.entries(all).filter(([key]) => isWanted(key as KeyName));
+  return Object.fromEntries(wanted) as Pick<T, K & keyof T>;
 }
 
 /** @throws Failure if there is a problem: the first in full, of the others what is wrong and what was meant */
@@ -173,6 +173,7 @@ function readLines(
 } {
   const assignments: Assignment[] = [];
   const sections: WrittenSection[] = [];
+  const known = new Map<string, WrittenSection>();
   const lists: WrittenList[] = [];
   const bare = new Set<number>();
   let list: { line: number; text: string }[] | undefined;
@@ -196,12 +197,14 @@ function readLines(
     const read = readSectionName(text);
     if ('wrong' in read) return [{ line, ...read.wrong }];
     const of = read.value;
-    const earlier = sections.find((one) => sectionText(one.of) === sectionText(of));
+    const whole = sectionText(of);
+    const earlier = known.get(whole);
     section = earlier ?? { of, line, settings: {}, places: {}, adds: new Set() };
     if (earlier !== undefined) {
-      return [{ line, message: `${sectionText(of)} is already there in line ${earlier.line}`, hint: KEEP_ONE }];
+      return [{ line, message: `${whole} is already there in line ${earlier.line}`, hint: KEEP_ONE }];
     }
     sections.push(section);
+    known.set(whole, section);
     return [];
   }
 

@@ -244,7 +244,7 @@ function reached(from: readonly string[], by: RegExp): Set<string> {
 const HOOKS = ['forward', 'prerouting', 'postrouting', 'input', 'output', 'prerouting-rules', 'postrouting-rules'];
 
 /** Chains that are only jumped to: a frame that they do not decide comes back to where another rule stands. */
-const JUMPED = /\/(gateways\S*|quick-ip6?(-more)?|rules-(known|reject|rejected)-\S+)$|^learn/;
+const JUMPED = /\/(gateways\S*|quick-ip6?(-more)?|rules-known|rules-(known|reject|rejected)-\S+)$|^learn/;
 
 test('no chain gives a frame back but to one that decides: behind it would stand the policy of the hook, which accepts', () => {
   for (const [name, body] of CHAINS) {

@@ -124,13 +124,14 @@ export function declareFlows(): string[] {
 
 /** The chains of one direction. */
 export function renderFlows(direction: Direction): string[] {
-  return FAMILIES.flatMap((family) => {
-    return [
+  return [
+    ...FAMILIES.flatMap((family) => [
       ...(direction === 'to-guest' ? renderTimes(family, (protocol) => flowSet(family, protocol)) : []),
       ...renderKnown(direction, family),
       ...renderOpen(direction, family),
-    ];
-  });
+    ]),
+    ...renderAllKnown(direction),
+  ];
 }
 
 /** "Is it known?" A frame that is not comes back to the rules. */
@@ -201,9 +202,15 @@ function knownChain(direction: Direction, what: WithPorts | 'icmp' | 'fragment' 
 }
 
 /**
- * The rules with which a program begins: what belongs to an allowed conversation passes, and what no rule may stop.
+ * With what a program begins: what belongs to an allowed conversation passes, and what no rule may stop; a packet that
+ * begins something comes back. One chain for all programs: in each of them its map would be a set of its own, which
+ * every listing fetches.
  */
 export function knownRules(direction: Direction): string[] {
+  return [`jump ${direction}/rules-known`];
+}
+
+function renderAllKnown(direction: Direction): string[] {
   const to = (what: Parameters<typeof knownChain>[1], family: Ip): string =>
     `jump ${knownChain(direction, what, family)}`;
   const cases = FAMILIES.flatMap((family) => [
@@ -211,13 +218,13 @@ export function knownRules(direction: Direction): string[] {
     `${family} . ${PROTOCOLS[family === 'ip' ? 'icmp' : 'icmp6'].number} : ${to('icmp', family)}`,
     ...(['gre', 'esp', 'ah'] as const).map((one) => `${family} . ${PROTOCOLS[one].number} : ${to('other', family)}`),
   ]);
-  return [
+  return chain(`${direction}/rules-known`, 'What belongs to an allowed conversation, and what no rule may stop.', [
     `meta protocol . meta l4proto vmap { ${[...cases, `ip . ${IGMP} : accept`].join(', ')} }`,
     `meta protocol ip @nh,48,16 & 0x1fff != 0 ${to('fragment', 'ip')}`,
     `frag frag-off != 0 ${to('fragment', 'ip6')}`,
     // Not in front of them: of what goes on nothing need be asked.
     'meta protocol != { ip, ip6 } accept comment "rules are about packets of IP"',
-  ];
+  ]);
 }
 
 /** The first fragment lets the others pass. */

@@ -52,28 +52,28 @@ export interface Programs {
 export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'>): Programs {
   /** With what was listed of it: `program-DIGEST-LISTED-SENTINEL`. */
   const endOf = (sentinel: string): string => `-${sentinel.replaceAll('/', '-')}`;
-  const noted = (sentinel: string): { note: string; digest: string; listing: string }[] =>
+  /** @param wanted all, unless told: each is a file that is read */
+  const noted = (sentinel: string, wanted?: ReadonlySet<string>): { note: string; digest: string; listing: string }[] =>
     state
       .notes()
       .filter((note) => note.startsWith('program-') && note.endsWith(endOf(sentinel)))
       .flatMap((note) => {
         const [, digest = '', listing = ''] = note.split('-');
-        return state.isNoted(note) ? [{ note, digest, listing }] : [];
+        return (wanted?.has(digest) ?? true) && state.isNoted(note) ? [{ note, digest, listing }] : [];
       });
   const unnote = (sentinel: string, digests: Iterable<string>): void => {
     const gone = new Set(digests);
     if (gone.size === 0) return;
-    for (const { note, digest } of noted(sentinel)) if (gone.has(digest)) state.forgetNote(note);
+    for (const { note } of noted(sentinel, gone)) state.forgetNote(note);
   };
   const known = (sentinel: string, digests: Iterable<string>): ReadonlySet<string> => {
     const wanted = new Set(digests);
     if (wanted.size === 0) return wanted;
-    const there = new Set(noted(sentinel).map(({ digest }) => digest));
-    return new Set([...wanted].filter((digest) => there.has(digest)));
+    return new Set(noted(sentinel, wanted).map(({ digest }) => digest));
   };
   const note = (sentinel: string, digests: Iterable<string>, now: Listed | undefined): void => {
+    unnote(sentinel, digests);
     for (const digest of new Set(digests)) {
-      unnote(sentinel, [digest]);
       const listing = now?.programs.get(digest);
       if (listing !== undefined) state.note(`program-${digest}-${listing}${endOf(sentinel)}`);
     }
