@@ -3,7 +3,7 @@
  *
  * @returns undefined if none is near, or two are equally near
  */
-export function didYouMean(written: string, known: readonly string[]): string | undefined {
+export function didYouMean<Word extends string>(written: string, known: readonly Word[]): Word | undefined {
   const word = plain(written);
   // One slip in a short word, two in a long one: with more, anything is near to anything.
   const limit = word.length < 4 ? 1 : 2;

@@ -20,14 +20,28 @@ import { notPossible } from './value-kind.ts';
 /** A problem of a file that is known anyhow. */
 type Finding = Omit<Problem, 'file'>;
 
-/** One section as a file says it: keys of the host and of vifs. */
-interface WrittenSection {
-  readonly of: SectionName;
-  readonly line: number;
+/** Keys of the host and of vifs, as they stand below one head. */
+interface WrittenKeys {
   readonly settings: Settings;
   readonly places: Partial<Record<KeyName, string>>;
   /** Keys with `+=`. */
   readonly adds: Set<KeyName>;
+}
+
+/** One section as a file says it. */
+interface WrittenSection extends WrittenKeys {
+  readonly of: SectionName;
+  readonly line: number;
+}
+
+/** Where a line stands. */
+interface Below {
+  /** Of a head that is wrong they go nowhere: they are read for what is wrong with them. */
+  readonly keys: WrittenKeys;
+  /** Undefined where nobody can tell what the head was to be. */
+  readonly kind: SectionKind | undefined;
+  /** For people. */
+  readonly head: string;
 }
 
 /** What one file says. */
@@ -46,7 +60,7 @@ interface Assignment {
   readonly line: number;
   /** The line of the head it stands below. */
   readonly head: number;
-  readonly section: WrittenSection;
+  readonly section: WrittenKeys;
   readonly key: KeyName;
   /** As it stands there: of several keys of variables each has its own. */
   readonly written: string;
@@ -177,29 +191,35 @@ function readLines(
   const lists: WrittenList[] = [];
   const bare = new Set<number>();
   let list: { line: number; text: string }[] | undefined;
-  // `unknown`: it is said already what is wrong with all that stands below such a head.
-  let section: WrittenSection | 'none' | 'unknown' = 'none';
-
+  let below: Below | undefined;
   let headLine = 0;
 
+  function listHead(kind: ListKind, name: string, line: number): Finding[] {
+    list = [];
+    lists.push({ kind, name, file, line, lines: list });
+    const wrong = wrongListName(name);
+    return wrong === undefined ? [] : [{ line, message: `[${kind}]: ${wrong}`, hint: `write [${kind} web]` }];
+  }
+
   function head(text: string, line: number): Finding[] {
-    section = 'unknown';
     list = undefined;
     headLine = line;
     const kind = listKindOf(text);
-    if (kind !== undefined) {
-      const name = text.slice(kind.length).trim();
-      list = [];
-      lists.push({ kind, name, file, line, lines: list });
-      const wrong = wrongListName(name);
-      return wrong === undefined ? [] : [{ line, message: `[${kind}]: ${wrong}`, hint: `write [${kind} web]` }];
-    }
+    if (kind !== undefined) return listHead(kind, text.slice(kind.length).trim(), line);
     const read = readSectionName(text);
-    if ('wrong' in read) return [{ line, ...read.wrong }];
+    if ('wrong' in read) {
+      const { kind: meant, ...wrong } = read.wrong;
+      const finding = { line, ...wrong };
+      // All that is wrong is said in one run: what stands below is read as if the head was right.
+      if (isListKind(meant)) return [finding, ...listHead(meant, text.replace(/^\S+\s*/, ''), line)];
+      below = { keys: noKeys(), kind: meant, head: meant === undefined ? `[${text}]` : FORMS[meant] };
+      return [finding];
+    }
     const of = read.value;
     const whole = sectionText(of);
     const earlier = known.get(whole);
-    section = earlier ?? { of, line, settings: {}, places: {}, adds: new Set() };
+    const section = earlier ?? { of, line, ...noKeys() };
+    below = { keys: section, kind: of.kind, head: whole };
     if (earlier !== undefined) {
       return [{ line, message: `${whole} is already there in line ${earlier.line}`, hint: KEEP_ONE }];
     }
@@ -209,15 +229,14 @@ function readLines(
   }
 
   function assignment(written: string, adds: boolean, line: number): Finding[] {
-    if (section === 'unknown') return [];
-    if (section === 'none') {
+    if (below === undefined) {
       return [{ line, message: `${shown(written)} stands in no section`, hint: `put it below ${SECTION_FORMS}` }];
     }
-    const { kind } = section.of;
+    const { keys: section, kind, head: place } = below;
     const key = variableOf(written) === undefined ? KEY_NAMES.find((name) => name === written) : VARIABLES;
     if (key === undefined) return [{ line, ...unknownKey(written, kind) }];
-    if (!KEYS[key].sections.some((one) => one === kind)) {
-      const message = `${shown(key)} cannot stand in ${sectionText(section.of)}`;
+    if (kind !== undefined && !KEYS[key].sections.some((one) => one === kind)) {
+      const message = `${shown(key)} cannot stand in ${place}`;
       return [{ line, message, hint: `put it below ${KEYS[key].sections.map((one) => FORMS[one]).join(' ')}` }];
     }
     if (adds && (KEYS[key].kind.add === undefined || key === VARIABLES)) {
@@ -243,19 +262,30 @@ function readLines(
     }
     const [, written, plus] = /^([^=]+?)\s*(\+?)=/.exec(text) ?? [];
     if (written !== undefined) return assignment(written, plus === '+', line);
+    // Below a head of which nobody can tell what it was to be, it may be a rule, or an address.
+    if (below !== undefined && below.kind === undefined) return [];
     return [{ line, message: `${shown(text)} is no key = value`, hint: 'comments start with #' }];
   });
   return { findings, assignments, sections, lists, bare };
+}
+
+function noKeys(): WrittenKeys {
+  return { settings: {}, places: {}, adds: new Set() };
 }
 
 function listKindOf(head: string): ListKind | undefined {
   return LIST_KINDS.find((kind) => kind === head || head.startsWith(`${kind} `));
 }
 
+function isListKind(kind: SectionKind | ListKind | undefined): kind is ListKind {
+  return LIST_KINDS.some((one) => one === kind);
+}
+
 const KEEP_ONE = 'keep one of them';
 
-function keysIn(section: SectionKind): KeyName[] {
-  return KEY_NAMES.filter((key) => KEYS[key].sections.some((kind) => kind === section));
+/** @param section undefined: in any */
+function keysIn(section: SectionKind | undefined): KeyName[] {
+  return KEY_NAMES.filter((key) => section === undefined || KEYS[key].sections.some((kind) => kind === section));
 }
 
 /** Keys that people look for, and why there is none. */
@@ -263,12 +293,12 @@ const NOT_THERE: ReadonlyMap<string, string> = new Map([
   ['state', 'rules keep conversations in sets of their own; there is no state = conntrack: leave the line out'],
 ]);
 
-function unknownKey(written: string, section: SectionKind): Omit<Finding, 'line'> {
+function unknownKey(written: string, section: SectionKind | undefined): Omit<Finding, 'line'> {
   const known = keysIn(section);
   return {
     message: `unknown key ${shown(written)}`,
     meant: didYouMean(written, known),
-    hint: NOT_THERE.get(written) ?? `known in [${section}]: ${known.join(', ')}`,
+    hint: NOT_THERE.get(written) ?? `known${section === undefined ? '' : ` in [${section}]`}: ${known.join(', ')}`,
   };
 }
 

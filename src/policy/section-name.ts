@@ -5,7 +5,7 @@ import { type MacAddress, parseMac } from '../net/mac-address.ts';
 import { EMULATED } from '../net/vif-name.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { SECTION_KINDS, type SectionKind } from './keys.ts';
-import type { ListKind } from './rule-lists.ts';
+import { LIST_KINDS, type ListKind } from './rule-lists.ts';
 
 /** Whom a section is about, as its head says it: `[defaults]`, `[bridge xenbr0]`, `[guest web*]`. */
 export type SectionName =
@@ -38,6 +38,8 @@ export interface WrongSection {
   readonly message: string;
   readonly meant?: string | undefined;
   readonly hint: string;
+  /** What stands below it is read as if it was one of these: what is wrong with that is said in the same run. */
+  readonly kind: SectionKind | ListKind | undefined;
 }
 
 /** Reads what stands between the brackets. */
@@ -45,20 +47,20 @@ export function readSectionName(text: string): { readonly value: SectionName } |
   const [, written = '', argument = ''] = /^(\S*)(?:\s+(.*))?$/s.exec(text) ?? [];
   const kind = SECTION_KINDS.find((one) => one === written);
   if (kind === undefined) {
-    const forms: Readonly<Record<string, string>> = { ...FORMS, ...LIST_FORMS };
-    const meant = didYouMean(written, Object.keys(forms));
+    const forms = { ...FORMS, ...LIST_FORMS };
+    const meant = didYouMean(written, [...SECTION_KINDS, ...LIST_KINDS]);
     const message = `unknown section ${shown(text)}`;
-    return { wrong: { message, meant: meant && forms[meant], hint: `known: ${SECTION_FORMS}` } };
+    return { wrong: { message, meant: meant && forms[meant], hint: `known: ${SECTION_FORMS}`, kind: meant } };
   }
   if ((argument === '') !== (kind === 'defaults')) {
     const what = kind === 'defaults' ? 'takes no name' : 'needs a name';
-    return { wrong: { message: `[${kind}] ${what}`, hint: `write ${FORMS[kind]}` } };
+    return { wrong: { message: `[${kind}] ${what}`, hint: `write ${FORMS[kind]}`, kind } };
   }
   try {
     return { value: named(kind, argument) };
   } catch (thrown) {
     const { message, hint } = asFailure(thrown);
-    return { wrong: { message: `[${kind}]: ${message}`, hint: hint ?? `write ${FORMS[kind]}` } };
+    return { wrong: { message: `[${kind}]: ${message}`, hint: hint ?? `write ${FORMS[kind]}`, kind } };
   }
 }
 

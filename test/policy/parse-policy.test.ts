@@ -196,6 +196,58 @@ test('everything that is wrong is said at once, in the order of the lines', () =
   ]);
 });
 
+test('what stands below a head that is wrong is looked at in the same run', () => {
+  const failure = refusal(
+    parse,
+    [
+      '[gest web1]',
+      'no_ip = what',
+      'lock = flock',
+      'no-ip = deny',
+      'mode = x',
+      'mode = y',
+      '[mac 00:16:3e:0:0:zz]',
+      'mode = lockd',
+      '[guests]',
+      'mode',
+      '[rule web]',
+      'in alow tcp 80',
+      '[what is this]',
+      'mode = lockd',
+      'mdoe = locked',
+      'lock = flock',
+      'in alow tcp 80',
+      '[adresses a b]',
+      'nowhere',
+      '[defaults]',
+      'rules = web',
+    ].join('\n'),
+  );
+  assert.deepEqual(
+    failure.message.split(/; (?=line \d)/).map((one) => one.replace(/: ".*(?= is no )/, ': ""')),
+    [
+      'unknown section "gest web1"',
+      'line 2: no_ip = "what" is not possible',
+      'line 3: "lock" cannot stand in [guest NAME]',
+      'line 4: unknown key "no-ip" (did you mean no_ip?)',
+      'line 5: mode = "y" is not possible',
+      'line 6: "mode" is already set in line 5',
+      'line 7: [mac]: "00:16:3e:0:0:zz" is not a MAC address',
+      'line 8: mode = "lockd" is not possible (did you mean locked?)',
+      'line 9: unknown section "guests" (did you mean [guest NAME]?)',
+      'line 10: "" is no key = value',
+      'line 11: unknown section "rule web" (did you mean [rules NAME]?)',
+      'line 13: unknown section "what is this"',
+      'line 14: mode = "lockd" is not possible (did you mean locked?)',
+      'line 15: unknown key "mdoe" (did you mean mode?)',
+      'line 18: unknown section "adresses a b" (did you mean [addresses NAME]?)',
+      'line 18: [addresses]: "" is no name: up to 40 letters, digits, and . _ -',
+      'line 19: "" is no address',
+      'line 12: a rule goes on with a verdict (allow, drop, reject), not "alow" (did you mean allow?)',
+    ],
+  );
+});
+
 const key = fc.oneof(
   fc.constantFrom(...KEY_NAMES),
   fc.constantFrom(
