@@ -39,6 +39,8 @@ export interface RunSettings {
   readonly log: Log;
   /** All the time there is, in milliseconds. */
   readonly deadlineMs: number;
+  /** What of the time of the run had gone before, in milliseconds. */
+  readonly beforeMs?: number;
   /** A person runs it; otherwise Xen waits for it. */
   readonly byPerson?: boolean;
 }
@@ -48,7 +50,7 @@ const startByExeca: Starter = async (...what) => (await import('./effects/execa-
 
 /** The real host: real programs, real files, real time. */
 export function systemHost(settings: RunSettings): Host {
-  const deadline = startDeadline(settings.deadlineMs);
+  const deadline = startDeadline(settings.deadlineMs, { before: settings.beforeMs ?? 0 });
   const held = new Set<number>();
   const start = settings.byPerson === true ? startByExeca : startBySpawn;
   const outlived = new Set<number>();
@@ -68,8 +70,11 @@ export function systemHost(settings: RunSettings): Host {
     transmitChecksum,
     log: settings.log,
     sendLog: () => settings.log.begin(run),
-    takeLock: (name, waitMs) => locks.take(name, deadline.allow(waitMs)),
-    locks: { ...locks, pass: (name, waitMs) => locks.pass(name, deadline.allow(waitMs)) },
+    takeLock: (name, waitMs) => deadline.waiting(locks.holder(name), () => locks.take(name, deadline.allow(waitMs))),
+    locks: {
+      ...locks,
+      pass: (name, waitMs) => deadline.waiting(locks.holder(name), () => locks.pass(name, deadline.allow(waitMs))),
+    },
     state: openState(settings.stateDirectory, { bootId, log: settings.log }),
     policy: settings.policy,
     readDevice,

@@ -9,6 +9,8 @@ export interface Deadline {
   allow(wanted: number): number;
   /** Milliseconds left. */
   left(): number;
+  /** Does what waits for somebody else; who has no time left says how long, and for whom. */
+  waiting<T>(forWhom: string, wait: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -30,18 +32,42 @@ function monotonic(): number {
   return seconds * 1e3 + nanoseconds / 1e6;
 }
 
-export function startDeadline(ms: number, now: () => number = monotonic): Deadline {
+/** What is shorter is no reason. */
+const LEAST_WAIT_MS = 500;
+
+/**
+ * @param ms how long it may take from now on
+ * @param options.before milliseconds that had gone before: the launcher waits for its turn where very many runs are
+ */
+export function startDeadline(ms: number, { before = 0, now = monotonic } = {}): Deadline {
   const end = now() + ms;
   const left = (): number => end - now();
+  const waits = new Map([[OTHERS, before]]);
   return {
     left,
     allow(wanted) {
       if (left() < 50) {
-        throw new Failure('timeout', `not finished after ${(ms / 1000).toFixed(0)} s`, {
+        throw new Failure('timeout', `not finished after ${((ms + before) / 1000).toFixed(0)} s${waitText(waits)}`, {
           hint: 'the host is too busy, or something waits for ever; Xen ends the script after 40 s',
         });
       }
       return Math.min(wanted, left());
     },
+    async waiting(forWhom, wait) {
+      const began = now();
+      try {
+        return await wait();
+      } finally {
+        waits.set(forWhom, (waits.get(forWhom) ?? 0) + now() - began);
+      }
+    },
   };
+}
+
+const OTHERS = 'its turn, behind other runs of Xen';
+
+function waitText(waits: ReadonlyMap<string, number>): string {
+  const long = [...waits].filter(([, ms]) => ms >= LEAST_WAIT_MS);
+  const texts = long.map(([forWhom, ms]) => `${(ms / 1000).toFixed(1)} s for ${forWhom}`);
+  return texts.length === 0 ? '' : `, of which it waited ${texts.join(', ')}`;
 }

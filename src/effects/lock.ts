@@ -28,6 +28,8 @@ export interface LockSigns {
    * next run takes the lock: who finds it claimed and wants to be sure has to take it, or to `pass`.
    */
   isClaimed(name: string): boolean;
+  /** Who holds it, for people; what is not known is `another run`. */
+  holder(name: string): string;
   /** The names of all that are claimed. */
   claimed(): string[];
   /**
@@ -72,6 +74,7 @@ export function flockLocks(
   outlived: Set<number> = new Set(),
 ): Locks {
   const fileOf = (name: string): string => (isAbsolute(name) ? name : join(directory, `${name}${SUFFIX}`));
+  const holderOf = (name: string): string => (isAbsolute(name) ? 'another program' : holder(fileOf(name)));
 
   /** The open file with the lock, for the caller to close. */
   async function locked(name: string, how: '-x' | '-s', waitMs: number): Promise<number> {
@@ -88,7 +91,7 @@ export function flockLocks(
           hint: 'flock of util-linux is needed (BusyBox has no -w), or lock = lockfile in the policy',
         });
       }
-      const by = isAbsolute(name) ? 'another program' : holder(file);
+      const by = holderOf(name);
       throw new Failure('timeout', `${name} is locked by ${by} for more than ${seconds} s`, {
         at: file,
         hint: 'wait for that run to end, or see why it hangs',
@@ -120,6 +123,7 @@ export function flockLocks(
         },
       };
     },
+    holder: holderOf,
     isClaimed: (name) => (statSync(fileOf(name), { throwIfNoEntry: false })?.size ?? 0) > 0,
     claimed() {
       const names = lockNames(directory, SUFFIX);

@@ -42,6 +42,7 @@ export function lockfileLocks(directory: string, who: string): Locks {
   return {
     seenByOthers: false,
     take,
+    holder: (name) => holder(join(directory, `${name}.lock`)),
     isClaimed: (name) => existsSync(folderOf(name)),
     claimed: () => lockNames(directory, SUFFIX),
     async pass(name, waitMs) {

@@ -78,7 +78,13 @@ export function fakeHost(options: FakeOptions): FakeHost {
       effects.push(`lock ${name}`);
       return { release: async () => void effects.push(`release ${name}`) };
     },
-    locks: { seenByOthers: true, isClaimed: () => false, claimed: () => [], pass: async () => {} },
+    locks: {
+      seenByOthers: true,
+      isClaimed: () => false,
+      holder: () => 'another run',
+      claimed: () => [],
+      pass: async () => {},
+    },
     state: openState(options.directory, { bootId: () => 'boot', log: { say } }),
     policy: { ...DEFAULT_POLICY, backend: 'nftables', ...options.policy },
     readDevice: (name) => devices.find((one) => one.name === name),

@@ -133,7 +133,7 @@ for (const [name, start] of Object.entries(STARTERS)) {
 
   test(`by ${name}, the run's deadline makes every timeout shorter`, async () => {
     let now = 0;
-    const deadline = startDeadline(1_000, () => now);
+    const deadline = startDeadline(1_000, { now: () => now });
     assert.equal(deadline.allow(5_000), 1_000);
     now = 600;
     assert.equal(deadline.allow(5_000), 400);
@@ -142,6 +142,28 @@ for (const [name, start] of Object.entries(STARTERS)) {
     now = 980;
     assert.throws(() => deadline.allow(1), { name: 'Failure', code: 'timeout', message: 'not finished after 1 s' });
     await assert.rejects(toolRunner(deadline, [], start)('true', []), { code: 'timeout' });
+  });
+
+  test(`by ${name}, who has no time left says how long it waited, and for whom`, async () => {
+    let now = 0;
+    const deadline = startDeadline(4_000, { before: 20_000, now: () => now });
+    const wait = (who: string, ms: number): Promise<void> =>
+      deadline.waiting(who, async () => {
+        now += ms;
+      });
+    await wait('online vif7.0, process 77', 1_200);
+    await wait('another run', 3);
+    await assert.rejects(
+      deadline.waiting('online vif7.0, process 77', async () => {
+        now += 2_000;
+        throw new Error('it did not end');
+      }),
+      /it did not end/,
+    );
+    now = 4_000;
+    const message =
+      'not finished after 24 s, of which it waited 20.0 s for its turn, behind other runs of Xen, 3.2 s for online vif7.0, process 77';
+    assert.throws(() => deadline.allow(1), { code: 'timeout', message });
   });
 
   test(`by ${name}, what is started ahead waits for its input, and is run once`, async (t) => {
