@@ -28,10 +28,13 @@ export const SHARED_DIGESTS: Readonly<Record<BackendName, (policy: SharedPolicy)
 };
 
 /** Policies in which some vif asks for something: to print such a base takes a run 0.1 s. */
-const ASKING = ['learn = dhcp\n', 'rules = any\n', 'nwfilter = any\n', 'gateways = 00:00:5e:00:01:01\n'].reduce(
-  (texts: readonly string[], line) => texts.flatMap((text) => [text, text + line]),
-  [''],
-);
+const ASKING = [
+  'learn = dhcp\n',
+  'rules = any\n',
+  'nwfilter = any\n',
+  'gateways = 00:00:5e:00:01:01\n',
+  'mode = observe\n',
+].reduce((texts: readonly string[], line) => texts.flatMap((text) => [text, text + line]), ['']);
 
 /** What they say for every policy that makes a difference and can be listed, by its name. */
 export function baseDigests(): Record<string, string> {

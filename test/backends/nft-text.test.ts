@@ -118,6 +118,33 @@ test('every drop chain drops also where its counter cannot be made', () => {
   }
 });
 
+test('what is counted of an observed guest is marked for the hooks behind, and nobody else sees the mark', () => {
+  const policy = (mode: string): string =>
+    renderBase('base/test', parsePolicy(`[rules a]\nin drop\n[defaults]\nrules = a\nnwfilter = b\n${mode}`, 'test'));
+  assert.doesNotMatch(policy(''), /mark set|-observed \{/);
+  const base = policy('mode = observe\n');
+  const marking = [
+    ...base.matchAll(/chain (\S+\/drop-\S+) \{\n.*\n {4}\S+ @observe meta mark 0x00000000 meta mark set /g),
+  ];
+  const all = [...base.matchAll(/chain (\S+\/drop-\S+) \{/g)].map(([, name = '']) => name);
+  // To groups of the link there are no hooks behind, and who was never configured is not observed.
+  assert.deepEqual(
+    all.filter((name) => !marking.some(([, one]) => one === name)),
+    ['from-guest/drop-link-local', 'from-guest/drop-unmanaged', 'to-guest/drop-link-local', 'to-guest/drop-unmanaged'],
+  );
+  const hooks = [...base.matchAll(/chain (\S+) \{\n {4}type filter hook (\S+) priority (-\d+);.*\n((?: {4}.*\n)*)/g)];
+  for (const hook of ['prerouting', 'postrouting']) {
+    const own = hooks.filter(([, , where]) => where === hook).sort(([, , , a], [, , , b]) => Number(a) - Number(b));
+    assert.deepEqual(
+      own.map(([, name]) => name),
+      [hook, `${hook}-rules`, `${hook}-filters`, `${hook}-observed`],
+    );
+    const [, rules = '', filters = '', last = ''] = own.map(([, , , , body = '']) => body);
+    for (const body of [rules, filters]) assert.match(body, /^ {4}meta mark (0x\w+) accept\n/);
+    assert.match(last, /^ {4}meta mark (0x\w+) meta mark set 0x00000000\n$/);
+  }
+});
+
 test('a value that is compared with an own one has a set of its kind', () => {
   const kinds: Readonly<Record<string, RegExp>> = {
     'own-mac': /^ether [sd]addr$/,
@@ -350,7 +377,7 @@ test('every chain of the base is reached from a hook, but the sentinel', () => {
     [
       'base/test',
       // The rules of guests lead to these.
-      ...[...CHAINS.keys()].filter((name) => /\/(rules-|drop-rule$)/.test(name)),
+      ...[...CHAINS.keys()].filter((name) => /\/(rules-|drop-rule(-flood)?$)/.test(name)),
     ],
   );
 });

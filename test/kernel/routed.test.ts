@@ -10,6 +10,7 @@ import test, { type TestContext } from 'node:test';
 import { unpacked } from '../guest/programs.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import { type Dom0, obstacle } from './dom0.ts';
+import { frame, ip4, TYPE, udp } from './frames.ts';
 import { openRoutedSite, type RoutedSite } from './routed-site.ts';
 
 const skip = obstacle();
@@ -377,5 +378,30 @@ nwfilter = no-ping
   }
   assert.deepEqual(await answered(), right);
   for (const domid of [1, 2, 3]) assert.equal((await dom0.hotplug('offline', { domid }, OFFLINE)).status, 0);
+  assert.equal(await text(dom0, 'nft list tables'), '');
+});
+
+test('who is observed and has rules is counted once, and nothing is kept from it', { skip }, async (t) => {
+  const site = await openRoutedSite(t, {
+    policy: '[rules no]\nin drop\nout drop\n[guest seen]\nrules = no\nmode = observe\n',
+  });
+  const { dom0 } = site;
+  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5', name: 'seen' });
+  const wire = await dom0.openWire(['guest1.0']);
+  const { address } = (await dom0.link('vif1.0')) ?? assert.fail();
+  for (const src of ['10.0.0.5', '10.0.0.99']) {
+    await wire.send('guest1.0', frame(address, MAC, TYPE.ip, ip4({ src, dst: '203.0.113.9' }, udp(9, 9))));
+  }
+  const counted = async (): Promise<unknown> => {
+    const [port] = await dom0.status();
+    const drops = port?.drops.filter(({ direction }) => direction === 'from-guest') ?? [];
+    return [port?.state, Object.fromEntries(drops.map(({ reason, packets }) => [reason, packets]))];
+  };
+  assert.deepEqual(await counted(), ['managed', { rule: 1, 'ip-src': 1 }]);
+  await dom0.ns.check(['nft', 'delete', 'chain', 'netdev', 'xen-vif-route', 'in/observed/vif1.0']);
+  assert.equal((await dom0.status())[0]?.state, 'damaged');
+  assert.equal((await dom0.admin(['repair'])).status, 0);
+  assert.equal((await dom0.status())[0]?.state, 'managed');
+  assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
   assert.equal(await text(dom0, 'nft list tables'), '');
 });

@@ -14,6 +14,12 @@ export const OF_ANOTHER = '[mac 00:16:3e:00:00:77]\nallow = vlan:10-20\n';
  */
 export async function openTrunks(t: TestContext, ports: readonly string[] = ['vif1.0', 'vif2.0']): Promise<Dom0> {
   const dom0 = await openGuests(t, undefined, undefined, { policy: OF_ANOTHER });
+  await giveVlans(dom0, ports);
+  return dom0;
+}
+
+/** The elements, and the records of them. */
+export async function giveVlans(dom0: Dom0, ports: readonly string[]): Promise<void> {
   for (const port of ports) {
     const { ifindex } = (await dom0.link(port)) ?? assert.fail(port);
     const element = `{ ${FIRST_GUEST_GROUP + ifindex} . 10-20 }`;
@@ -23,7 +29,6 @@ export async function openTrunks(t: TestContext, ports: readonly string[] = ['vi
     record.loaded[0].values.vlan = ['10-20'];
     writeFileSync(file, JSON.stringify(record));
   }
-  return dom0;
 }
 
 /** Two MACs, the tag, and what was behind them. */

@@ -58,6 +58,7 @@ test('the build knows every policy of nftables', () => {
       ' learning rules filters',
     ]
       .flatMap((more) => [more, `${more} gateways`])
+      .flatMap((more) => [more, `${more} observed`])
       .flatMap((more) => ['open', 'closed'].map((word) => `nftables learn_timeout=1d unmanaged=${word}${more}`)),
   );
 });
@@ -66,13 +67,14 @@ test('what the build knows of policies in which some vif asks for something is t
   const digests = new Set(
     Object.entries(BUILT).flatMap(([name, digest]) => (name.startsWith('nftables') ? [digest] : [])),
   );
-  assert.equal(digests.size, 32);
+  assert.equal(digests.size, 64);
   for (const lines of [
     'rules = web',
     'learn = dhcp',
     'nwfilter = clean-traffic',
     'gateways = 192.0.2.1 00:00:5e:00:01:01',
     'rules = web\nlearn = dhcp\nunmanaged = closed',
+    'mode = observe\nrules = web',
   ]) {
     const policy = parsePolicy(`[rules web]\nin drop\n[defaults]\n${lines}\n`, 'test');
     const name = sharedName('nftables', policy, baseParts(policy));

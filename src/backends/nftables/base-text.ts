@@ -2,13 +2,14 @@ import { DEFAULT_LEARN_SECONDS } from '../../filter/learning.ts';
 import type { Direction, Reason } from '../../filter/reasons.ts';
 import { droppedBy, type Match, type Stage } from '../../filter/stage.ts';
 import { STAGES } from '../../filter/stages.ts';
-import { ETHERTYPE, LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { ETHERTYPE, LINK_LOCAL_MAC, STP_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS } from '../../net/vif-name.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { type SharedPolicy, sharedName, sharedPolicies } from '../../policy/shared-rules.ts';
 import { FIRST_GUEST_GROUP, GUEST_GROUP_MASK } from '../../port/guest-group.ts';
 import { sharedDigest } from '../shared-digest.ts';
-import { type Behind, FILTERS_BEHIND, RULES_BEHIND } from './behind.ts';
+import { type Behind, FILTERS_BEHIND, OBSERVED_BEHIND, RULES_BEHIND } from './behind.ts';
+import { someObserved } from './counted-frames.ts';
 import { declareFlows, FLOW_SETS, renderFlows, someHaveRules } from './flows.ts';
 import { renderGates, someAreGated } from './gates.ts';
 import { INDEX_HASH } from './index-hash.ts';
@@ -73,9 +74,14 @@ export function renderBase(
   const ruled = someHaveRules(policy);
   const filtered = someHaveFilters(policy);
   const gated = someAreGated(policy);
+  const marks = (ruled || filtered) && someObserved(policy);
   const rare = rareWords(policy);
   const stages = { 'from-guest': withRare(STAGES['from-guest'], rare), 'to-guest': withRare(STAGES['to-guest'], rare) };
-  const early = ['link-local', 'rule', ...(gated ? (['gateway'] as const) : [])] as const;
+  const early = [
+    ...(['link-local', 'rule'] as const),
+    ...(ruled || filtered ? (['rule-flood'] as const) : []),
+    ...(gated ? (['gateway'] as const) : []),
+  ];
   return [
     `table ${TABLE} {`,
     '  # Who has what. Keys are interface groups, one for each port (1073741824 and its index).',
@@ -98,8 +104,8 @@ export function renderBase(
     `  chain ${sentinel} {`,
     '  }',
     '',
-    ...dropChains('from-guest', stages['from-guest'], early),
-    ...dropChains('to-guest', stages['to-guest'], early),
+    ...dropChains('from-guest', stages['from-guest'], early, marks),
+    ...dropChains('to-guest', stages['to-guest'], early, marks),
     '',
     ...(ruled || filtered ? renderRejections() : []),
     ...(ruled ? [...renderFlows('from-guest'), ...renderFlows('to-guest')] : []),
@@ -109,9 +115,10 @@ export function renderBase(
     ...renderQuick('from-guest', stages['from-guest'], { learning, gated }),
     ...renderQuick('to-guest', stages['to-guest'], { learning, gated }),
     ...(learning ? renderLearning(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS, isOurs) : []),
-    ...(ruled && place === 'bridge' ? renderBehind(RULES_BEHIND) : []),
+    ...(ruled && place === 'bridge' ? renderBehind(RULES_BEHIND, marks) : []),
     ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest')] : []),
-    ...(filtered && place === 'bridge' ? renderBehind(FILTERS_BEHIND) : []),
+    ...(filtered && place === 'bridge' ? renderBehind(FILTERS_BEHIND, marks) : []),
+    ...(marks && place === 'bridge' ? renderBehind(OBSERVED_BEHIND, marks) : []),
     ...(place === 'bridge' ? renderHooks(policy, neighbours) : []),
     '}',
   ].join('\n');
@@ -119,8 +126,8 @@ export function renderBase(
 
 function renderHooks(policy: BasePolicy, neighbours: readonly string[]): string[] {
   return [
-    ...renderLinkLocal('from-guest', rareWords(policy).includes('lldp')),
-    ...renderLinkLocal('to-guest', false),
+    ...renderLinkLocal('from-guest', { lldp: rareWords(policy).includes('lldp'), observed: someObserved(policy) }),
+    ...renderLinkLocal('to-guest', { lldp: false, observed: false }),
     ...(policy.unmanaged === 'open' ? [] : [...renderUnconfigured('from-guest'), ...renderUnconfigured('to-guest')]),
     ...hook('prerouting', 'from-guest', 'quick', policy, neighbours),
     ...hook('postrouting', 'to-guest', 'quick', policy, neighbours),
@@ -152,11 +159,12 @@ export function baseParts(policy: Pick<BasePolicy, 'sections'>): string[] {
     ...(someHaveRules(policy) ? ['rules'] : []),
     ...(someHaveFilters(policy) ? ['filters'] : []),
     ...(someAreGated(policy) ? ['gateways'] : []),
+    ...(someObserved(policy) ? ['observed'] : []),
     ...rareWords(policy),
   ];
 }
 
-function renderBehind({ name, about, priority, rules }: Behind): string[] {
+function renderBehind({ name, about, priority, rules }: Behind, observed: boolean): string[] {
   return (
     [
       ['prerouting', 'from-guest'],
@@ -166,7 +174,7 @@ function renderBehind({ name, about, priority, rules }: Behind): string[] {
     `  # ${about}`,
     `  chain ${hook}-${name} {`,
     `    type filter hook ${hook} priority ${priority}; policy accept;`,
-    ...rules(direction).map((rule) => `    ${rule}`),
+    ...rules(direction, observed).map((rule) => `    ${rule}`),
     '  }',
     '',
   ]);
@@ -175,9 +183,14 @@ function renderBehind({ name, about, priority, rules }: Behind): string[] {
 /**
  * STP, LACP, EAPOL: only these are not seen elsewhere.
  *
- * @param lldp somebody may send it. What leaves in the hook `output` is the bridge's own: it never may
+ * @param some.lldp somebody may send it. What leaves in the hook `output` is the bridge's own: it never may
+ * @param some.observed somebody is: what goes to the group of STP comes here only where the bridge forwards it, and so
+ *   was counted already (net/bridge/br_input.c: br_handle_frame)
  */
-function renderLinkLocal(direction: Direction, lldp: boolean): string[] {
+function renderLinkLocal(
+  direction: Direction,
+  { lldp, observed }: { readonly lldp: boolean; readonly observed: boolean },
+): string[] {
   const group = `ether daddr & ${LINK_LOCAL_MAC[0]} == ${LINK_LOCAL_MAC[1]}`;
   const allowed: readonly Match[] = [
     { field: 'ether type', is: ETHERTYPE.lldp },
@@ -198,6 +211,7 @@ function renderLinkLocal(direction: Direction, lldp: boolean): string[] {
     '  # STP, LACP, EAPOL: only these are not seen elsewhere.',
     `  chain ${stageChain(direction, 'link-local')} {`,
     `    ${PORT[direction]} @open accept`,
+    ...(observed ? [`    ether daddr ${STP_MAC} ${PORT[direction]} @observe accept`] : []),
     `    ${group} goto ${lldp ? stageChain(direction, 'lldp') : dropChain(direction, 'link-local')}`,
     '  }',
     '',
@@ -257,6 +271,6 @@ function hex(word: number): string {
 }
 
 /** The drop chains that the stages of one direction use. */
-function dropChains(direction: Direction, stages: readonly Stage[], more: readonly Reason[]): string[] {
-  return [...new Set([...more, ...droppedBy(stages)])].flatMap((reason) => renderDropChain(direction, reason));
+function dropChains(direction: Direction, stages: readonly Stage[], more: readonly Reason[], marks: boolean): string[] {
+  return [...new Set([...more, ...droppedBy(stages)])].flatMap((reason) => renderDropChain(direction, reason, marks));
 }

@@ -1,5 +1,5 @@
 import { INGRESS_TABLE, isOurs, TABLE } from './base-text.ts';
-import { BEHIND, type Behind } from './behind.ts';
+import { BEHIND, type Behind, OBSERVED_BEHIND } from './behind.ts';
 import { stageChain } from './stages.ts';
 
 /**
@@ -26,6 +26,7 @@ interface DeviceChain {
 
 /** @param behind what else its guest is asked */
 function chainsOf(behind: readonly Behind[]): DeviceChain[] {
+  const observed = behind.includes(OBSERVED_BEHIND);
   return SIDES.flatMap(({ chain, hook, direction }) => [
     {
       chain,
@@ -38,7 +39,7 @@ function chainsOf(behind: readonly Behind[]): DeviceChain[] {
       chain: `${chain}/${name}`,
       hook,
       priority,
-      rules: rules(direction),
+      rules: rules(direction, observed),
     })),
   ]);
 }

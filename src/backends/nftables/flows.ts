@@ -23,7 +23,7 @@ import { BEGINNING, briefSet, declareTimes, givenSet, giveTime, renderTimes, tim
 import { PORT } from './own.ts';
 import { ration } from './rations.ts';
 import { answers } from './rejections.ts';
-import { counterKey } from './stages.ts';
+import { dropChain } from './stages.ts';
 
 /**
  * What the rules of all guests share: the conversations that were allowed, as elements that end by themselves, and the
@@ -243,8 +243,7 @@ export function tooMany(direction: Direction, set: string): string[] {
   const port = PORT[direction];
   const { rate, burst } = NEW_LIMIT;
   const over = `update @${set} { ${port} limit rate over ${rate}/second burst ${burst} packets }`;
-  const count = `add @drops { ${port} . ${counterKey(direction, 'rule-flood')} }`;
-  return [`${port} != @observe ${over} ${count} drop comment "rule-flood"`, `${port} @observe ${over} ${count} accept`];
+  return [`${over} goto ${dropChain(direction, 'rule-flood')}`];
 }
 
 /** Allowed: what belongs to it passes too, in both directions. And allowed for itself alone. */

@@ -10,6 +10,7 @@ import {
   type Value,
 } from '../../filter/stage.ts';
 import type { StageName } from '../../filter/stages.ts';
+import { SET_MARK } from './counted-frames.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
 import { DECLINE, RELEASE } from './learning.ts';
 import { NAME, notOwnMac, overLimit, ownAlternatives, PORT } from './own.ts';
@@ -74,18 +75,24 @@ export function counterKey(direction: Direction, reason: Reason): string {
  * Count, then drop: two rules, so that a counter that cannot be made never lets a frame go on. Ports that nobody has
  * configured have no group of their own; they are counted by name. Who is only observed is asked for between the two:
  * frames that pass never come here.
+ *
+ * @param marks what is counted, and goes on, is marked for the hooks behind; to groups of the link there are none
  */
-export function renderDropChain(direction: Direction, reason: Reason): string[] {
+export function renderDropChain(direction: Direction, reason: Reason, marks = false): string[] {
   const code = counterKey(direction, reason);
   const count =
     reason === 'unmanaged'
       ? `update @drops-unmanaged { ${NAME[direction]} . ${code} }`
       : `add @drops { ${PORT[direction]} . ${code} }`;
-  const observed = reason === 'unmanaged' ? [] : [`    ${renderMatch(direction, { vif: 'observe' }).join(' ')} accept`];
+  const isObserved = renderMatch(direction, { vif: 'observe' }).join(' ');
+  const observed = [
+    ...(marks && reason !== 'link-local' ? [`    ${isObserved} ${SET_MARK}`] : []),
+    `    ${isObserved} accept`,
+  ];
   return [
     `  chain ${dropChain(direction, reason)} {`,
     `    ${count}`,
-    ...observed,
+    ...(reason === 'unmanaged' ? [] : observed),
     `    drop comment "${reason}"`,
     '  }',
   ];
