@@ -58,13 +58,14 @@ export async function runHotplug(
   const byXen = event.xenbus !== undefined;
   const log = options.dryRun === true ? notes() : syslog(!byXen && process.stderr.isTTY === true);
   const stateDirectory = options.dryRun === true ? readableState(env) : stateOf(env);
-  const open = (policy: Policy, deadlineMs: number): Host =>
+  const open = (policy: Policy, deadlineMs: number, beforeMs = 0): Host =>
     systemHost({
       policy,
       stateDirectory,
       who: `${command} ${event.device}`,
       log,
       deadlineMs: Math.min(deadlineMs, LAST_MS - sinceStart()),
+      beforeMs,
       byPerson: !byXen,
     });
   if (options.dryRun === true) {
@@ -73,7 +74,11 @@ export async function runHotplug(
     return;
   }
   await runEvent(event, env, log, {
-    working: async () => open(await policyOf(options, env), RUN_MS - sinceStart()),
+    working: async () => {
+      const policy = await policyOf(options, env);
+      const before = sinceStart();
+      return open(policy, RUN_MS - before, before);
+    },
     open,
   });
 }
@@ -84,7 +89,8 @@ async function runEvent(
   log: Log,
   hosts: { readonly working: () => Promise<Host>; readonly open: (policy: Policy, deadlineMs: number) => Host },
 ): Promise<void> {
-  const reporting = (ms: number): Host => hosts.open(DEFAULT_POLICY, ms);
+  const reporting = (ms: number, broken?: Failure): Host =>
+    hosts.open({ ...DEFAULT_POLICY, ...(broken === undefined ? {} : { broken }) }, ms);
   try {
     // Hosts with udev rules of Xen 4.2 to 4.5 left over run the script twice.
     if (env.UDEV_CALL !== undefined && (await nodeExists(reporting(REPORT_MS).run, 'libxl/disable_udev'))) return;

@@ -1,17 +1,20 @@
 import { holding, type Lock } from '../effects/lock.ts';
+import { asFailure, Failure, failureLine } from '../errors.ts';
 import { NO_GATEWAYS } from '../filter/gateways.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
 import { buildPlan, type FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 import { parseDeviceName } from '../net/interface-name.ts';
 import type { MacAddress } from '../net/mac-address.ts';
+import { commonVlans } from '../net/vlan-range.ts';
 import { withAddresses } from '../policy/address-change.ts';
 import type { BackendName } from '../policy/keys.ts';
 import type { HeldPolicy } from '../policy/policy.ts';
 import { resolvePolicy } from '../policy/resolve-policy.ts';
+import { sharedName } from '../policy/shared-rules.ts';
 import { isInOurService } from '../port/guest-group.ts';
 import { deviceFinder } from '../state/present-devices.ts';
-import { type BaseRecord, type EbtTools, gatewayMacsOf, type VifRecord } from '../state/records.ts';
+import { type BaseRecord, type EbtTools, gatewayMacsOf, trunkOf, type VifRecord } from '../state/records.ts';
 import { parseIdentity, type VifIdentity } from '../xen/vif-identity.ts';
 import type { Backend, LeavingPort, PlannedPort } from './backend.ts';
 import { foreignPorts } from './foreign-ports.ts';
@@ -25,11 +28,18 @@ export interface Holder {
   readonly tools?: EbtTools;
 }
 
-/** The base as our state knows it, if it is of this boot, this holder and this version. */
-export function currentBase(host: Pick<Host, 'state' | 'bootId'>, holder: Holder): BaseRecord | undefined {
+/**
+ * The base as our state knows it, if it is of this boot, this holder and this version. Where the policy cannot be read
+ * it is what it is: who leaves takes out what is his, and nobody makes another one.
+ */
+export function currentBase(
+  host: Pick<Host, 'state' | 'bootId'> & { readonly policy?: Pick<Host['policy'], 'broken'> },
+  holder: Holder,
+): BaseRecord | undefined {
   const base = baseOfThisBoot(host);
   // Where the record names nobody, the digest does: no two backends print the same.
   if (base === undefined || (base.backend ?? holder.name) !== holder.name) return undefined;
+  if (host.policy?.broken !== undefined) return isHeld(base) ? base : undefined;
   return base.sentinel.startsWith(sentinelPrefix(holder)) ? base : undefined;
 }
 
@@ -44,6 +54,7 @@ export function baseOfThisBoot(host: Pick<Host, 'state' | 'bootId'>): BaseRecord
  * those stay open that Xen started with another script: this program must not cut off whom it was not asked about.
  */
 export async function newBase(host: Host, holder: Holder, records: readonly VifRecord[]): Promise<BaseRecord> {
+  mustKnowPolicy(host);
   const managed = new Set(records.map((record) => record.ifindex));
   const exempt = host.policy.unmanaged === 'open' ? [] : await foreignPorts(host, managed);
   return {
@@ -52,9 +63,19 @@ export async function newBase(host: Host, holder: Holder, records: readonly VifR
     sentinel: `${sentinelPrefix(holder)}${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')}`,
     backend: holder.name,
     auto: host.policy.backend === 'auto',
+    policy: sharedName(holder.name, host.policy),
     ...(holder.tools === undefined ? {} : { tools: holder.tools }),
     exempt,
   };
+}
+
+/**
+ * Nothing is made of a policy that cannot be read: by the defaults guests that run would be opened, or closed.
+ *
+ * @throws Failure that says what is wrong with it
+ */
+export function mustKnowPolicy({ policy: { broken } }: Pick<Host, 'policy'>): void {
+  if (broken !== undefined) throw broken;
 }
 
 /** Says in the log what was made, and who stays unfiltered. */
@@ -104,7 +125,16 @@ export function underPolicy(host: Pick<Host, 'policy' | 'now'>, record: VifRecor
   const vif = withAddresses(recorded, policy);
   const known = gatewayMacsOf(record);
   const gateways = canBeHeld(record, policy, known) ? policy.gateways : NO_GATEWAYS;
-  return { vif, policy, plan: buildPlan(vif, { ...policy, gateways }, record.subnetBroadcasts, known) };
+  const plan = buildPlan(vif, { ...policy, gateways }, record.subnetBroadcasts, known);
+  return { vif, policy, plan: inCheckedVlans(plan, record) };
+}
+
+/** No other VLANs than a run has put it into: that one has looked whether its bridge keeps them apart. */
+function inCheckedVlans(plan: FilterPlan, record: VifRecord): FilterPlan {
+  const { values } = plan.terms;
+  if (values.vlan.length === 0) return plan;
+  const vlan = commonVlans(values.vlan, trunkOf(record));
+  return { ...plan, terms: { ...plan.terms, values: { ...values, vlan } } };
 }
 
 /**
@@ -117,15 +147,47 @@ function canBeHeld({ routed }: VifRecord, { gateways }: HeldPolicy, known: reado
 
 /** The plan of a vif as it was configured last; undefined (and logged) if its record makes no sense. */
 export function recordedPort(host: Pick<Host, 'policy' | 'log' | 'now'>, record: VifRecord): PlannedPort | undefined {
+  const port = portOfRecord(host, record);
+  if (!(port instanceof Failure)) return port;
+  host.log.say('err', `${record.device} is closed: ${failureLine(port)}`);
+  return undefined;
+}
+
+/** The same, or why there is none. */
+export function portOfRecord(host: Pick<Host, 'policy' | 'now'>, record: VifRecord): PlannedPort | Failure {
   try {
     const { plan } = underPolicy(host, record);
     const { device, name, bridge, ifindex, ingress, routed } = record;
     const port = { device, name, bridge, ifindex, ingress, ...(routed === undefined ? {} : { routed: true as const }) };
     return { port, plan, loaded: [], hadIngress: false };
   } catch (error) {
-    host.log.say('err', `${record.device} stays closed: its state is not usable (${String(error)})`);
+    return asFailure(error);
+  }
+}
+
+/**
+ * Who runs, and would be closed if all was made anew now: a file that his rules are made of is broken. He is not to
+ * pay for a change that is about others, so that one is refused.
+ */
+export function closedAnew(host: Pick<Host, 'policy' | 'now'>, records: readonly VifRecord[]): Failure | undefined {
+  for (const record of records) {
+    const failure = planFailure(host, record);
+    if (failure === undefined) continue;
+    const { message, at, hint } = failure;
+    return new Failure('input', `${record.name} would be closed by it: ${message}`, { at, hint });
+  }
+  return undefined;
+}
+
+/** Undefined also for a record that makes no sense, which no policy mends. */
+function planFailure(host: Pick<Host, 'policy' | 'now'>, record: VifRecord): Failure | undefined {
+  try {
+    recordedVif(record);
+  } catch {
     return undefined;
   }
+  const port = portOfRecord(host, record);
+  return port instanceof Failure ? port : undefined;
 }
 
 /** What `status` says of every vif where nothing of ours is loaded. */
@@ -191,7 +253,14 @@ export async function ifLastGone(
  * The record of a base that is left: of no version, so that the next run makes another one; who was chosen stays known.
  */
 export function leftBase({ listing: _, ...base }: BaseRecord): BaseRecord {
-  return { ...base, sentinel: 'left', exempt: [] };
+  return { ...base, sentinel: LEFT, exempt: [] };
+}
+
+const LEFT = 'left';
+
+/** Whether rules of a run of this boot are there, whatever policy and version they are of. */
+export function isHeld(base: BaseRecord | undefined): base is BaseRecord {
+  return base !== undefined && base.sentinel !== LEFT;
 }
 
 /** Waits for the run that changes the base, if there is one; not for ever. */

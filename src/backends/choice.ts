@@ -5,7 +5,7 @@ import type { BackendName } from '../policy/keys.ts';
 import { bridgedState, routedState } from '../state/kinds.ts';
 import type { BaseRecord, EbtTools } from '../state/records.ts';
 import type { Backend, Former } from './backend.ts';
-import { baseOfThisBoot, lockBase } from './base.ts';
+import { baseOfThisBoot, isHeld, lockBase } from './base.ts';
 import { ebtables } from './ebtables/ebtables.ts';
 import { DEFAULT_EBT_TOOLS, workingEbtables } from './ebtables/probe.ts';
 import { nftables, routedNftables } from './nftables/nftables.ts';
@@ -30,6 +30,13 @@ export function withKnownRules(host: Host): Managed {
   return managed(host, choiceOf(name, base?.tools ?? DEFAULT_EBT_TOOLS));
 }
 
+/** With the backend that the rules are in, for who only looks: the policy may name another one by now. */
+export function withHeldRules(host: Host): Managed {
+  const base = baseOfThisBoot(host);
+  if (!isHeld(base)) return withKnownRules(host);
+  return managed(host, choiceOf(holderOf(base), base.tools ?? DEFAULT_EBT_TOOLS));
+}
+
 /**
  * With the backend that the rules go to. `auto` asks the kernel once per boot: nftables if `nft` and its bridge family
  * work, else ebtables; after that the choice is in the state and costs no process.
@@ -37,6 +44,8 @@ export function withKnownRules(host: Host): Managed {
  * @throws Failure `tool` if neither works, or if the one that the policy names does not
  */
 export async function withRules(host: Host): Promise<Managed> {
+  // Who is named there is not known.
+  if (host.policy.broken !== undefined) return withHeldRules(host);
   const base = baseOfThisBoot(host);
   switch (host.policy.backend) {
     case 'nftables':

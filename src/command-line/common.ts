@@ -5,6 +5,7 @@ import { syslog } from '../effects/log.ts';
 import { asFailure, printable } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { jsonText } from '../json/writer.ts';
+import { DEFAULT_POLICY, type Policy } from '../policy/policy.ts';
 import {
   DEFAULT_POLICY_FILE,
   type Environment,
@@ -73,16 +74,27 @@ export function configOption(): Option {
   return new Option('--config <file>', `policy file (default: $VIF_BRIDGE_CONFIG, or ${DEFAULT_POLICY_FILE})`);
 }
 
+/** For who looks at what runs: that goes on whatever the files say. */
+export async function policyEvenIfBroken(options: RunOptions, env: Environment): Promise<Policy> {
+  try {
+    return await policyOf(options, env);
+  } catch (thrown) {
+    return { ...DEFAULT_POLICY, broken: asFailure(thrown) };
+  }
+}
+
+/** @param policy how it is read */
 export async function withAdminHost(
   who: string,
   options: CommonOptions,
   env: Environment,
   work: (host: Host) => Promise<void>,
   deadlineMs = ADMIN_MS,
+  policy: typeof policyOf = policyOf,
 ): Promise<void> {
   const log = syslog(process.stderr.isTTY === true);
   const host = systemHost({
-    policy: await policyOf(options, env),
+    policy: await policy(options, env),
     stateDirectory: stateOf(env),
     who,
     log,

@@ -3,7 +3,16 @@ import { type Command, Option } from 'commander';
 import { replaceFile } from '../effects/replace-file.ts';
 import { jsonText } from '../json/writer.ts';
 import type { Environment } from '../run.ts';
-import { type CommonOptions, collect, configOption, type End, FOREVER_MS, orTrouble, withAdminHost } from './common.ts';
+import {
+  type CommonOptions,
+  collect,
+  configOption,
+  type End,
+  FOREVER_MS,
+  orTrouble,
+  policyEvenIfBroken,
+  withAdminHost,
+} from './common.ts';
 import type { LogOptions } from './log.ts';
 import { progressOn } from './progress.ts';
 import type { SelfTestOptions } from './self-test.ts';
@@ -39,15 +48,22 @@ export function addOperateCommands(root: Command, env: Environment, version: str
     .addHelpText('after', DOCTOR_STATUS)
     .action((options: CommonOptions) =>
       orTrouble(end, () =>
-        withAdminHost('doctor', options, env, async (host) => {
-          const { diagnosisStatus, diagnosisText, doctor } = await import('../commands/doctor.ts');
-          const progress = progressOn(process.stderr);
-          const diagnosis = await doctor(host, progress.say).finally(progress.end);
-          const text =
-            options.json === true ? jsonText(diagnosis) : diagnosisText(diagnosis, process.stdout.isTTY === true);
-          process.stdout.write(text);
-          end(diagnosisStatus(diagnosis));
-        }),
+        withAdminHost(
+          'doctor',
+          options,
+          env,
+          async (host) => {
+            const { diagnosisStatus, diagnosisText, doctor } = await import('../commands/doctor.ts');
+            const progress = progressOn(process.stderr);
+            const diagnosis = await doctor(host, progress.say).finally(progress.end);
+            const text =
+              options.json === true ? jsonText(diagnosis) : diagnosisText(diagnosis, process.stdout.isTTY === true);
+            process.stdout.write(text);
+            end(diagnosisStatus(diagnosis));
+          },
+          undefined,
+          policyEvenIfBroken,
+        ),
       ),
     );
   root

@@ -1,10 +1,19 @@
 import { type Command, Option } from 'commander';
 import { type PortStatus, portStatus } from '../commands/status.ts';
-import { FAILED } from '../errors.ts';
+import { FAILED, type Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { type Environment, nonEmpty } from '../run.ts';
+import { type Environment, failureText, nonEmpty } from '../run.ts';
 import { portsNamed } from '../vif/guest-ports.ts';
-import { type CommonOptions, configOption, type End, FOREVER_MS, orTrouble, withAdminHost } from './common.ts';
+import {
+  type CommonOptions,
+  configOption,
+  type End,
+  FOREVER_MS,
+  orTrouble,
+  policyEvenIfBroken,
+  TROUBLE,
+  withAdminHost,
+} from './common.ts';
 
 interface StatusOptions extends CommonOptions {
   readonly sort?: string;
@@ -73,11 +82,22 @@ async function sayStatus(
       const text = options.json === true ? statusJson(ports) : statusText(ports, process.stdout.isTTY === true);
       process.stdout.write(text);
       if (ports.some(({ state }) => state === 'damaged')) end(FAILED);
+      if (host.policy.broken !== undefined) await sayBroken(host.policy.broken, end);
       if (nonEmpty(env.VIF_BRIDGE_BUILDS) !== undefined) process.stderr.write(OTHER_BUILD);
     },
     watches ? FOREVER_MS : undefined,
+    policyEvenIfBroken,
   );
 }
+
+/** What runs was told all the same. */
+async function sayBroken(failure: Failure, end: End): Promise<void> {
+  process.stderr.write(`${await failureText(failure)}${BROKEN}`);
+  end(TROUBLE);
+}
+
+const BROKEN = `note: vifs that run go on as they were loaded, and new ones stay closed until that is corrected
+`;
 
 async function portsOf(host: Host, vif: string | undefined, options: StatusOptions): Promise<PortStatus[]> {
   return shownPorts(host, await countedPorts(host, vif), options);

@@ -12,6 +12,7 @@ import { kernel } from './doctor/kernel.ts';
 import { lookAt } from './doctor/look.ts';
 import { networkManagers } from './doctor/network-managers.ts';
 import { otherFilters } from './doctor/other-filters.ts';
+import { thePolicy } from './doctor/policy.ts';
 import { portsOfGuests } from './doctor/ports.ts';
 import { programs } from './doctor/programs.ts';
 import { thisHost } from './doctor/this-host.ts';
@@ -26,6 +27,7 @@ export const GROUPS: readonly Group[] = [
   otherFilters,
   destinationNat,
   networkManagers,
+  thePolicy,
   portsOfGuests,
   xlConf,
   guestConfigs,

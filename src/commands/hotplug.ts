@@ -16,8 +16,8 @@ import { online } from './online.ts';
 export interface HotplugHosts {
   /** With the policy; fails if that is broken. */
   readonly working: () => Host | Promise<Host>;
-  /** With time of its own, for when the run's is up, and without the policy. */
-  readonly reporting: (ms: number) => Host;
+  /** With time of its own, for when the run's is up, and without the policy: it may be `broken`. */
+  readonly reporting: (ms: number, broken?: Failure) => Host;
 }
 
 /**
@@ -69,8 +69,8 @@ async function leave(hosts: HotplugHosts, event: HotplugEvent): Promise<void> {
 async function workingOrDefaults(hosts: HotplugHosts): Promise<Host> {
   try {
     return await hosts.working();
-  } catch {
-    return hosts.reporting(RUN_MS - sinceStart());
+  } catch (error) {
+    return hosts.reporting(RUN_MS - sinceStart(), asFailure(error));
   }
 }
 

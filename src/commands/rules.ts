@@ -1,5 +1,5 @@
 import type { RuleCount } from '../backends/backend.ts';
-import { withKnownRules } from '../backends/choice.ts';
+import { withHeldRules } from '../backends/choice.ts';
 import { Failure, shown } from '../errors.ts';
 import { NO_GATEWAYS } from '../filter/gateways.ts';
 import { digestsOfTerms } from '../filter/own-terms.ts';
@@ -69,7 +69,7 @@ export async function countedVif(host: Host, name: string): Promise<RuledVif> {
   const record = host.state.readVif(known.vif.device);
   const loaded = record?.loaded.at(-1);
   if (record === undefined || loaded === undefined || digestsOfTerms(loaded).length === 0) return known;
-  const { rules } = withKnownRules(host);
+  const { rules } = withHeldRules(host);
   const counts = await rules.ruleCounts(record);
   if (counts === undefined) return known;
   const countedBy = (digest: 'program' | 'filter'): Counted | undefined => {

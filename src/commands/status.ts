@@ -1,11 +1,10 @@
 import type { DropCount, KernelRules, SetFill } from '../backends/backend.ts';
-import { type UnderPolicy, underPolicy } from '../backends/base.ts';
-import { type Managed, withKnownRules } from '../backends/choice.ts';
+import { baseOfThisBoot, type UnderPolicy, underPolicy } from '../backends/base.ts';
+import { type Managed, withHeldRules } from '../backends/choice.ts';
 import { hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
-import { hasBlocks } from '../filter/own-terms.ts';
-import type { FilterPlan } from '../filter/plan.ts';
+import { hasBlocks, type LoadedTerms } from '../filter/own-terms.ts';
 import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
@@ -21,6 +20,7 @@ import { isUnbound, UNFINISHED, type VifRecord } from '../state/records.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { guestNames } from '../vif/guest-ports.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
+import { notTakenIn, sharedNotTakenIn } from '../vif/not-taken-in.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
 import { driftOf, vlanDriftOf } from '../vif/port-drift.ts';
@@ -86,10 +86,14 @@ export interface OpenConversations {
   readonly sets: readonly SetFill[];
 }
 
-/** A port that is there, with what is known of it. */
-interface SeenPort {
+/** A port that is there, and what the state has of it. */
+interface FoundPort {
   readonly device: Device;
   readonly record: VifRecord | undefined;
+}
+
+/** The same with what is known of it. */
+interface SeenPort extends FoundPort {
   /** Undefined where there is no record, or it makes no sense, which is said elsewhere. */
   readonly known: UnderPolicy | undefined;
 }
@@ -113,19 +117,26 @@ export interface HostStatus {
 
 /** @throws Failure `missing` for a port that does not exist */
 export async function hostStatus(given: Host, wanted: readonly string[] | undefined): Promise<HostStatus> {
-  const host = withKnownRules(readOnce(given));
+  const host = withHeldRules(readOnce(given));
   const seen = once(() => seenPorts(host, wanted));
   const drifting = driftOf(host);
   const silencing = silencedAtHost(host);
   silencing.catch(() => undefined);
   const kernel = await lookAtBoth(host, () => seen().records);
-  const { ports, changed } = seen();
+  const { found, changed } = seen();
   const drops = dropsByPort(kernel.drops);
+  const domidOf = ({ device, record }: FoundPort): number | undefined =>
+    parseVifName(record?.device ?? device.name)?.domid;
   const guests = await guestNames(
     host,
-    ports.flatMap(({ device, record }) => parseVifName(record?.device ?? device.name)?.domid ?? []),
+    found.flatMap((one) => domidOf(one) ?? []),
   );
-  const exempt = new Set((host.rules.base()?.exempt ?? []).map((port) => port.ifindex));
+  const ports = found.map((one): SeenPort => {
+    const domid = domidOf(one);
+    const guest = domid === undefined ? undefined : guests.get(domid);
+    return { ...one, known: one.record && knownOf(host, calledNow(one.record, guest)) };
+  });
+  const exempt = new Set((baseOfThisBoot(host)?.exempt ?? []).map((port) => port.ifindex));
   const wrong = await unsealedTaps(host, ports.flatMap(tapOf));
   const notes = await notesByDevice(host, ports);
   const silenced = await silencing;
@@ -134,13 +145,14 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
     host,
     ports.flatMap(({ record }) => record ?? []),
   );
+  const shared = sharedNotTakenIn(host);
   const now = Date.parse(host.now());
   const learnedOf = (ifindex: number): PortStatus['learned'] =>
     (kernel.learned ?? [])
       .filter((one) => one.ifindex === ifindex)
       .map(({ address, until }) => ({ address, seconds: Math.max(0, Math.round((until - now) / 1000)) }));
   const rows = ports.map(({ device, record, known }): PortStatus => {
-    const domid = parseVifName(record?.device ?? device.name)?.domid;
+    const domid = domidOf({ device, record });
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
     const seal = record === undefined ? undefined : wrong.get(record.device);
     const lost = record === undefined ? undefined : (kernel.damages.get(record.device) ?? changed.get(record.device));
@@ -159,9 +171,13 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
           : 'up',
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
-      extraMacs: known === undefined ? '' : macListText(known.plan.macs.slice(1)),
-      routes: known === undefined ? [] : [...known.plan.terms.values.route, ...known.plan.terms.values.route6],
-      addresses: addressesOf(known),
+      extraMacs:
+        known === undefined ? valuesOf(record, 'mac').slice(1).join(' ') : macListText(known.plan.macs.slice(1)),
+      routes:
+        known === undefined
+          ? valuesOf(record, 'route', 'route6')
+          : [...known.plan.terms.values.route, ...known.plan.terms.values.route6],
+      addresses: addressesOf(known, record),
       shared: known === undefined ? [] : sharedOf(known),
       learned: learnedOf(device.ifindex),
       mode: record?.mode,
@@ -187,6 +203,9 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
           : [...drift(record, known.vif, device), ...vlanDrift(record, known.vif, device)]),
         ...(record === undefined || record.routed !== undefined ? [] : silenced(device.name).map(silence)),
         ...(notes.get(record?.device ?? '') ?? []),
+        ...(record === undefined || record.routed !== undefined || shared === undefined
+          ? []
+          : [{ loud: true, text: `${shared}: vif-bridge reapply --all` }]),
       ],
       drops: drops.get(device.ifindex) ?? [],
       since: record?.since,
@@ -214,7 +233,7 @@ function seenPorts(
   wanted: readonly string[] | undefined,
 ): {
   readonly records: readonly VifRecord[];
-  readonly ports: readonly SeenPort[];
+  readonly found: readonly FoundPort[];
   readonly changed: ReadonlyMap<string, string | undefined>;
 } {
   const live = liveVifs(host);
@@ -224,23 +243,30 @@ function seenPorts(
   const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isGuestPort)])].sort(
     byNumbers,
   );
-  const ports = names
+  const found = names
     .flatMap((name) => host.readDevice(name) ?? [])
     .map((device) => ({ device, record: byIndex.get(device.ifindex) }))
     .filter(
       ({ device, record }) =>
         wanted === undefined || wanted.includes(device.name) || wanted.includes(record?.device ?? ''),
-    )
-    .map(({ device, record }) => ({ device, record, known: record && knownOf(host, record) }));
-  if (wanted !== undefined && ports.length === 0) {
+    );
+  if (wanted !== undefined && found.length === 0) {
     throw new Failure('missing', `there is no port and no guest ${wanted.join(' ')}`, {
       hint: 'vif-bridge status shows all',
     });
   }
-  return { records, ports, changed };
+  return { records, found, changed };
+}
+
+/** Its guest may have another name since, by which the policy says something else of it. */
+function calledNow(record: VifRecord, guest: string | undefined): VifRecord {
+  return guest === undefined || record.xenbus === undefined
+    ? record
+    : { ...record, values: { ...record.values, guest } };
 }
 
 function knownOf(host: Host, record: VifRecord): UnderPolicy | undefined {
+  if (host.policy.broken !== undefined) return undefined;
   try {
     return underPolicy(host, record);
   } catch (error) {
@@ -297,11 +323,12 @@ function warningsOf(host: Managed, state: PortStatus['state'], { device, record,
     ];
   }
   if (record?.mode === 'unrestricted') {
+    if (known === undefined) return ['not filtered'];
     return [
-      `not filtered: ${known?.policy.mode === 'unlocked' ? 'mode = unlocked' : 'no ip= and no_ip = unrestricted'}`,
+      `not filtered: ${known.policy.mode === 'unlocked' ? 'mode = unlocked' : 'no ip= and no_ip = unrestricted'}`,
     ];
   }
-  if (known === undefined) return [];
+  if (known === undefined) return record?.observed === true ? [OBSERVED] : [];
   if (known.policy.mode === 'disabled') return ['cut off: mode = disabled'];
   const unseen = host.rules.limits(known.plan).filter((limit) => limit.accepted);
   return [
@@ -329,8 +356,7 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
       notes.set(record.device, [
         ...(await doublesOf(subject)),
         ...notesOf(subject),
-        ...otherOptIns(record, subject.plan),
-        ...otherRules(record, subject.plan),
+        ...notTakenIn(record, known),
         ...unfinished(record),
       ]);
     } catch (error) {
@@ -353,24 +379,16 @@ function unfinished({ name, unfinished: left }: VifRecord): Note[] {
   return left === undefined ? [] : [{ loud: true, text: `${UNFINISHED}: vif-bridge reapply ${name}` }];
 }
 
-/** The policy has changed since, or the program: what it may do is still what was loaded. */
-function otherOptIns({ name, allow = [] }: VifRecord, plan: FilterPlan): Note[] {
-  if (allow.join(' ') === plan.allow.join(' ')) return [];
-  const text = `its rules allow besides: ${allow.join(' ') || 'nothing'}; the policy has changed since: vif-bridge reapply ${name}`;
-  return [{ loud: true, text }];
-}
-
-/** The same of its rules. */
-function otherRules({ name, loaded }: VifRecord, { terms: { program, filter } }: UnderPolicy['plan']): Note[] {
-  const now = loaded.at(-1);
-  if (now?.program === program && now?.filter === filter) return [];
-  return [{ loud: true, text: `its rules are not those of the policy any more: vif-bridge reapply ${name}` }];
-}
-
-function addressesOf(known: UnderPolicy | undefined): string[] {
-  if (known === undefined) return [];
+/** Where nothing is known of the policy, those that were loaded. */
+function addressesOf(known: UnderPolicy | undefined, record?: VifRecord): string[] {
+  if (known === undefined) return valuesOf(record, 'ip', 'ip6');
   const { ipv4, ipv6 } = known.vif.addresses;
   return [...ipv4, ...ipv6].map((prefix) => prefix.text);
+}
+
+function valuesOf(record: VifRecord | undefined, ...kinds: readonly (keyof LoadedTerms['values'])[]): string[] {
+  const values = record?.loaded.at(-1)?.values;
+  return kinds.flatMap((kind) => values?.[kind] ?? []);
 }
 
 function sharedOf(known: UnderPolicy): string[] {

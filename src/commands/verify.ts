@@ -1,5 +1,5 @@
 import type { PlannedPort, RuleDrift, WishedRules } from '../backends/backend.ts';
-import { type Managed, withKnownRules } from '../backends/choice.ts';
+import { type Managed, withHeldRules } from '../backends/choice.ts';
 import { type Files, hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
@@ -14,6 +14,7 @@ import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present
 import { isInVlans, UNFINISHED, type VifRecord } from '../state/records.ts';
 import type { Wanted } from '../vif/apply.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
+import { sharedNotTakenIn } from '../vif/not-taken-in.ts';
 import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
 import { sourceOfAll, sourceOfOne } from '../vif/source.ts';
@@ -84,7 +85,7 @@ export async function verify(
       hint: 'in a network namespace run it by ip netns exec; in a container mount /sys anew',
     });
   }
-  const host = withKnownRules(readOnce(given));
+  const host = withHeldRules(readOnce(given));
   const all = once(() => liveVifs(host));
   const some = names === undefined ? all() : names.map((name) => vifNamed(host, all, name));
   const bridged = some.filter(({ record }) => record.routed === undefined);
@@ -112,6 +113,7 @@ export async function verify(
   const compared = await comparing;
   const [ports, { rules, drift: drifts }, foreign, silenced] = await Promise.all([looking, kernel, others, silencing]);
   const { damages, sharedDamage } = rules;
+  const otherPolicy = sharedNotTakenIn(host);
   const routedDamages = (await ofRouted)?.damages ?? new Map<string, string>();
   const ofRules = grouped(drifts);
   return {
@@ -123,6 +125,7 @@ export async function verify(
     ],
     shared: [
       ...(sharedDamage === undefined || bridged.length === 0 ? [] : [damageDrift(sharedDamage)]),
+      ...(otherPolicy === undefined || bridged.length === 0 ? [] : [policyDrift(otherPolicy)]),
       ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
     ],
     foreign: [...foreign, ...(names === undefined ? stockPorts(host, all()) : [])],
@@ -264,6 +267,10 @@ function verifiedRouted({ record, device }: LiveVif, damage: string | undefined)
 
 function inService({ record, device }: LiveVif): VifRecord {
   return { ...record, name: device.name };
+}
+
+function policyDrift(found: string): Drift {
+  return { part: 'rules', what: 'shared rules', wished: 'of this policy', found, security: true };
 }
 
 function damageDrift(damage: string): Drift {

@@ -24,6 +24,17 @@ export function joinedVlans(texts: readonly string[]): string[] {
   return joined.map(vlanText);
 }
 
+/** Those that are in both. */
+export function commonVlans(some: readonly string[], others: readonly string[]): string[] {
+  const ranges = others.map(vlanRange);
+  return some.map(vlanRange).flatMap(([first, last]) =>
+    ranges.flatMap(([from, to]): string[] => {
+      const both: VlanRange = [Math.max(first, from), Math.min(last, to)];
+      return both[0] <= both[1] ? [vlanText(both)] : [];
+    }),
+  );
+}
+
 /** Each of them. */
 export function vlansIn(texts: readonly string[]): number[] {
   return texts

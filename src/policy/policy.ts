@@ -52,6 +52,8 @@ export interface Policy extends HostPolicy {
   readonly places: Places;
   /** Undefined where no section names a filter: what reads them is not even loaded then. */
   readonly filters?: FilterSource;
+  /** Why the files cannot be followed: nothing of what they say is in here, and only who looks may go on. */
+  readonly broken?: Failure;
 }
 
 /** Whose filter it is. */

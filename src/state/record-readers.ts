@@ -187,6 +187,7 @@ export const BASE_RECORD: Reader<BaseRecord> = object((get) => ({
     auto: get('auto', optional(boolean)),
     tools: get('tools', optional(TOOLS)),
     listing: get('listing', optional(string)),
+    policy: get('policy', optional(string)),
   }),
   exempt: get('exempt', array(EXEMPT)),
 }));

@@ -118,6 +118,8 @@ export interface BaseRecord {
   readonly tools?: EbtTools;
   /** What nft lists of the shared rules as they were loaded; see backends/nftables/nftables.ts, sharedRules. */
   readonly listing?: string;
+  /** What of the policy it was made with, by name (policy/shared-rules.ts); an earlier version says nothing. */
+  readonly policy?: string;
   /** Ports that stay unfiltered although the policy closes others: Xen started them with another script. */
   readonly exempt: readonly { readonly name: string; readonly ifindex: number }[];
 }

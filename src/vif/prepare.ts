@@ -182,7 +182,7 @@ export function plan(
       backup: facts.uplink,
       vlan: vif.vlan,
       trunk: filter.terms.values.vlan,
-      flags: flagsOf(facts.policy, isObserved(filter.terms)),
+      flags: portFlags(facts.policy, isObserved(filter.terms)),
     }),
     port: {
       device: vif.device,
@@ -195,7 +195,7 @@ export function plan(
 }
 
 /** What the policy says of the port. Of who is observed nothing is kept that no counter would tell of. */
-function flagsOf({ isolated, flood, hairpin }: HeldPolicy, observed: boolean): Partial<PortFlags> {
+export function portFlags({ isolated, flood, hairpin }: HeldPolicy, observed: boolean): Partial<PortFlags> {
   return {
     ...(isolated === 'yes' && !observed ? { isolated: true } : {}),
     ...(flood === 'no' && !observed ? { flood: false } : {}),

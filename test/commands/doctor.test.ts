@@ -14,6 +14,7 @@ import type { PortStatus } from '../../src/commands/status.ts';
 import { Failure } from '../../src/errors.ts';
 import type { Host } from '../../src/host.ts';
 import type { VifRecord } from '../../src/state/records.ts';
+import { parsePolicy } from '../policy/effective.ts';
 import { device, fakeHost, type Tool } from './fake-host.ts';
 import { WELL } from './port-status.ts';
 
@@ -126,6 +127,12 @@ const config = (vif: string, name = 'web2'): Situation => ({
 });
 const MAC = 'mac=00:16:3e:00:00:02';
 const nothing: Situation = {};
+const GUEST: Partial<VifRecord> = { values: { mac: '00:16:3e:00:00:01', guest: 'web7' } };
+
+/** A policy that has sections of these. */
+function about(...heads: readonly string[]): Partial<Host['policy']> {
+  return parsePolicy(heads.map((head) => `${head}\nmode = locked\n`).join(''), 'policy.ini');
+}
 
 /** By the finding: where it is, and where it is not though it is near. */
 const SITUATIONS: Readonly<Record<string, readonly [found: readonly Situation[], not: readonly Situation[]]>> = {
@@ -261,6 +268,21 @@ const SITUATIONS: Readonly<Record<string, readonly [found: readonly Situation[],
   'network-manager-manages': [
     [{ files: { '/run/NetworkManager/devices/7': '[device]\nmanaged=true\n' } }],
     [{ files: { '/run/NetworkManager/devices/8': '[device]\nmanaged=true\n' } }],
+  ],
+  'policy-broken': [
+    [{ policy: { broken: new Failure('input', 'unknown key "x"', { at: '/etc/xen/vif-bridge.ini:2' }) } }],
+    [nothing],
+  ],
+  'policy-about-nobody': [
+    [
+      { policy: about('[guest web1]'), record: GUEST },
+      { policy: about('[guest web1]', '[mac 00:16:3e:00:00:77]'), record: GUEST },
+      { policy: about('[vif web0]', '[bridge br1]'), record: GUEST },
+    ],
+    [
+      { policy: about('[guest web*]', '[mac 00:16:3e:00:00:01]', '[bridge br0]', '[vif vif1.0]'), record: GUEST },
+      { policy: about('[defaults]') },
+    ],
   ],
   damaged: [[{ ports: [{ state: 'damaged', warnings: ['its group'] }] }], [nothing]],
   'not-ours': [[{ ports: [{ state: 'unmanaged' }] }, { ports: [{ state: 'exempt' }] }], [nothing]],

@@ -61,6 +61,7 @@ export interface Port {
   readonly until?: string;
   readonly open: readonly string[];
   readonly rules: readonly string[];
+  readonly notes: readonly { readonly loud: boolean; readonly text: string }[];
   readonly conversations?: {
     readonly own: number;
     readonly limit: { readonly rate: number; readonly burst: number };

@@ -53,6 +53,14 @@ test('policy with sections', { skip, concurrency: 2 }, async (t) => {
     writeFileSync(join(dom0.folder, 'vif-bridge.d', 'old.ini'), '[guest old]\nno_ip = deny\n');
     assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
     assert.deepEqual(await modes(dom0), { 'vif1.0': 'deny', 'vif2.0': 'mac-only' });
+    // Who looks is told before.
+    assert.doesNotMatch((await dom0.admin(['status'])).stdout, /has changed since/);
+    dom0.store.load({ '/local/domain/1/name': 'web1' });
+    assert.match(
+      (await dom0.admin(['status', 'vif1.0'])).stdout,
+      /what the policy says of it has changed since \(mode\), and it goes on as it was loaded: vif-bridge reapply vif1\.0/,
+    );
+    assert.equal((await dom0.admin(['verify', 'vif1.0'])).status, 1);
   });
 
   await t.test('ip and mode of a running guest are taken in by reapply, and shown', async (t) => {
@@ -120,6 +128,62 @@ test('policy with sections', { skip, concurrency: 2 }, async (t) => {
     assert.equal((await dom0.link('vif2.0'))?.master, undefined);
     assert.equal((await dom0.link('vif1.0'))?.master, 'br0');
   });
+
+  for (const backend of ['nftables', 'ebtables'] as const) {
+    await t.test(`a broken file and a guest that leaves: what runs goes on as it was, ${backend}`, async (t) => {
+      const gaps = backend === 'nftables' ? '' : 'ebtables_gaps = ip-form ip-opt igmp-type icmp-quote\n';
+      const policy =
+        `[defaults]\nbackend = ${backend}\nunmanaged = closed\n${gaps}[rules web]\nin drop\nout allow udp 9 stateless\nout drop\n` +
+        `[guest guest1]\nrules = web\nip += 10.0.0.77\n[guest guest2]\nmode = disabled\n`;
+      const dom0 = await openGuests(t, { ...GUEST_A, name: 'guest1' }, { ...GUEST_V, name: 'guest2' }, { policy });
+      await dom0.start({ domid: 3, name: 'guest3', ip: '10.0.0.13' });
+      const nftables = backend === 'nftables';
+      const shown = async (): Promise<string> => {
+        if (nftables) return dom0.ruleset();
+        const tables = [await dom0.ns.check(['ebtables', '-t', 'nat', '-L']), await dom0.ns.check(['ebtables', '-L'])];
+        return tables.join('');
+      };
+      /** What the broken file would make otherwise. */
+      const kept = async (): Promise<unknown> => {
+        const text = await shown();
+        if (!nftables) return text;
+        const has = [/own-ip \{[^}]*vif1\.0[^}]*10\.0\.0\.77/, /denied \{[^}]*vif2\.0/, /ruled-in \{[^}]*vif1\.0/];
+        return [/chain (base\S+)/.exec(text)?.[1], ...has.map((one) => one.test(text)), /drop-unmanaged/.test(text)];
+      };
+      const before = await kept();
+      const told = await dom0.status();
+      writeFileSync(join(dom0.folder, 'vif-bridge.ini'), `${policy}mode = what\n`);
+      assert.equal((await dom0.hotplug('offline', { domid: 3 })).status, 0);
+      assert.equal((await dom0.link('vif3.0'))?.master, undefined);
+      assert.deepEqual(await kept(), before);
+      if (nftables) assert.doesNotMatch(await shown(), /own-mac \{[^}]*vif3\.0/);
+      await dom0.ns.check(['ip', 'link', 'delete', 'vif3.0']);
+      const status = await dom0.admin(['status', '--json']);
+      assert.equal(status.status, 2);
+      assert.match(status.stderr, /mode = "what" is not possible/);
+      assert.match(status.stderr, /vifs that run go on as they were loaded, and new ones stay closed/);
+      const ports: typeof told = JSON.parse(status.stdout);
+      const brief = (all: typeof told): unknown =>
+        all
+          .filter(({ name }) => name !== 'vif3.0')
+          .map(({ name, state, mode, addresses, rules }) => [
+            name,
+            state,
+            mode,
+            addresses.includes('10.0.0.77'),
+            rules.length,
+          ]);
+      assert.deepEqual(brief(ports), brief(told));
+      assert.match((await dom0.admin(['verify'])).stderr, /mode = "what" is not possible/);
+      const doctor = await dom0.admin(['doctor']);
+      assert.match(doctor.stdout, /error: mode = "what" is not possible/);
+      // Nothing is left once it is right.
+      writeFileSync(join(dom0.folder, 'vif-bridge.ini'), policy);
+      assert.equal((await dom0.admin(['repair'])).status, 0);
+      assert.doesNotMatch(await shown(), /vif3\.0/);
+      assert.equal((await dom0.admin(['verify'])).status, 0);
+    });
+  }
 });
 
 /** Links alone: `status` needs a policy too. */

@@ -1,16 +1,28 @@
 import { type Failures, together } from '../../effects/together.ts';
-import { asFailure, failureLine } from '../../errors.ts';
-import { isObserved } from '../../filter/own-terms.ts';
+import { asFailure, Failure, failureLine } from '../../errors.ts';
+import { DENIED_TERMS, isObserved } from '../../filter/own-terms.ts';
+import { DIRECTIONS } from '../../filter/reasons.ts';
 import type { Host } from '../../host.ts';
+import { parseDeviceName } from '../../net/interface-name.ts';
 import { once } from '../../once.ts';
 import { liveRecords } from '../../state/present-devices.ts';
-import type { BaseRecord, EbtTools } from '../../state/records.ts';
-import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
-import { currentBase, ifLastGone, leaveFormer, leftBase, newBase, recordedPort, reportBase } from '../base.ts';
+import type { BaseRecord, EbtTools, VifRecord } from '../../state/records.ts';
+import { textDigest } from '../../text-digest.ts';
+import type { Backend, Former, LeavingPort, PlannedPort, RuleDrift, RuleText } from '../backend.ts';
+import {
+  currentBase,
+  ifLastGone,
+  leaveFormer,
+  leftBase,
+  mustKnowPolicy,
+  newBase,
+  portOfRecord,
+  reportBase,
+} from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { neighbours } from '../neighbours.ts';
 import { chainsOf, closedChainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
-import { countJumps, vifChains } from './listing.ts';
+import { countJumps, countsOf, isAsLoaded, vifChains } from './listing.ts';
 import { look, ruleCounts } from './look.ts';
 import { type EbtPorts, ebtPorts } from './ports.ts';
 import type { EbtChain } from './stages.ts';
@@ -51,8 +63,10 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     leaveAfterLast: () => leaveAfterLast(ebt),
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
-    // Its chains are compared as a whole: `look` says which of them are not as they are to be.
-    compare: async (recordsOf) => ({ rules: await look(ebt, recordsOf()), drift: [] }),
+    compare: async (recordsOf, wished) => ({
+      rules: await look(ebt, recordsOf()),
+      drift: chainDrift(ebt, (await wished).planned),
+    }),
     takeOut: async () => {},
     look: (recordsOf) => look(ebt, recordsOf()),
     ruleCounts: (record) => ruleCounts(ebt, record),
@@ -121,6 +135,8 @@ interface Change {
 
 async function change(ebt: Ebt, what: Change): Promise<void> {
   const { host } = ebt;
+  // It is in the chains of the ports.
+  mustKnowPolicy(host);
   const ports = ebtPorts(host.state);
   const base = currentBase(host, ebt.holder);
   if (base !== undefined && !ports.unsure()) {
@@ -141,8 +157,9 @@ async function loadChange(ebt: Ebt, ports: EbtPorts, what: Change, exempt: BaseR
   const all = ports.all();
   const device = what.leave ?? what.add?.port.device;
   const before = all.find((port) => port.device === device);
-  const chains = what.add === undefined ? [] : compiled(ebt, what.add);
-  const added = what.add === undefined ? [] : [portOf(what.add, chains)];
+  const own = what.add === undefined ? undefined : compiled(ebt, what.add);
+  const chains = own === undefined ? [] : chainsIn(own);
+  const added = what.add === undefined || own === undefined ? [] : [portOf(what.add, own)];
   const present = [...all.filter((port) => port.device !== device), ...added];
   const names = new Set(chains.map((chain) => chain.name));
   ports.begin();
@@ -178,13 +195,14 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
   const base = await newBase(host, holder, records);
   const added = new Set(add.map((one) => one.port.device));
   const others = records.filter((record) => !added.has(record.device));
+  const before = new Map(ports.all().map((port) => [port.device, port]));
+  const whole = (port: EbtPort | undefined): EbtPort | undefined =>
+    port?.counts !== undefined && isAsLoaded(nat, port) ? port : undefined;
   const withChains = [
-    ...others
-      .flatMap((record) => recordedPort(host, record) ?? [])
-      .map((one) => ({ one, chains: compiledOrClosed(ebt, one) })),
-    ...add.map((one) => ({ one, chains: compiled(ebt, one) })),
+    ...others.map((record) => ofRecord(ebt, record, whole(before.get(record.device)))),
+    ...add.map((one) => toLoad(one, compiled(ebt, one))),
   ];
-  const present = withChains.map(({ one, chains }) => portOf(one, chains));
+  const present = withChains.map(({ port }) => port);
   const names = new Set(present.flatMap((port) => port.chains));
   ports.begin();
   for (let from = 0; from < withChains.length; from += PORTION) {
@@ -217,33 +235,105 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
   reportBase(host, holder, base, earlier, present.length);
 }
 
-/** The chains of a vif, both directions. */
-function compiled({ host }: Ebt, planned: PlannedPort): EbtChain[] {
-  const chains = chainsOf(planned.plan, host.policy);
-  return [...chains['from-guest'].chains, ...chains['to-guest'].chains];
+/** Its chains are compared as a whole: what is there as it was loaded `look` says. */
+function chainDrift(ebt: Ebt, planned: readonly PlannedPort[]): RuleDrift[] {
+  const loaded = new Map(
+    ebtPorts(ebt.host.state)
+      .all()
+      .map(({ device, digest }) => [device, digest]),
+  );
+  return planned.flatMap((one): RuleDrift[] => {
+    const { device } = one.port;
+    const digest = loaded.get(device);
+    const what = digest === undefined ? undefined : otherChains(ebt, one, digest);
+    return what === undefined ? [] : [{ device, place: 'chains', change: 'missing', what, text: '', recorded: false }];
+  });
 }
 
-/** Of one that nobody has asked for now: a mistake in its rules must not keep all others from theirs. */
-function compiledOrClosed(ebt: Ebt, planned: PlannedPort): EbtChain[] {
+/** What is to be in place of chains that were loaded; undefined if it is the same. */
+function otherChains(ebt: Ebt, planned: PlannedPort, loaded: string): string | undefined {
+  const own = compiledIfPossible(ebt, planned);
+  if (own instanceof Failure) return failureLine(own);
+  return digestOf(own) === loaded ? undefined : 'what the policy says now';
+}
+
+function digestOf(own: OwnChains): string {
+  return textDigest(renderChains(chainsIn(own), 'nft'));
+}
+
+/** What is compiled for a vif. */
+interface OwnChains extends ReturnType<typeof chainsOf> {
+  /** Its rules cannot be followed. */
+  readonly closed?: true;
+}
+
+function compiled({ host }: Ebt, planned: PlannedPort): OwnChains {
+  return chainsOf(planned.plan, host.policy);
+}
+
+function chainsIn(own: OwnChains): EbtChain[] {
+  return DIRECTIONS.flatMap((direction) => own[direction].chains);
+}
+
+/** A port, and the chains that are to be loaded for it. */
+interface ToLoad {
+  readonly port: EbtPort;
+  readonly chains: readonly EbtChain[];
+}
+
+function toLoad(planned: PlannedPort, own: OwnChains): ToLoad {
+  return { port: portOf(planned, own), chains: chainsIn(own) };
+}
+
+/**
+ * One that nobody has asked for now: a mistake in its policy must not keep all others from theirs. It goes on as it was
+ * loaded; where that is gone it is closed.
+ *
+ * @param before what it has in the kernel; undefined if that is not whole
+ */
+function ofRecord(ebt: Ebt, record: VifRecord, before: EbtPort | undefined): ToLoad {
+  const { host } = ebt;
+  const planned = portOfRecord(host, record);
+  const own = planned instanceof Failure ? planned : compiledIfPossible(ebt, planned);
+  if (!(own instanceof Failure || planned instanceof Failure)) return toLoad(planned, own);
+  const why = own instanceof Failure ? failureLine(own) : '';
+  if (before !== undefined) {
+    host.log.say('err', `${record.device} goes on as it was loaded: ${why}`);
+    return { port: { ...before, name: record.name }, chains: [] };
+  }
+  host.log.say('err', `${record.device} is closed: ${why}`);
+  const closed = planned instanceof Failure ? deniedPort(record) : planned;
+  return toLoad(closed, { ...closedChainsOf(closed.plan, host.policy), closed: true });
+}
+
+function compiledIfPossible(ebt: Ebt, planned: PlannedPort): OwnChains | Failure {
   try {
     return compiled(ebt, planned);
   } catch (error) {
     const failure = asFailure(error);
     if (failure.code !== 'input') throw error;
-    ebt.host.log.say('err', `${planned.port.device} is closed: ${failureLine(failure)}`);
-    const chains = closedChainsOf(planned.plan, ebt.host.policy);
-    return [...chains['from-guest'].chains, ...chains['to-guest'].chains];
+    return failure;
   }
 }
 
-function portOf({ port, plan }: PlannedPort, chains: readonly EbtChain[]): EbtPort {
+/** Of whom nothing is known but the device. */
+function deniedPort({ device, name, bridge, ifindex, ingress }: VifRecord): PlannedPort {
+  const of = parseDeviceName(device, 'state');
+  const plan = { device: of, mode: 'deny', macs: [], terms: DENIED_TERMS, allow: [] } as const;
+  return { port: { device, name, bridge, ifindex, ingress }, plan, loaded: [], hadIngress: false };
+}
+
+function portOf({ port, plan }: PlannedPort, own: OwnChains): EbtPort {
   return {
     device: port.device,
     name: port.name,
     open: plan.terms.flags.includes('open'),
     ...(isObserved(plan.terms) ? { observed: true } : {}),
     ...(plan.terms.flags.includes('lldp') ? { lldp: true } : {}),
-    chains: chains.map((chain) => chain.name),
+    chains: chainsIn(own).map((chain) => chain.name),
+    counts: DIRECTIONS.flatMap((direction) => countsOf(own[direction].chains, direction)),
+    digest: digestOf(own),
+    ...(own.closed === true ? { closed: true } : {}),
     macs: plan.terms.values.mac,
   };
 }
@@ -259,14 +349,15 @@ function exemptNames({ host }: Ebt, exempt: BaseRecord['exempt'], ports: readonl
 }
 
 function loadText(ebt: Ebt, planned: PlannedPort, upon: 'nothing' | 'base'): RuleText {
-  const chains = compiled(ebt, planned);
+  const own = compiled(ebt, planned);
+  const chains = chainsIn(own);
   const ports = upon === 'base' ? ebtPorts(ebt.host.state).all() : [];
   const { device } = planned.port;
   const names = new Set(chains.map(({ name }) => name));
   const before = ports.find((port) => port.device === device)?.chains ?? [];
   const others = ports.filter((port) => port.device !== device);
   const limits = limitsOfPlan(planned.plan, ebt.host.policy).map((limit) => `# ${limit.text}\n`);
-  return textOf(ebt, [...others, portOf(planned, chains)], {
+  return textOf(ebt, [...others, portOf(planned, own)], {
     chains,
     stale: before.filter((name) => !names.has(name)),
     limits,

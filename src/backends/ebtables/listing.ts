@@ -1,4 +1,4 @@
-import type { Direction } from '../../filter/reasons.ts';
+import { counterCode, type Direction, reasonOfCode } from '../../filter/reasons.ts';
 import type { DropCount, RuleCount } from '../backend.ts';
 import type { EbtChain } from './stages.ts';
 import { closedPorts, EBT_HOOKS, type EbtHook, type EbtPort, linkLocalRule, PORT_CHAINS } from './text.ts';
@@ -46,24 +46,45 @@ export function vifChains(listing: EbtListing): string[] {
   return [...all.filter((name) => main.has(name)), ...below];
 }
 
+/** What each rule of some chains counts for, as the record of a port has it. */
+export function countsOf(chains: readonly EbtChain[], direction: Direction): string[] {
+  return chains.map(({ rules }) =>
+    rules.map(({ reason }) => (reason === undefined ? 0 : counterCode(direction, reason))).join(' '),
+  );
+}
+
+/** The chains of a port as they were loaded. */
+function loadedChains({ chains, counts = [] }: Pick<EbtPort, 'chains' | 'counts'>): readonly LoadedChain[] {
+  return chains.flatMap((name, at) => {
+    const codes = counts[at];
+    return codes === undefined ? [] : [{ name, codes: codes === '' ? [] : codes.split(' ').map(Number) }];
+  });
+}
+
+interface LoadedChain {
+  readonly name: string;
+  /** One for each rule. */
+  readonly codes: readonly number[];
+}
+
 /**
  * What the chains of one vif have dropped. A rule is known by its place, so a chain that has not the rules it should
  * have counts for nothing.
  */
 export function chainDrops(
   listing: EbtListing,
-  chains: readonly EbtChain[],
-  direction: Direction,
+  port: Pick<EbtPort, 'chains' | 'counts'>,
 ): Omit<DropCount, 'ifindex'>[] {
-  const sums = new Map<string, { packets: number; bytes: number }>();
-  for (const chain of chains) {
-    const listed = listing.get(chain.name);
-    if (listed === undefined || listed.length !== chain.rules.length) continue;
-    for (const [at, rule] of chain.rules.entries()) {
-      if (rule.reason !== undefined) add(sums, rule.reason, listed[at]);
-    }
+  const sums = new Map<number, { packets: number; bytes: number }>();
+  for (const { name, codes } of loadedChains(port)) {
+    const listed = listing.get(name);
+    if (listed === undefined || listed.length !== codes.length) continue;
+    for (const [at, code] of codes.entries()) add(sums, code, listed[at]);
   }
-  return [...sums].map(([reason, sum]) => ({ direction, reason, ...sum }));
+  return [...sums].flatMap(([code, sum]) => {
+    const what = reasonOfCode(code);
+    return what === undefined ? [] : [{ ...what, ...sum }];
+  });
 }
 
 /** What the lines of a guest's rules have counted, by direction and number. */
@@ -75,6 +96,11 @@ export function lineCounts(listing: EbtListing, chains: readonly EbtChain[]): Ma
     }
   }
   return sums;
+}
+
+/** True if all chains of a port are there with all the rules that were loaded. */
+export function isAsLoaded(listing: EbtListing, port: Pick<EbtPort, 'chains' | 'counts'>): boolean {
+  return loadedChains(port).every(({ name, codes }) => listing.get(name)?.length === codes.length);
 }
 
 /** True if all chains are there with all their rules. */
@@ -98,11 +124,7 @@ export function linkLocalDrops(listing: EbtListing, port: EbtPort): Omit<DropCou
   });
 }
 
-function add(
-  sums: Map<string, { packets: number; bytes: number }>,
-  reason: string,
-  rule: ListedRule | undefined,
-): void {
+function add<Key>(sums: Map<Key, { packets: number; bytes: number }>, reason: Key, rule: ListedRule | undefined): void {
   if (rule === undefined || rule.packets === 0) return;
   const sum = sums.get(reason) ?? { packets: 0, bytes: 0 };
   sums.set(reason, { packets: sum.packets + rule.packets, bytes: sum.bytes + rule.bytes });

@@ -1,17 +1,20 @@
 import { Failure } from '../../errors.ts';
 import { isUnbound, type VifRecord } from '../../state/records.ts';
 import type { Backend, DropCount, KernelRules } from '../backend.ts';
-import { allDamaged, currentBase, RULES_GONE, recordedPort } from '../base.ts';
+import { allDamaged, baseOfThisBoot, RULES_GONE, recordedPort } from '../base.ts';
 import { chainsOf } from './chains.ts';
-import { chainDrops, countJumps, type EbtListing, isWhole, lineCounts, linkLocalDrops } from './listing.ts';
+import { chainDrops, countJumps, type EbtListing, isAsLoaded, isWhole, lineCounts, linkLocalDrops } from './listing.ts';
 import { ebtPorts } from './ports.ts';
 import { type Ebt, listing } from './tables.ts';
 import { EBT_HOOKS, type EbtPort, portJumps } from './text.ts';
 
-/** What the rules have counted, and whose are gone, by two listings. What a rule counts for follows from the plan. */
-export async function look({ host, tools, holder }: Ebt, records: readonly VifRecord[]): Promise<KernelRules> {
+/**
+ * What the rules have counted, and whose are gone, by two listings. All of it as it was loaded: what a changed policy
+ * says is not taken in before a run makes rules of it, and nothing of that is damage.
+ */
+export async function look({ host, tools }: Ebt, records: readonly VifRecord[]): Promise<KernelRules> {
   const gone: KernelRules = { damages: allDamaged(records, RULES_GONE), sharedDamage: RULES_GONE, drops: [] };
-  if (currentBase(host, holder) === undefined) return gone;
+  if (baseOfThisBoot(host)?.backend !== 'ebtables') return gone;
   const nat = await listing(host, tools, 'nat');
   const filter = await listing(host, tools, 'filter');
   const hooks = Object.values(EBT_HOOKS);
@@ -23,25 +26,27 @@ export async function look({ host, tools, holder }: Ebt, records: readonly VifRe
   );
   const damages = new Map<string, string>();
   const drops = records.flatMap((record): DropCount[] => {
-    const planned = loadedPort(host, record);
     const port = ports.get(record.device);
-    if (port === undefined) damages.set(record.device, 'it has no rules');
-    if (planned === undefined || port === undefined) return [];
-    const chains = chainsIfPossible(planned.plan, host.policy);
-    if (chains instanceof Failure) {
-      damages.set(record.device, `${chains.message} (${chains.at})`);
+    if (port === undefined) {
+      damages.set(record.device, 'it has no rules');
       return [];
     }
-    const own = [...chains['from-guest'].chains, ...chains['to-guest'].chains];
-    if (!isWhole(nat, own) || !isReached(nat, port))
+    if (port.closed === true) damages.set(record.device, whyClosed(host, record));
+    if (!isAsLoaded(nat, port) || !isReached(nat, port))
       damages.set(record.device, 'its chains are not as they were loaded');
-    return [
-      ...chainDrops(nat, chains['from-guest'].chains, 'from-guest'),
-      ...chainDrops(nat, chains['to-guest'].chains, 'to-guest'),
-      ...linkLocalDrops(filter, port),
-    ].map((drop) => ({ ...drop, ifindex: record.ifindex }));
+    return [...chainDrops(nat, port), ...linkLocalDrops(filter, port)].map((drop) => ({
+      ...drop,
+      ifindex: record.ifindex,
+    }));
   });
   return { damages, drops };
+}
+
+/** As the policy is now: it may be right by now. */
+function whyClosed(host: Ebt['host'], record: VifRecord): string {
+  const planned = recordedPort(host, record);
+  const chains = planned && chainsIfPossible(planned.plan, host.policy);
+  return chains instanceof Failure ? `${chains.message} (${chains.at})` : 'its rules could not be followed';
 }
 
 /**

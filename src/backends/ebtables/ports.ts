@@ -29,6 +29,9 @@ const PORT: Reader<EbtPort> = object((get) => ({
   observed: get('observed', optional(boolean)),
   lldp: get('lldp', optional(boolean)),
   chains: get('chains', array(string)),
+  counts: get('counts', optional(array(string))),
+  digest: get('digest', optional(string)),
+  closed: get('closed', optional(boolean)),
   macs: get('macs', optional(array(string))),
 }));
 

@@ -1,4 +1,4 @@
-import { ETHERTYPE, LINK_LOCAL_MAC } from '../../filter/wire.ts';
+import { ETHERTYPE, LINK_LOCAL_MAC, STP_MAC } from '../../filter/wire.ts';
 import { GUEST_PORTS, isGuestPort } from '../../net/vif-name.ts';
 import type { SharedPolicy } from '../../policy/shared-rules.ts';
 import type { EbtTools } from '../../state/records.ts';
@@ -17,6 +17,15 @@ export interface EbtPort {
   /** What it sends to link-local groups may be LLDP. */
   readonly lldp?: boolean | undefined;
   readonly chains: readonly string[];
+  /**
+   * Of each of its chains, what each of its rules counts for, as it was loaded: the policy may have changed since.
+   * Numbers with blanks between them (counterCode), 0 for nothing. A record of an earlier version has none.
+   */
+  readonly counts?: readonly string[] | undefined;
+  /** Of the text of its chains. A record of an earlier version has none. */
+  readonly digest?: string | undefined;
+  /** Its rules could not be followed, so what they are to decide about is dropped. */
+  readonly closed?: boolean | undefined;
   /** Its own MACs; a record of an earlier version has none. */
   readonly macs?: readonly string[] | undefined;
 }
@@ -200,6 +209,12 @@ function linkLocalRules(chain: string, by: '-i' | '-o', load: EbtLoad): string[]
           .flatMap(({ name, macs = [] }) =>
             macs.map((mac) => `-A ${chain} -i ${name} -p ${protocolName(ETHERTYPE.lldp)} -s ${mac} -j RETURN`),
           )),
+    // Counted already where the bridge forwards it, which it does unless it speaks STP itself.
+    ...(by === '-o'
+      ? []
+      : load.ports
+          .filter(({ observed }) => observed === true)
+          .map(({ name }) => `-A ${chain} -i ${name} -d ${STP_MAC} -j RETURN`)),
     ...closedPorts(load.ports).map((port) => `-A ${chain} ${linkLocalRule(by, port)}`),
     ...(load.policy.unmanaged === 'open' ? [] : [`-A ${chain} ${by} ${GUEST_PORTS.ebtables} -j DROP`]),
   ];

@@ -34,9 +34,10 @@ export const RELEASE: readonly string[] = [
 
 /**
  * The bytes of the message where clients write the address that they decline (option 50): right behind the type; behind
- * the server (dhclient); behind who they are by MAC (udhcpc, Windows). nft cannot look for it, and kernel
- * 6.1 has no place behind the 255th byte (NFTA_PAYLOAD_OFFSET: ERANGE), so systemd's, behind a DUID of 20 bytes, is not
- * seen. Counted from the message itself (`@ih`, kernel 5.16): from the UDP header it would be 8 more.
+ * the server (dhclient); behind who they are by MAC (udhcpc, Windows). nft cannot look for it, and kernel 6.1 has no
+ * place behind the 255th byte (NFTA_PAYLOAD_OFFSET: ERANGE), so systemd's, behind a DUID, is not seen: a longer field
+ * that begins before it can be read, but is no key of 32 bits. Counted from the message itself (`@ih`, kernel 5.16):
+ * from the UDP header it would be 8 more.
  */
 const DECLINED = [243, 249, 252];
 

@@ -6,8 +6,11 @@ import { liveRecords } from '../../state/present-devices.ts';
 import type { BaseRecord, VifRecord } from '../../state/records.ts';
 import type { Former } from '../backend.ts';
 import {
+  baseOfThisBoot,
+  closedAnew,
   currentBase,
   type Holder,
+  isHeld,
   isLastGone,
   leaveFormer,
   leavingPort,
@@ -102,6 +105,7 @@ export async function makeBase(nft: Nft, leaving: string | undefined): Promise<B
 async function makeBaseOnce({ host, holder, former, place }: Nft, leaving: string | undefined): Promise<BaseRecord> {
   const earlier = host.state.readBase();
   const records = liveRecords(host).filter((record) => record.device !== leaving);
+  await mustStayOpen(host, records);
   const base = await newBase(host, holder, records);
   const digests = await loadWhole(host, base, records, true, place);
   await leaveFormer(host, former(), holder);
@@ -109,6 +113,19 @@ async function makeBaseOnce({ host, holder, former, place }: Nft, leaving: strin
   await dropVanished(host, base.sentinel, records);
   reportBase(host, holder, base, earlier, records.length);
   return base;
+}
+
+/**
+ * Where the rules are gone nobody is filtered, and who cannot be made anew is better closed.
+ *
+ * @throws Failure `input` while they are there
+ */
+async function mustStayOpen(host: Host, records: readonly VifRecord[]): Promise<void> {
+  const wrong = closedAnew(host, records);
+  const base = baseOfThisBoot(host);
+  if (wrong === undefined || !isHeld(base)) return;
+  const { status } = await host.run('nft', ['list', 'chain', ...TABLE.split(' '), base.sentinel]);
+  if (status === 0) throw wrong;
 }
 
 /** So that nothing can be built upon the base any more; it may be gone already. */

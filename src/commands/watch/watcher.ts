@@ -1,4 +1,4 @@
-import { withKnownRules } from '../../backends/choice.ts';
+import { withHeldRules } from '../../backends/choice.ts';
 import { isNotInstalled } from '../../effects/exec.ts';
 import { asFailure } from '../../errors.ts';
 import { SPOOFING } from '../../filter/spoofing.ts';
@@ -69,7 +69,7 @@ export function watcher(host: Host, clock: () => number): Watcher {
     async look() {
       if (looks % FRESH === 0) ports = await portsByIndex(host);
       looks += 1;
-      const { rules } = withKnownRules(readOnce(host));
+      const { rules } = withHeldRules(readOnce(host));
       const { drops } = await rules.look(() => liveRecords(host));
       const counted = { at: clock(), drops };
       rates = rates === undefined ? firstLook(counted) : nextLook(rates, counted);
