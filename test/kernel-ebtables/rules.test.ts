@@ -109,6 +109,13 @@ test('rules with ebtables', { skip }, async (t) => {
     assert.equal(result.status, 1);
     assert.match(result.stderr, /ebtables cannot follow these rules: it knows no conversations: write stateless/);
     assert.match(result.stderr, /vif-bridge\.ini:8/);
+    // All others are made anew, and it goes on as it was.
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 1);
+    await play(dom0, wire, [
+      ['as it was loaded', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
+      ['and no more', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 81, SYN)), false],
+    ]);
+    assert.equal((await dom0.status())[0]?.state, 'managed');
     // Now somebody else changes, and all is made anew from what is recorded.
     await dom0.ns.check(['ebtables', '-t', 'nat', '-F']);
     assert.equal((await dom0.admin(['reapply', 'vif2.0'])).status, 0);
@@ -125,5 +132,24 @@ test('rules with ebtables', { skip }, async (t) => {
     await dom0.hotplug('online', { domid: 3 });
     assert.match(dom0.key(3, 'hotplug-error') ?? '', /ebtables cannot follow/);
     assert.ok(!(await dom0.link('vif3.0'))?.flags.includes('UP'));
+  });
+
+  await t.test('of whom no chains can be made any more is closed, not left as it is without any', async (t) => {
+    const { dom0, wire } = await openRuled(t, '[defaults]\nbackend = ebtables\n[guest guest1]\nmode = locked\n');
+    const steps = (arrives: boolean): Parameters<typeof play>[2] => [
+      ['its own', 'A', 'G', ipv4('A', 'G', 6, tcp(5000, 80, SYN)), arrives],
+      ['and a broadcast', 'A', 'G', frame(ALL, A.mac, TYPE.arp, arp({ tpa: G.ip })), arrives],
+      ['to it', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), arrives],
+    ];
+    await play(dom0, wire, steps(true));
+    writeFileSync(
+      join(dom0.folder, 'vif-bridge.ini'),
+      '[defaults]\nbackend = ebtables\n[guest guest1]\nnwfilter = x\n',
+    );
+    await dom0.ns.check(['ebtables', '-t', 'nat', '-F']);
+    assert.equal((await dom0.admin(['reapply', 'vif2.0'])).status, 0);
+    await play(dom0, wire, steps(false));
+    const [port] = await dom0.status();
+    assert.deepEqual([port?.state, /there is no filter x/.test(port?.open.join() ?? '')], ['damaged', true]);
   });
 });

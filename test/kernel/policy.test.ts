@@ -129,6 +129,30 @@ test('policy with sections', { skip, concurrency: 2 }, async (t) => {
     assert.equal((await dom0.link('vif1.0'))?.master, 'br0');
   });
 
+  await t.test('a filter that is broken closes nobody who runs: what would is refused, and says whom', async (t) => {
+    const dom0 = await openDom0(t);
+    const write = (filter: string, more = ''): void => {
+      writeFileSync(join(dom0.folder, 'one.xml'), filter);
+      writeFileSync(
+        join(dom0.folder, 'vif-bridge.ini'),
+        `[defaults]\nnwfilter_dir = ${dom0.folder}\n${more}[guest guest1]\nnwfilter = one\n`,
+      );
+    };
+    write("<filter name='one' chain='root'><rule action='drop' direction='in'><udp/></rule></filter>");
+    await dom0.start({ ...GUEST_A, name: 'guest1' });
+    const filtered = async (): Promise<boolean> => /filtered-in \{[^}]*vif1\.0/.test(await dom0.ruleset());
+    write('<filter', 'unmanaged = closed\n');
+    dom0.configure({ ...GUEST_V, name: 'guest2' });
+    await dom0.bench.addVif('vif2.0');
+    assert.equal((await dom0.hotplug('online', { domid: 2 })).status, 1);
+    assert.match(dom0.key(2, 'hotplug-error') ?? '', /vif1\.0 would be closed by it: .*one\.xml/);
+    assert.equal(await filtered(), true);
+    // Where nobody is filtered any more, he is better closed.
+    await dom0.ns.check(['nft', 'flush', 'ruleset']);
+    assert.equal((await dom0.hotplug('online', { domid: 2 })).status, 0);
+    assert.doesNotMatch(await dom0.ruleset(), /own-mac \{[^}]*vif1\.0/);
+  });
+
   for (const backend of ['nftables', 'ebtables'] as const) {
     await t.test(`a broken file and a guest that leaves: what runs goes on as it was, ${backend}`, async (t) => {
       const gaps = backend === 'nftables' ? '' : 'ebtables_gaps = ip-form ip-opt igmp-type icmp-quote\n';

@@ -1,7 +1,7 @@
 import { Failure } from '../../errors.ts';
 import { isUnbound, type VifRecord } from '../../state/records.ts';
 import type { Backend, DropCount, KernelRules } from '../backend.ts';
-import { allDamaged, baseOfThisBoot, RULES_GONE, recordedPort } from '../base.ts';
+import { allDamaged, baseOfThisBoot, portOfRecord, RULES_GONE, recordedPort } from '../base.ts';
 import { chainsOf } from './chains.ts';
 import { chainDrops, countJumps, type EbtListing, isAsLoaded, isWhole, lineCounts, linkLocalDrops } from './listing.ts';
 import { ebtPorts } from './ports.ts';
@@ -44,8 +44,8 @@ export async function look({ host, tools }: Ebt, records: readonly VifRecord[]):
 
 /** As the policy is now: it may be right by now. */
 function whyClosed(host: Ebt['host'], record: VifRecord): string {
-  const planned = recordedPort(host, record);
-  const chains = planned && chainsIfPossible(planned.plan, host.policy);
+  const planned = portOfRecord(host, record);
+  const chains = planned instanceof Failure ? planned : chainsIfPossible(planned.plan, host.policy);
   return chains instanceof Failure ? `${chains.message} (${chains.at})` : 'its rules could not be followed';
 }
 
