@@ -46,7 +46,7 @@ test('a base for guests with rules is that without, and hooks behind it', () => 
     const fresh = [...chains.keys()].filter((name) => !without.has(name));
     assert.ok(
       fresh.every((name) =>
-        /^(from|to)-guest\/rules-(known|(known|open|pass|reject|rejected|time)-[a-z0-9-]+)$|^(pre|post)routing-rules$/.test(
+        /^(from|to)-guest\/(drop-rule-flood|rules-(known|(known|open|pass|reject|rejected|time)-[a-z0-9-]+))$|^(pre|post)routing-rules$/.test(
           name,
         ),
       ),

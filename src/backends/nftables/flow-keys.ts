@@ -17,8 +17,11 @@ export const FIRST: Readonly<Record<Ip, string>> = {
   ip6: 'frag more-fragments 1 frag frag-off 0',
 };
 
-/** No fragment at all; of IPv6 one whose header is followed by that of TCP. */
-export const WHOLE: Readonly<Record<Ip, string>> = { ip: '@nh,48,16 & 0x3fff == 0', ip6: 'ip6 nexthdr 6' };
+/** No fragment at all; of IPv6 one whose header is followed by that of the protocol. */
+export const WHOLE: Readonly<Record<'tcp' | 'udp', Readonly<Record<Ip, string>>>> = {
+  tcp: { ip: '@nh,48,16 & 0x3fff == 0', ip6: 'ip6 nexthdr 6' },
+  udp: { ip: '@nh,48,16 & 0x3fff == 0', ip6: 'ip6 nexthdr 17' },
+};
 
 /** Source, destination, and what stands for the protocol, as plain bits: errors carry them deeper in. */
 export const RAW: Readonly<Record<Ip, readonly [source: string, destination: string, protocol: string]>> = {

@@ -143,7 +143,6 @@ function renderKnown(direction: Direction, family: Ip): string[] {
       const set = flowSet(family, protocol);
       const sets = protocol === 'tcp' ? [set, briefSet(family)] : [set];
       return chain(knownChain(direction, protocol, family), 'A conversation that was allowed.', [
-        ...(protocol === 'tcp' ? [ordinaryTcp(direction, family)] : []),
         ...sets.map((one) => `${FIRST[family]} ${key} @${one} ${noteFragment(direction, family)}`),
         ...(protocol === 'tcp' ? endRules(direction, family) : []),
         ...(direction === 'to-guest' ? giveTime(family, protocol, sets) : sets.map((one) => `${key} @${one} accept`)),
@@ -171,10 +170,16 @@ function renderKnown(direction: Direction, family: Ip): string[] {
   ];
 }
 
-/** The short way of nearly all packets of TCP: it goes on as it was, and needs no more time. */
-function ordinaryTcp(direction: Direction, family: Ip): string {
-  const set = direction === 'from-guest' ? flowSet(family, 'tcp') : givenSet(family, 'tcp');
-  return `${WHOLE[family]} tcp flags & (fin | rst) == 0 ${flowKey(direction, family)} @${set} accept`;
+/** The short way of nearly all packets: a conversation goes on as it was, and needs no more time. */
+function ordinaryRules(direction: Direction, family: Ip): string[] {
+  const known = (protocol: 'tcp' | 'udp'): string => {
+    const set = direction === 'from-guest' ? flowSet(family, protocol) : givenSet(family, protocol);
+    return `${flowKey(direction, family)} @${set} accept`;
+  };
+  return [
+    `${WHOLE.tcp[family]} tcp flags & (fin | rst) == 0 ${known('tcp')}`,
+    `${family === 'ip' ? 'meta l4proto 17 ' : ''}${WHOLE.udp[family]} ${known('udp')}`,
+  ];
 }
 
 /**
@@ -219,6 +224,7 @@ function renderAllKnown(direction: Direction): string[] {
     ...(['gre', 'esp', 'ah'] as const).map((one) => `${family} . ${PROTOCOLS[one].number} : ${to('other', family)}`),
   ]);
   return chain(`${direction}/rules-known`, 'What belongs to an allowed conversation, and what no rule may stop.', [
+    ...FAMILIES.flatMap((family) => ordinaryRules(direction, family)),
     `meta protocol . meta l4proto vmap { ${[...cases, `ip . ${IGMP} : accept`].join(', ')} }`,
     `meta protocol ip @nh,48,16 & 0x1fff != 0 ${to('fragment', 'ip')}`,
     `frag frag-off != 0 ${to('fragment', 'ip6')}`,
