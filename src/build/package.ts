@@ -154,6 +154,8 @@ export function makePackage(form: Form, into: string, options: PackageOptions): 
       const from = page === 'README.md' ? page : `docs/${page}`;
       place(`${doc}/${from}`, read(from));
     }
+    for (const file of readdirSync(join(ROOT, 'docs/json')))
+      place(`${doc}/docs/json/${file}`, read(`docs/json/${file}`));
     place(`${doc}/NEWS.md.gz`, zip(read('CHANGELOG.md')));
     place(`${doc}/changelog.gz`, zip(changelog(text.name, version, epoch)));
     const bundled = bundledPackages();

@@ -7,6 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { reasonSupport } from '../backends/ebtables/gaps.ts';
 import { ALL_REASONS, REASONS, type ReasonEntry } from '../filter/reasons.ts';
+import { jsonTable } from './json-texts.ts';
 import { optInTable, policyTable } from './policy-texts.ts';
 import { CLASS_OF, REASON_CLASSES } from './reason-classes.ts';
 
@@ -18,6 +19,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, () => string>>>> =
   'README.md': { classes: classTable, speed: speedTable },
   'docs/threat-model.md': { classes: classTable },
   'docs/filter.md': { reasons: reasonTable },
+  'docs/json.md': { json: jsonTable },
   'docs/performance.md': { bench: benchTable },
   'docs/policy.md': { allow: optInTable, policy: policyTable },
 };

@@ -1,11 +1,12 @@
 import { withKnownRules } from '../backends/choice.ts';
 import { explainedNamed } from '../commands/explained.ts';
-import { type DroppedFrame, droppedFrame, droppedLine } from '../commands/log/dropped-frames.ts';
+import { type DroppedFrame, droppedFrame, droppedLine, type MoreFrames } from '../commands/log/dropped-frames.ts';
 import { lineLimiter } from '../commands/log/line-limit.ts';
 import { portStatus } from '../commands/status.ts';
 import { type Capture, captureFrames } from '../effects/frame-capture.ts';
 import { Failure, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { jsonLine } from '../json/writer.ts';
 import { captureReader } from '../net/capture.ts';
 import { isLogged, type LogChoice } from '../policy/log-choice.ts';
 import { portsNamed } from '../vif/guest-ports.ts';
@@ -34,8 +35,8 @@ export async function runLog(host: Host, words: readonly string[], options: LogO
   const ports = await listenedPorts(host, words);
   const limiter = lineLimiter(LIMIT);
   let dropped = 0;
-  const tell = (line: string, json: unknown): void => {
-    process.stdout.write(options.json === true ? `${JSON.stringify(json)}\n` : `${new Date().toISOString()} ${line}\n`);
+  const tell = (line: string, json: DroppedFrame | MoreFrames): void => {
+    process.stdout.write(options.json === true ? jsonLine(json) : `${new Date().toISOString()} ${line}\n`);
     if (options.syslog === true) host.log.say('warning', line);
   };
   const say = (frame: DroppedFrame, choice: LogChoice): void => {
@@ -46,7 +47,7 @@ export async function runLog(host: Host, words: readonly string[], options: LogO
   };
   const sayKept = (): void => {
     for (const [kind, count] of limiter.kept()) {
-      const [vif, reason] = kind.split(' ');
+      const [vif = '', reason = ''] = kind.split(' ');
       tell(`${kind}: ${count} more in the last second`, { at: new Date().toISOString(), vif, reason, more: count });
     }
     if (options.syslog === true) host.sendLog();

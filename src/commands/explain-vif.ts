@@ -1,5 +1,6 @@
 import { LIMIT_KINDS, limitKey } from '../filter/frame-limits.ts';
 import { OPT_INS } from '../filter/opt-ins.ts';
+import type { FilterMode } from '../filter/plan.ts';
 import { sourcesOf } from '../filter/reason-sources.ts';
 import { DIRECTIONS, type Direction, type Reason } from '../filter/reasons.ts';
 import { droppedBy } from '../filter/stage.ts';
@@ -29,12 +30,28 @@ interface Dropped {
   readonly opened_by: readonly string[];
 }
 
+/** A vif for programs. */
+export interface VifAnswer {
+  readonly device: string;
+  readonly name: string;
+  readonly guest: string | null;
+  readonly bridge: string | null;
+  readonly mode: FilterMode;
+  readonly observed: boolean;
+  readonly macs: readonly string[];
+  readonly addresses: readonly string[];
+  readonly learned: readonly string[];
+  readonly allowed: readonly Said[];
+  readonly dropped: readonly Dropped[];
+  readonly notes: readonly string[];
+}
+
 /** All that a vif may, and may not. */
 export function explainVif(subject: ExplainedVif): Answer {
   const { vif, bridge, plan, notes, port } = subject;
   const allowed = allowedTo(subject);
   const dropped = droppedOf(subject);
-  const json = {
+  const json: VifAnswer = {
     device: vif.device,
     name: vif.name,
     guest: vif.guest ?? null,

@@ -1,6 +1,6 @@
 import { Failure, oneLine, shown } from '../errors.ts';
 import { type GuestFormat, guestText } from '../guest/format.ts';
-import { type Gateways, type GuestVif, guestNetwork } from '../guest/guest-network.ts';
+import { type Gateways, type GuestNetwork, type GuestVif, guestNetwork } from '../guest/guest-network.ts';
 import type { Host } from '../host.ts';
 import { contains, type Family, type IpPrefix, isHost, LINK_LOCAL, parsePrefix } from '../net/ip-prefix.ts';
 import { parseVifName } from '../net/vif-name.ts';
@@ -42,14 +42,18 @@ export function parseGateways(words: readonly string[]): Gateways {
   return gateways;
 }
 
+/** What goes into a guest, for programs. */
+export interface ShownGuestConfig extends GuestNetwork {
+  readonly format: string;
+  /** The same in the words of one. */
+  readonly text: string;
+}
+
 /** What goes into a guest, for one program, or all of it as data. */
 export function guestConfig(vifs: readonly GuestVif[], format: GuestFormat): Answer {
   const network = guestNetwork(vifs, AT);
-  return {
-    text: guestText(network, format),
-    json: { format, ...network, text: guestText(network, format) },
-    status: 0,
-  };
+  const json: ShownGuestConfig = { format, ...network, text: guestText(network, format) };
+  return { text: json.text, json, status: 0 };
 }
 
 /**

@@ -5,6 +5,16 @@ import { impossibleIn } from '../nwfilter/impossible.ts';
 import { type FilterProblem, problemLine } from '../nwfilter/problem.ts';
 import type { Answer } from './policy.ts';
 
+/** A file for programs. */
+export interface CheckedFilter {
+  readonly file: string;
+  readonly accepted: boolean;
+  readonly name: string | null;
+  readonly problems: readonly FilterProblem[];
+  readonly notes: readonly FilterProblem[];
+  readonly impossible: readonly FilterProblem[];
+}
+
 /** A file as it was found. */
 interface CheckedFile {
   readonly file: string;
@@ -35,16 +45,19 @@ export function checkFilters(files: readonly string[]): {
       ? [{ file, filter: read.filter, problems: [], impossible: impossibleOf(read.filter) }]
       : [{ file, problems: read.problems, impossible: [] }];
   });
-  const answer: Answer = {
-    text: checked.map(fileText).join(''),
-    json: checked.map(({ file, filter, problems, impossible }) => ({
+  const json = checked.map(
+    ({ file, filter, problems, impossible }): CheckedFilter => ({
       file,
       accepted: filter !== undefined,
       name: filter?.name ?? null,
       problems,
       notes: filter?.notes ?? [],
       impossible,
-    })),
+    }),
+  );
+  const answer: Answer = {
+    text: checked.map(fileText).join(''),
+    json,
     status: checked.every(({ filter }) => filter !== undefined) ? 0 : 1,
   };
   return { answer, failures };

@@ -3,11 +3,27 @@ import { VARIABLE_NAME, VARIABLE_VALUE } from '../nwfilter/names.ts';
 import { nativeLines } from '../nwfilter/native.ts';
 import { filterProgram } from '../nwfilter/program.ts';
 import { filterFinder, variablesOf } from '../policy/filter-source.ts';
+import type { ListedRule } from '../rules/chain-program.ts';
 import { RULE_DIRECTIONS } from '../rules/rule.ts';
 import type { Answer } from './policy.ts';
 
 /** What stands for a guest of which nothing is known. */
 const NOBODY = { mac: '00:16:3e:00:00:00', ip: ['192.0.2.1'], ip6: ['2001:db8::1'], learns: false } as const;
+
+/** A filter for programs. */
+export interface ShownFilter {
+  readonly name: string;
+  readonly rules: readonly (Pick<ListedRule, 'direction' | 'layer' | 'chain' | 'text' | 'at' | 'family'> & {
+    readonly inert: string | null;
+  })[];
+  readonly notes: readonly string[];
+}
+
+/** The same as lines of the policy. */
+export interface NativeFilter {
+  readonly name: string;
+  readonly lines: readonly string[];
+}
 
 /**
  * The rules that a filter makes, in the order in which they are asked. Of a guest's own addresses none need be given:
@@ -20,7 +36,7 @@ export function showFilter(name: string, given: readonly string[], options: { di
   const program = filterProgram(name, filterFinder(options.dir), variablesOf(parseVariables(given), NOBODY));
   if (options.native) {
     const lines = nativeLines(program);
-    return { text: `${lines.join('\n')}\n`, json: { name, lines }, status: 0 };
+    return { text: `${lines.join('\n')}\n`, json: { name, lines } satisfies NativeFilter, status: 0 };
   }
   const rows = RULE_DIRECTIONS.flatMap((direction) => {
     const rules = program.listing.filter((one) => one.direction === direction);
@@ -31,15 +47,16 @@ export function showFilter(name: string, given: readonly string[], options: { di
     });
     return [head, ...(list.length === 0 ? ['  no rule: all passes'] : [...list, '  else: it passes'])];
   });
+  const json: ShownFilter = {
+    name,
+    rules: program.listing.map(({ direction, layer, chain, text, at, family, inert }) => {
+      return { direction, layer, chain, text, at, family, inert: inert ?? null };
+    }),
+    notes: program.notes,
+  };
   return {
     text: [`filter ${name}`, ...rows, ...program.notes.map((note) => `note: ${note}`), ''].join('\n'),
-    json: {
-      name,
-      rules: program.listing.map(({ direction, layer, chain, text, at, family, inert }) => {
-        return { direction, layer, chain, text, at, family, inert: inert ?? null };
-      }),
-      notes: program.notes,
-    },
+    json,
     status: 0,
   };
 }

@@ -18,6 +18,22 @@ export interface Answer {
   readonly status: 0 | 1;
 }
 
+/** Of files as they are. */
+export interface CheckedPolicy {
+  readonly files: readonly string[];
+  readonly problems: readonly (Omit<Problem, 'meant'> & { readonly meant: string | null })[];
+}
+
+/** What holds for one vif. */
+export interface ShownPolicy {
+  readonly device: string;
+  readonly guest: string | null;
+  readonly bridge: string | null;
+  readonly mac: string;
+  /** By key; `from` names the line that says it. */
+  readonly values: Readonly<Record<string, { readonly value: string; readonly from: string }>>;
+}
+
 /**
  * Whether the files of a policy can be followed: all that is wrong with all of them at once.
  *
@@ -25,9 +41,13 @@ export interface Answer {
  */
 export function checkPolicy(named: string | undefined): Answer {
   const { files, problems } = readPolicyFiles(named);
+  const json: CheckedPolicy = {
+    files,
+    problems: problems.map((one) => ({ ...one, hint: hintOf(one), meant: one.meant ?? null })),
+  };
   return {
     text: problems.length === 0 ? whatIsRight(files) : problems.map(problemText).join(''),
-    json: { files, problems: problems.map((one) => ({ ...one, hint: hintOf(one), meant: one.meant ?? null })) },
+    json,
     status: problems.length === 0 ? 0 : 1,
   };
 }
@@ -67,7 +87,13 @@ export async function showPolicy(host: Host, name: string): Promise<Answer> {
       from: [...(own.values.ip.instead ? [] : [from]), ...(places.ip === undefined ? [] : [places.ip])].join(' '),
     },
   ];
-  const facts = { device: vif.device, guest: vif.guest ?? null, bridge: bridge ?? null, mac: vif.mac };
+  const json: ShownPolicy = {
+    device: vif.device,
+    guest: vif.guest ?? null,
+    bridge: bridge ?? null,
+    mac: vif.mac,
+    values: Object.fromEntries(rows.map(({ key, value, from: place }) => [key, { value, from: place }])),
+  };
   const head = [
     vif.device,
     ...(vif.guest === undefined ? [] : [`of ${oneLine(vif.guest)}`]),
@@ -76,10 +102,7 @@ export async function showPolicy(host: Host, name: string): Promise<Answer> {
   ].join(' ');
   return {
     text: `${head}\n${table(rows.map(({ key, value, from: place }) => [key, value === '' ? '(none)' : value, place]))}`,
-    json: {
-      ...facts,
-      values: Object.fromEntries(rows.map(({ key, value, from: place }) => [key, { value, from: place }])),
-    },
+    json,
     status: 0,
   };
 }
@@ -98,7 +121,8 @@ export function policyKeys(): Answer {
   return { text: blocks.join('\n'), json: keys, status: 0 };
 }
 
-interface KeyText {
+/** A key for people and programs. */
+export interface KeyText {
   readonly key: string;
   readonly of: 'host' | 'vif';
   readonly help: string;

@@ -15,7 +15,7 @@ import { type ChainProgram, countKeys, type ListedRule } from '../rules/chain-pr
 import { decide, isNeverJudged, type Packet } from '../rules/judge.ts';
 import { decideChains } from '../rules/judge-chains.ts';
 import { icmpTypeOf, isProtocolName, PROTOCOLS, protocolOf } from '../rules/protocols.ts';
-import { RULE_DIRECTIONS, type Rule } from '../rules/rule.ts';
+import { RULE_DIRECTIONS, type Rule, type RuleDirection } from '../rules/rule.ts';
 import { ruleText } from '../rules/rule-text.ts';
 import { liveRecords } from '../state/present-devices.ts';
 import { isAssignment } from '../xen/hotplug-call.ts';
@@ -94,6 +94,40 @@ function ruled(
   return { vif, plan: buildPlan(vif, { ...own, gateways: NO_GATEWAYS }, []) };
 }
 
+/** What has been counted; null where nothing is loaded. */
+interface MaybeCounted {
+  readonly packets: number | null;
+  readonly bytes: number | null;
+}
+
+/** The rules of a vif for programs. */
+export interface ShownRules {
+  readonly device: string;
+  readonly mac: string;
+  readonly lists: readonly string[];
+  readonly rules: readonly (MaybeCounted & {
+    readonly direction: RuleDirection;
+    readonly number: number;
+    readonly rule: string;
+    readonly at: string;
+  })[];
+  /** The kernel has these. */
+  readonly loaded: boolean;
+  readonly counted_for: readonly string[];
+  readonly nwfilter: ShownFilterRules | null;
+}
+
+interface ShownFilterRules {
+  readonly name: string;
+  readonly rules: readonly (MaybeCounted &
+    Pick<ListedRule, 'direction' | 'layer' | 'chain'> & {
+      readonly rule: string;
+      readonly at: string;
+      readonly inert: string | null;
+    })[];
+  readonly notes: readonly string[];
+}
+
 /** The rules of a vif, numbered as the log numbers them, with what each has counted. */
 export function showRules({ vif, plan, counted, filterCounted }: RuledVif): Answer {
   const { program } = plan;
@@ -123,19 +157,16 @@ export function showRules({ vif, plan, counted, filterCounted }: RuledVif): Answ
     ...(plan.filter === undefined ? [] : filterLines(plan.filter, filterCounted)),
     ...(filterCounted === undefined ? [] : [countedText(vif, filterCounted, 'each packet')]),
   ];
-  return {
-    text: `${lines.join('\n')}\n`,
-    json: {
-      device: vif.device,
-      mac: vif.mac,
-      lists: program?.lists ?? [],
-      rules: rows,
-      loaded: counted !== undefined && !counted.outdated,
-      counted_for: counted?.vifs ?? [],
-      nwfilter: plan.filter === undefined ? null : filterJson(plan.filter, filterCounted),
-    },
-    status: 0,
+  const json: ShownRules = {
+    device: vif.device,
+    mac: vif.mac,
+    lists: program?.lists ?? [],
+    rules: rows,
+    loaded: counted !== undefined && !counted.outdated,
+    counted_for: counted?.vifs ?? [],
+    nwfilter: plan.filter === undefined ? null : filterJson(plan.filter, filterCounted),
   };
+  return { text: `${lines.join('\n')}\n`, json, status: 0 };
 }
 
 /** What its filter of libvirt's asks behind them. */
@@ -158,7 +189,7 @@ export function inertMark({ inert }: ListedRule): string {
   return inert === undefined ? '' : `  (no effect here: ${inert})`;
 }
 
-function filterJson(program: ChainProgram, counted: Counted | undefined): unknown {
+function filterJson(program: ChainProgram, counted: Counted | undefined): ShownFilterRules {
   const { name, listing, notes } = program;
   const rules = listing.map((rule) => {
     const { direction, layer, chain, text, at, inert } = rule;
@@ -190,11 +221,8 @@ function countedText({ device }: VifIdentity, { outdated, vifs }: Counted, what:
 export function testRules({ vif, plan }: RuledVif, words: readonly string[]): Answer {
   const packet = parsePacket(words);
   const { verdict, why, rule } = alsoByFilter(verdictOf(vif, plan, packet), vif, plan, packet);
-  return {
-    text: `${verdict}  ${why}\n`,
-    json: { verdict, why, rule: rule ?? null },
-    status: 0,
-  };
+  const json: TestedPacket = { verdict, why, rule: rule ?? null };
+  return { text: `${verdict}  ${why}\n`, json, status: 0 };
 }
 
 function verdictOf(vif: VifIdentity, plan: FilterPlan, packet: TestPacket): Judged {
@@ -226,6 +254,11 @@ interface Judged {
   readonly verdict: 'allow' | 'drop' | 'reject';
   readonly why: string;
   readonly rule?: { readonly text: string; readonly file: string; readonly line: number };
+}
+
+/** The same for programs. */
+export interface TestedPacket extends Omit<Judged, 'rule'> {
+  readonly rule: NonNullable<Judged['rule']> | null;
 }
 
 /** Rules are only asked about what is its own. */

@@ -5,19 +5,25 @@ import type { OpenConversations, PortStatus } from './status.ts';
 import { isOpen } from './status-view.ts';
 
 /** What has another name in JSON: programs of others read it. */
-const PUBLIC_NAMES: Readonly<Record<string, string>> = {
+const PUBLIC_NAMES = {
   warnings: 'open',
   extraMacs: 'extra_macs',
   policyMode: 'policy_mode',
   countedSince: 'counted_since',
-} satisfies {
+} as const satisfies {
   readonly [K in keyof PortStatus]?: string;
 };
 
+type PublicName<K> = K extends keyof typeof PUBLIC_NAMES ? (typeof PUBLIC_NAMES)[K] : K;
+
+/** A port as programs read it. */
+export type PrintedPort = { readonly [K in keyof PortStatus as PublicName<K>]: PortStatus[K] };
+
 /** Status for programs. */
 export function statusJson(ports: readonly PortStatus[]): string {
+  const names: Readonly<Record<string, string>> = PUBLIC_NAMES;
   const rows = ports.map((port) =>
-    Object.fromEntries(Object.entries(port).map(([key, value]) => [PUBLIC_NAMES[key] ?? key, value])),
+    Object.fromEntries(Object.entries(port).map(([key, value]) => [names[key] ?? key, value])),
   );
   return jsonText(rows);
 }

@@ -12,6 +12,7 @@ import {
 } from '../../src/backends/nftables/counters.ts';
 import { guestGroup } from '../../src/port/guest-group.ts';
 import { type Bench, type BenchOptions, buildBench, waitForForwarding } from '../lab/bench.ts';
+import { checkJson, jsonOutput } from '../lab/json-output.ts';
 import { createNamespace, type Namespace, namespaceObstacle } from '../lab/namespace.ts';
 import { formObstacle, launcher, program } from '../lab/program.ts';
 import { PLAIN_ENV, type RunOptions, type RunResult } from '../lab/subprocess.ts';
@@ -212,10 +213,18 @@ export async function openDom0(t: Scope, options: Dom0Options = {}): Promise<Dom
         await waitForForwarding(ns, guest.vifname === undefined ? device : `${guest.vifname}${suffix}`);
       }
     },
-    admin: (args, { program: file = [LAUNCHER], ...more } = {}) =>
-      ns.run([...file, ...args], { timeoutMs: 60_000, ...more, env: { ...PLAIN_ENV, ...own, ...more.env } }),
+    async admin(args, { program: file = [LAUNCHER], ...more } = {}) {
+      const result = await ns.run([...file, ...args], {
+        timeoutMs: 60_000,
+        ...more,
+        env: { ...PLAIN_ENV, ...own, ...more.env },
+      });
+      const output = jsonOutput(args);
+      if (output !== undefined && result.stdout !== '') checkJson(output, result.stdout);
+      return result;
+    },
     async status() {
-      const result = await ns.run([LAUNCHER, 'status', '--json'], { env: { ...PLAIN_ENV, ...own } });
+      const result = await dom0.admin(['status', '--json'], { timeoutMs: 30_000 });
       const ports = JSON.parse(result.stdout) as Port[];
       const damaged = ports.some((port) => port.state === 'damaged');
       if (result.status !== (damaged ? 1 : 0)) throw new Error(`status ended with ${result.status}: ${result.stderr}`);

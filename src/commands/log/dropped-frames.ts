@@ -19,6 +19,11 @@ export interface DroppedFrame {
   readonly bytes: number;
 }
 
+/** Frames of one port and reason that were dropped and have no line of their own: it was a flood. */
+export interface MoreFrames extends Pick<DroppedFrame, 'at' | 'vif' | 'reason'> {
+  readonly more: number;
+}
+
 /**
  * What becomes of a frame that a port has received; undefined for one that passes, or is none, or of which only the
  * kernel knows, because it may belong to a conversation.

@@ -41,7 +41,9 @@ export function verifiedText({ vifs, shared, foreign }: Verified, colours: boole
   ].join('\n')}\n`;
 }
 
-/** For programs. */
-export function verifiedJson({ vifs, shared, foreign }: Verified): unknown {
+/** What programs read of it. */
+export type PrintedVerified = Pick<Verified, 'vifs' | 'shared' | 'foreign'>;
+
+export function verifiedJson({ vifs, shared, foreign }: Verified): PrintedVerified {
   return { vifs, shared, foreign };
 }

@@ -1,5 +1,6 @@
 import { Chalk } from 'chalk';
 import { printable } from '../../errors.ts';
+import type { Claim } from './claims.ts';
 import { sparkline } from './rates.ts';
 import type { Watched } from './watcher.ts';
 
@@ -67,7 +68,15 @@ function claimText({ claim, victim }: Watched): string {
 }
 
 /** The same for programs. */
-export function watchJson(all: readonly Watched[]): unknown {
+export interface PrintedRate extends Pick<Watched, 'vif' | 'direction' | 'reason' | 'spoofing' | 'observed' | 'total'> {
+  readonly guest: string | null;
+  /** Frames. */
+  readonly per_second: number;
+  readonly claim: Claim | null;
+  readonly victim: string | null;
+}
+
+export function watchJson(all: readonly Watched[]): PrintedRate[] {
   return all.map(({ vif, guest, direction, reason, spoofing, observed, now, total, claim, victim }) => ({
     vif,
     guest: guest ?? null,
