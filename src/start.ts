@@ -6,9 +6,8 @@ process.exitCode = 1;
 chosen().start(require);
 
 /**
- * For what Xen runs the bundle that has only that: half the text to read, and the first line of the whole one (measured:
- * 9 % of the CPU time of a start). It has no say of its own: if it is not there, broken, or of another build than the
- * program, the program runs.
+ * For what Xen runs the bundle that has only that: less to read (measured: 9 % of the CPU time of a start). It has no
+ * say of its own: if it is not there, broken, or of another build than the program, the program runs.
  */
 function chosen(): BundleScript {
   const whole = `${__dirname}/vif-bridge.cjs`;

@@ -1,5 +1,5 @@
 /**
- * Makes the code cache of a bundle in dist (see src/bundle-cache.ts). It is a process of its own: the program ends in it.
+ * Makes the code cache of a bundle in dist (see src/bundle-cache.ts), in a process of its own: the program ends in it.
  *
  * V8 compiles a function when it is called first, so the program is run before: an `online` that only prints, then an
  * `offline` of an interface that is not there, with a state of its own. Every tool it may run is a script that does

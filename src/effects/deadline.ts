@@ -15,8 +15,8 @@ export interface Deadline {
 
 /**
  * When the work of a run must have ended, counted from when Xen started it: a launcher that waited for its turn (18 s
- * at the most, xen-scripts/vif-bridge) leaves 10 s. Those who gave up waiting run all at once: with 6 s some of 200 vifs
- * were not connected where two slow CPUs had other work besides (npm run bench -- storm).
+ * at the most, xen-scripts/vif-bridge) leaves 10 s. Those who gave up waiting run all at once: with 6 s some of 200
+ * vifs were not connected where two slow CPUs had other work besides (npm run bench -- storm).
  */
 export const RUN_MS = 28_000;
 /** For closing the link after the work has failed, */

@@ -32,7 +32,7 @@ export async function groupOf(dom0: Dom0, vif: string): Promise<number> {
   return guestGroup(Number(await dom0.ns.check(['cat', `/sys/class/net/${vif}/ifindex`])));
 }
 
-/** As if it had had all that it may. The first of a limit passes always, so the second one is the first to have none. */
+/** As if it had had all that it may. The first of a limit passes always, so the second one is the first without. */
 export async function spend(dom0: Dom0, key: number, ...names: RationName[]): Promise<void> {
   const set = 'element bridge xen-vif rations';
   const lines = names.flatMap((name) => {

@@ -131,7 +131,7 @@ export function renderNotes(direction: Direction): string[] {
       false,
     );
     return [
-      // Chains of their own: in one rule with the ports nft would list plain bits by their names, and not take them back.
+      // Chains of their own: in one rule with the ports nft would list plain bits by name, and not take them back.
       ...chain(longPair, 'Of a conversation with long time: errors about it.', [
         `update @${trackedPairs(family)} { ${pair} timeout ${TRACKED_TIMES.long.given}s }`,
         'accept',
