@@ -271,7 +271,7 @@ function reached(from: readonly string[], by: RegExp): Set<string> {
 const HOOKS = ['forward', 'prerouting', 'postrouting', 'input', 'output', 'prerouting-rules', 'postrouting-rules'];
 
 /** Chains that are only jumped to: a frame that they do not decide comes back to where another rule stands. */
-const JUMPED = /\/(gateways\S*|quick-ip6?(-more)?|rules-known|rules-(known|reject|rejected)-\S+)$|^learn/;
+const JUMPED = /\/(\S+\/else|gateways\S*|quick-ip6?(-more)?|rules-known|rules-(known|reject|rejected)-\S+)$|^learn/;
 
 test('no chain gives a frame back but to one that decides: behind it would stand the policy of the hook, which accepts', () => {
   for (const [name, body] of CHAINS) {
@@ -281,6 +281,8 @@ test('no chain gives a frame back but to one that decides: behind it would stand
     for (const [, how, target = ''] of body.matchAll(/\b(goto|jump) ([^\s,}]+)/g)) {
       const back = JUMPED.test(target);
       assert.equal(how === 'jump' || JUMPED.test(name), back || JUMPED.test(name), `${name} to ${target}`);
+      // What comes back from such a chain has one way to go.
+      if (target.endsWith('/else')) assert.match(body, new RegExp(`^ *jump ${target}\\n *goto \\S+\\n$`, 'm'), name);
     }
   }
   for (const direction of DIRECTIONS) {
@@ -340,7 +342,8 @@ test('a kernel that walks every way through the chains has no more to walk than 
   assert.ok(ofProgram < 5_000, `${ofProgram}`);
   // net/netfilter/nf_tables_api.c: nft_chain_validate, kernel 6.1. Measured there in QEMU: 2.8 million take 3 s, and 7
   // million did not end in 8.
-  for (const name of HOOKS) assert.ok(steps(name) < 500_000, `${name}: ${steps(name)}`);
+  // A routed vif has two more such hooks, so each has its share of all that is walked.
+  for (const name of HOOKS) assert.ok(steps(name) < 60_000, `${name}: ${steps(name)}`);
 });
 
 test('no place is further on than a kernel takes', () => {

@@ -16,5 +16,5 @@ export function enterGates(direction: Direction): string {
 /** The stages before the others. */
 export function renderGates(direction: Direction): string[] {
   const on = `goto ${stageChain(direction, 'start')}`;
-  return renderStages(direction, GATES[direction]).map((line) => line.replaceAll(on, 'return'));
+  return renderStages(direction, GATES[direction], { returns: true }).map((line) => line.replaceAll(on, 'return'));
 }
