@@ -210,14 +210,17 @@ async function renewIdle(
 async function renewAny(host: Managed, vifs: readonly Renewable[]): Promise<Failures> {
   const routed = vifs.filter(({ event }) => event.routed === true);
   const bridged = vifs.filter(({ event }) => event.routed !== true);
-  const failures = bridged.length === 0 ? new Map() : await renew(host, bridged);
+  const failures = new Map([
+    ...(bridged.length === 0 ? [] : await renew(host, bridged)),
+    ...(await renewRoutes(host, routed)),
+  ]);
   // Who reloads the rules of the host takes those for vifs with them.
-  const renewed = bridged.filter(({ event }) => !failures.has(event.device));
+  const renewed = vifs.filter(({ event }) => !failures.has(event.device));
   await acceptAtHost(
     host,
     renewed.map(({ event }) => event.device),
   );
-  return new Map([...failures, ...(await renewRoutes(host, routed))]);
+  return failures;
 }
 
 /** What all vifs share, of each kind that there is. */

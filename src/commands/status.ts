@@ -120,9 +120,11 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const host = withHeldRules(readOnce(given));
   const seen = once(() => seenPorts(host, wanted));
   const drifting = driftOf(host);
-  const silencing = silencedAtHost(host);
+  const looking = lookAtBoth(host, () => seen().records);
+  looking.catch(() => undefined);
+  const silencing = silencedAtHost(host, seen().records);
   silencing.catch(() => undefined);
-  const kernel = await lookAtBoth(host, () => seen().records);
+  const kernel = await looking;
   const { found, changed } = seen();
   const drops = dropsByPort(kernel.drops);
   const domidOf = ({ device, record }: FoundPort): number | undefined =>
@@ -201,7 +203,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
         ...(record === undefined || known === undefined || lost !== undefined
           ? []
           : [...drift(record, known.vif, device), ...vlanDrift(record, known.vif, device)]),
-        ...(record === undefined || record.routed !== undefined ? [] : silenced(device.name).map(silence)),
+        ...(record === undefined ? [] : silenced(record).map(silence)),
         ...(notes.get(record?.device ?? '') ?? []),
         ...(record === undefined || record.routed !== undefined || shared === undefined
           ? []

@@ -105,7 +105,10 @@ export async function verify(
   );
   const ofRouted = routed.length === 0 ? undefined : host.routedRules.look(() => routed.map(inService));
   ofRouted?.catch(() => undefined);
-  const silencing = silencedAtHost(host);
+  const silencing = silencedAtHost(
+    host,
+    some.map(({ record }) => record),
+  );
   const comparing = wantedOf(host, bridged, names === undefined);
   const wished = comparing.then((compared) => wishedRules(host, compared, names === undefined));
   const kernel = host.rules.compare(() => bridged.map(inService), wished);
@@ -119,9 +122,9 @@ export async function verify(
   return {
     vifs: [
       ...compared.map((one) =>
-        verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map(), silenced(one.live.device.name)),
+        verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map(), silenced(inService(one.live))),
       ),
-      ...routed.map((live) => verifiedRouted(live, routedDamages.get(live.record.device))),
+      ...routed.map((live) => verifiedRouted(live, routedDamages.get(live.record.device), silenced(inService(live)))),
     ],
     shared: [
       ...(sharedDamage === undefined || bridged.length === 0 ? [] : [damageDrift(sharedDamage)]),
@@ -260,8 +263,12 @@ function strayEntries(name: string, setup: WishedPort, look: PortLook): SeenEntr
 }
 
 /** Of one that is on no bridge its rules are compared as a whole, as `status` does. */
-function verifiedRouted({ record, device }: LiveVif, damage: string | undefined): VerifiedVif {
-  const drift = damage === undefined ? [] : [damageDrift(damage)];
+function verifiedRouted(
+  { record, device }: LiveVif,
+  damage: string | undefined,
+  silenced: readonly HostFilter[],
+): VerifiedVif {
+  const drift = [...(damage === undefined ? [] : [damageDrift(damage)]), ...silenced.map(silence)];
   return { device: record.device, name: device.name, bridge: null, drift, trouble: null };
 }
 

@@ -3,6 +3,7 @@ import type { Lock } from '../effects/lock.ts';
 import { asFailure, failureLine, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import {
+  type AcceptedPort,
   acceptsText,
   type ForwardChain,
   HOST_FILTERS,
@@ -10,7 +11,9 @@ import {
   LIST_FORWARD,
   RESTORE,
   readForward,
+  rulesFor,
   withoutAccepts,
+  withoutRouted,
 } from '../port/host-accept.ts';
 import type { VifRecord } from '../state/records.ts';
 
@@ -23,12 +26,13 @@ const XEN_LOCK = '/var/run/xen-hotplug/iptables';
 const XEN_LOCK_MS = 3_000;
 
 /**
- * Lets bridged packets of vifs pass the host's own FORWARD chain, as stock does, where bridged packets come there at
- * all. What is there already stays as it is. Nothing here closes a guest: what cannot be done is a warning.
+ * Lets packets of vifs pass the host's own FORWARD chain: bridged ones as stock does, where they come there at all;
+ * routed ones where Docker drops them, and else if the policy says so: who has a firewall of his own for what he routes
+ * keeps it. What is there already stays as it is. Nothing here closes a guest: what cannot be done is a warning.
  *
  * The caller has locked all of them: who puts rules for a vif that leaves meanwhile leaves them behind.
  *
- * @param devices that are on a bridge; each has a record
+ * @param devices that are in service; each has a record
  */
 export async function acceptAtHost(host: AcceptHost, devices: readonly string[]): Promise<void> {
   const records = devices.flatMap((device) => host.state.readVif(device) ?? []);
@@ -36,29 +40,65 @@ export async function acceptAtHost(host: AcceptHost, devices: readonly string[])
     for (const record of records) await forgetEarlier(host, record);
     return;
   }
-  for (const [filter, chain] of await forwardChains(host)) {
-    const missing = records.filter(({ name }) => chain?.passing.has(name) !== true);
+  for (const [filter, chain] of await forwardChains(host, records)) {
+    const missing = records.filter((record) => isMissing(host, record, filter, chain));
     if (missing.length > 0) await put(host, filter, missing, chain);
+    const left = records.filter((record) => isLeftToHost(host, record, filter, chain));
+    if (left.length > 0) {
+      const who = left.map(({ name }) => name).join(' ');
+      host.log.say('info', `${who}: ${filter} drops what its chain FORWARD does not let pass; its own rules decide`);
+    }
   }
 }
 
 /** Takes the same out again. */
-export async function forgetAtHost(host: AcceptHost, { accepts = [], name }: VifRecord): Promise<void> {
+export async function forgetAtHost(host: AcceptHost, record: VifRecord): Promise<void> {
+  const { accepts = [] } = record;
   if (accepts.length === 0) return;
   await withXenLock(host, async () => {
-    for (const filter of accepts) for (const rule of withoutAccepts(name)) await ran(host, filter, rule);
+    for (const filter of accepts) await takeOut(host, filter, record, undefined);
   });
 }
 
+/** @param chain as it is listed; undefined: that is not known */
+async function takeOut(
+  host: LookHost,
+  filter: HostFilter,
+  { name, routed }: VifRecord,
+  chain: ForwardChain | undefined,
+): Promise<void> {
+  if (routed === undefined) {
+    for (const rule of withoutAccepts(name)) await ran(host, filter, rule);
+    return;
+  }
+  const now = chain ?? (await listed(host, filter));
+  const text = now === undefined ? '' : withoutRouted(name, now);
+  if (text !== '') await ran(host, `${filter}-restore`, RESTORE, text);
+}
+
 /**
- * Who is silent by the host's own rules: the programs in whose FORWARD chain packets of a port are dropped, by its
- * name, because somebody has taken out what let them pass, or has begun to drop since.
+ * Who is silent by the host's own rules: the programs in whose FORWARD chain packets of a vif are dropped, because
+ * somebody has taken out what let them pass, or has begun to drop since.
+ *
+ * @param all that it will be asked about
  */
-export async function silencedAtHost(host: LookHost): Promise<(port: string) => readonly HostFilter[]> {
+export async function silencedAtHost(
+  host: LookHost,
+  all: readonly VifRecord[],
+): Promise<(record: VifRecord) => readonly HostFilter[]> {
   if (host.policy.host_accept === 'no') return () => [];
-  const chains = await forwardChains(host);
-  return (port) =>
-    chains.flatMap(([filter, chain]) => (chain === undefined || chain.passing.has(port) ? [] : [filter]));
+  const chains = await forwardChains(host, all);
+  return (record) =>
+    chains.flatMap(([filter, chain]) =>
+      chain !== undefined && isMissing(host, record, filter, chain) ? [filter] : [],
+    );
+}
+
+/** Where routed vifs pass by the host's own rules alone, which drop what they do not name. */
+export async function leftToHost(host: LookHost, all: readonly VifRecord[]): Promise<readonly HostFilter[]> {
+  return (await forwardChains(host, all)).flatMap(([filter, chain]) =>
+    all.some((record) => isLeftToHost(host, record, filter, chain)) ? [filter] : [],
+  );
 }
 
 /** The policy has changed since. */
@@ -69,20 +109,60 @@ async function forgetEarlier(host: AcceptHost, record: VifRecord): Promise<void>
   host.state.writeVif(rest);
 }
 
-/** The chains that are to let packets of vifs pass, as they are now; undefined: of one that nobody can list. */
-async function forwardChains(host: LookHost): Promise<[HostFilter, ForwardChain | undefined][]> {
-  const always = host.policy.host_accept === 'yes';
-  const asked = HOST_FILTERS.filter((filter) => always || host.callsHostFilter(filter));
-  const chains = await Promise.all(
+/** The chains that packets of these come to, as they are now; undefined: of one that nobody can list. */
+async function forwardChains(
+  host: LookHost,
+  records: readonly VifRecord[],
+): Promise<[HostFilter, ForwardChain | undefined][]> {
+  const asked = HOST_FILTERS.filter(
+    (filter) => isAlways(host) || host.callsHostFilter(filter) || records.some((one) => isRouted(one, filter)),
+  );
+  return Promise.all(
     asked.map(async (filter): Promise<[HostFilter, ForwardChain | undefined]> => [filter, await listed(host, filter)]),
   );
-  return chains.filter(([, chain]) => always || chain?.drops === true);
+}
+
+function isAlways({ policy }: Pick<Host, 'policy'>): boolean {
+  return policy.host_accept === 'yes';
+}
+
+/** Whether this host routes packets of that version for it. */
+function isRouted({ routed }: VifRecord, filter: HostFilter): boolean {
+  return routed?.routes.some((route) => route.includes(':') === (filter === 'ip6tables')) === true;
+}
+
+/** It is to pass there, and does not. */
+function isMissing(host: LookHost, record: VifRecord, filter: HostFilter, chain: ForwardChain | undefined): boolean {
+  const { name, routed } = record;
+  if (routed === undefined) {
+    return (
+      (isAlways(host) || (host.callsHostFilter(filter) && chain?.drops === true)) && chain?.passing.has(name) !== true
+    );
+  }
+  if (!isRouted(record, filter) || (!isAlways(host) && chain?.dockers !== true)) return false;
+  return chain?.routed.get(name)?.reached !== rulesFor(portOf(host, record));
+}
+
+/** A routed vif of which the rules of the host itself decide. */
+function isLeftToHost(
+  { policy: { host_accept: accepts } }: LookHost,
+  record: VifRecord,
+  filter: HostFilter,
+  chain: ForwardChain | undefined,
+): boolean {
+  const left = accepts === 'no' || (accepts === 'auto' && chain?.dockers === false);
+  return isRouted(record, filter) && left && chain?.drops === true;
+}
+
+/** Where nobody has asked for it, a guest is let to its network alone, not to what is behind other devices. */
+function portOf(host: Pick<Host, 'policy'>, { name, bridge, routed }: VifRecord): AcceptedPort {
+  return routed === undefined ? { name } : { name, routed: { uplink: isAlways(host) ? undefined : bridge } };
 }
 
 async function listed(host: LookHost, filter: HostFilter): Promise<ForwardChain | undefined> {
   const said = await ran(host, filter, LIST_FORWARD);
   if (said.well) return readForward(said.text);
-  host.log.say('debug', `what ${filter} does with bridged packets is not known: ${said.text}`);
+  host.log.say('debug', `what ${filter} does with packets of vifs is not known: ${said.text}`);
   return undefined;
 }
 
@@ -98,14 +178,14 @@ async function put(
     if (record === undefined || record.accepts?.includes(filter)) continue;
     host.state.writeVif({ ...record, accepts: [...(record.accepts ?? []), filter] });
   }
-  const names = missing.map(({ name }) => name);
   const said = await withXenLock(host, async () => {
-    // Where nobody comes to them, or one of two.
-    for (const name of names.filter((name) => chain?.named.has(name)))
-      for (const rule of withoutAccepts(name)) await ran(host, filter, rule);
-    return ran(host, `${filter}-restore`, RESTORE, acceptsText(names));
+    // Where nobody comes to them, or some of several.
+    for (const record of missing.filter(({ name }) => chain?.named.has(name) || chain?.routed.has(name)))
+      await takeOut(host, filter, record, chain);
+    const ports = missing.map((record) => portOf(host, record));
+    return ran(host, `${filter}-restore`, RESTORE, acceptsText(ports, chain));
   });
-  const who = names.join(' ');
+  const who = missing.map(({ name }) => name).join(' ');
   if (said.well) host.log.say('info', `${who}: packets pass the FORWARD chain of ${filter}`);
   else host.log.say('warning', `${who}: ${filter} does not let packets pass: ${said.text}`);
 }

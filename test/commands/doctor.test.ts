@@ -134,6 +134,10 @@ function about(...heads: readonly string[]): Partial<Host['policy']> {
   return parsePolicy(heads.map((head) => `${head}\nmode = locked\n`).join(''), 'policy.ini');
 }
 
+const ROUTED: Partial<VifRecord> = { routed: { metric: 2, routes: ['192.0.2.10'], proxies: [] } };
+const DROPPING: Tool = () => ({ stdout: '-P FORWARD DROP\n' });
+const DOCKERS: Tool = () => ({ stdout: '-P FORWARD DROP\n-A FORWARD -j DOCKER-USER\n-A FORWARD -j DOCKER-FORWARD\n' });
+
 /** By the finding: where it is, and where it is not though it is near. */
 const SITUATIONS: Readonly<Record<string, readonly [found: readonly Situation[], not: readonly Situation[]]>> = {
   'program-missing': [
@@ -205,6 +209,18 @@ const SITUATIONS: Readonly<Record<string, readonly [found: readonly Situation[],
       { bridged: true, chains: [{ policy: 'accept' }, { hook: 'input', policy: 'drop' }] },
       // host_accept puts an accept there.
       { bridged: true, chains: [{ family: 'ip', table: 'filter', name: 'FORWARD', policy: 'drop' }] },
+    ],
+  ],
+  'forward-own': [
+    [
+      { record: ROUTED, tools: { iptables: DROPPING } },
+      { record: ROUTED, tools: { iptables: DOCKERS }, policy: { host_accept: 'no' } },
+    ],
+    [
+      { record: {}, tools: { iptables: DROPPING } },
+      { record: ROUTED, tools: { iptables: DROPPING }, policy: { host_accept: 'yes' } },
+      { record: ROUTED, tools: { iptables: () => ({ stdout: '-P FORWARD ACCEPT\n' }) } },
+      { record: ROUTED, tools: { iptables: undefined } },
     ],
   ],
   'forward-drops': [

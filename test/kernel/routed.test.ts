@@ -3,43 +3,20 @@
  * addresses answer from everywhere, and when it is gone nothing of it is left.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
-import { unpacked } from '../guest/programs.ts';
-import type { Namespace } from '../lab/namespace.ts';
+import test from 'node:test';
 import { type Dom0, obstacle } from './dom0.ts';
 import { frame, ip4, TYPE, udp } from './frames.ts';
-import { openRoutedSite, type RoutedSite } from './routed-site.ts';
+import { configureGuest, pinger } from './routed-guest.ts';
+import { openRoutedSite } from './routed-site.ts';
 
 const skip = obstacle();
 const MAC = '00:16:3e:00:00:01';
 const OTHER = '00:16:3e:00:00:02';
 const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
 const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
-
-type Ping = (from: Namespace, to: string, as?: string) => Promise<boolean>;
-
-async function pinger(t: TestContext): Promise<Ping | undefined> {
-  const found = await unpacked('busybox');
-  if (typeof found === 'string') {
-    t.skip(found);
-    return undefined;
-  }
-  const busybox = join(found.root, 'bin/busybox');
-  return async (from, to, as) => {
-    const source = as === undefined ? [] : ['-I', as];
-    const ping = to.includes(':') ? 'ping6' : 'ping';
-    return (await from.run([busybox, ping, '-c', '2', '-W', '1', ...source, to])).status === 0;
-  };
-}
-
-async function configure({ dom0 }: RoutedSite, guest: Namespace, vif: string): Promise<void> {
-  const { status, stdout, stderr } = await dom0.admin(['guest-config', vif]);
-  assert.equal(status, 0, stderr);
-  await guest.check(['sh', '-e'], { input: stdout.replaceAll('/128 dev eth0', '/128 dev eth0 nodad') });
-}
 
 async function text(dom0: Dom0, command: string): Promise<string> {
   return dom0.ns.check(command.split(' '));
@@ -57,7 +34,7 @@ test('a routed guest: several addresses, blocks, both families; forged ones are 
   assert.equal(dom0.key(1, 'hotplug-status'), 'connected');
   assert.equal(dom0.frontendKey(1, 'mtu'), '1500');
   const guest = await site.guest('vif1.0', MAC);
-  await configure(site, guest, 'vif1.0');
+  await configureGuest(site, guest, 'vif1.0');
 
   for (const to of ['10.0.0.5', '10.0.0.6', '198.51.100.9', '198.51.100.11', 'fd00::5', '2001:db8:5::1']) {
     assert.ok(await ping(near, to), `${to} from its neighbour`);
@@ -242,7 +219,7 @@ test('a flush of all rules, and a state that is gone, are repaired; nobody is le
     await site.start({ domid, mac, ip, extra: { script: '/etc/xen/scripts/vif-route' } });
   }
   const guest = await site.guest('vif1.0', MAC);
-  await configure(site, guest, 'vif1.0');
+  await configureGuest(site, guest, 'vif1.0');
   await guest.check(['ip', 'addr', 'add', '10.0.0.77/32', 'dev', 'eth0']);
 
   await dom0.ns.check(['nft', 'flush', 'ruleset']);
@@ -281,23 +258,6 @@ test('a flush of all rules, and a state that is gone, are repaired; nobody is le
   );
   assert.ok(await ping(near, '10.0.0.5'));
   assert.equal(await ping(guest, '10.0.0.50', '10.0.0.77'), false);
-});
-
-test('behind a FORWARD chain that drops, the lines of the page let routed guests pass', { skip }, async (t) => {
-  const ping = await pinger(t);
-  if (ping === undefined) return;
-  const page = readFileSync(new URL('../../docs/routed.md', import.meta.url), 'utf8');
-  const lines = [...page.matchAll(/^for filter in .*\n[\s\S]*?^done$/gm)].map(([one]) => one);
-  assert.equal(lines.length, 1, 'the page has them once');
-  const site = await openRoutedSite(t);
-  const { dom0, near } = site;
-  await dom0.ns.check(['sh', '-e'], { input: 'iptables -P FORWARD DROP\nip6tables -P FORWARD DROP\n' });
-  await site.start({ domid: 1, mac: MAC, ip: '10.0.0.5 fd00::5' });
-  await configure(site, await site.guest('vif1.0', MAC), 'vif1.0');
-  const answered = async (): Promise<boolean[]> => [await ping(near, '10.0.0.5'), await ping(near, 'fd00::5')];
-  assert.deepEqual(await answered(), [false, false]);
-  await dom0.ns.check(['sh', '-e'], { input: lines.join('\n') });
-  assert.deepEqual(await answered(), [true, true]);
 });
 
 test('a vif that is in service is not made one of the other kind', { skip }, async (t) => {
@@ -346,7 +306,7 @@ nwfilter = no-ping
   ] as const) {
     await site.start({ domid, mac, ip, name });
     assert.equal(dom0.key(domid, 'hotplug-status'), 'connected', dom0.key(domid, 'hotplug-error'));
-    await configure(site, await site.guest(`vif${domid}.0`, mac), `vif${domid}.0`);
+    await configureGuest(site, await site.guest(`vif${domid}.0`, mac), `vif${domid}.0`);
   }
   const answered = async (): Promise<string[]> => {
     const found: string[] = [];

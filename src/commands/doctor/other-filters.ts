@@ -1,4 +1,6 @@
 import type { BaseChain } from '../../backends/nftables/base-chains.ts';
+import { liveVifs } from '../../state/present-devices.ts';
+import { leftToHost } from '../../vif/host-accept.ts';
 import type { Finding, Group, Look } from './finding.ts';
 
 /** The families in which frames of bridges come by. */
@@ -19,6 +21,7 @@ export const otherFilters: Group = {
       ...seen(ofFrames.filter(({ policy }) => policy !== 'drop')),
       ...(look.bridgedToIptables() ? others.filter(dropsForwarded).map(dropsPackets) : []),
       ...acceptedNowhere(look, others),
+      ...(await leftToOthers(look)),
     ];
   },
 };
@@ -80,6 +83,27 @@ function acceptedNowhere(look: Look, chains: readonly BaseChain[]): Finding[] {
       what: 'bridged packets pass the FORWARD chain of iptables, which drops, and host_accept = no',
       why: 'guests are silent (Docker in dom0 sets it to drop)',
       fix: 'host_accept = auto in the policy, then vif-bridge reapply --all',
+    },
+  ];
+}
+
+/** A firewall of the host's own for what it routes: nobody opens it for guests unless told. */
+async function leftToOthers({ host }: Look): Promise<Finding[]> {
+  const filters = await leftToHost(
+    host,
+    liveVifs(host).map(({ record }) => record),
+  );
+  if (filters.length === 0) return [];
+  return [
+    {
+      id: 'forward-own',
+      severity: 'note',
+      what: `routed guests pass the chain FORWARD of ${filters.join(', ')} by its own rules alone, and it drops the rest`,
+      why:
+        host.policy.host_accept === 'no'
+          ? 'host_accept = no'
+          : 'host_accept = auto opens it only where Docker alone has made it drop',
+      fix: 'rules there for what guests may, or host_accept = yes in the policy, then vif-bridge reapply --all',
     },
   ];
 }
