@@ -5,8 +5,9 @@ import type { BatchLine } from '../effects/batch.ts';
 import { hooksFolder, postHooks } from '../effects/post-hooks.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { type Announcement, announcingLines, announcingTables, announcingTablesRemoval } from '../port/announcement.ts';
 import { firstName } from '../port/device-owner.ts';
-import { acceptsText, RESTORE } from '../port/host-accept.ts';
+import { type AcceptedPort, acceptsText, HOST_FILTERS, type HostFilter, RESTORE } from '../port/host-accept.ts';
 import {
   fdbLines,
   groupLimitLines,
@@ -25,6 +26,7 @@ import {
   serveRouteLines,
 } from '../port/route-setup.ts';
 import { trunkOf } from '../state/records.ts';
+import { announcementOf } from '../vif/announce.ts';
 import { joiningLines, type Wanted } from '../vif/apply.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { isForgotten } from '../vif/forgotten.ts';
@@ -65,7 +67,7 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
       comesUp: true,
       vlans: vlanLines(prepared.setup),
     })) +
-    section(`iptables-restore and ip6tables-restore ${RESTORE.join(' ')}`, hostText(host, setup.name)) +
+    hostSection(host, { name: setup.name }) +
     section(
       'hooks',
       postHooks()
@@ -77,9 +79,10 @@ async function dryOnline(host: Managed, event: HotplugEvent): Promise<string> {
 }
 
 /** Whether the host hands bridged packets to them is only known where it is: `auto` says it in the log. */
-function hostText(host: Managed, port: string): string {
+function hostSection(host: Managed, port: AcceptedPort, filters: readonly HostFilter[] = HOST_FILTERS): string {
   if (host.policy.host_accept !== 'yes') return '';
-  return acceptsText([port]);
+  const programs = filters.map((filter) => `${filter}-restore`).join(' and ');
+  return section(`${programs} ${RESTORE.join(' ')}`, acceptsText([port]));
 }
 
 /** What a re-apply of one vif would do: no link goes down, nothing is told to Xen. */
@@ -142,8 +145,23 @@ async function dryRoute(host: Managed, event: HotplugEvent, upon: 'nothing' | 'b
     section('sysctl -w', settings.map((line) => `net/${line}\n`).join('')),
     section(rules.title, rules.text),
     section('ip -batch -', batch(serveRouteLines(route))),
+    hostSection(host, { name: route.name, routed: { uplink: undefined } }, [
+      ...(route.ipv4.length === 0 ? [] : (['iptables'] as const)),
+      ...(route.ipv6.length === 0 ? [] : (['ip6tables'] as const)),
+    ]),
+    ...announcingText(announcementOf(prepared, before?.routed)),
     section('xenstore-write', report.map(([path, value]) => `${path} ${JSON.stringify(value)}\n`).join('')),
   ].join('');
+}
+
+/** The steps of vif/announce.ts. */
+function announcingText(announcement: Announcement | undefined): string[] {
+  if (announcement === undefined) return [];
+  return [
+    section('nft -f -', announcingTables(announcement)),
+    section('ip -batch -', batch(announcingLines(announcement))),
+    section('nft -f -', announcingTablesRemoval(announcement)),
+  ];
 }
 
 /** What must be so before. */

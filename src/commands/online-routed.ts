@@ -1,8 +1,10 @@
 import type { Managed } from '../backends/choice.ts';
 import { Failure } from '../errors.ts';
+import { announce } from '../vif/announce.ts';
 import { waitForPort } from '../vif/device.ts';
 import { refuseDouble } from '../vif/doubles.ts';
 import { runVifHooks } from '../vif/hooks.ts';
+import { acceptAtHost } from '../vif/host-accept.ts';
 import { beforeOfKind } from '../vif/kind.ts';
 import { lookOnceMore } from '../vif/last-look.ts';
 import { lockName } from '../vif/lock.ts';
@@ -37,8 +39,15 @@ export async function onlineRouted(
   await applyRoute(host, wantedRoute(host, prepared, present, before), true);
   lookOnceMore(host, { ...prepared.setup, bridge: undefined }, present.ifindex);
   const { name } = prepared.setup;
-  await runVifHooks(host, event, { name, bridge: '', ip: prepared.vif.addresses.text });
-  await reportConnected(host, prepared);
+  // Beside what is to be waited for anyway.
+  const announcing = announce(host, prepared, undefined);
+  try {
+    await acceptAtHost(host, [event.device]);
+    await runVifHooks(host, event, { name, bridge: '', ip: prepared.vif.addresses.text });
+    await reportConnected(host, prepared);
+  } finally {
+    await announcing;
+  }
 }
 
 function onBridge(name: string, bridge: string): Failure {

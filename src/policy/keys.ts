@@ -293,6 +293,16 @@ const TABLE = {
     initial: 'auto',
     help: 'for which addresses of a routed vif (vif-route) this host answers ARP and ND at the uplink',
   },
+  announce: {
+    of: 'vif',
+    sections: SECTION_KINDS,
+    kind: choice({
+      yes: 'by gratuitous ARP and unsolicited advertisements, when it begins',
+      no: 'they look for it where it was, until their entries end',
+    }),
+    initial: 'yes',
+    help: 'whether the neighbours at the uplink are told of the addresses of a routed vif (vif-route) that this host answers for there',
+  },
   neighbours: {
     of: 'vif',
     sections: SECTION_KINDS,
@@ -338,7 +348,7 @@ const TABLE = {
     sections: ['defaults'],
     sharedRules: [],
     kind: choice({
-      auto: 'where bridged packets come there (br_netfilter) and some are dropped, as with Docker in dom0',
+      auto: 'bridged ones where they come there (br_netfilter) and some are dropped; routed ones with their network, and where Docker alone drops',
       yes: 'always',
       no: 'never: guests that the host drops are silent',
     }),

@@ -133,7 +133,10 @@ const ROUTED: Reader<RoutedState> = object((get) => ({
   metric: get('metric', count),
   routes: get('routes', array(address)),
   proxies: get('proxies', array(address)),
-  ...present({ main: get('main', optional(address)) }),
+  ...present({
+    main: get('main', optional(address)),
+    announcing: get('announcing', optional(boolean)) ? true : undefined,
+  }),
 }));
 
 /** @param device which file it is in */

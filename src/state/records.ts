@@ -68,6 +68,8 @@ export interface RoutedState {
   readonly routes: readonly string[];
   /** Addresses that this host answers for at the uplink. */
   readonly proxies: readonly string[];
+  /** A run is telling its neighbours there, or was ended while it did: tables of that may be loaded. */
+  readonly announcing?: true;
 }
 
 /** All MAC addresses that a vif may have in the kernel, its own first: as text that was read as one. */

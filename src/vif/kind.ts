@@ -6,11 +6,14 @@ import { Failure } from '../errors.ts';
 import { unproxyLines } from '../port/route-setup.ts';
 import { liveVifs } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
+import { forgetAnnouncing } from './announce.ts';
+import { forgetAtHost } from './host-accept.ts';
 
 /** Takes away what a vif had that is gone, whether it was a port of a bridge or routed. */
 export async function removeVifRules(host: Managed, record: VifRecord): Promise<void> {
   if (record.routed === undefined) return host.rules.remove(leavingPort(host, record));
   await host.routedRules.remove(leavingPort(host, record));
+  await forgetAnnouncing(host, record);
   await runBatch(host.run, 'ip', unproxying(host, record));
 }
 
@@ -35,6 +38,7 @@ export async function beforeOfKind(
       hint: `take it out of service first: vif-bridge offline vif=${device}`,
     });
   }
+  await forgetAtHost(host, before);
   await removeVifRules(host, before);
   host.state.removeVif({ device, mac: before.values.mac });
   return undefined;

@@ -10,6 +10,7 @@ import {
   serveRouteLines,
 } from '../port/route-setup.ts';
 import type { VifRecord } from '../state/records.ts';
+import { forgetAnnouncing } from './announce.ts';
 import { rememberRoutes } from './forgotten-routes.ts';
 import { checkForwarding } from './forwarding.ts';
 import { unproxying } from './kind.ts';
@@ -47,6 +48,7 @@ export async function applyRoute(host: Managed, wanted: WantedRoute, takesDown: 
   const { route, vif } = prepared;
   checkForwarding(host, route);
   if (host.routedRules.base() === undefined) await rememberRoutes(host, record.device);
+  if (before !== undefined) await forgetAnnouncing(host, before);
   // Before the kernel is told: a killed run leaves nothing that the next one does not know of.
   writeRecord(host, record, before);
   const goesDown = takesDown || route.rename || !present.up;

@@ -2,6 +2,7 @@ import type { Managed } from '../backends/choice.ts';
 import type { Failures } from '../effects/together.ts';
 import { asFailure } from '../errors.ts';
 import { deviceFinder } from '../state/present-devices.ts';
+import { announce } from './announce.ts';
 import { nameInService, presentDevice } from './device.ts';
 import type { Renewable } from './renewal.ts';
 import { applyRoute, type WantedRoute, wantedRoute } from './routed-apply.ts';
@@ -21,7 +22,9 @@ export async function renewRoutes(host: Managed, vifs: readonly Renewable[]): Pr
   for (const renewable of vifs) {
     try {
       await sealTap(host, renewable.who.vif);
-      await applyRoute(host, await planRenewal(host, renewable), false);
+      const wanted = await planRenewal(host, renewable);
+      await applyRoute(host, wanted, false);
+      await announce(host, wanted.prepared, wanted.before?.routed);
     } catch (error) {
       failures.set(renewable.event.device, asFailure(error));
     }

@@ -7,6 +7,8 @@ import type { Scenario } from '../scenario.ts';
 import type { XenHost } from '../xen-host.ts';
 
 const UPLINK = 'up0';
+/** The MAC of the host where the guest was before. */
+const OLD = '02:00:00:00:00:99';
 /** Routed to dom0 by its network, and in no subnet of it. */
 const ELSEWHERE = '198.51.100.9';
 
@@ -80,7 +82,19 @@ export const routed: Scenario = {
         `ip=${ip}`,
         ...more,
       ].join(',');
+    await host.sh(
+      atGateway(
+        `sh -c 'for one in ${A.ipv4} ${A.ipv6}; do ip neigh replace $one lladdr ${OLD} nud reachable dev eth0; done'`,
+      ),
+    );
     const a = await createGuest(host, { name: 'a', vifs: [vif(A.mac, `${A.ipv4} ${ELSEWHERE} ${A.ipv6}`)] });
+    const own = (await host.sh(`cat /sys/class/net/${UPLINK}/address`)).trim();
+    const known = await host.sh(atGateway(`sh -c 'ip neigh show ${A.ipv4}; ip neigh show ${A.ipv6}'`));
+    record.check(
+      'the gateway, which knew it by the MAC of another host, is told',
+      known.split(`lladdr ${own} `).length === 3 && !known.includes(OLD),
+      known,
+    );
     const v = await createGuest(host, { name: 'v', vifs: [vif(V.mac, `${V.ipv4} ${V.ipv6}`, 'vifname=web0')] });
     const state = await host.run(`${product} status`, 60);
     record.check(
