@@ -3,7 +3,8 @@
  *
  *   npm run bench                       everything; about half an hour
  *   npm run bench -- --quick            a little of everything, under a minute: does the harness work?
- *   npm run bench -- hotplug packets    only these: start, hotplug, whole, storm, packets, words, rules
+ *   npm run bench -- hotplug packets    only these: start, hotplug, whole, storm, packets, words, rules,
+ *                                       routed
  *   npm run bench -- --into=FOLDER      instead of test/bench/results
  *   npm run bench -- --levels=0,1000    numbers of vifs in service
  *   npm run bench -- --rounds=9
@@ -21,13 +22,14 @@ import { runProgram } from '../lab/subprocess.ts';
 import { type Launchers, measureHotplug, measureWhole } from './hotplug.ts';
 import { measurePackets } from './packets.ts';
 import { type Setting, writeReport } from './report.ts';
+import { measureRouted } from './routed.ts';
 import { measureRules } from './rules.ts';
 import { openLedger } from './series.ts';
 import { measureStart } from './start.ts';
 import { measureStorm } from './storm.ts';
 import { measureWords } from './words.ts';
 
-const PARTS = ['start', 'hotplug', 'packets', 'words', 'rules', 'whole', 'storm'] as const;
+const PARTS = ['start', 'hotplug', 'packets', 'words', 'rules', 'routed', 'whole', 'storm'] as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -84,6 +86,17 @@ const measures: Readonly<Record<(typeof PARTS)[number], () => Promise<void>>> = 
         rounds: quick ? 1 : Math.ceil(rounds / 3),
         milliseconds: quick ? 50 : 500,
         programs: quick ? 9 : 200,
+      },
+      ledger,
+    ),
+  // More than a thousand nobody has asked for.
+  routed: () =>
+    measureRouted(
+      {
+        launchers,
+        levels: quick ? [0, 3] : [0, 100, ...levels.filter((level) => level > 100 && level <= 1000)],
+        rounds: quick ? 1 : rounds,
+        milliseconds: quick ? 50 : 200,
       },
       ledger,
     ),

@@ -2,7 +2,7 @@ import type { Form } from '../lab/program.ts';
 import type { StockScripts } from '../lab/stock.ts';
 import { fillers } from './fill.ts';
 import { type Guest, guest } from './guests.ts';
-import { type BenchHost, openBenchHost } from './host.ts';
+import { type BenchHost, openBenchHost, type Subject } from './host.ts';
 import { classic, classicRules, stock } from './peers.ts';
 import type { Ledger } from './series.ts';
 import type { Lap } from './stopwatch.ts';
@@ -99,13 +99,18 @@ async function openClassicHost(vifs: number): Promise<BenchHost> {
 
 /** @throws Error unless the run told Xen that each vif is connected, and each is in its bridge */
 export async function mustBeConnected(host: BenchHost, guests: readonly Guest[]): Promise<void> {
+  await mustBeTold(host, guests);
+  const links = await host.ns.check(['ip', '-o', 'link', 'show', 'master', 'br0']);
+  const outside = guests.filter(({ vif }) => !links.includes(` ${vif}@`)).map(({ vif }) => vif);
+  if (outside.length > 0) throw new Error(`in no bridge: ${outside.join(' ')}`);
+}
+
+/** @throws Error unless the run told Xen that each vif is connected */
+export async function mustBeTold(host: BenchHost, guests: readonly Subject[]): Promise<void> {
   const paths = guests.map(({ domid, devid }) => `/local/domain/0/backend/vif/${domid}/${devid}/hotplug-status`);
   const values = await host.store.read(paths);
   const missing = guests.filter((_, index) => values[index] !== 'connected').map(({ vif }) => vif);
   if (missing.length > 0) throw new Error(`not connected: ${missing.join(' ')}`);
-  const links = await host.ns.check(['ip', '-o', 'link', 'show', 'master', 'br0']);
-  const outside = guests.filter(({ vif }) => !links.includes(` ${vif}@`)).map(({ vif }) => vif);
-  if (outside.length > 0) throw new Error(`in no bridge: ${outside.join(' ')}`);
   for (const path of paths) await host.store.load({ [path]: '' });
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { compile } from '../lab/compiler.ts';
+import type { Namespace } from '../lab/namespace.ts';
 import { fillers } from './fill.ts';
 import { type Guest, guest } from './guests.ts';
 import { type BenchHost, openBenchHost } from './host.ts';
@@ -106,19 +107,34 @@ export async function send(
 ): Promise<number> {
   const peer = MEASURED.vif.replace('vif', 'guest');
   const [from, to] = way === 'in' ? [peer, host.bench.gateway] : [host.bench.gateway, peer];
-  const before = await received(host, to);
-  const argv = [
-    ...NICE,
-    compile('../bench/packets.c', 'program'),
-    String(cpu),
-    from,
-    String(milliseconds),
-    frame(way, MEASURED, forged),
-  ];
-  const [sent = 0, nanoseconds = 0] = (await host.ns.check(argv)).split(' ').map(Number);
-  const arrived = (await received(host, to)) - before;
-  if (arrived !== (forged ? 0 : sent))
-    throw new Error(`${arrived} of ${sent} frames ${way} arrived${forged ? ', forged ones' : ''}`);
+  return sendFrame(host, { cpu, from, to, hex: frame(way, MEASURED, forged), milliseconds, forged });
+}
+
+/** One frame, sent again and again. */
+export interface Burst {
+  readonly cpu: number;
+  /** The interfaces on which it is sent, and on which it must arrive. */
+  readonly from: string;
+  readonly to: string;
+  readonly hex: string;
+  readonly milliseconds: number;
+  /** It must not arrive. */
+  readonly forged: boolean;
+}
+
+/** @returns nanoseconds for one frame @throws Error if one is missing, or arrives that should not */
+export async function sendFrame(
+  { ns }: Pick<BenchHost, 'ns'>,
+  { cpu, from, to, hex, milliseconds, forged }: Burst,
+): Promise<number> {
+  const before = await received(ns, to);
+  const program = compile('../bench/packets.c', 'program');
+  const argv = [...NICE, program, String(cpu), from, String(milliseconds), hex];
+  const [sent = 0, nanoseconds = 0] = (await ns.check(argv)).split(' ').map(Number);
+  const arrived = (await received(ns, to)) - before;
+  if (arrived !== (forged ? 0 : sent)) {
+    throw new Error(`${arrived} of ${sent} frames from ${from} arrived at ${to}${forged ? ', forged ones' : ''}`);
+  }
   return nanoseconds;
 }
 
@@ -126,24 +142,37 @@ async function mustStopForged(host: BenchHost, cpu: number): Promise<void> {
   await send(host, cpu, 'in', 1, true);
 }
 
-async function received(host: BenchHost, dev: string): Promise<number> {
-  return Number(await host.ns.check(['cat', `/sys/class/net/${dev}/statistics/rx_packets`]));
+async function received(ns: Namespace, dev: string): Promise<number> {
+  return Number(await ns.check(['cat', `/sys/class/net/${dev}/statistics/rx_packets`]));
 }
 
-/** A UDP frame of 60 bytes (64 with FCS) between guest and gateway; `forged` has an address that is not the guest's. */
+/** What is nobody's. */
+export const FORGED = '10.99.99.99';
+
+/** A frame between guest and gateway; `forged` has an address that is not the guest's. */
 function frame(way: 'in' | 'out', one: Guest, forged: boolean): string {
-  const mac = (text: string): string => text.replaceAll(':', '');
-  const ip = (text: string): string =>
-    text
+  const ends = [
+    { mac: one.mac, ipv4: forged ? FORGED : one.ipv4 },
+    { mac: GATEWAY, ipv4: GATEWAY_IPV4 },
+  ] as const;
+  return way === 'in' ? udpFrame(ends[0], ends[1]) : udpFrame(ends[1], ends[0]);
+}
+
+/** Who sends a frame, or is to get it. */
+export interface End {
+  readonly mac: string;
+  readonly ipv4: string;
+}
+
+/** A UDP frame of 60 bytes (64 with FCS). */
+export function udpFrame(from: End, to: End): string {
+  const macs = [from, to].map(({ mac }) => mac.replaceAll(':', ''));
+  const addresses = [from, to].map(({ ipv4 }) =>
+    ipv4
       .split('.')
       .map((byte) => Number(byte).toString(16).padStart(2, '0'))
-      .join('');
-  const addresses = [forged ? '10.99.99.99' : one.ipv4, GATEWAY_IPV4].map(ip);
-  const macs = [one.mac, GATEWAY].map(mac);
-  if (way === 'out') {
-    addresses.reverse();
-    macs.reverse();
-  }
+      .join(''),
+  );
   const payload = 18;
   const length = (size: number): string => size.toString(16).padStart(4, '0');
   const header = `4500${length(28 + payload)}000000004011`;

@@ -16,6 +16,8 @@ export interface Target {
 export const PLAIN = 'nobody has a word';
 export const OTHERS = 'another guest has every word';
 export const LEARNER = 'and learns';
+/** Whose routed vifs are not ours. */
+export const STOCK_ROUTE = 'stock vif-route';
 
 const FORMS = ['standalone', 'node'] as const;
 
@@ -121,6 +123,7 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
           [figure, 'without rules', vifs],
         ),
       ),
+    ...routed(ledger, times),
     ...FORMS.flatMap((form) => [
       plain(`\`verify\`, ${form}, 1000 vifs`, '<= 2000 ms', 'ms', ['verify', form, 1000]),
       times(
@@ -131,6 +134,44 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
       ),
     ]),
     ...FORMS.map((form) => plain(`\`status\`, ${form}, 1000 vifs`, '<= 500 ms', 'ms', ['status', form, 1000])),
+  ];
+}
+
+/** Of vifs that are on no bridge, beside stock's vif-route and the way that it leaves unfiltered. */
+function routed({ series }: Ledger, times: (what: string, goal: string, a: Key, b: Key) => Target): Target[] {
+  const levels = (figure: string, subject: string): number[] =>
+    series.flatMap((one) => (one.figure === figure && one.subject === subject ? one.vifs : []));
+  const online = 'routed, online';
+  return [
+    ...FORMS.flatMap((form) => {
+      const [least = 0, ...more] = levels(online, form);
+      return [
+        times(
+          `routed, \`online\`, ${form} / stock vif-route`,
+          form === 'standalone' ? '<= 1.0' : '<= 1.6',
+          [online, form, least],
+          [online, STOCK_ROUTE, least],
+        ),
+        ...more.map((vifs) =>
+          times(
+            `routed, \`online\`, ${form}, ${vifs} vifs / ${least} vifs`,
+            '<= 1.5',
+            [online, form, vifs],
+            [online, form, least],
+          ),
+        ),
+      ];
+    }),
+    ...['routed, frame in', 'routed, frame out'].flatMap((figure) =>
+      levels(figure, 'xen-vif-bridge').map((vifs) =>
+        times(
+          `${figure}, ${vifs} vifs, against an unfiltered route`,
+          '<= 1.40',
+          [figure, 'xen-vif-bridge', vifs],
+          [figure, 'no filter', 0],
+        ),
+      ),
+    ),
   ];
 }
 
