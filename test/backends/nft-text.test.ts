@@ -351,6 +351,13 @@ test('no place is further on than a kernel takes', () => {
   for (const [place, bit] of BASE.matchAll(/@(?:ll|nh|th|ih),(\d+),\d+/g)) assert.ok(Number(bit) / 8 <= 255, place);
 });
 
+test('the short way takes what is for one station: on a bridge for another one, at a device of its own for this host', () => {
+  const ways = (text: string): string[] => [
+    ...new Set([...text.matchAll(/meta pkttype (\S+) jump from-guest\/quick-ip6?$/gm)].map(([, type = '']) => type)),
+  ];
+  assert.deepEqual([ways(BASE), ways(renderBase('base/test', ALL, [], 'device'))], [['other'], ['host']]);
+});
+
 test('a map is never asked as a set', () => {
   const maps = [...names('map')];
   assert.deepEqual(maps, ['ruled-in', 'ruled-out', 'filtered-in', 'filtered-out']);

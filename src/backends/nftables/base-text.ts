@@ -70,7 +70,8 @@ export function renderBase(
   neighbours: readonly string[] = [],
   place: PortPlace = 'bridge',
 ): string {
-  const learning = place === 'bridge' && someLearn(policy);
+  const routed = place === 'device';
+  const learning = !routed && someLearn(policy);
   const ruled = someHaveRules(policy);
   const filtered = someHaveFilters(policy);
   const gated = someAreGated(policy);
@@ -112,8 +113,8 @@ export function renderBase(
     ...renderStages('from-guest', stages['from-guest'], { learning }),
     ...renderStages('to-guest', stages['to-guest'], { learning }),
     ...(gated ? [...renderGates('from-guest'), ...renderGates('to-guest')] : []),
-    ...renderQuick('from-guest', stages['from-guest'], { learning, gated }),
-    ...renderQuick('to-guest', stages['to-guest'], { learning, gated }),
+    ...renderQuick('from-guest', stages['from-guest'], { learning, gated, routed }),
+    ...renderQuick('to-guest', stages['to-guest'], { learning, gated, routed }),
     ...(learning ? renderLearning(policy.learn_timeout ?? DEFAULT_LEARN_SECONDS, isOurs) : []),
     ...(ruled && place === 'bridge' ? renderBehind(RULES_BEHIND, marks) : []),
     ...(filtered ? [...renderNotes('from-guest'), ...renderNotes('to-guest')] : []),

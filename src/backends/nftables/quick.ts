@@ -34,11 +34,12 @@ import { type OtherChain, renderMatch, renderOutcome, stageChain } from './stage
  * @param stages those of this direction
  * @param some.learning some vif learns addresses
  * @param some.gated some vif may only speak with its gateways
+ * @param some.routed ports are on no bridge: what is for one station is for this host
  */
 export function renderQuick(
   direction: Direction,
   stages: readonly Stage[] = STAGES[direction],
-  { learning = false, gated = false } = {},
+  { learning = false, gated = false, routed = false } = {},
 ): string[] {
   const chain = (name: OtherChain): string => stageChain(direction, name);
   // Back to the first chain, and from there to the stages: the kernel counts how deep chains lead to each other, and
@@ -52,7 +53,7 @@ export function renderQuick(
     : ['    # Its own frame coming back.', `    ${ownMac(direction, 'ether saddr')} ${leave}`];
   const fromItself = (match: Match): string[] => (fromGuest ? [] : [`    ${said(match)} ${leave}`]);
   // 3: neither a group nor the port's own address. What nft 1.1 lists of a mask with a gap is another comparison.
-  const toStation = fromGuest ? 'meta pkttype other ' : '';
+  const toStation = fromGuest ? `meta pkttype ${routed ? 'host' : 'other'} ` : '';
   // 224.0.0.0 and above begin with three bits of one.
   const many = (field: 'ip saddr' | 'ip daddr'): string => `    ${nftLeading(field, 8)} & 0xe0 == 0xe0 ${leave}`;
   const begins = (field: Field, bits: number, value: string): string =>
