@@ -41,9 +41,10 @@ export function withHeldRules(host: Host): Managed {
  * With the backend that the rules go to. `auto` asks the kernel once per boot: nftables if `nft` and its bridge family
  * work, else ebtables; after that the choice is in the state and costs no process.
  *
+ * @param kind of whose rules the run is: where those of routed vifs are loaded, nftables is known to work for them
  * @throws Failure `tool` if neither works, or if the one that the policy names does not
  */
-export async function withRules(host: Host): Promise<Managed> {
+export async function withRules(host: Host, kind: 'any' | 'routed' = 'any'): Promise<Managed> {
   // Who is named there is not known.
   if (host.policy.broken !== undefined) return withHeldRules(host);
   const base = baseOfThisBoot(host);
@@ -54,6 +55,7 @@ export async function withRules(host: Host): Promise<Managed> {
       return managed(host, { name: 'ebtables', tools: base?.tools ?? (await workingEbtables(host)) });
     case 'auto': {
       if (base?.auto === true) return withKnownRules(host);
+      if (kind === 'routed' && base === undefined && hasRoutedBase(host)) return managed(host, NFTABLES);
       const nft = await nftObstacle(host);
       const choice = nft === undefined ? NFTABLES : await ebtablesInstead(host, nft);
       if (base !== undefined && holderOf(base) === choice.name) await rememberAuto(host);
@@ -62,6 +64,10 @@ export async function withRules(host: Host): Promise<Managed> {
     default:
       throw new Failure('internal', `no backend ${host.policy.backend satisfies never}`);
   }
+}
+
+function hasRoutedBase(host: Host): boolean {
+  return baseOfThisBoot({ ...host, state: routedState(host.state) }) !== undefined;
 }
 
 function managed(host: Host, choice: Choice): Managed {

@@ -44,7 +44,7 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   const left = lines.length === 0 ? true : attempt(host, event, () => runBatch(host.run, 'ip', lines));
   // While ip works.
   if (record !== undefined) {
-    rulesAhead(host);
+    rulesAhead(host, record);
     logAhead(host);
   }
   await left;
@@ -62,7 +62,7 @@ export async function offline(host: Host, event: HotplugEvent): Promise<void> {
   if (removed) {
     host.state.removeVif({ device: record.device, mac: record.values.mac });
     await attempt(host, event, async () => {
-      const { rules, routedRules } = await withRules(host);
+      const { rules, routedRules } = await withRules(host, kindOf(record));
       await (record.routed === undefined ? rules : routedRules).leaveAfterLast();
     });
   }
@@ -87,7 +87,11 @@ async function removeForgotten(given: Host, { device }: HotplugEvent): Promise<v
 }
 
 async function removeRules(host: Host, record: VifRecord): Promise<void> {
-  await removeVifRules(await withRules(host), record);
+  await removeVifRules(await withRules(host, kindOf(record)), record);
+}
+
+function kindOf({ routed }: VifRecord): 'any' | 'routed' {
+  return routed === undefined ? 'any' : 'routed';
 }
 
 /** Who it was is what it is: the script may have been changed since. */
@@ -98,15 +102,16 @@ function linesOf(event: HotplugEvent, record: VifRecord | undefined, name: strin
 
 /** A chain that an earlier run left would stay with the name of the device (kernel 6.16), and so with the next one. */
 async function removeUnknownRoute(given: Host, { device }: HotplugEvent): Promise<void> {
-  const { routedRules } = await withRules(given);
+  const { routedRules } = await withRules(given, 'routed');
   if (routedRules.base() === undefined) return;
   await routedRules.remove({ device, loaded: [], hadIngress: false, routedAs: device });
   await routedRules.leaveAfterLast();
 }
 
-function rulesAhead(host: Host): void {
+function rulesAhead(host: Host, { routed }: VifRecord): void {
   try {
-    withKnownRules(host).rules.ahead();
+    const { rules, routedRules } = withKnownRules(host);
+    (routed === undefined ? rules : routedRules).ahead();
   } catch {
     // State that cannot be read: told by what cannot do without.
   }

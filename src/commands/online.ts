@@ -26,7 +26,7 @@ import type { HotplugEvent } from '../xen/hotplug-event.ts';
  * @param begin is called before the first change
  */
 export async function online(given: Host, event: HotplugEvent, begin: () => void): Promise<void> {
-  const host = await withRules(given);
+  const host = await withRules(given, event.routed === true ? 'routed' : 'any');
   await using _vif = await lockVif(host, event.device);
   readAhead(host, event);
   const who = await identify(host, event);
@@ -71,7 +71,8 @@ function readAhead(host: Managed, event: HotplugEvent): void {
   const bridged = event.type === 'vif' && event.routed !== true;
   if (bridged && host.rtnetlink === undefined) batchAhead(host, 'bridge');
   if (event.xenbus !== undefined) directoryAhead(host, event.xenbus.path);
-  if (host.rules.base() !== undefined) host.rules.ahead();
+  const rules = event.routed === true ? host.routedRules : host.rules;
+  if (rules.base() !== undefined) rules.ahead();
 }
 
 /**

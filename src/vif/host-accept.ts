@@ -115,7 +115,9 @@ async function forwardChains(
   records: readonly VifRecord[],
 ): Promise<[HostFilter, ForwardChain | undefined][]> {
   const asked = HOST_FILTERS.filter(
-    (filter) => isAlways(host) || host.callsHostFilter(filter) || records.some((one) => isRouted(one, filter)),
+    (filter) =>
+      records.some((one) => isRouted(one, filter)) ||
+      (records.some(({ routed }) => routed === undefined) && (isAlways(host) || host.callsHostFilter(filter))),
   );
   return Promise.all(
     asked.map(async (filter): Promise<[HostFilter, ForwardChain | undefined]> => [filter, await listed(host, filter)]),
