@@ -1,6 +1,6 @@
 /** What a run says of vifs. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dom0, type HotplugOptions, PROGRAM } from './dom0.ts';
 
@@ -11,7 +11,9 @@ export async function loggedBy(
   more: Pick<HotplugOptions, 'args'> = {},
 ): Promise<string> {
   const file = join(dom0.folder, 'log');
-  writeFileSync(join(dom0.folder, 'logger'), `#!/bin/sh\nexec cat >'${file}'\n`, { mode: 0o755 });
+  // A run may tell something after it has told Xen.
+  rmSync(file, { force: true });
+  writeFileSync(join(dom0.folder, 'logger'), `#!/bin/sh\nexec cat >>'${file}'\n`, { mode: 0o755 });
   const run = await dom0.hotplug('online', id, { ...withToolsOf(dom0), ...more });
   assert.equal(run.status, 0, run.stderr);
   return readFileSync(file, 'utf8');
