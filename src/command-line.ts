@@ -1,6 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { addAdminCommands } from './command-line/admin.ts';
-import { type CommonOptions, configOption, type End, sayReapplied, withAdminHost } from './command-line/common.ts';
+import {
+  type CommonOptions,
+  configOption,
+  type End,
+  sayReapplied,
+  TROUBLE,
+  withAdminHost,
+} from './command-line/common.ts';
 import { addExplainCommand } from './command-line/explain.ts';
 import { addGuestCommands } from './command-line/guest-config.ts';
 import { addInstallCommands } from './command-line/install.ts';
@@ -12,7 +19,7 @@ import { addStatusCommand } from './command-line/status.ts';
 import { addVerifyCommands } from './command-line/verify.ts';
 import { dryReapply } from './commands/dry-run.ts';
 import { devicesToReapply, reapply, reapplyAll } from './commands/reapply.ts';
-import { Failure, printable } from './errors.ts';
+import { FAILED, Failure, printable } from './errors.ts';
 import { type Environment, runHotplug } from './run.ts';
 import { portsNamed } from './vif/guest-ports.ts';
 import { HOTPLUG_COMMANDS, type HotplugCommand, isAssignment } from './xen/hotplug-call.ts';
@@ -35,9 +42,20 @@ export async function runCommandLine(argv: readonly string[], env: Environment, 
     return status;
   } catch (thrown) {
     // For commander `help` ends as the process would end now, and that is a failure until the run says otherwise.
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 || isHelp(root, argv) ? 0 : 1;
+    if (thrown instanceof CommanderError)
+      return thrown.exitCode === 0 || isHelp(root, argv) ? 0 : mistakenStatus(root, argv);
     throw thrown;
   }
+}
+
+/** Those that end with 1 whatever is wrong: they do something, and find nothing. */
+const DOERS: readonly string[] = [...HOTPLUG_COMMANDS, 'reapply', 'install', 'uninstall'];
+
+/** Of a mistake on the command line: for a command that ends with 1 when it has found something that is none. */
+function mistakenStatus(root: Command, argv: readonly string[]): number {
+  const [word] = commandFirst(argv);
+  const command = root.commands.find((one) => one.name() === word);
+  return command === undefined || DOERS.includes(command.name()) ? FAILED : TROUBLE;
 }
 
 /** Which form of the program this is. */
@@ -97,7 +115,7 @@ export function commandTree(env: Environment, version: string, end: End): Comman
   addExplainCommand(root.command('explain'), env, end);
   addInstallCommands(root);
   addRuleCommands(root.command('rules').description('which packets of its own a guest may send and hear'), env, end);
-  addAdminCommands(root, env);
+  addAdminCommands(root, env, end);
   addOperateCommands(root, env, version, end);
   addFilterCommands(
     root.command('nwfilter').description("libvirt's filters: whether they can be followed, and what they do"),

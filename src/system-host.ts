@@ -41,7 +41,7 @@ export interface RunSettings {
   readonly deadlineMs: number;
   /** What of the time of the run had gone before, in milliseconds. */
   readonly beforeMs?: number;
-  /** A person runs it; otherwise Xen waits for it. */
+  /** Programs are started by execa, which takes time to load; otherwise as for Xen, which waits. */
   readonly byPerson?: boolean;
 }
 

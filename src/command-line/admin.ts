@@ -9,7 +9,7 @@ import { hostFiles } from '../effects/look-file.ts';
 import { asFailure, Failure, printable } from '../errors.ts';
 import { DEFAULT_POLICY_FILE, type Environment, policyFile } from '../run.ts';
 import { portNamed, portsNamed } from '../vif/guest-ports.ts';
-import { type CommonOptions, configOption, withAdminHost } from './common.ts';
+import { type CommonOptions, configOption, type End, orTrouble, withAdminHost } from './common.ts';
 
 interface UnlockOptions extends CommonOptions {
   readonly for?: string;
@@ -21,8 +21,10 @@ Examples:
   vif-bridge unlock web1 --for 10m
   vif-bridge unlock web1 --end`;
 
+const ENDS = '\nEnds with 0, or with 2 if it could not be done: then all is as it was.\n';
+
 /** Changes of one guest that runs: `unlock`, `address`. */
-export function addAdminCommands(root: Command, env: Environment): void {
+export function addAdminCommands(root: Command, env: Environment, end: End): void {
   root
     .command('unlock')
     .description('keep nothing from a vif, or from a guest, for some time: it ends by itself')
@@ -30,8 +32,8 @@ export function addAdminCommands(root: Command, env: Environment): void {
     .addOption(new Option('--for <time>', '90s, 10m, 2h, 1d; at most 7d').conflicts('end'))
     .option('--end', 'end it now')
     .addOption(configOption())
-    .addHelpText('after', UNLOCK_EXAMPLES)
-    .action((word: string, options: UnlockOptions) => runUnlock(word, options, env));
+    .addHelpText('after', `${ENDS}${UNLOCK_EXAMPLES}`)
+    .action((word: string, options: UnlockOptions) => orTrouble(end, () => runUnlock(word, options, env)));
   const address = root.command('address').description('give a guest that runs one more address, or take one');
   for (const action of ['add', 'remove'] as const) {
     address
@@ -44,9 +46,9 @@ export function addAdminCommands(root: Command, env: Environment): void {
       .argument('<vif>', 'vif1.0, the name it was given, or the name of its guest')
       .argument('<address...>', '192.0.2.11, 198.51.100.0/28, 2001:db8::11')
       .addOption(configOption())
-      .addHelpText('after', `\nExamples:\n  vif-bridge address ${action} web1 192.0.2.11 2001:db8::11`)
+      .addHelpText('after', `${ENDS}\nExamples:\n  vif-bridge address ${action} web1 192.0.2.11 2001:db8::11`)
       .action((word: string, addresses: string[], options: CommonOptions) =>
-        runAddress(action, word, addresses, options, env),
+        orTrouble(end, () => runAddress(action, word, addresses, options, env)),
       );
   }
 }

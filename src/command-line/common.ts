@@ -83,14 +83,21 @@ export async function policyEvenIfBroken(options: RunOptions, env: Environment):
   }
 }
 
-/** @param policy how it is read */
+/** What a command asks of its host. */
+interface AdminNeeds {
+  readonly deadlineMs?: number;
+  /** What looks at once at what may be thousands of ports, and is asked again and again. */
+  readonly quick?: boolean;
+  /** How the policy is read. */
+  readonly policy?: typeof policyOf;
+}
+
 export async function withAdminHost(
   who: string,
   options: CommonOptions,
   env: Environment,
   work: (host: Host) => Promise<void>,
-  deadlineMs = ADMIN_MS,
-  policy: typeof policyOf = policyOf,
+  { deadlineMs = ADMIN_MS, quick = false, policy = policyOf }: AdminNeeds = {},
 ): Promise<void> {
   const log = syslog(process.stderr.isTTY === true);
   const host = systemHost({
@@ -99,7 +106,7 @@ export async function withAdminHost(
     who,
     log,
     deadlineMs,
-    byPerson: true,
+    byPerson: !quick,
   });
   try {
     await work(host);

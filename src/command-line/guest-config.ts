@@ -5,7 +5,7 @@ import { Failure, shown } from '../errors.ts';
 import { GUEST_FORMATS, type GuestFormat, isGuestFormat } from '../guest/format.ts';
 import { type Environment, policyOf } from '../run.ts';
 import { isAssignment } from '../xen/hotplug-call.ts';
-import { type CommonOptions, collect, configOption, type End, say, withAdminHost } from './common.ts';
+import { type CommonOptions, collect, configOption, type End, orTrouble, say, withAdminHost } from './common.ts';
 
 interface GuestOptions extends CommonOptions {
   readonly format: string;
@@ -31,7 +31,7 @@ export function addGuestCommands(root: Command, env: Environment, end: End): voi
     )
     .option('--json', 'for programs')
     .addOption(configOption())
-    .action((words: string[], options: GuestOptions) => run(words, options, env, end));
+    .action((words: string[], options: GuestOptions) => orTrouble(end, () => run(words, options, env, end)));
 }
 
 async function run(words: readonly string[], options: GuestOptions, env: Environment, end: End): Promise<void> {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { checkFilters } from '../commands/nwfilter-check.ts';
 import { showFilter } from '../commands/nwfilter-show.ts';
 import { type Environment, failureText, policyOf } from '../run.ts';
-import { type CommonOptions, configOption, type End, say, TROUBLE } from './common.ts';
+import { type CommonOptions, configOption, type End, orTrouble, say, TROUBLE } from './common.ts';
 
 interface ShowOptions extends CommonOptions {
   readonly dir?: string;
@@ -20,10 +20,12 @@ export function addFilterCommands(filters: Command, env: Environment, end: End):
     .option('--dir <folder>', 'where filters are (default: nwfilter_dir of the policy)')
     .option('--json', 'for programs')
     .addOption(configOption())
-    .action(async (name: string, variables: string[], options: ShowOptions) => {
-      const dir = options.dir ?? (await policyOf(options, env)).nwfilter_dir;
-      say(options, showFilter(name, variables, { dir, native: options.native === true }), end);
-    });
+    .action((name: string, variables: string[], options: ShowOptions) =>
+      orTrouble(end, async () => {
+        const dir = options.dir ?? (await policyOf(options, env)).nwfilter_dir;
+        say(options, showFilter(name, variables, { dir, native: options.native === true }), end);
+      }),
+    );
   filters
     .command('check')
     .description('whether filters can be followed; ends with 1 if one is refused, with 2 if one cannot be read')

@@ -61,8 +61,7 @@ export function addOperateCommands(root: Command, env: Environment, version: str
             process.stdout.write(text);
             end(diagnosisStatus(diagnosis));
           },
-          undefined,
-          policyEvenIfBroken,
+          { policy: policyEvenIfBroken },
         ),
       ),
     );
@@ -84,7 +83,7 @@ export function addOperateCommands(root: Command, env: Environment, version: str
             const { runWatch } = await import('./watch.ts');
             await runWatch(host, options, end);
           },
-          FOREVER_MS,
+          { deadlineMs: FOREVER_MS },
         ),
       ),
     );
@@ -127,7 +126,7 @@ export function addOperateCommands(root: Command, env: Environment, version: str
             const { runLog } = await import('./log.ts');
             await runLog(host, vifs, options, end);
           },
-          FOREVER_MS,
+          { deadlineMs: FOREVER_MS },
         ),
       ),
     );

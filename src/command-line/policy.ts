@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { policyKeys, showPolicy } from '../commands/policy.ts';
 import type { Environment } from '../run.ts';
-import { type CommonOptions, configOption, type End, say, sayChecked, withAdminHost } from './common.ts';
+import { type CommonOptions, configOption, type End, orTrouble, say, sayChecked, withAdminHost } from './common.ts';
 
 /** `vif-bridge policy check|show|keys` */
 export function addPolicyCommands(policy: Command, env: Environment, end: End): void {
@@ -19,7 +19,9 @@ export function addPolicyCommands(policy: Command, env: Environment, end: End): 
     .option('--json', 'for programs')
     .addOption(configOption())
     .action((vif: string, options: CommonOptions) =>
-      withAdminHost('policy show', options, env, async (host) => say(options, await showPolicy(host, vif), end)),
+      orTrouble(end, () =>
+        withAdminHost('policy show', options, env, async (host) => say(options, await showPolicy(host, vif), end)),
+      ),
     );
   policy
     .command('keys')

@@ -4,7 +4,7 @@ import { countedVif, type RuledVif, showRules, splitWords, testRules, vifByHand,
 import { Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type Environment, policyOf } from '../run.ts';
-import { type CommonOptions, configOption, type End, say, sayChecked, withAdminHost } from './common.ts';
+import { type CommonOptions, configOption, type End, orTrouble, say, sayChecked, withAdminHost } from './common.ts';
 
 /** `vif-bridge rules check|show|test` */
 export function addRuleCommands(rules: Command, env: Environment, end: End): void {
@@ -44,7 +44,9 @@ export function addRuleCommands(rules: Command, env: Environment, end: End): voi
     .argument('<vif...>', 'vif1.0, or by hand: vif= mac= ip= guest=')
     .option('--json', 'for programs')
     .addOption(configOption())
-    .action((words: string[], options: CommonOptions) => answer(words, options, showRules, countedVif));
+    .action((words: string[], options: CommonOptions) =>
+      orTrouble(end, () => answer(words, options, showRules, countedVif)),
+    );
   rules
     .command('test')
     .description(
@@ -53,5 +55,5 @@ export function addRuleCommands(rules: Command, env: Environment, end: End): voi
     .argument('<words...>', 'a vif (or vif= mac= ip=), in or out, protocol, source, destination')
     .option('--json', 'for programs')
     .addOption(configOption())
-    .action((words: string[], options: CommonOptions) => answer(words, options, testRules));
+    .action((words: string[], options: CommonOptions) => orTrouble(end, () => answer(words, options, testRules)));
 }

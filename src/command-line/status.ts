@@ -85,8 +85,7 @@ async function sayStatus(
       if (host.policy.broken !== undefined) await sayBroken(host.policy.broken, end);
       if (nonEmpty(env.VIF_BRIDGE_BUILDS) !== undefined) process.stderr.write(OTHER_BUILD);
     },
-    watches ? FOREVER_MS : undefined,
-    policyEvenIfBroken,
+    { quick: true, policy: policyEvenIfBroken, ...(watches ? { deadlineMs: FOREVER_MS } : {}) },
   );
 }
 
@@ -147,7 +146,9 @@ async function sayNagios(vif: string | undefined, options: StatusOptions, env: E
     end(status);
   };
   try {
-    await withAdminHost('status', options, env, async (host) => say(nagiosCheck(await portsOf(host, vif, options))));
+    await withAdminHost('status', options, env, async (host) => say(nagiosCheck(await portsOf(host, vif, options))), {
+      quick: true,
+    });
   } catch (thrown) {
     say(nagiosUnknown(thrown));
   }

@@ -26,7 +26,7 @@ Examples:
 
 const REPAIR_HELP = `
 What others have put into sets of ours, or told the bridge of a port, is taken out; then rules and ports are made what
-policy and xenstore say now, without a gap for what is right.
+policy and xenstore say now, without a gap for what is right. Ends with 0, or with 2 if something could not be put right.
 
 Examples:
   vif-bridge repair
@@ -43,19 +43,27 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
     .addHelpText('after', VERIFY_HELP)
     .action((vif: string | undefined, options: CommonOptions) =>
       orTrouble(end, () =>
-        withAdminHost('verify', options, env, async (host) => {
-          const { hasTrouble, isWell, verify } = await import('../commands/verify.ts');
-          const { verifiedJson, verifiedText } = await import('../commands/verify/text.ts');
-          const found = await whileWorking(
-            process.stderr,
-            `comparing ${vif === undefined ? 'all vifs' : 'it'}`,
-            async () => verify(host, await wanted(host, vif)),
-          );
-          const text =
-            options.json === true ? jsonText(verifiedJson(found)) : verifiedText(found, process.stdout.isTTY === true);
-          process.stdout.write(text);
-          end(hasTrouble(found) ? TROUBLE : isWell(found) ? 0 : FAILED);
-        }),
+        withAdminHost(
+          'verify',
+          options,
+          env,
+          async (host) => {
+            const { hasTrouble, isWell, verify } = await import('../commands/verify.ts');
+            const { verifiedJson, verifiedText } = await import('../commands/verify/text.ts');
+            const found = await whileWorking(
+              process.stderr,
+              `comparing ${vif === undefined ? 'all vifs' : 'it'}`,
+              async () => verify(host, await wanted(host, vif)),
+            );
+            const text =
+              options.json === true
+                ? jsonText(verifiedJson(found))
+                : verifiedText(found, process.stdout.isTTY === true);
+            process.stdout.write(text);
+            end(hasTrouble(found) ? TROUBLE : isWell(found) ? 0 : FAILED);
+          },
+          { quick: true },
+        ),
       ),
     );
   root
@@ -65,14 +73,16 @@ export function addVerifyCommands(root: Command, env: Environment, end: End): vo
     .addOption(configOption())
     .addHelpText('after', REPAIR_HELP)
     .action((vif: string | undefined, options: CommonOptions) =>
-      withAdminHost('repair', options, env, async (host) => {
-        const { repair } = await import('../commands/repair.ts');
-        sayReapplied(
-          await whileWorking(process.stderr, `repairing ${vif === undefined ? 'all vifs' : 'it'}`, async () =>
-            repair(host, await wanted(host, vif)),
-          ),
-        );
-      }),
+      orTrouble(end, () =>
+        withAdminHost('repair', options, env, async (host) => {
+          const { repair } = await import('../commands/repair.ts');
+          sayReapplied(
+            await whileWorking(process.stderr, `repairing ${vif === undefined ? 'all vifs' : 'it'}`, async () =>
+              repair(host, await wanted(host, vif)),
+            ),
+          );
+        }),
+      ),
     );
 }
 

@@ -3,7 +3,8 @@ import { type BatchLine, runBatch } from '../effects/batch.ts';
 import type { Host } from '../host.ts';
 import type { Reapplied } from './reapplied.ts';
 import { reapply, reapplyAll } from './reapply.ts';
-import { type Drift, verify } from './verify.ts';
+import type { Drift } from './verify/drift.ts';
+import { verify } from './verify.ts';
 
 /**
  * Puts right what `verify` finds: what others have put into our sets and into the bridge's table is taken out, then
@@ -22,7 +23,8 @@ async function takeOutStrays(given: Host, names: readonly string[] | undefined):
   const host = await withRules(given);
   const found = await verify(given, names);
   await host.rules.takeOut(found.strays);
-  for (const { place, what, device } of found.strays) {
+  await host.routedRules.takeOut(found.routedStrays);
+  for (const { place, what, device } of [...found.strays, ...found.routedStrays]) {
     host.log.say('warning', `${device ?? 'no vif'}: took what somebody else had put into the set ${place}: ${what}`);
   }
   const lines = found.strayEntries.map(({ mac, port, vlan }) => ({

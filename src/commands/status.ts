@@ -17,13 +17,14 @@ import { indexOfGroup } from '../port/guest-group.ts';
 import type { HostFilter } from '../port/host-accept.ts';
 import { liveVifs, readOnce } from '../state/present-devices.ts';
 import { isUnbound, UNFINISHED, type VifRecord } from '../state/records.ts';
+import { stateOnce } from '../state/state-once.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { guestNames } from '../vif/guest-ports.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
 import { notTakenIn, sharedNotTakenIn } from '../vif/not-taken-in.ts';
 import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
-import { driftOf, vlanDriftOf } from '../vif/port-drift.ts';
+import { lookAtBridgePorts, vlanDriftOf } from '../vif/port-drift.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
 
 /** What one port looks like to an admin. */
@@ -117,16 +118,17 @@ export interface HostStatus {
 
 /** @throws Failure `missing` for a port that does not exist */
 export async function hostStatus(given: Host, wanted: readonly string[] | undefined): Promise<HostStatus> {
-  const host = withHeldRules(readOnce(given));
+  const host = withHeldRules(readOnce({ ...given, state: stateOnce(given.state) }));
   const seen = once(() => seenPorts(host, wanted));
-  const drifting = driftOf(host);
+  const bridgePorts = lookAtBridgePorts(host);
+  bridgePorts.catch(() => undefined);
   const looking = lookAtBoth(host, () => seen().records);
   looking.catch(() => undefined);
   const silencing = silencedAtHost(host, seen().records);
   silencing.catch(() => undefined);
   const kernel = await looking;
   const { found, changed } = seen();
-  const drops = dropsByPort(kernel.drops);
+  const drops = byPort(kernel.drops, ({ ifindex: _, ...drop }): PortStatus['drops'][number] => drop);
   const domidOf = ({ device, record }: FoundPort): number | undefined =>
     parseVifName(record?.device ?? device.name)?.domid;
   const guests = await guestNames(
@@ -142,17 +144,17 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const wrong = await unsealedTaps(host, ports.flatMap(tapOf));
   const notes = await notesByDevice(host, ports);
   const silenced = await silencing;
-  const drift = await drifting;
+  const { drift, carrier } = await bridgePorts;
   const vlanDrift = await vlanDriftOf(
     host,
     ports.flatMap(({ record }) => record ?? []),
   );
   const shared = sharedNotTakenIn(host);
   const now = Date.parse(host.now());
-  const learnedOf = (ifindex: number): PortStatus['learned'] =>
-    (kernel.learned ?? [])
-      .filter((one) => one.ifindex === ifindex)
-      .map(({ address, until }) => ({ address, seconds: Math.max(0, Math.round((until - now) / 1000)) }));
+  const learned = byPort(kernel.learned ?? [], ({ address, until }) => ({
+    address,
+    seconds: Math.max(0, Math.round((until - now) / 1000)),
+  }));
   const rows = ports.map(({ device, record, known }): PortStatus => {
     const domid = domidOf({ device, record });
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -166,11 +168,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
       bridge: device.master,
       uplink: record?.routed === undefined ? undefined : record.bridge,
       up: device.up,
-      link: !device.up
-        ? 'down'
-        : hostFiles.read(`/sys/class/net/${device.name}/carrier`)?.trim() === '0'
-          ? 'no-carrier'
-          : 'up',
+      link: !device.up ? 'down' : (carrier(device.name) ?? hasCarrier(device.name)) ? 'up' : 'no-carrier',
       guest: domid === undefined ? undefined : { domid, name: guests.get(domid) },
       mac: record?.values.mac,
       extraMacs:
@@ -181,7 +179,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
           : [...known.plan.terms.values.route, ...known.plan.terms.values.route6],
       addresses: addressesOf(known, record),
       shared: known === undefined ? [] : sharedOf(known),
-      learned: learnedOf(device.ifindex),
+      learned: learned.get(device.ifindex) ?? [],
       mode: record?.mode,
       policyMode: known?.policy.mode,
       observed: record?.observed === true,
@@ -267,6 +265,10 @@ function calledNow(record: VifRecord, guest: string | undefined): VifRecord {
     : { ...record, values: { ...record.values, guest } };
 }
 
+function hasCarrier(name: string): boolean {
+  return hostFiles.read(`/sys/class/net/${name}/carrier`)?.trim() !== '0';
+}
+
 function knownOf(host: Host, record: VifRecord): UnderPolicy | undefined {
   if (host.policy.broken !== undefined) return undefined;
   try {
@@ -290,14 +292,14 @@ function tapOf({ device: { name }, known }: SeenPort): TapPort[] {
   return known?.vif.type === 'tap' ? [{ vif: known.vif, name }] : [];
 }
 
-function dropsByPort(all: readonly DropCount[]): Map<number, PortStatus['drops'][number][]> {
-  const drops = new Map<number, PortStatus['drops'][number][]>();
-  for (const { ifindex, ...drop } of all) {
-    const own = drops.get(ifindex);
-    if (own === undefined) drops.set(ifindex, [drop]);
-    else own.push(drop);
+function byPort<T extends { readonly ifindex: number }, U>(all: readonly T[], told: (one: T) => U): Map<number, U[]> {
+  const ports = new Map<number, U[]>();
+  for (const one of all) {
+    const own = ports.get(one.ifindex);
+    if (own === undefined) ports.set(one.ifindex, [told(one)]);
+    else own.push(told(one));
   }
-  return drops;
+  return ports;
 }
 
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */

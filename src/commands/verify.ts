@@ -12,42 +12,27 @@ import type { SeenEntry } from '../port/seen-port.ts';
 import type { WishedPort } from '../port/wished-port.ts';
 import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present-devices.ts';
 import { isInVlans, UNFINISHED, type VifRecord } from '../state/records.ts';
+import { stateOnce } from '../state/state-once.ts';
 import type { Wanted } from '../vif/apply.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
 import { sharedNotTakenIn } from '../vif/not-taken-in.ts';
 import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
-import { sourceOfAll, sourceOfOne } from '../vif/source.ts';
+import { type Source, sourceOfAll, sourceOfOne } from '../vif/source.ts';
 import { pathOf, recognise } from './reapply.ts';
+import {
+  type Drift,
+  damageDrift,
+  grouped,
+  inService,
+  ruleDriftOf,
+  silence,
+  told,
+  type VerifiedVif,
+} from './verify/drift.ts';
 import { type Foreign, foreignThings } from './verify/foreign.ts';
 import { lookAtPorts, type PortLook } from './verify/ports.ts';
-
-/** One thing that is not as policy and xenstore say now. */
-export interface Drift {
-  /**
-   * `rules`: in the packet filter; `port`: of the device and its bridge; `host`: in the host's own packet filter;
-   * `xen`: what Xen was told.
-   */
-  readonly part: 'rules' | 'port' | 'host' | 'xen';
-  /** Where it is: a set, a setting as ip-link(8) and bridge(8) call it, a key. */
-  readonly what: string;
-  /** Null: nothing should be there. */
-  readonly wished: string | null;
-  /** Null: nothing is there. */
-  readonly found: string | null;
-  /** Somebody is less protected; else only the guest is served worse. */
-  readonly security: boolean;
-}
-
-/** A vif, and in what it differs. */
-export interface VerifiedVif {
-  readonly device: string;
-  readonly name: string;
-  readonly bridge: string | null;
-  readonly drift: readonly Drift[];
-  /** Why it could not be compared; null if it could. */
-  readonly trouble: string | null;
-}
+import { verifyRoutes } from './verify/routed.ts';
 
 /** What `verify` has found. */
 export interface Verified {
@@ -56,8 +41,9 @@ export interface Verified {
   readonly shared: readonly Drift[];
   /** Of others, and makes ours moot. */
   readonly foreign: readonly Foreign[];
-  /** What `takeOut` would take out. */
+  /** What `takeOut` would take out: of ports of bridges, and of those that are on none. */
   readonly strays: readonly RuleDrift[];
+  readonly routedStrays: readonly RuleDrift[];
   /** Stations that the bridge is told to be behind a port, and that are not its guest's. */
   readonly strayEntries: readonly SeenEntry[];
 }
@@ -85,7 +71,7 @@ export async function verify(
       hint: 'in a network namespace run it by ip netns exec; in a container mount /sys anew',
     });
   }
-  const host = withHeldRules(readOnce(given));
+  const host = withHeldRules(readOnce({ ...given, state: stateOnce(given.state) }));
   const all = once(() => liveVifs(host));
   const some = names === undefined ? all() : names.map((name) => vifNamed(host, all, name));
   const bridged = some.filter(({ record }) => record.routed === undefined);
@@ -103,36 +89,38 @@ export async function verify(
     names === undefined,
     files,
   );
-  const ofRouted = routed.length === 0 ? undefined : host.routedRules.look(() => routed.map(inService));
-  ofRouted?.catch(() => undefined);
   const silencing = silencedAtHost(
     host,
     some.map(({ record }) => record),
   );
-  const comparing = wantedOf(host, bridged, names === undefined);
+  const source = sourceOf(host, some, names === undefined);
+  const ofRouted = verifyRoutes(host, { vifs: routed, source, silencing, all: names === undefined });
+  const comparing = wantedOf(host, bridged, source);
   const wished = comparing.then((compared) => wishedRules(host, compared, names === undefined));
   const kernel = host.rules.compare(() => bridged.map(inService), wished);
-  for (const promise of [looking, others, kernel, silencing]) promise.catch(() => undefined);
+  for (const promise of [looking, others, kernel, silencing, ofRouted]) promise.catch(() => undefined);
   const compared = await comparing;
   const [ports, { rules, drift: drifts }, foreign, silenced] = await Promise.all([looking, kernel, others, silencing]);
   const { damages, sharedDamage } = rules;
   const otherPolicy = sharedNotTakenIn(host);
-  const routedDamages = (await ofRouted)?.damages ?? new Map<string, string>();
+  const routes = await ofRouted;
   const ofRules = grouped(drifts);
   return {
     vifs: [
       ...compared.map((one) =>
         verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map(), silenced(inService(one.live))),
       ),
-      ...routed.map((live) => verifiedRouted(live, routedDamages.get(live.record.device), silenced(inService(live)))),
+      ...routes.vifs,
     ],
     shared: [
       ...(sharedDamage === undefined || bridged.length === 0 ? [] : [damageDrift(sharedDamage)]),
       ...(otherPolicy === undefined || bridged.length === 0 ? [] : [policyDrift(otherPolicy)]),
       ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
+      ...routes.shared,
     ],
     foreign: [...foreign, ...(names === undefined ? stockPorts(host, all()) : [])],
     strays: drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded),
+    routedStrays: routes.strays,
     strayEntries: compared.flatMap(({ live, wanted }) =>
       wanted instanceof Failure ? [] : strayEntries(live.device.name, wanted.prepared.setup, ports),
     ),
@@ -171,39 +159,27 @@ function vifNamed(host: Managed, all: () => readonly LiveVif[], name: string): L
   });
 }
 
-async function wantedOf(host: Managed, vifs: readonly LiveVif[], all: boolean): Promise<Compared[]> {
-  const known = vifs.map((live) => ({ live, device: live.record.device, record: live.record }));
-  const source = all
-    ? await sourceOfAll(
-        host,
-        known.flatMap((one) => pathOf(one) ?? []),
-      )
-    : sourceOfOne(host);
+async function sourceOf(host: Managed, vifs: readonly LiveVif[], all: boolean): Promise<Source> {
+  if (!all) return sourceOfOne(host);
+  return sourceOfAll(
+    host,
+    vifs.flatMap(({ record }) => pathOf({ device: record.device, record }) ?? []),
+  );
+}
+
+async function wantedOf(host: Managed, vifs: readonly LiveVif[], source: Promise<Source>): Promise<Compared[]> {
+  const known = await source;
   const find = deviceFinder(host);
   return Promise.all(
-    known.map(async ({ live, device, record }): Promise<Compared> => {
+    vifs.map(async (live): Promise<Compared> => {
+      const { record } = live;
       try {
-        return { live, wanted: planOne(host, await recognise({ device, record }, source), find) };
+        return { live, wanted: planOne(host, await recognise({ device: record.device, record }, known), find) };
       } catch (error) {
         return { live, wanted: asFailure(error) };
       }
     }),
   );
-}
-
-function grouped(drifts: readonly RuleDrift[]): Map<string | undefined, RuleDrift[]> {
-  const groups = new Map<string | undefined, RuleDrift[]>();
-  for (const one of drifts) {
-    const own = groups.get(one.device);
-    if (own === undefined) groups.set(one.device, [one]);
-    else own.push(one);
-  }
-  return groups;
-}
-
-function ruleDriftOf({ place, change, what }: RuleDrift): Drift {
-  const missing = change === 'missing';
-  return { part: 'rules', what: place, wished: missing ? what : null, found: missing ? null : what, security: true };
 }
 
 function verified(
@@ -243,10 +219,6 @@ function verified(
 }
 
 /** What is to let its packets pass is not there, and they are dropped. */
-function silence(filter: HostFilter): Drift {
-  return { part: 'host', what: `${filter} FORWARD`, wished: 'accept (host_accept)', found: null, security: false };
-}
-
 /** What the bridge learned from a port that must not learn, and what somebody has entered. */
 function strayEntries(name: string, setup: WishedPort, look: PortLook): SeenEntry[] {
   const seen = look.portOf(name, setup);
@@ -262,47 +234,14 @@ function strayEntries(name: string, setup: WishedPort, look: PortLook): SeenEntr
   );
 }
 
-/** Of one that is on no bridge its rules are compared as a whole, as `status` does. */
-function verifiedRouted(
-  { record, device }: LiveVif,
-  damage: string | undefined,
-  silenced: readonly HostFilter[],
-): VerifiedVif {
-  const drift = [...(damage === undefined ? [] : [damageDrift(damage)]), ...silenced.map(silence)];
-  return { device: record.device, name: device.name, bridge: null, drift, trouble: null };
-}
-
-function inService({ record, device }: LiveVif): VifRecord {
-  return { ...record, name: device.name };
-}
-
 function policyDrift(found: string): Drift {
   return { part: 'rules', what: 'shared rules', wished: 'of this policy', found, security: true };
-}
-
-function damageDrift(damage: string): Drift {
-  return { part: 'rules', what: 'rules', wished: 'as they were loaded', found: damage, security: true };
 }
 
 /** A run that was ended in the middle may have left flags that nobody compares: those that a port may have or not. */
 function unfinished(record: VifRecord): Drift[] {
   if (record.unfinished === undefined) return [];
   return [{ part: 'port', what: 'settings', wished: 'whole', found: UNFINISHED, security: true }];
-}
-
-/** What Xen was told of it; a vif by hand has told nobody. */
-function told({ prepared: { event, keys } }: Wanted): Drift[] {
-  if (event.xenbus === undefined || keys === undefined) return [];
-  const status = keys.get('hotplug-status') ?? null;
-  const error = keys.get('hotplug-error') ?? '';
-  return [
-    ...(status === 'connected'
-      ? []
-      : [{ part: 'xen', what: 'hotplug-status', wished: 'connected', found: status, security: false } as const]),
-    ...(error === ''
-      ? []
-      : [{ part: 'xen', what: 'hotplug-error', wished: null, found: error, security: false } as const]),
-  ];
 }
 
 /** Ports that carry a guest without us. */

@@ -43,20 +43,33 @@ export function readDevice(name: string): Device | undefined {
   const learning = master === undefined ? undefined : read('brport/learning');
   // Absent where the kernel's bridges cannot.
   const vlanFiltering = stp !== undefined && (read('bridge/vlan_filtering') ?? '0') !== '0';
+  // What few ask for is read when it is asked for: of thousands of ports each file counts.
+  const mac = once(() => read('address') ?? '');
+  const mtu = once(() => Number(read('mtu') ?? 0));
+  const xenbus = once(() => (existsSync(`${NET}/${name}/device`) ? linkName(`${NET}/${name}/device`) : undefined));
+  const alias = once(() => read('ifalias') || undefined);
   return {
     name,
     ifindex: Number(ifindex),
-    mac: read('address') ?? '',
-    mtu: Number(read('mtu') ?? 0),
+    get mac() {
+      return mac();
+    },
+    get mtu() {
+      return mtu();
+    },
+    get xenbus() {
+      return xenbus();
+    },
+    get alias() {
+      return alias();
+    },
     up: (Number(read('flags') ?? 0) & IFF_UP) !== 0,
     master,
     isBridge: stp !== undefined,
     stp: stp !== undefined && stp !== '0',
     vlanFiltering,
     ...(vlanFiltering ? { defaultPvid: Number(read('bridge/default_pvid') ?? 0) } : {}),
-    xenbus: existsSync(`${NET}/${name}/device`) ? linkName(`${NET}/${name}/device`) : undefined,
     group: Number(read('netdev_group') ?? 0),
-    alias: read('ifalias') || undefined,
     learning: learning === undefined ? undefined : learning === '1',
   };
 }

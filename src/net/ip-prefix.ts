@@ -31,13 +31,13 @@ const HINT = 'write 192.0.2.10, 192.0.2.0/28 or 2001:db8::10; separate several w
 
 /** Canonical text of an address: dotted quad, or RFC 5952. */
 function addressText(bytes: Uint8Array): string {
-  return ipaddr.fromByteArray([...bytes]).toString();
+  return bytes.length === 4 ? bytes.join('.') : ipaddr.fromByteArray([...bytes]).toString();
 }
 
 /** The block of `length` bits that holds `bytes`; host bits are cleared. */
 export function makePrefix(bytes: Uint8Array, length: number): IpPrefix {
   const family: Family = bytes.length === 4 ? 4 : 6;
-  const network = bytes.map((byte, index) => byte & maskByte(length, index));
+  const network = length === FULL[family] ? bytes : bytes.map((byte, index) => byte & maskByte(length, index));
   const text = addressText(network);
   return { family, bytes: network, length, text: length === FULL[family] ? text : `${text}/${length}` };
 }
@@ -92,8 +92,8 @@ export function parseAssignedAddress(word: string, at: string): AssignedAddress 
   if (forbidden !== undefined) throw refuse(`${shown(word)} ${forbidden}`);
 
   const block = makePrefix(bytes, length);
-  const host = makePrefix(bytes, FULL[family]);
-  if (length === FULL[family] || block.text.split('/')[0] === host.text) {
+  const host = length === FULL[family] ? block : makePrefix(bytes, FULL[family]);
+  if (block === host || block.text.split('/')[0] === host.text) {
     // A block is no subnet: all of its addresses are the guest's.
     return { prefix: block, broadcast: undefined, netmask: undefined, note: blockNote(block) };
   }
@@ -227,7 +227,10 @@ function whyForbidden(bytes: Uint8Array, length: number): string | undefined {
 
 /** True if the first `count` bits are the same. */
 function sameBits(one: Uint8Array, other: Uint8Array, count: number): boolean {
-  return one.every((byte, index) => ((byte ^ (other[index] ?? 0)) & maskByte(count, index)) === 0);
+  for (let index = 0; index * 8 < count; index += 1) {
+    if ((((one[index] ?? 0) ^ (other[index] ?? 0)) & maskByte(count, index)) !== 0) return false;
+  }
+  return true;
 }
 
 /**

@@ -11,6 +11,8 @@ export interface Owned {
 export interface PrefixIndex {
   /** The owners of what is also in one of these, each with the smaller ones of such pairs. */
   overlapping(prefixes: readonly IpPrefix[]): Map<string, string[]>;
+  /** True where nobody else has anything of these single addresses, and nobody has a block. */
+  isAlone(owner: string, addresses: readonly IpPrefix[]): boolean;
 }
 
 /** Nothing is parsed that need not be: most are single addresses, which are the same if their texts are. */
@@ -37,6 +39,9 @@ export function prefixIndex(all: readonly Owned[]): PrefixIndex {
     return known.get(block.text) ?? [];
   };
   return {
+    isAlone: (owner, addresses) =>
+      lengths.size === 0 &&
+      addresses.every((one) => isHost(one) && (byText().get(one.text) ?? []).every((other) => other.owner === owner)),
     overlapping(prefixes) {
       const found = new Map<string, string[]>();
       const note = (owner: string, address: string): void => {

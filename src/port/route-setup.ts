@@ -32,19 +32,18 @@ export const LINK_GATEWAY6 = 'fe80::1';
 
 /** Before the rules: link down, name, MAC, MTU, group. No address is left, and none is made. */
 export function prepareRouteLines(setup: RouteSetup): BatchLine[] {
-  const { device, name, rename, mtu } = setup;
+  const { device, name, rename } = setup;
   return [
     { text: `link set dev ${rename ? device : name} down` },
     ...(rename ? [{ text: `link set dev ${device} name ${name}` }] : []),
     ...restoreRouteLines(setup),
     { text: `address flush dev ${name}`, optional: 'addresses of dom0 stay on the port' },
     { text: `link set dev ${name} address ${DOM0_SIDE_MAC}`, optional: 'the MAC of dom0 side stays as it is' },
-    ...(mtu > 0 ? [{ text: `link set dev ${name} mtu ${mtu}`, optional: 'the MTU stays as it is' }] : []),
   ];
 }
 
 /** The same for one in service, whose link stays up. */
-export function restoreRouteLines({ device, name, group }: RouteSetup): BatchLine[] {
+export function restoreRouteLines({ device, name, group, mtu }: RouteSetup): BatchLine[] {
   return [
     ...(name === device
       ? []
@@ -52,6 +51,7 @@ export function restoreRouteLines({ device, name, group }: RouteSetup): BatchLin
     { text: `link set dev ${name} addrgenmode none`, optional: 'dom0 may give itself more link-local addresses there' },
     // The rules know it by that.
     { text: `link set dev ${name} group ${group}` },
+    ...(mtu > 0 ? [{ text: `link set dev ${name} mtu ${mtu}`, optional: 'the MTU stays as it is' }] : []),
   ];
 }
 
@@ -125,7 +125,7 @@ function routeOf(prefix: IpPrefix): string {
  * A block is sent to its guest by way of one neighbour. On the link, each of its addresses that somebody tries would be
  * one, of the 1024 that the kernel keeps for all interfaces (measured: 300 packets, 300 entries).
  */
-function wayTo(block: IpPrefix, { ipv4, mac }: RouteSetup): string {
+export function wayTo(block: IpPrefix, { ipv4, mac }: RouteSetup): string {
   if (block.family === 6) return makePrefix(eui64LinkLocal(mac), 128).text;
   return (ipv4.find(isHost) ?? makePrefix(block.bytes, 32)).text;
 }

@@ -51,6 +51,8 @@ export interface SeenBridgeLink {
   readonly port: SeenBridgePort | undefined;
   /** 0: any number. Undefined: the kernel or the program is too old to tell. */
   readonly maxGroups: number | undefined;
+  /** It is up, and somebody is at its other end; undefined: it does not tell. */
+  readonly carrier: boolean | undefined;
 }
 
 /** A forwarding entry. */
@@ -158,6 +160,8 @@ const BRIDGE_LINK: Reader<SeenBridgeLink> = (found) =>
     // A card with a bridge of its own is listed too, by other words.
     port: get('learning', optional(boolean)) === undefined ? undefined : BRIDGE_PORT(found),
     maxGroups: get('mcast_max_groups', optional(count)),
+    // IFF_LOWER_UP
+    carrier: get('flags', optional(array(string)))?.includes('LOWER_UP'),
   }))(found);
 
 const ENTRY: Reader<SeenEntry> = object((get) => ({

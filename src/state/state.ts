@@ -207,7 +207,7 @@ export function openState(directory: string, host: { bootId: () => string; log: 
 }
 
 /** What a vif has in the index. */
-function addressesOf(record: VifRecord): OwnedAddress[] {
+export function addressesOf(record: VifRecord): OwnedAddress[] {
   const { device, loaded } = record;
   const made = new Set(macsOf(record).map(linkLocalOf));
   const all = loaded.flatMap(({ values: { ip = [], ip6 = [], route = [], route6 = [] } }) => [

@@ -110,7 +110,9 @@ function neighbourFinder(host: DoubleHost): (subject: Subject) => Promise<readon
     const { own, shared, routes } = ownOf(vif, plan);
     if (own.length + routes.length > 0) {
       const index = indexFor([...own, ...routes]);
-      for (const [device, texts] of index.overlapping(own)) {
+      // Of most nobody has anything.
+      const isAlone = index.isAlone(vif.device, [...own, ...routes]);
+      for (const [device, texts] of isAlone ? [] : index.overlapping(own)) {
         const record = host.state.readVif(device);
         const given = givenTo(record);
         for (const text of texts.filter((one) => !isDrawn(one, given))) {
@@ -120,7 +122,7 @@ function neighbourFinder(host: DoubleHost): (subject: Subject) => Promise<readon
           (isGiven(text, given) ? meet(device).addresses : meet(device).routed).push(text);
         }
       }
-      for (const [device, texts] of index.overlapping(routes)) meet(device).sent.push(...texts);
+      if (!isAlone) for (const [device, texts] of index.overlapping(routes)) meet(device).sent.push(...texts);
     }
     const neighbours: Neighbour[] = [];
     for (const [device, meeting] of meetings) {

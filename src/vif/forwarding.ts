@@ -1,5 +1,6 @@
 import { Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
+import type { Difference } from '../port/differences.ts';
 import type { RouteSetup } from '../port/route-setup.ts';
 
 type SettingHost = Pick<Host, 'readSetting' | 'writeSetting' | 'policy' | 'log'>;
@@ -16,12 +17,7 @@ type SettingHost = Pick<Host, 'readSetting' | 'writeSetting' | 'policy' | 'log'>
 export function checkForwarding(host: SettingHost, { ipv4, ipv6, uplink }: RouteSetup): void {
   const ra = `ipv6/conf/${uplink}/accept_ra`;
   const trap = host.readSetting(ra) === '1';
-  const wanted: readonly (readonly [path: string, family: string, wanted: boolean])[] = [
-    ['ipv4/ip_forward', 'IPv4', ipv4.length > 0],
-    ['ipv6/conf/all/forwarding', 'IPv6', ipv6.length > 0],
-  ];
-  for (const [path, family] of wanted.filter(([, , one]) => one)) {
-    if ((host.readSetting(path) ?? '0') !== '0') continue;
+  for (const { path, family } of unset(host, { ipv4, ipv6 })) {
     const first = family === 'IPv6' && trap;
     if (host.policy.forwarding === 'set') {
       if (first && host.writeSetting(ra, '2'))
@@ -39,6 +35,24 @@ export function checkForwarding(host: SettingHost, { ipv4, ipv6, uplink }: Route
         '; or forwarding = set',
     });
   }
+}
+
+/** The same for who only looks. */
+export function forwardingDifferences(host: Pick<Host, 'readSetting'>, setup: Families): Difference[] {
+  return unset(host, setup).map(({ path }) => ({ what: word(path), wished: '1', found: '0', security: false }));
+}
+
+type Families = Pick<RouteSetup, 'ipv4' | 'ipv6'>;
+
+/** What is not switched on, and must be. */
+function unset(
+  { readSetting }: Pick<Host, 'readSetting'>,
+  { ipv4, ipv6 }: Families,
+): { readonly path: string; readonly family: string }[] {
+  return [
+    ...(ipv4.length === 0 ? [] : [{ path: 'ipv4/ip_forward', family: 'IPv4' }]),
+    ...(ipv6.length === 0 ? [] : [{ path: 'ipv6/conf/all/forwarding', family: 'IPv6' }]),
+  ].filter(({ path }) => (readSetting(path) ?? '0') === '0');
 }
 
 /** As sysctl(8) takes it: slashes work where a device's name has a dot. */

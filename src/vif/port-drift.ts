@@ -1,3 +1,4 @@
+import { LISTING_BYTES } from '../effects/exec.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, failureLine } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -14,23 +15,27 @@ type DriftHost = Pick<Host, 'run' | 'readDevice' | 'uplinkOf' | 'log'>;
 
 const TOOL_MS = 5_000;
 
-/**
- * The flags of ports that somebody else has changed since they were configured: one program for all ports of the host.
- * What cannot be read is not told.
- *
- * @returns what there is to say of a port of ours
- */
-export async function driftOf(
-  host: DriftHost,
-): Promise<(record: VifRecord, vif: Pick<VifIdentity, 'mac'>, device: Device) => readonly Note[]> {
+/** What one listing of the ports of all bridges says. */
+export interface PortLooks {
+  /** The flags of a port of ours that somebody else has changed since it was configured. */
+  readonly drift: (record: VifRecord, vif: Pick<VifIdentity, 'mac'>, device: Device) => readonly Note[];
+  /** Whether somebody is at its other end; undefined of what is no port of a bridge. */
+  readonly carrier: (name: string) => boolean | undefined;
+}
+
+/** Looks at the ports of all bridges, by one program. What cannot be read is not told. */
+export async function lookAtBridgePorts(host: DriftHost): Promise<PortLooks> {
   const seen = new Map((await listed(host, BRIDGE_LINKS, readBridgeLinks)).map((link) => [link.name, link]));
-  return (record, { mac }, device) => {
-    const link = seen.get(device.name);
-    if (link?.port === undefined || record.routed !== undefined) return [];
-    const wished = wishedOf(host, record, mac, device);
-    return flagDifferences(wished, { ...link.port, maxGroups: link.maxGroups })
-      .filter(({ found }) => found !== 'not told')
-      .map((one) => noteOf(one, device.name));
+  const alike = new Map<string, WishedPort>();
+  return {
+    drift(record, { mac }, device) {
+      const link = seen.get(device.name);
+      if (link?.port === undefined || record.routed !== undefined) return [];
+      return flagDifferences(wishedOf(host, record, mac, device, alike), { ...link.port, maxGroups: link.maxGroups })
+        .filter(({ found }) => found !== 'not told')
+        .map((one) => noteOf(one, device.name));
+    },
+    carrier: (name) => seen.get(name)?.carrier,
   };
 }
 
@@ -62,7 +67,7 @@ async function listed<T>(
   read: (text: string) => readonly T[],
 ): Promise<readonly T[]> {
   try {
-    const { status, stdout } = await run(tool, args, { timeoutMs: TOOL_MS });
+    const { status, stdout } = await run(tool, args, { timeoutMs: TOOL_MS, mostBytes: LISTING_BYTES });
     return status === 0 && stdout.trim() !== '' ? read(stdout) : [];
   } catch (error) {
     log.say('debug', `what ${[tool, ...args].join(' ')} tells is not known: ${failureLine(asFailure(error))}`);
@@ -70,20 +75,36 @@ async function listed<T>(
   }
 }
 
-/** As its last run wished it. */
-function wishedOf(host: DriftHost, record: VifRecord, mac: MacAddress, device: Device): WishedPort {
+/**
+ * As its last run wished it.
+ *
+ * @param alike flags are the same for all that are bound alike: what was made of one is used for the next
+ */
+function wishedOf(
+  host: DriftHost,
+  record: VifRecord,
+  mac: MacAddress,
+  device: Device,
+  alike: Map<string, WishedPort>,
+): WishedPort {
   const alone = bindingAlone(macsOf(record), host.readDevice(record.bridge)?.vlanFiltering);
-  return wishPort({
+  const binding = isUnbound(record) ? 'unpinned' : record.shared ? 'shared' : alone;
+  const { flags = {}, bridge } = record;
+  const key = `${binding} ${bridge} ${JSON.stringify(flags)}`;
+  const known = alike.get(key);
+  if (known !== undefined) return known;
+  const wished = wishPort({
     device: record.device,
     name: device.name,
     group: guestGroup(device.ifindex),
-    bridge: record.bridge,
-    // Flags are the same for any.
+    bridge,
     macs: [mac],
     mtu: 0,
     rename: false,
-    binding: isUnbound(record) ? 'unpinned' : record.shared ? 'shared' : alone,
-    backup: host.uplinkOf(record.bridge),
-    flags: record.flags ?? {},
+    binding,
+    backup: host.uplinkOf(bridge),
+    flags,
   });
+  alike.set(key, wished);
+  return wished;
 }

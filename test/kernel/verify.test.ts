@@ -8,46 +8,9 @@ import { waitForForwarding } from '../lab/bench.ts';
 import { type Dom0, obstacle } from './dom0.ts';
 import { A, X } from './frames.ts';
 import { openGuests } from './verdict.ts';
+import { verified } from './verified.ts';
 
 const skip = obstacle();
-
-interface Drift {
-  readonly part: string;
-  readonly what: string;
-  readonly wished: string | null;
-  readonly found: string | null;
-  readonly security: boolean;
-}
-interface Verified {
-  readonly vifs: readonly {
-    readonly name: string;
-    readonly drift: readonly Drift[];
-    readonly trouble: string | null;
-  }[];
-  readonly shared: readonly Drift[];
-  readonly foreign: readonly { readonly what: string }[];
-}
-
-async function verified(
-  dom0: Dom0,
-  ...names: string[]
-): Promise<{ status: number | null; found: Verified; lines: string[] }> {
-  const { status, stdout, stderr } = await dom0.admin(['verify', ...names, '--json']);
-  assert.notEqual(stdout, '', stderr);
-  const found: Verified = JSON.parse(stdout);
-  const line = ({ part, what, wished, found: seen }: Drift): string => `${part} ${what}: ${wished} -> ${seen}`;
-  return {
-    status,
-    found,
-    lines: [
-      ...found.shared.map((one) => `all ${line(one)}`),
-      ...found.vifs.flatMap(({ name, drift, trouble }) => [
-        ...drift.map((one) => `${name} ${line(one)}`),
-        ...(trouble === null ? [] : [`${name} ${trouble}`]),
-      ]),
-    ],
-  };
-}
 
 /** What somebody does to vif1.0, and what is to be said of it. */
 interface Harm {
@@ -262,7 +225,7 @@ test('verify and repair of all', { skip }, async (t) => {
     ] as const) {
       for (const command of ['verify', 'repair']) {
         const { status, stderr } = await dom0.admin([command, name]);
-        assert.equal(status, command === 'verify' ? 2 : 1);
+        assert.equal(status, 2, command);
         assert.match(stderr, why);
       }
     }

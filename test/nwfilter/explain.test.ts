@@ -39,7 +39,7 @@ function run(command: readonly string[], config: string, more: readonly string[]
 function refused(config: string, packet: readonly string[]): string {
   const args = [...program(), 'rules', 'test', ...VIF, '--config', config, ...packet];
   const { status, stderr } = spawnSync(args[0] ?? '', args.slice(1), { encoding: 'utf8' });
-  assert.equal(status, 1);
+  assert.equal(status, 2);
   return stderr;
 }
 const sent = (dport: number): string =>

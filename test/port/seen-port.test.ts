@@ -181,6 +181,6 @@ test('what bridge(8) tells of a port is read: the limit of multicast groups, and
   assert.equal(readBridgeLinks(of(port))[0]?.maxGroups, undefined);
   // A card with a switch of its own (ixgbe, mlx5) is no port.
   assert.deepEqual(readBridgeLinks(of({ flags: ['UP'], hwmode: 'VEB' })), [
-    { name: 'v1', port: undefined, maxGroups: undefined },
+    { name: 'v1', port: undefined, maxGroups: undefined, carrier: false },
   ]);
 });

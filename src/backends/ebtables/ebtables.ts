@@ -1,28 +1,16 @@
 import { type Failures, together } from '../../effects/together.ts';
-import { asFailure, Failure, failureLine } from '../../errors.ts';
-import { DENIED_TERMS, isObserved } from '../../filter/own-terms.ts';
-import { DIRECTIONS } from '../../filter/reasons.ts';
+import { asFailure, failureLine } from '../../errors.ts';
 import type { Host } from '../../host.ts';
-import { parseDeviceName } from '../../net/interface-name.ts';
 import { once } from '../../once.ts';
 import { liveRecords } from '../../state/present-devices.ts';
-import type { BaseRecord, EbtTools, VifRecord } from '../../state/records.ts';
-import { textDigest } from '../../text-digest.ts';
-import type { Backend, Former, LeavingPort, PlannedPort, RuleDrift, RuleText } from '../backend.ts';
-import {
-  currentBase,
-  ifLastGone,
-  leaveFormer,
-  leftBase,
-  mustKnowPolicy,
-  newBase,
-  portOfRecord,
-  reportBase,
-} from '../base.ts';
+import type { BaseRecord, EbtTools } from '../../state/records.ts';
+import type { Backend, Former, LeavingPort, PlannedPort, RuleText } from '../backend.ts';
+import { currentBase, ifLastGone, leaveFormer, leftBase, mustKnowPolicy, newBase, reportBase } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { neighbours } from '../neighbours.ts';
-import { chainsOf, closedChainsOf, limitsOfPlan, rulesDigest } from './chains.ts';
-import { countJumps, countsOf, isAsLoaded, vifChains } from './listing.ts';
+import { limitsOfPlan, rulesDigest } from './chains.ts';
+import { chainsIn, compiled, exemptNames, ofRecord, portOf, toLoad } from './ebt-port.ts';
+import { countJumps, isAsLoaded, vifChains } from './listing.ts';
 import { look, ruleCounts } from './look.ts';
 import { type EbtPorts, ebtPorts } from './ports.ts';
 import type { EbtChain } from './stages.ts';
@@ -63,10 +51,9 @@ export function ebtables(host: Host, tools: EbtTools, former: Former): Backend {
     leaveAfterLast: () => leaveAfterLast(ebt),
     ahead: () => {},
     base: () => currentBase(host, ebt.holder),
-    compare: async (recordsOf, wished) => ({
-      rules: await look(ebt, recordsOf()),
-      drift: chainDrift(ebt, (await wished).planned),
-    }),
+    // Nothing of it is loaded by a run of Xen's.
+    compare: async (recordsOf, wished) => (await import('./compare.ts')).compare(ebt, recordsOf, wished),
+    // Every load makes anew what it touches.
     takeOut: async () => {},
     look: (recordsOf) => look(ebt, recordsOf()),
     ruleCounts: (record) => ruleCounts(ebt, record),
@@ -233,119 +220,6 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
   host.state.writeBase(base);
   ports.settled();
   reportBase(host, holder, base, earlier, present.length);
-}
-
-/** Its chains are compared as a whole: what is there as it was loaded `look` says. */
-function chainDrift(ebt: Ebt, planned: readonly PlannedPort[]): RuleDrift[] {
-  const loaded = new Map(
-    ebtPorts(ebt.host.state)
-      .all()
-      .map(({ device, digest }) => [device, digest]),
-  );
-  return planned.flatMap((one): RuleDrift[] => {
-    const { device } = one.port;
-    const digest = loaded.get(device);
-    const what = digest === undefined ? undefined : otherChains(ebt, one, digest);
-    return what === undefined ? [] : [{ device, place: 'chains', change: 'missing', what, text: '', recorded: false }];
-  });
-}
-
-/** What is to be in place of chains that were loaded; undefined if it is the same. */
-function otherChains(ebt: Ebt, planned: PlannedPort, loaded: string): string | undefined {
-  const own = compiledIfPossible(ebt, planned);
-  if (own instanceof Failure) return failureLine(own);
-  return digestOf(own) === loaded ? undefined : 'what the policy says now';
-}
-
-function digestOf(own: OwnChains): string {
-  return textDigest(renderChains(chainsIn(own), 'nft'));
-}
-
-/** What is compiled for a vif. */
-interface OwnChains extends ReturnType<typeof chainsOf> {
-  /** Its rules cannot be followed. */
-  readonly closed?: true;
-}
-
-function compiled({ host }: Ebt, planned: PlannedPort): OwnChains {
-  return chainsOf(planned.plan, host.policy);
-}
-
-function chainsIn(own: OwnChains): EbtChain[] {
-  return DIRECTIONS.flatMap((direction) => own[direction].chains);
-}
-
-/** A port, and the chains that are to be loaded for it. */
-interface ToLoad {
-  readonly port: EbtPort;
-  readonly chains: readonly EbtChain[];
-}
-
-function toLoad(planned: PlannedPort, own: OwnChains): ToLoad {
-  return { port: portOf(planned, own), chains: chainsIn(own) };
-}
-
-/**
- * One that nobody has asked for now: a mistake in its policy must not keep all others from theirs. It goes on as it was
- * loaded; where that is gone it is closed.
- *
- * @param before what it has in the kernel; undefined if that is not whole
- */
-function ofRecord(ebt: Ebt, record: VifRecord, before: EbtPort | undefined): ToLoad {
-  const { host } = ebt;
-  const planned = portOfRecord(host, record);
-  const own = planned instanceof Failure ? planned : compiledIfPossible(ebt, planned);
-  if (!(own instanceof Failure || planned instanceof Failure)) return toLoad(planned, own);
-  const why = own instanceof Failure ? failureLine(own) : '';
-  if (before !== undefined) {
-    host.log.say('err', `${record.device} goes on as it was loaded: ${why}`);
-    return { port: { ...before, name: record.name }, chains: [] };
-  }
-  host.log.say('err', `${record.device} is closed: ${why}`);
-  const closed = planned instanceof Failure ? deniedPort(record) : planned;
-  return toLoad(closed, { ...closedChainsOf(closed.plan, host.policy), closed: true });
-}
-
-function compiledIfPossible(ebt: Ebt, planned: PlannedPort): OwnChains | Failure {
-  try {
-    return compiled(ebt, planned);
-  } catch (error) {
-    const failure = asFailure(error);
-    if (failure.code !== 'input') throw error;
-    return failure;
-  }
-}
-
-/** Of whom nothing is known but the device. */
-function deniedPort({ device, name, bridge, ifindex, ingress }: VifRecord): PlannedPort {
-  const of = parseDeviceName(device, 'state');
-  const plan = { device: of, mode: 'deny', macs: [], terms: DENIED_TERMS, allow: [] } as const;
-  return { port: { device, name, bridge, ifindex, ingress }, plan, loaded: [], hadIngress: false };
-}
-
-function portOf({ port, plan }: PlannedPort, own: OwnChains): EbtPort {
-  return {
-    device: port.device,
-    name: port.name,
-    open: plan.terms.flags.includes('open'),
-    ...(isObserved(plan.terms) ? { observed: true } : {}),
-    ...(plan.terms.flags.includes('lldp') ? { lldp: true } : {}),
-    chains: chainsIn(own).map((chain) => chain.name),
-    counts: DIRECTIONS.flatMap((direction) => countsOf(own[direction].chains, direction)),
-    digest: digestOf(own),
-    ...(own.closed === true ? { closed: true } : {}),
-    macs: plan.terms.values.mac,
-  };
-}
-
-/**
- * A port that has chains is not exempt any more, whatever the base's record still says; nor is a later one of its name.
- */
-function exemptNames({ host }: Ebt, exempt: BaseRecord['exempt'], ports: readonly EbtPort[]): string[] {
-  const taken = new Set(ports.map((port) => port.name));
-  return exempt
-    .filter(({ name, ifindex }) => !taken.has(name) && host.readDevice(name)?.ifindex === ifindex)
-    .map(({ name }) => name);
 }
 
 function loadText(ebt: Ebt, planned: PlannedPort, upon: 'nothing' | 'base'): RuleText {

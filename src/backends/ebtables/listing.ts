@@ -12,6 +12,19 @@ export interface ListedRule {
   readonly bytes: number;
 }
 
+/** A table as `ebtables -L --Lc` prints it. */
+export interface ListedTable {
+  readonly chains: EbtListing;
+  /** What becomes of a frame at the end of a chain. */
+  readonly policies: ReadonlyMap<string, string>;
+}
+
+/** What becomes of a frame at the end of each chain. */
+export function parsePolicies(text: string): ReadonlyMap<string, string> {
+  const heads = text.matchAll(/^Bridge chain: (\S+), entries: \d+, policy: (\S+)$/gm);
+  return new Map([...heads].map(([, chain = '', policy = '']) => [chain, policy]));
+}
+
 /** Reads `ebtables -t TABLE -L --Lc`; both variants print the same form. */
 export function parseListing(text: string): EbtListing {
   const chains = new Map<string, ListedRule[]>();

@@ -5,18 +5,26 @@ import { allDamaged, baseOfThisBoot, portOfRecord, RULES_GONE, recordedPort } fr
 import { chainsOf } from './chains.ts';
 import { chainDrops, countJumps, type EbtListing, isAsLoaded, isWhole, lineCounts, linkLocalDrops } from './listing.ts';
 import { ebtPorts } from './ports.ts';
-import { type Ebt, listing } from './tables.ts';
+import { type Ebt, type ListedTables, listedTables, listing } from './tables.ts';
 import { EBT_HOOKS, type EbtPort, portJumps } from './text.ts';
+
+/** What `status` says of one whose chains are not whole, or not reached. */
+export const CHAINS_CHANGED = 'its chains are not as they were loaded';
 
 /**
  * What the rules have counted, and whose are gone, by two listings. All of it as it was loaded: what a changed policy
  * says is not taken in before a run makes rules of it, and nothing of that is damage.
  */
-export async function look({ host, tools }: Ebt, records: readonly VifRecord[]): Promise<KernelRules> {
+export async function look(
+  ebt: Ebt,
+  records: readonly VifRecord[],
+  tables: () => Promise<ListedTables> = () => listedTables(ebt),
+): Promise<KernelRules> {
+  const { host } = ebt;
   const gone: KernelRules = { damages: allDamaged(records, RULES_GONE), sharedDamage: RULES_GONE, drops: [] };
   if (baseOfThisBoot(host)?.backend !== 'ebtables') return gone;
-  const nat = await listing(host, tools, 'nat');
-  const filter = await listing(host, tools, 'filter');
+  const listed = await tables();
+  const [nat, filter] = [listed.nat.chains, listed.filter.chains];
   const hooks = Object.values(EBT_HOOKS);
   if (hooks.some((hook) => countJumps(hook.table === 'nat' ? nat : filter, hook) === 0)) return gone;
   const ports = new Map(
@@ -32,8 +40,7 @@ export async function look({ host, tools }: Ebt, records: readonly VifRecord[]):
       return [];
     }
     if (port.closed === true) damages.set(record.device, whyClosed(host, record));
-    if (!isAsLoaded(nat, port) || !isReached(nat, port))
-      damages.set(record.device, 'its chains are not as they were loaded');
+    if (!isAsLoaded(nat, port) || !isReached(nat, port)) damages.set(record.device, CHAINS_CHANGED);
     return [...chainDrops(nat, port), ...linkLocalDrops(filter, port)].map((drop) => ({
       ...drop,
       ifindex: record.ifindex,

@@ -5,7 +5,7 @@ import type { Host } from '../../host.ts';
 import type { EbtTools } from '../../state/records.ts';
 import type { Former } from '../backend.ts';
 import { type Holder, lockBase } from '../base.ts';
-import { type EbtListing, parseListing } from './listing.ts';
+import { type EbtListing, type ListedTable, parseListing, parsePolicies } from './listing.ts';
 import type { EbtHook } from './text.ts';
 
 /** What changes of the tables need to know. */
@@ -29,10 +29,25 @@ const PAUSE_MS = 40;
 
 /** What a table of the kernel holds, with its counters. */
 export async function listing(host: Host, tools: EbtTools, table: EbtHook['table']): Promise<EbtListing> {
+  return parseListing(await listingText(host, tools, table));
+}
+
+/** Both tables that we use. */
+export type ListedTables = Readonly<Record<EbtHook['table'], ListedTable>>;
+
+export async function listedTables({ host, tools }: Pick<Ebt, 'host' | 'tools'>): Promise<ListedTables> {
+  const listed = async (table: EbtHook['table']): Promise<ListedTable> => {
+    const text = await listingText(host, tools, table);
+    return { chains: parseListing(text), policies: parsePolicies(text) };
+  };
+  return { nat: await listed('nat'), filter: await listed('filter') };
+}
+
+async function listingText(host: Host, tools: EbtTools, table: EbtHook['table']): Promise<string> {
   const args = ['-t', table, '-L', '--Lc'];
   const result = await host.run(tools.list, args, { timeoutMs: LOAD_MS, mostBytes: LISTING_BYTES });
   if (result.status !== 0) throw toolFailure(tools.list, args, result);
-  return parseListing(result.stdout);
+  return result.stdout;
 }
 
 /** Loads text; all of it, or for ebtables-restore an error. */

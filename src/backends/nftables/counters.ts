@@ -1,3 +1,4 @@
+import { Failure } from '../../errors.ts';
 import { type Direction, reasonOfCode } from '../../filter/reasons.ts';
 import { indexOfGroup } from '../../port/guest-group.ts';
 import type { DropCount, SetFill } from '../backend.ts';
@@ -44,8 +45,20 @@ interface Entry {
 /** What nft has printed as JSON, parsed once for all that is read of it: of thousands of vifs it is megabytes. */
 export type Listing = readonly Entry[];
 
+/** @throws Failure `tool` for what is no whole text of JSON */
 export function readListing(json: string): Listing {
-  return (JSON.parse(json) as { readonly nftables?: Listing }).nftables ?? [];
+  const listing = wholeListing(json);
+  if (listing !== undefined) return listing;
+  throw new Failure('tool', 'nft has printed no whole text of JSON', { hint: 'what does nft -j list ruleset print?' });
+}
+
+/** Undefined for what is no whole text of JSON. */
+export function wholeListing(json: string): Listing | undefined {
+  try {
+    return (JSON.parse(json) as { readonly nftables?: Listing }).nftables ?? [];
+  } catch {
+    return undefined;
+  }
 }
 
 /** The elements of a listing, by set. */
@@ -86,15 +99,18 @@ export function parseUnmanagedDrops(sets: ListedSets, indexOf: (name: string) =>
   return parseCounts(sets.get('drops-unmanaged') ?? [], indexOf);
 }
 
-/** How many elements of each set begin with each port, or are it: `own-ip 1073741830`. */
-export function countElements(sets: ListedSets): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
+/** How many elements of each set begin with each port, or are it: by set, and by the number that stands for a port. */
+export type ElementCounts = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
+export function countElements(sets: ListedSets): ElementCounts {
+  const counts = new Map<string, ReadonlyMap<number, number>>();
   for (const [set, elements] of sets) {
     if (set.startsWith('drops')) continue;
+    const own = new Map<number, number>();
+    counts.set(set, own);
     for (const element of elements) {
-      const first = isElement(element) ? (element.concat?.[0] ?? element.elem?.val) : element;
-      const key = `${set} ${String(first)}`;
-      counts.set(key, (counts.get(key) ?? 0) + 1);
+      const first = Number(isElement(element) ? (element.concat?.[0] ?? element.elem?.val) : element);
+      own.set(first, (own.get(first) ?? 0) + 1);
     }
   }
   return counts;
@@ -162,13 +178,25 @@ export function parseRuleCounts(listing: Listing, chains: readonly string[]): Re
   return counts;
 }
 
-/** How many rules each chain of a table has. */
-export function countRules(listing: Listing): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
+/**
+ * What the rules of each chain do, in their order, and of how many parts each is: `2 goto in/quick`, `1 drop`. How nft
+ * writes what they ask is another matter with each version.
+ */
+export function ruleShapes(listing: Listing): ReadonlyMap<string, readonly string[]> {
+  const shapes = new Map<string, string[]>();
   for (const { rule } of listing) {
-    if (rule?.chain !== undefined) counts.set(rule.chain, (counts.get(rule.chain) ?? 0) + 1);
+    if (rule?.chain === undefined) continue;
+    const own = shapes.get(rule.chain) ?? [];
+    shapes.set(rule.chain, own);
+    own.push(shapeOf(rule.expr ?? []));
   }
-  return counts;
+  return shapes;
+}
+
+function shapeOf(parts: readonly object[]): string {
+  const [does = 'nothing', what]: readonly unknown[] = Object.entries(parts.at(-1) ?? {})[0] ?? [];
+  const target: unknown = typeof what === 'object' && what !== null ? Reflect.get(what, 'target') : undefined;
+  return `${parts.length} ${String(does)}${target === undefined ? '' : ` ${String(target)}`}`;
 }
 
 /** The devices whose ingress chains have their rule; nft 1.0.6 does not tell where a chain stands. */

@@ -2,10 +2,13 @@ import type { Host } from '../../host.ts';
 import { isInRoutedService } from '../../port/guest-group.ts';
 import { INGRESS_TABLE, TABLE } from './base-text.ts';
 
-/** The tables of ports that are on no bridge, in place of those of bridges. */
+/** The table of ports that are on no bridge in which it is asked whose addresses come from elsewhere. */
+export const CLAIMED_TABLE = 'inet xen-vif-route';
+
+/** Their tables, in place of those of bridges. */
 const TABLES: Readonly<Record<string, string>> = {
   [TABLE]: 'netdev xen-vif-route',
-  [INGRESS_TABLE]: 'inet xen-vif-route',
+  [INGRESS_TABLE]: CLAIMED_TABLE,
 };
 
 /**

@@ -1,5 +1,6 @@
 import { INGRESS_TABLE, isOurs, TABLE } from './base-text.ts';
 import { BEHIND, type Behind, OBSERVED_BEHIND } from './behind.ts';
+import { UNMARK } from './counted-frames.ts';
 import { stageChain } from './stages.ts';
 
 /**
@@ -98,13 +99,22 @@ export function renderClaimed(): string[] {
 }
 
 /**
- * @param counts how many rules each chain of the table has
+ * @param shapes what the rules of each chain of the table do: counters.ts, ruleShapes
  * @param behind what else its guest is asked
  */
 export function hasDeviceChains(
-  counts: ReadonlyMap<string, number>,
+  shapes: ReadonlyMap<string, readonly string[]>,
   device: string,
   behind: readonly Behind[],
 ): boolean {
-  return chainsOf(behind).every(({ chain, rules }) => counts.get(`${chain}/${device}`) === rules.length);
+  return chainsOf(behind).every(
+    ({ chain, rules }) => shapes.get(`${chain}/${device}`)?.join() === rules.map(shapeOf).join(),
+  );
+}
+
+/** The same of a rule as it is loaded. */
+function shapeOf(rule: string): string {
+  if (rule === UNMARK) return '2 mangle';
+  const [, asks = '', does = ''] = /^(.*?)(goto \S+|vmap|accept|drop)(?: @\S+| comment "[^"]*")?$/.exec(rule) ?? [];
+  return `${asks.trim() === '' || does === 'vmap' ? 1 : 2} ${does}`;
 }

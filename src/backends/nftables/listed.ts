@@ -1,7 +1,8 @@
 import { LISTING_BYTES } from '../../effects/exec.ts';
 import type { Host } from '../../host.ts';
 import { textDigest } from '../../text-digest.ts';
-import { TABLE } from './base-text.ts';
+import { type PortPlace, TABLE } from './base-text.ts';
+import { CLAIMED_TABLE } from './device-tables.ts';
 import { DEVICE_CHAINS } from './device-text.ts';
 
 /**
@@ -23,10 +24,19 @@ const LIST_MS = 30_000;
  */
 const LIST_SHARED = ['-s', '-t', 'list', 'ruleset', 'bridge'] as const;
 
+/** The second table of ports that are on no bridge is no bigger with many of them. */
+const LIST_CLAIMED = ['-s', '-t', 'list', 'table', ...CLAIMED_TABLE.split(' ')] as const;
+
 /** Undefined if there is no table, or it cannot be listed. */
-export async function listed({ run }: Pick<Host, 'run'>): Promise<Listed | undefined> {
-  const result = await run('nft', LIST_SHARED, { timeoutMs: LIST_MS, mostBytes: LISTING_BYTES });
-  return result.status === 0 ? parsed(result.stdout) : undefined;
+export async function listed({ run }: Pick<Host, 'run'>, place: PortPlace): Promise<Listed | undefined> {
+  const how = { timeoutMs: LIST_MS, mostBytes: LISTING_BYTES };
+  const [{ status, stdout }, more] = await Promise.all([
+    run('nft', LIST_SHARED, how),
+    place === 'device' ? run('nft', LIST_CLAIMED, how) : undefined,
+  ]);
+  const first = status === 0 ? parsed(stdout) : undefined;
+  if (first === undefined || more === undefined) return first;
+  return { ...first, base: textDigest(`${first.base}${more.status === 0 ? more.stdout : ''}`) };
 }
 
 const PROGRAM = /\n\tchain rules\/([^\s{/]+)\/(?:in|out|[0-9]+) \{\n(?:[^\n]*\n)*?\t\}\n/g;

@@ -1,16 +1,17 @@
 import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { Failure } from '../../errors.ts';
 import { digestsOfTerms } from '../../filter/own-terms.ts';
+import { guestGroup } from '../../port/guest-group.ts';
 import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { VifRecord } from '../../state/records.ts';
-import type { ComparedRules, KernelRules, WishedRules } from '../backend.ts';
+import type { ComparedRules, KernelRules, RuleDrift, WishedRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
 import { FILLED_SETS } from './base-text.ts';
 import { behindOf } from './behind.ts';
 import { conversations } from './conversations.ts';
 import {
   countElements,
-  countRules,
+  type ElementCounts,
   fillsOf,
   LIST_DROPS,
   LIST_INGRESS,
@@ -22,9 +23,12 @@ import {
   parseUnmanagedDrops,
   parseVerdicts,
   readListing,
+  ruleShapes,
   setsOf,
+  wholeListing,
 } from './counters.ts';
 import { dropsAtDevice } from './device-chain.ts';
+import { CLAIMED_TABLE } from './device-tables.ts';
 import { hasDeviceChains } from './device-text.ts';
 import { ruleDrift } from './drift.ts';
 import { listedHash } from './index-hash.ts';
@@ -56,7 +60,29 @@ export async function compare(
   const rules = await lookAt(nft, listing, recordsOf);
   const table = await listing;
   const plans = await wished;
-  return { rules, drift: Array.isArray(table) ? ruleDrift(nft, table, plans) : [] };
+  if (!Array.isArray(table)) return { rules, drift: [] };
+  const unclaimed = nft.place === 'device' ? await unclaimedPorts(nft, plans) : [];
+  return { rules, drift: [...ruleDrift(nft, table, plans), ...unclaimed] };
+}
+
+/** Routed vifs whose addresses anybody may come with from elsewhere. */
+async function unclaimedPorts({ host }: Nft, { planned }: WishedRules): Promise<RuleDrift[]> {
+  const place = `${CLAIMED_TABLE} ports`;
+  const listing = ['-j', 'list', 'set', ...place.split(' ')];
+  const { status, stdout } = await host.run('nft', listing, ALL);
+  // A table that is not there is told of all of them.
+  if (status !== 0) return [];
+  const known = new Set(setsOf(readListing(stdout)).get('ports') ?? []);
+  return planned
+    .filter(({ port }) => !known.has(port.name))
+    .map(({ port: { device, name } }) => ({
+      device,
+      place,
+      change: 'missing',
+      what: name,
+      text: name,
+      recorded: true,
+    }));
 }
 
 async function lookAt(
@@ -87,7 +113,7 @@ async function lookAt(
   const ingressRules = devices?.status === 0 ? readListing(devices.stdout) : [];
   const counts = countElements(sets);
   const chains = parseIngressChains(ingressRules);
-  const deviceRules = nft.place === 'device' ? countRules(table) : undefined;
+  const deviceRules = nft.place === 'device' ? ruleShapes(table) : undefined;
   const ledElsewhere = misled(table);
   const damageOf = (record: VifRecord): string | undefined => {
     if (changed === 'base') return BASE_CHANGED;
@@ -149,15 +175,19 @@ function misled(table: Listing): (map: ProgramMap, record: VifRecord, digest: st
 }
 
 const BASE_CHANGED = 'what all vifs share is not as it was loaded';
-const UNREADABLE = 'this nft cannot list the rules, which another version of it has loaded';
+const UNREADABLE =
+  'this nft cannot list the rules: another version of it has loaded them, or another program owns them (flags owner)';
 
 /** Of a table that cannot be listed, the counters. */
 async function listDrops({ host }: Nft): Promise<Listing> {
   const result = await host.run('nft', LIST_DROPS, ALL);
-  return result.status === 0 ? readListing(result.stdout) : [];
+  return result.status === 0 ? (wholeListing(result.stdout) ?? []) : [];
 }
 
-/** Undefined if there is no table. nft 1.0.6 dies of one that 1.1.3 or 1.1.7 has loaded (measured). */
+/**
+ * Undefined if there is no table. nft 1.0.6 dies of one that 1.1.3 or 1.1.7 has loaded, and prints half of one that
+ * another process owns (measured).
+ */
 async function listTable({ host, holder }: Nft): Promise<Listing | 'unreadable' | undefined> {
   const result = await host.run('nft', LIST_TABLE, ALL).catch((error: unknown) => {
     // Before the first run on a host that only has ebtables.
@@ -168,15 +198,15 @@ async function listTable({ host, holder }: Nft): Promise<Listing | 'unreadable' 
   if (result === 'unreadable') return result;
   if (result === undefined || /No such file or directory/.test(result.stderr)) return undefined;
   if (result.status !== 0) throw toolFailure('nft', LIST_TABLE, result);
-  return readListing(result.stdout);
+  return wholeListing(result.stdout) ?? 'unreadable';
 }
 
 /** `base` if what all share is not what was listed when it was loaded; else the programs of rules that are not. */
-async function changedRules({ host, holder }: Nft): Promise<'base' | ReadonlySet<string>> {
+async function changedRules({ host, holder, place }: Nft): Promise<'base' | ReadonlySet<string>> {
   const differing = async (): Promise<'base' | ReadonlySet<string>> => {
     const base = baseOfThisBoot(host);
     if (base?.listing === undefined || (base.backend ?? holder.name) !== holder.name) return NONE;
-    const now = await listed(host).catch(() => undefined);
+    const now = await listed(host, place).catch(() => undefined);
     if (now === undefined) return NONE;
     return now.base === base.listing ? programs(host).changed(base.sentinel, now) : 'base';
   };
@@ -190,13 +220,13 @@ async function changedRules({ host, holder }: Nft): Promise<'base' | ReadonlySet
 const NONE: ReadonlySet<string> = new Set();
 
 /** The first set that has less of a vif than was loaded; a vif that a run is at work on is not looked at. */
-function lostElements({ loaded }: VifRecord, counts: ReadonlyMap<string, number>): string | undefined {
+function lostElements({ loaded }: VifRecord, counts: ElementCounts): string | undefined {
   const [terms, ...more] = loaded;
   if (terms === undefined || more.length > 0) return undefined;
-  const port = keyOf(terms.ifindex);
+  const port = guestGroup(terms.ifindex);
   for (const [set, size] of sizesOf(terms)) {
-    const key = set === PORTS_SET ? String(listedHash(terms.ifindex)) : port;
-    if (size > 0 && counts.get(`${set} ${key}`) !== size) return set;
+    const key = set === PORTS_SET ? listedHash(terms.ifindex) : port;
+    if (counts.get(set)?.get(key) !== size) return set;
   }
   return undefined;
 }

@@ -68,8 +68,13 @@ function ownSet(
     name,
     type,
     elements: (port, terms) => values(terms.values).map((value) => `${port} . ${write(value)}`),
-    size: (terms) => new Set(values(terms.values)).size,
+    size: (terms) => distinct(values(terms.values)),
   };
+}
+
+/** Most have none of it, or one. */
+function distinct(values: readonly string[]): number {
+  return values.length < 2 ? values.length : new Set(values).size;
 }
 
 /**
@@ -374,12 +379,13 @@ export function elementsOf(port: PortKey, terms: OwnTerms): Elements {
   ]);
 }
 
-/** How many elements of a vif each set is to hold. */
-export function sizesOf(terms: OwnTerms): ReadonlyMap<string, number> {
-  return new Map([
-    ...FLAG_SETS.map((flag): [string, number] => [flag, terms.flags.includes(flag) ? 1 : 0]),
-    ...OWN_SETS.map((set): [string, number] => [set.name, set.size(terms)]),
-  ]);
+/** How many elements of a vif each set is to hold; of those that are to hold any. */
+export function* sizesOf(terms: OwnTerms): Generator<readonly [set: string, size: number]> {
+  for (const flag of terms.flags) yield [flag, 1];
+  for (const set of OWN_SETS) {
+    const size = set.size(terms);
+    if (size > 0) yield [set.name, size];
+  }
 }
 
 function withMac(macs: readonly string[] = [], addresses: readonly string[] = []): string[] {

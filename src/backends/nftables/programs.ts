@@ -99,7 +99,7 @@ export function programs({ state, run, log }: Pick<Host, 'state' | 'run' | 'log'
       const all = new Set(digests);
       const there = known(sentinel, all);
       const fresh = [...all].filter((digest) => !there.has(digest));
-      if (fresh.length > 0) note(sentinel, fresh, await listed({ run }));
+      if (fresh.length > 0) note(sentinel, fresh, await listed({ run }, 'bridge'));
     },
     changed: (sentinel, now) =>
       new Set(noted(sentinel).flatMap(({ digest, listing }) => (now.programs.get(digest) === listing ? [] : [digest]))),

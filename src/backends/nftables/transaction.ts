@@ -21,7 +21,7 @@ import {
   sentinelPrefix,
 } from '../base.ts';
 import { neighbours } from '../neighbours.ts';
-import { type PortPlace, TABLE } from './base-text.ts';
+import { INGRESS_TABLE, type PortPlace, TABLE } from './base-text.ts';
 import { withItsChain } from './device-chain.ts';
 import { includedRules } from './included.ts';
 import { learnedLines, saveLearned } from './learned.ts';
@@ -75,14 +75,14 @@ export async function loadOnBase(
   if (base !== undefined) {
     const result = await host.run('nft', NFT, { input: render(base.sentinel, false), timeoutMs });
     if (result.status === 0) return;
-    if (!isOtherwise(result.stderr)) throw toolFailure('nft', NFT, result);
+    if (!isOtherwise(result.stderr, nft)) throw toolFailure('nft', NFT, result);
   }
   await holding(await lockBase(host), async () => {
     const now = currentBase(host, holder);
     if (now !== undefined && now.sentinel !== base?.sentinel) {
       const result = await host.run('nft', NFT, { input: render(now.sentinel, false), timeoutMs });
       if (result.status === 0) return;
-      if (!isOtherwise(result.stderr)) throw toolFailure('nft', NFT, result);
+      if (!isOtherwise(result.stderr, nft)) throw toolFailure('nft', NFT, result);
     }
     const made = await makeBase(nft, leaving);
     const result = await host.run('nft', NFT, { input: render(made.sentinel, true), timeoutMs });
@@ -102,14 +102,15 @@ export async function makeBase(nft: Nft, leaving: string | undefined): Promise<B
   }
 }
 
-async function makeBaseOnce({ host, holder, former, place }: Nft, leaving: string | undefined): Promise<BaseRecord> {
+async function makeBaseOnce(nft: Nft, leaving: string | undefined): Promise<BaseRecord> {
+  const { host, holder, former, place } = nft;
   const earlier = host.state.readBase();
   const records = liveRecords(host).filter((record) => record.device !== leaving);
   await mustStayOpen(host, records);
   const base = await newBase(host, holder, records);
   const digests = await loadWhole(host, base, records, true, place);
   await leaveFormer(host, former(), holder);
-  await remember(host, base, digests);
+  await remember(nft, base, digests);
   await dropVanished(host, base.sentinel, records);
   reportBase(host, holder, base, earlier, records.length);
   return base;
@@ -152,11 +153,11 @@ async function reload(nft: Nft): Promise<void> {
   if (base !== undefined) {
     const records = liveRecords(host);
     try {
-      await remember(host, base, await loadWhole(host, base, records, false, nft.place));
+      await remember(nft, base, await loadWhole(host, base, records, false, nft.place));
       await dropVanished(host, base.sentinel, records);
       return;
     } catch (error) {
-      if (!(error instanceof Failure) || !isOtherwise(error.stderr)) throw error;
+      if (!(error instanceof Failure) || !isOtherwise(error.stderr, nft)) throw error;
     }
   }
   await makeBase(nft, undefined);
@@ -176,7 +177,7 @@ export async function repairBase(nft: Nft): Promise<void> {
   const base = currentBase(host, holder);
   // Nobody is there: the first load makes it.
   if (base === undefined && isLastGone(host)) return;
-  const now = base?.listing === undefined ? undefined : await listed(host);
+  const now = base?.listing === undefined ? undefined : await listed(host, nft.place);
   if (base !== undefined && now !== undefined && now.base === base.listing) {
     if (programs(host).changed(base.sentinel, now).size === 0) return;
   }
@@ -192,8 +193,8 @@ export function distrustBase({ host, holder }: Nft): void {
 }
 
 /** Remembers a base, and the programs in it, with what nft lists of them now, as they have just been loaded. */
-async function remember(host: Host, base: BaseRecord, digests: readonly string[]): Promise<void> {
-  const now = await listed(host);
+async function remember({ host, place }: Nft, base: BaseRecord, digests: readonly string[]): Promise<void> {
+  const now = await listed(host, place);
   const { listing: _, ...rest } = base;
   programs(host).note(base.sentinel, digests, now);
   host.state.writeBase(now === undefined ? rest : { ...rest, listing: now.base });
@@ -243,8 +244,10 @@ async function loadWhole(
 /**
  * True if our table is not what the state says. nft prints the command that failed: one on our table means that table
  * or sentinel are gone, or that a block of addresses is there which overlaps one of those that may be (a killed run,
- * somebody's own hand); an ingress chain (`netdev xen-vif`) only fails for a device that went away.
+ * somebody's own hand); an ingress chain (`netdev xen-vif`) only fails for a device that went away. Of ports that are
+ * on no bridge that one is a table that all of them share.
  */
-function isOtherwise(stderr: string): boolean {
-  return /No such file or directory|File exists/.test(stderr) && stderr.includes('bridge xen-vif');
+function isOtherwise(stderr: string, { place }: Pick<Nft, 'place'>): boolean {
+  const tables = place === 'device' ? [TABLE, INGRESS_TABLE] : [TABLE];
+  return /No such file or directory|File exists/.test(stderr) && tables.some((table) => stderr.includes(table));
 }

@@ -1,6 +1,6 @@
+import type { Drift, VerifiedVif } from '../../commands/verify/drift.ts';
 import type { Foreign } from '../../commands/verify/foreign.ts';
 import type { PrintedVerified } from '../../commands/verify/text.ts';
-import type { Drift, VerifiedVif } from '../../commands/verify.ts';
 import { boolean, list, nullable, object, oneOf, type Schema, said, string } from './schema.ts';
 
 const DRIFT = object<Drift>({

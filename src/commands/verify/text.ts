@@ -1,6 +1,7 @@
 import { Chalk } from 'chalk';
 import { printable } from '../../errors.ts';
-import type { Drift, Verified } from '../verify.ts';
+import type { Verified } from '../verify.ts';
+import type { Drift } from './drift.ts';
 
 /** For people: a block for each vif that differs, `-` what is to be and is not, `+` what is there instead. */
 export function verifiedText({ vifs, shared, foreign }: Verified, colours: boolean): string {

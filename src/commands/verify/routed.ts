@@ -1,0 +1,162 @@
+import type { RuleDrift } from '../../backends/backend.ts';
+import type { Managed } from '../../backends/choice.ts';
+import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
+import { asFailure, Failure, failureLine } from '../../errors.ts';
+import { routeDifferences, type SeenRoutedPort } from '../../port/route-differences.ts';
+import { ADDRESSES, LINKS, readAddresses, readLinks } from '../../port/seen-port.ts';
+import { NEIGHBOURS, PROXIES, ROUTES4, ROUTES6, readNeighbours, readRoutes } from '../../port/seen-routes.ts';
+import type { LiveVif } from '../../state/present-devices.ts';
+import { forwardingDifferences } from '../../vif/forwarding.ts';
+import type { silencedAtHost } from '../../vif/host-accept.ts';
+import { plannedPort } from '../../vif/record.ts';
+import type { WantedRoute } from '../../vif/routed-apply.ts';
+import { planRenewal } from '../../vif/routed-renewal.ts';
+import type { Source } from '../../vif/source.ts';
+import { recognise } from '../reapply.ts';
+import { type Drift, damageDrift, grouped, inService, ruleDriftOf, silence, told, type VerifiedVif } from './drift.ts';
+import { groupBy } from './ports.ts';
+
+/** What was found of vifs that are on no bridge. */
+export interface VerifiedRoutes {
+  readonly vifs: readonly VerifiedVif[];
+  readonly shared: readonly Drift[];
+  /** What `takeOut` would take out. */
+  readonly strays: readonly RuleDrift[];
+}
+
+interface ComparedRoute {
+  readonly live: LiveVif;
+  readonly wanted: WantedRoute | Failure;
+}
+
+/** What is compared. */
+export interface RoutesToVerify {
+  readonly vifs: readonly LiveVif[];
+  readonly source: Promise<Source>;
+  readonly silencing: ReturnType<typeof silencedAtHost>;
+  /** They are all there are. */
+  readonly all: boolean;
+}
+
+/** Compares rules, device, routes and settings of routed vifs with what policy and xenstore say now. */
+export async function verifyRoutes(
+  host: Managed,
+  { vifs, source, silencing, all }: RoutesToVerify,
+): Promise<VerifiedRoutes> {
+  if (vifs.length === 0) return { vifs: [], shared: [], strays: [] };
+  const looking = lookAtRoutes(host);
+  const comparing = wantedOf(host, vifs, source);
+  const wished = comparing.then((compared) => {
+    const planned = compared.flatMap(({ live, wanted }) =>
+      wanted instanceof Failure ? [] : [plannedPort(host, wanted.prepared, live.record)],
+    );
+    return { planned, all: all && planned.length === compared.length };
+  });
+  const kernel = host.routedRules.compare(() => vifs.map(inService), wished);
+  for (const promise of [looking, kernel]) promise.catch(() => undefined);
+  const [compared, portOf, { rules, drift: drifts }, silenced] = await Promise.all([
+    comparing,
+    looking,
+    kernel,
+    silencing,
+  ]);
+  const { damages, sharedDamage } = rules;
+  const ofRules = grouped(drifts);
+  return {
+    vifs: compared.map(({ live, wanted }) => {
+      const { record, device } = live;
+      const own = { device: record.device, name: device.name, bridge: null };
+      if (wanted instanceof Failure) return { ...own, drift: [], trouble: failureLine(wanted) };
+      const seen = portOf(device.name);
+      const elements = ofRules.get(record.device) ?? [];
+      const damage = sharedDamage === undefined ? damages.get(record.device) : undefined;
+      const { route } = wanted.prepared;
+      const differing = seen === undefined ? [] : routeDifferences({ ...route, name: device.name }, seen);
+      return {
+        ...own,
+        drift: [
+          ...elements.map(ruleDriftOf),
+          ...(damage === undefined || (elements.length > 0 && damage.startsWith('the set '))
+            ? []
+            : [damageDrift(damage)]),
+          ...differing.map((one): Drift => ({ part: 'port', ...one })),
+          ...forwardingDifferences(host, route).map((one): Drift => ({ part: 'host', ...one })),
+          ...silenced(inService(live)).map(silence),
+          ...told(wanted),
+        ],
+        trouble: seen === undefined ? `ip tells nothing of ${device.name}` : null,
+      };
+    }),
+    shared: [
+      ...(sharedDamage === undefined ? [] : [damageDrift(sharedDamage, 'rules of routed vifs')]),
+      ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
+    ],
+    strays: drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded),
+  };
+}
+
+/** One after the other: each asks for its uplink. */
+async function wantedOf(host: Managed, vifs: readonly LiveVif[], source: Promise<Source>): Promise<ComparedRoute[]> {
+  const known = await source;
+  const asked = new Map<string, ReturnType<Managed['run']>>();
+  // Of all vifs behind one uplink the same is asked.
+  const looking: Managed = {
+    ...host,
+    run(tool, args, options) {
+      if (options?.input !== undefined) return host.run(tool, args, options);
+      const key = [tool, ...args].join(' ');
+      const answer = asked.get(key) ?? host.run(tool, args, options);
+      asked.set(key, answer);
+      return answer;
+    },
+  };
+  return Promise.all(
+    vifs.map(async (live): Promise<ComparedRoute> => {
+      const { record } = live;
+      try {
+        return { live, wanted: await planRenewal(looking, await recognise({ device: record.device, record }, known)) };
+      } catch (error) {
+        return { live, wanted: asFailure(error) };
+      }
+    }),
+  );
+}
+
+const LIST_MS = 30_000;
+
+/** By a program each for all devices. */
+async function lookAtRoutes(host: Managed): Promise<(name: string) => SeenRoutedPort | undefined> {
+  const list = async ([tool = '', ...args]: readonly string[]): Promise<string> => {
+    const result = await host.run(tool, args, { timeoutMs: LIST_MS, mostBytes: LISTING_BYTES });
+    if (result.status !== 0) throw toolFailure(tool, args, result);
+    return result.stdout;
+  };
+  const [links, addresses, routes4, routes6, neighbours, proxies] = await Promise.all([
+    list(LINKS).then(readLinks),
+    list(ADDRESSES).then(readAddresses),
+    list(ROUTES4).then(readRoutes),
+    // A kernel without IPv6 refuses to tell.
+    list(ROUTES6).then(readRoutes, () => []),
+    list(NEIGHBOURS).then(readNeighbours),
+    list(PROXIES).then(readNeighbours),
+  ]);
+  const byName = new Map(links.map((link) => [link.name, link]));
+  const deviceOf = ({ device }: { readonly device: string }): string => device;
+  const own = {
+    addresses: groupBy(addresses, deviceOf),
+    routes: groupBy([...routes4, ...routes6], deviceOf),
+    neighbours: groupBy(neighbours, deviceOf),
+  };
+  return (name) => {
+    const link = byName.get(name);
+    if (link === undefined) return undefined;
+    return {
+      link,
+      addresses: own.addresses.get(name) ?? [],
+      routes: own.routes.get(name) ?? [],
+      neighbours: own.neighbours.get(name) ?? [],
+      proxies,
+      setting: host.readSetting,
+    };
+  };
+}
