@@ -67,7 +67,17 @@ const CHANGES: readonly Change[] = [
   { defaults: 'ebtables_gaps = ip-form ip-opt igmp-type fhrp', told: OTHERS, only: 'ebtables' },
 ];
 /** They change nothing of what is loaded for a vif of a bridge that is no tap. */
-const NOTHING = ['log', 'uplink', 'neighbours', 'forwarding', 'host_accept', 'nwfilter_dir', 'lock', 'vnet_header'];
+const NOTHING = [
+  'log',
+  'uplink',
+  'neighbours',
+  'forwarding',
+  'host_accept',
+  'announce',
+  'nwfilter_dir',
+  'lock',
+  'vnet_header',
+];
 
 test('every key has a line here', () => {
   const text = CHANGES.flatMap(({ lines = '', defaults = '' }) => [lines, defaults]).join('\n');
