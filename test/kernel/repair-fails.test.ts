@@ -1,4 +1,4 @@
-/** A repair that cannot be: it says so and ends with 2, and nobody takes what is damaged for well until it is mended. */
+/** A repair that cannot be: it says so and ends with 2, and what is damaged is told as that until it is mended. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
