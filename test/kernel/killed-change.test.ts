@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
-import { type Dom0, obstacle, openDom0, PROGRAM } from './dom0.ts';
+import { formObstacle, program } from '../lab/program.ts';
+import { type Dom0, obstacle, openDom0 } from './dom0.ts';
 
-const skip = obstacle();
+const skip = obstacle() ?? formObstacle('node') ?? false;
 const POLICIES = { locked: '[defaults]\nmode = locked\n', observe: '[defaults]\nmode = observe\nhairpin = on\n' };
 
 for (const [from, to] of [
@@ -60,7 +61,10 @@ async function port(dom0: Dom0, name: string, mac: string): Promise<unknown> {
   return { flags, own };
 }
 
-/** A run that dies as soon as it sets anything of the bridge: it is asked for something first, ahead of time. */
+/**
+ * A run that dies as soon as it sets anything of the bridge: it is asked for something first, ahead of time. Of the form
+ * for Node, because the executable does without bridge(8).
+ */
 async function killed(dom0: Dom0, args: readonly string[]): Promise<{ status: number | null }> {
   const folder = join(dom0.folder, 'deadly');
   mkdirSync(folder, { recursive: true });
@@ -70,5 +74,5 @@ async function killed(dom0: Dom0, args: readonly string[]): Promise<{ status: nu
   ];
   writeFileSync(join(folder, 'bridge'), `${script.join('\n')}\n`, { mode: 0o755 });
   const path = `${folder}:${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`;
-  return dom0.admin(args, { program: PROGRAM, env: { PATH: path } });
+  return dom0.admin(args, { program: program('node'), env: { PATH: path } });
 }

@@ -257,6 +257,8 @@ function stateLines(directory: string): string[] {
         `state ${file}`,
         ...Object.entries(values)
           .filter(([key]) => !['ticket', 'since', 'ifindex', 'bootId'].includes(key))
+          // A digest of rules that name the vif; these are in the picture themselves.
+          .filter(([key]) => key !== 'digest' || !file.startsWith('ebtables/'))
           .map(([key, value]) => `state ${file} ${key} ${stateValue(key, value)}`),
       ];
     });
