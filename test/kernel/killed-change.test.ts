@@ -62,7 +62,7 @@ async function port(dom0: Dom0, name: string, mac: string): Promise<unknown> {
 }
 
 /**
- * A run that dies as soon as it sets anything of the bridge: it is asked for something first, ahead of time. Of the form
+ * A run that dies as soon as it sets anything of the bridge: it is asked for something first, ahead of time. The form
  * for Node, because the executable does without bridge(8).
  */
 async function killed(dom0: Dom0, args: readonly string[]): Promise<{ status: number | null }> {
