@@ -13,7 +13,7 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 
 /** Rooms, the lowest floor first: a folder (with a slash) or a file. Rooms of one floor do not know each other. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['errors.ts', 'once.ts', 'did-you-mean.ts', 'bundle-cache.ts', 'text-digest.ts'],
+  ['errors.ts', 'once.ts', 'did-you-mean.ts', 'grouped.ts', 'bundle-cache.ts', 'text-digest.ts'],
   ['net/', 'json/', 'effects/', 'install/'],
   ['xen/', 'rules/'],
   ['filter/', 'port/', 'guest/', 'nwfilter/'],

@@ -2,7 +2,7 @@ import { Chalk } from 'chalk';
 import { hostFiles } from '../effects/look-file.ts';
 import { asFailure, failureLine, printable } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { readOnce } from '../state/present-devices.ts';
+import { lookOnce } from '../state/look-once.ts';
 import { bridges } from './doctor/bridges.ts';
 import { destinationNat } from './doctor/destination-nat.ts';
 import { doubles } from './doctor/doubles.ts';
@@ -44,7 +44,7 @@ export interface Diagnosis {
 
 /** Looks at this host, and changes nothing. What cannot be looked at keeps nothing else from it. */
 export function doctor(host: Host, looking: (group: string) => void = () => {}): Promise<Diagnosis> {
-  return diagnose(lookAt(readOnce(host), hostFiles), looking);
+  return diagnose(lookAt(lookOnce(host), hostFiles), looking);
 }
 
 /** @param looking is told what is looked at next */

@@ -5,6 +5,7 @@ import { hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks, type LoadedTerms } from '../filter/own-terms.ts';
+import { grouped } from '../grouped.ts';
 import type { Host } from '../host.ts';
 import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
@@ -15,9 +16,9 @@ import type { HeldPolicy } from '../policy/policy.ts';
 import { opens } from '../policy/resolve-policy.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import type { HostFilter } from '../port/host-accept.ts';
-import { liveVifs, readOnce } from '../state/present-devices.ts';
+import { lookOnce } from '../state/look-once.ts';
+import { liveVifs } from '../state/present-devices.ts';
 import { isUnbound, UNFINISHED, type VifRecord } from '../state/records.ts';
-import { stateOnce } from '../state/state-once.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { guestNames } from '../vif/guest-ports.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
@@ -118,7 +119,7 @@ export interface HostStatus {
 
 /** @throws Failure `missing` for a port that does not exist */
 export async function hostStatus(given: Host, wanted: readonly string[] | undefined): Promise<HostStatus> {
-  const host = withHeldRules(readOnce({ ...given, state: stateOnce(given.state) }));
+  const host = withHeldRules(lookOnce(given));
   const seen = once(() => seenPorts(host, wanted));
   const bridgePorts = lookAtBridgePorts(host);
   bridgePorts.catch(() => undefined);
@@ -128,7 +129,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   silencing.catch(() => undefined);
   const kernel = await looking;
   const { found, changed } = seen();
-  const drops = byPort(kernel.drops, ({ ifindex: _, ...drop }): PortStatus['drops'][number] => drop);
+  const drops = grouped(kernel.drops.map(({ ifindex, ...drop }) => [ifindex, drop]));
   const domidOf = ({ device, record }: FoundPort): number | undefined =>
     parseVifName(record?.device ?? device.name)?.domid;
   const guests = await guestNames(
@@ -151,10 +152,12 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   );
   const shared = sharedNotTakenIn(host);
   const now = Date.parse(host.now());
-  const learned = byPort(kernel.learned ?? [], ({ address, until }) => ({
-    address,
-    seconds: Math.max(0, Math.round((until - now) / 1000)),
-  }));
+  const learned = grouped(
+    (kernel.learned ?? []).map(({ ifindex, address, until }) => [
+      ifindex,
+      { address, seconds: Math.max(0, Math.round((until - now) / 1000)) },
+    ]),
+  );
   const rows = ports.map(({ device, record, known }): PortStatus => {
     const domid = domidOf({ device, record });
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -290,16 +293,6 @@ function ofPort(all: KernelRules['conversations'], ifindex: number): OpenConvers
 
 function tapOf({ device: { name }, known }: SeenPort): TapPort[] {
   return known?.vif.type === 'tap' ? [{ vif: known.vif, name }] : [];
-}
-
-function byPort<T extends { readonly ifindex: number }, U>(all: readonly T[], told: (one: T) => U): Map<number, U[]> {
-  const ports = new Map<number, U[]>();
-  for (const one of all) {
-    const own = ports.get(one.ifindex);
-    if (own === undefined) ports.set(one.ifindex, [told(one)]);
-    else own.push(told(one));
-  }
-  return ports;
 }
 
 /** vif2.0 before vif10.0. One collator for all: `localeCompare` makes one for each pair. */

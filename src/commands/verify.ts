@@ -1,8 +1,9 @@
-import type { PlannedPort, RuleDrift, WishedRules } from '../backends/backend.ts';
+import type { RuleDrift } from '../backends/backend.ts';
 import { type Managed, withHeldRules } from '../backends/choice.ts';
 import { type Files, hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
-import { asFailure, Failure, failureLine } from '../errors.ts';
+import { Failure, failureLine } from '../errors.ts';
+import { grouped } from '../grouped.ts';
 import type { Host } from '../host.ts';
 import { isGuestPort } from '../net/vif-name.ts';
 import { once } from '../once.ts';
@@ -10,23 +11,24 @@ import { differences } from '../port/differences.ts';
 import type { HostFilter } from '../port/host-accept.ts';
 import type { SeenEntry } from '../port/seen-port.ts';
 import type { WishedPort } from '../port/wished-port.ts';
-import { deviceFinder, type LiveVif, liveVifs, readOnce } from '../state/present-devices.ts';
+import { lookOnce } from '../state/look-once.ts';
+import { deviceFinder, type LiveVif, liveVifs } from '../state/present-devices.ts';
 import { isInVlans, UNFINISHED, type VifRecord } from '../state/records.ts';
-import { stateOnce } from '../state/state-once.ts';
 import type { Wanted } from '../vif/apply.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
 import { sharedNotTakenIn } from '../vif/not-taken-in.ts';
-import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
 import { type Source, sourceOfAll, sourceOfOne } from '../vif/source.ts';
-import { pathOf, recognise } from './reapply.ts';
+import { pathOf } from './reapply.ts';
+import { type Compared, comparedVifs, wishedRules } from './verify/compared.ts';
 import {
   type Drift,
   damageDrift,
-  grouped,
   inService,
   ruleDriftOf,
+  rulesDrift,
   silence,
+  straysIn,
   told,
   type VerifiedVif,
 } from './verify/drift.ts';
@@ -48,12 +50,6 @@ export interface Verified {
   readonly strayEntries: readonly SeenEntry[];
 }
 
-/** A vif with what it is to be by policy and xenstore of now. */
-interface Compared {
-  readonly live: LiveVif;
-  readonly wanted: Wanted | Failure;
-}
-
 /**
  * Compares what is there with what policy and xenstore say now: rules, sets, ports, forwarding entries, what Xen was
  * told. Changes nothing.
@@ -71,7 +67,7 @@ export async function verify(
       hint: 'in a network namespace run it by ip netns exec; in a container mount /sys anew',
     });
   }
-  const host = withHeldRules(readOnce({ ...given, state: stateOnce(given.state) }));
+  const host = withHeldRules(lookOnce(given));
   const all = once(() => liveVifs(host));
   const some = names === undefined ? all() : names.map((name) => vifNamed(host, all, name));
   const bridged = some.filter(({ record }) => record.routed === undefined);
@@ -95,7 +91,8 @@ export async function verify(
   );
   const source = sourceOf(host, some, names === undefined);
   const ofRouted = verifyRoutes(host, { vifs: routed, source, silencing, all: names === undefined });
-  const comparing = wantedOf(host, bridged, source);
+  const find = deviceFinder(host);
+  const comparing = comparedVifs(bridged, source, (one) => planOne(host, one, find));
   const wished = comparing.then((compared) => wishedRules(host, compared, names === undefined));
   const kernel = host.rules.compare(() => bridged.map(inService), wished);
   for (const promise of [looking, others, kernel, silencing, ofRouted]) promise.catch(() => undefined);
@@ -104,7 +101,7 @@ export async function verify(
   const { damages, sharedDamage } = rules;
   const otherPolicy = sharedNotTakenIn(host);
   const routes = await ofRouted;
-  const ofRules = grouped(drifts);
+  const ofRules = grouped(drifts.map((one) => [one.device, one]));
   return {
     vifs: [
       ...compared.map((one) =>
@@ -119,7 +116,7 @@ export async function verify(
       ...routes.shared,
     ],
     foreign: [...foreign, ...(names === undefined ? stockPorts(host, all()) : [])],
-    strays: drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded),
+    strays: straysIn(drifts),
     routedStrays: routes.strays,
     strayEntries: compared.flatMap(({ live, wanted }) =>
       wanted instanceof Failure ? [] : strayEntries(live.device.name, wanted.prepared.setup, ports),
@@ -135,14 +132,6 @@ export function isWell({ vifs, shared, foreign }: Verified): boolean {
 /** True if something could not be compared. */
 export function hasTrouble({ vifs }: Verified): boolean {
   return vifs.some(({ trouble }) => trouble !== null);
-}
-
-function wishedRules(host: Managed, compared: readonly Compared[], all: boolean): WishedRules {
-  const planned = compared.flatMap(({ live, wanted }): PlannedPort[] =>
-    wanted instanceof Failure ? [] : [{ ...plannedPort(host, wanted.prepared, live.record) }],
-  );
-  // Whose plan is not known, of those nothing is foreign.
-  return { planned, all: all && planned.length === compared.length };
 }
 
 /** By the name of its device; only where none is called so all are looked at. */
@@ -167,23 +156,8 @@ async function sourceOf(host: Managed, vifs: readonly LiveVif[], all: boolean): 
   );
 }
 
-async function wantedOf(host: Managed, vifs: readonly LiveVif[], source: Promise<Source>): Promise<Compared[]> {
-  const known = await source;
-  const find = deviceFinder(host);
-  return Promise.all(
-    vifs.map(async (live): Promise<Compared> => {
-      const { record } = live;
-      try {
-        return { live, wanted: planOne(host, await recognise({ device: record.device, record }, known), find) };
-      } catch (error) {
-        return { live, wanted: asFailure(error) };
-      }
-    }),
-  );
-}
-
 function verified(
-  { live: { record, device }, wanted }: Compared,
+  { live: { record, device }, wanted }: Compared<Wanted>,
   look: PortLook,
   rules: ReadonlyMap<string | undefined, readonly RuleDrift[]>,
   damages: ReadonlyMap<string, string>,
@@ -193,11 +167,6 @@ function verified(
   if (wanted instanceof Failure) return { ...own, drift: [], trouble: failureLine(wanted) };
   const { setup } = wanted.prepared;
   const seen = look.portOf(device.name, setup);
-  const elements = rules.get(record.device) ?? [];
-  const damage = damages.get(record.device);
-  // A set that has lost something is told element by element.
-  const rest =
-    damage === undefined || (elements.length > 0 && damage.startsWith('the set ')) ? [] : [damageDrift(damage)];
   const ofPort =
     seen === undefined
       ? []
@@ -207,8 +176,7 @@ function verified(
   return {
     ...own,
     drift: [
-      ...elements.map(ruleDriftOf),
-      ...rest,
+      ...rulesDrift(rules.get(record.device) ?? [], damages.get(record.device)),
       ...ofPort,
       ...silenced.map(silence),
       ...unfinished(record),
@@ -218,7 +186,6 @@ function verified(
   };
 }
 
-/** What is to let its packets pass is not there, and they are dropped. */
 /** What the bridge learned from a port that must not learn, and what somebody has entered. */
 function strayEntries(name: string, setup: WishedPort, look: PortLook): SeenEntry[] {
   const seen = look.portOf(name, setup);

@@ -1,3 +1,4 @@
+import { grouped } from '../grouped.ts';
 import { once } from '../once.ts';
 import { type IpPrefix, isHost, makePrefix, parsePrefix } from './ip-prefix.ts';
 
@@ -64,14 +65,4 @@ export function prefixIndex(all: readonly Owned[]): PrefixIndex {
       return found;
     },
   };
-}
-
-function grouped<T>(pairs: readonly (readonly [string, T])[]): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const [key, value] of pairs) {
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [value]);
-    else group.push(value);
-  }
-  return groups;
 }

@@ -1,5 +1,6 @@
 import { Failure } from '../../errors.ts';
 import { type Direction, reasonOfCode } from '../../filter/reasons.ts';
+import { grouped } from '../../grouped.ts';
 import { indexOfGroup } from '../../port/guest-group.ts';
 import type { DropCount, SetFill } from '../backend.ts';
 import { INGRESS_TABLE, TABLE } from './base-text.ts';
@@ -183,14 +184,9 @@ export function parseRuleCounts(listing: Listing, chains: readonly string[]): Re
  * writes what they ask is another matter with each version.
  */
 export function ruleShapes(listing: Listing): ReadonlyMap<string, readonly string[]> {
-  const shapes = new Map<string, string[]>();
-  for (const { rule } of listing) {
-    if (rule?.chain === undefined) continue;
-    const own = shapes.get(rule.chain) ?? [];
-    shapes.set(rule.chain, own);
-    own.push(shapeOf(rule.expr ?? []));
-  }
-  return shapes;
+  return grouped(
+    listing.flatMap(({ rule }) => (rule?.chain === undefined ? [] : [[rule.chain, shapeOf(rule.expr ?? [])] as const])),
+  );
 }
 
 function shapeOf(parts: readonly object[]): string {

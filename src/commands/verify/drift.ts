@@ -31,20 +31,25 @@ export interface VerifiedVif {
   readonly trouble: string | null;
 }
 
-/** By whose it is; undefined: nobody's, or everybody's. */
-export function grouped(drifts: readonly RuleDrift[]): Map<string | undefined, RuleDrift[]> {
-  const groups = new Map<string | undefined, RuleDrift[]>();
-  for (const one of drifts) {
-    const own = groups.get(one.device);
-    if (own === undefined) groups.set(one.device, [one]);
-    else own.push(one);
-  }
-  return groups;
-}
-
 export function ruleDriftOf({ place, change, what }: RuleDrift): Drift {
   const missing = change === 'missing';
   return { part: 'rules', what: place, wished: missing ? what : null, found: missing ? null : what, security: true };
+}
+
+/**
+ * What is other in the rules of one vif.
+ *
+ * @param damage what `look` says of them
+ */
+export function rulesDrift(elements: readonly RuleDrift[], damage: string | undefined): Drift[] {
+  // A set that has lost something is told element by element.
+  const told = damage === undefined || (elements.length > 0 && damage.startsWith('the set '));
+  return [...elements.map(ruleDriftOf), ...(told ? [] : [damageDrift(damage)])];
+}
+
+/** What others have put there, and `takeOut` would take out. */
+export function straysIn(drifts: readonly RuleDrift[]): RuleDrift[] {
+  return drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded);
 }
 
 /** A record with the name that its device has now. */

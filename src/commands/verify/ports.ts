@@ -1,5 +1,6 @@
 import type { Managed } from '../../backends/choice.ts';
 import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
+import { grouped } from '../../grouped.ts';
 import type { SeenPort } from '../../port/differences.ts';
 import {
   ADDRESSES,
@@ -59,9 +60,9 @@ export async function lookAtPorts(
   ]);
   const byName = new Map([...links, ...masters.flatMap(readLinks)].map((link) => [link.name, link]));
   const groups = new Map(bridgeLinks.map(({ name, maxGroups }) => [name, maxGroups]));
-  const ofMac = groupBy(entries, ({ mac }) => mac);
-  const atPort = groupBy(entries, ({ port }) => port);
-  const addressesOf = groupBy(addresses, ({ device }) => device);
+  const ofMac = grouped(entries.map((one) => [one.mac, one]));
+  const atPort = grouped(entries.map((one) => [one.port, one]));
+  const addressesOf = grouped(addresses.map((one) => [one.device, one]));
   return {
     portOf(name, { bridge, macs }) {
       const link = byName.get(name);
@@ -79,14 +80,4 @@ export async function lookAtPorts(
       };
     },
   };
-}
-
-export function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const one of all) {
-    const group = groups.get(keyOf(one));
-    if (group === undefined) groups.set(keyOf(one), [one]);
-    else group.push(one);
-  }
-  return groups;
 }

@@ -1,20 +1,28 @@
 import type { RuleDrift } from '../../backends/backend.ts';
 import type { Managed } from '../../backends/choice.ts';
 import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
-import { asFailure, Failure, failureLine } from '../../errors.ts';
+import { Failure, failureLine } from '../../errors.ts';
+import { grouped } from '../../grouped.ts';
 import { routeDifferences, type SeenRoutedPort } from '../../port/route-differences.ts';
 import { ADDRESSES, LINKS, readAddresses, readLinks } from '../../port/seen-port.ts';
 import { NEIGHBOURS, PROXIES, ROUTES4, ROUTES6, readNeighbours, readRoutes } from '../../port/seen-routes.ts';
 import type { LiveVif } from '../../state/present-devices.ts';
 import { forwardingDifferences } from '../../vif/forwarding.ts';
 import type { silencedAtHost } from '../../vif/host-accept.ts';
-import { plannedPort } from '../../vif/record.ts';
-import type { WantedRoute } from '../../vif/routed-apply.ts';
 import { planRenewal } from '../../vif/routed-renewal.ts';
 import type { Source } from '../../vif/source.ts';
-import { recognise } from '../reapply.ts';
-import { type Drift, damageDrift, grouped, inService, ruleDriftOf, silence, told, type VerifiedVif } from './drift.ts';
-import { groupBy } from './ports.ts';
+import { comparedVifs, wishedRules } from './compared.ts';
+import {
+  type Drift,
+  damageDrift,
+  inService,
+  ruleDriftOf,
+  rulesDrift,
+  silence,
+  straysIn,
+  told,
+  type VerifiedVif,
+} from './drift.ts';
 
 /** What was found of vifs that are on no bridge. */
 export interface VerifiedRoutes {
@@ -22,11 +30,6 @@ export interface VerifiedRoutes {
   readonly shared: readonly Drift[];
   /** What `takeOut` would take out. */
   readonly strays: readonly RuleDrift[];
-}
-
-interface ComparedRoute {
-  readonly live: LiveVif;
-  readonly wanted: WantedRoute | Failure;
 }
 
 /** What is compared. */
@@ -44,41 +47,33 @@ export async function verifyRoutes(
   { vifs, source, silencing, all }: RoutesToVerify,
 ): Promise<VerifiedRoutes> {
   if (vifs.length === 0) return { vifs: [], shared: [], strays: [] };
-  const looking = lookAtRoutes(host);
-  const comparing = wantedOf(host, vifs, source);
-  const wished = comparing.then((compared) => {
-    const planned = compared.flatMap(({ live, wanted }) =>
-      wanted instanceof Failure ? [] : [plannedPort(host, wanted.prepared, live.record)],
-    );
-    return { planned, all: all && planned.length === compared.length };
-  });
+  const seeing = lookAtRoutes(host);
+  const looking = askedOnce(host);
+  const comparing = comparedVifs(vifs, source, (one) => planRenewal(looking, one));
+  const wished = comparing.then((compared) => wishedRules(host, compared, all));
   const kernel = host.routedRules.compare(() => vifs.map(inService), wished);
-  for (const promise of [looking, kernel]) promise.catch(() => undefined);
+  for (const promise of [seeing, kernel]) promise.catch(() => undefined);
   const [compared, portOf, { rules, drift: drifts }, silenced] = await Promise.all([
     comparing,
-    looking,
+    seeing,
     kernel,
     silencing,
   ]);
   const { damages, sharedDamage } = rules;
-  const ofRules = grouped(drifts);
+  const ofRules = grouped(drifts.map((one) => [one.device, one]));
   return {
     vifs: compared.map(({ live, wanted }) => {
       const { record, device } = live;
       const own = { device: record.device, name: device.name, bridge: null };
       if (wanted instanceof Failure) return { ...own, drift: [], trouble: failureLine(wanted) };
       const seen = portOf(device.name);
-      const elements = ofRules.get(record.device) ?? [];
       const damage = sharedDamage === undefined ? damages.get(record.device) : undefined;
       const { route } = wanted.prepared;
       const differing = seen === undefined ? [] : routeDifferences({ ...route, name: device.name }, seen);
       return {
         ...own,
         drift: [
-          ...elements.map(ruleDriftOf),
-          ...(damage === undefined || (elements.length > 0 && damage.startsWith('the set '))
-            ? []
-            : [damageDrift(damage)]),
+          ...rulesDrift(ofRules.get(record.device) ?? [], damage),
           ...differing.map((one): Drift => ({ part: 'port', ...one })),
           ...forwardingDifferences(host, route).map((one): Drift => ({ part: 'host', ...one })),
           ...silenced(inService(live)).map(silence),
@@ -91,16 +86,14 @@ export async function verifyRoutes(
       ...(sharedDamage === undefined ? [] : [damageDrift(sharedDamage, 'rules of routed vifs')]),
       ...(ofRules.get(undefined) ?? []).map(ruleDriftOf),
     ],
-    strays: drifts.filter(({ change, recorded }) => change === 'foreign' && !recorded),
+    strays: straysIn(drifts),
   };
 }
 
-/** One after the other: each asks for its uplink. */
-async function wantedOf(host: Managed, vifs: readonly LiveVif[], source: Promise<Source>): Promise<ComparedRoute[]> {
-  const known = await source;
+/** Of all vifs behind one uplink the same is asked. */
+function askedOnce(host: Managed): Managed {
   const asked = new Map<string, ReturnType<Managed['run']>>();
-  // Of all vifs behind one uplink the same is asked.
-  const looking: Managed = {
+  return {
     ...host,
     run(tool, args, options) {
       if (options?.input !== undefined) return host.run(tool, args, options);
@@ -110,16 +103,6 @@ async function wantedOf(host: Managed, vifs: readonly LiveVif[], source: Promise
       return answer;
     },
   };
-  return Promise.all(
-    vifs.map(async (live): Promise<ComparedRoute> => {
-      const { record } = live;
-      try {
-        return { live, wanted: await planRenewal(looking, await recognise({ device: record.device, record }, known)) };
-      } catch (error) {
-        return { live, wanted: asFailure(error) };
-      }
-    }),
-  );
 }
 
 const LIST_MS = 30_000;
@@ -141,11 +124,12 @@ async function lookAtRoutes(host: Managed): Promise<(name: string) => SeenRouted
     list(PROXIES).then(readNeighbours),
   ]);
   const byName = new Map(links.map((link) => [link.name, link]));
-  const deviceOf = ({ device }: { readonly device: string }): string => device;
+  const byDevice = <T extends { readonly device: string }>(all: readonly T[]): Map<string, T[]> =>
+    grouped(all.map((one) => [one.device, one]));
   const own = {
-    addresses: groupBy(addresses, deviceOf),
-    routes: groupBy([...routes4, ...routes6], deviceOf),
-    neighbours: groupBy(neighbours, deviceOf),
+    addresses: byDevice(addresses),
+    routes: byDevice([...routes4, ...routes6]),
+    neighbours: byDevice(neighbours),
   };
   return (name) => {
     const link = byName.get(name);
