@@ -9,7 +9,7 @@ import { currentBase, ifLastGone, leaveFormer, leftBase, mustKnowPolicy, newBase
 import { learnNoLinkLocal } from '../link-local.ts';
 import { neighbours } from '../neighbours.ts';
 import { limitsOfPlan, rulesDigest } from './chains.ts';
-import { chainsIn, compiled, exemptNames, ofRecord, portOf, toLoad } from './ebt-port.ts';
+import { compiled, exemptNames, ofRecord, toLoad } from './ebt-port.ts';
 import { countJumps, isAsLoaded, vifChains } from './listing.ts';
 import { look, ruleCounts } from './look.ts';
 import { type EbtPorts, ebtPorts } from './ports.ts';
@@ -144,10 +144,9 @@ async function loadChange(ebt: Ebt, ports: EbtPorts, what: Change, exempt: BaseR
   const all = ports.all();
   const device = what.leave ?? what.add?.port.device;
   const before = all.find((port) => port.device === device);
-  const own = what.add === undefined ? undefined : compiled(ebt, what.add);
-  const chains = own === undefined ? [] : chainsIn(own);
-  const added = what.add === undefined || own === undefined ? [] : [portOf(what.add, own)];
-  const present = [...all.filter((port) => port.device !== device), ...added];
+  const added = what.add === undefined ? undefined : toLoad(what.add, compiled(ebt, what.add));
+  const chains = added?.chains ?? [];
+  const present = [...all.filter((port) => port.device !== device), ...(added === undefined ? [] : [added.port])];
   const names = new Set(chains.map((chain) => chain.name));
   ports.begin();
   await restore(
@@ -167,7 +166,7 @@ async function loadChange(ebt: Ebt, ports: EbtPorts, what: Change, exempt: BaseR
     ),
   );
   if (device !== undefined) ports.remove(device);
-  for (const port of added) ports.write(port);
+  if (added !== undefined) ports.write(added.port);
   ports.settled();
 }
 
@@ -223,15 +222,14 @@ async function rebuild(ebt: Ebt, add: readonly PlannedPort[], leave?: string): P
 }
 
 function loadText(ebt: Ebt, planned: PlannedPort, upon: 'nothing' | 'base'): RuleText {
-  const own = compiled(ebt, planned);
-  const chains = chainsIn(own);
+  const { port: added, chains } = toLoad(planned, compiled(ebt, planned));
   const ports = upon === 'base' ? ebtPorts(ebt.host.state).all() : [];
   const { device } = planned.port;
   const names = new Set(chains.map(({ name }) => name));
   const before = ports.find((port) => port.device === device)?.chains ?? [];
   const others = ports.filter((port) => port.device !== device);
   const limits = limitsOfPlan(planned.plan, ebt.host.policy).map((limit) => `# ${limit.text}\n`);
-  return textOf(ebt, [...others, portOf(planned, own)], {
+  return textOf(ebt, [...others, added], {
     chains,
     stale: before.filter((name) => !names.has(name)),
     limits,

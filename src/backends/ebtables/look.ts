@@ -2,7 +2,7 @@ import { Failure } from '../../errors.ts';
 import { isUnbound, type VifRecord } from '../../state/records.ts';
 import type { Backend, DropCount, KernelRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, portOfRecord, RULES_GONE, recordedPort } from '../base.ts';
-import { chainsOf } from './chains.ts';
+import { chainsIn, compiledIfPossible } from './ebt-port.ts';
 import { chainDrops, countJumps, type EbtListing, isAsLoaded, isWhole, lineCounts, linkLocalDrops } from './listing.ts';
 import { ebtPorts } from './ports.ts';
 import { type Ebt, type ListedTables, listedTables, listing } from './tables.ts';
@@ -39,7 +39,7 @@ export async function look(
       damages.set(record.device, 'it has no rules');
       return [];
     }
-    if (port.closed === true) damages.set(record.device, whyClosed(host, record));
+    if (port.closed === true) damages.set(record.device, whyClosed(ebt, record));
     if (!isAsLoaded(nat, port) || !isReached(nat, port)) damages.set(record.device, CHAINS_CHANGED);
     return [...chainDrops(nat, port), ...linkLocalDrops(filter, port)].map((drop) => ({
       ...drop,
@@ -50,9 +50,9 @@ export async function look(
 }
 
 /** As the policy is now: it may be right by now. */
-function whyClosed(host: Ebt['host'], record: VifRecord): string {
-  const planned = portOfRecord(host, record);
-  const chains = planned instanceof Failure ? planned : chainsIfPossible(planned.plan, host.policy);
+function whyClosed(ebt: Ebt, record: VifRecord): string {
+  const planned = portOfRecord(ebt.host, record);
+  const chains = planned instanceof Failure ? planned : compiledIfPossible(ebt, planned);
   return chains instanceof Failure ? `${chains.message} (${chains.at})` : 'its rules could not be followed';
 }
 
@@ -66,21 +66,13 @@ function loadedPort(host: Ebt['host'], record: VifRecord): ReturnType<typeof rec
 
 const BEFORE_ANY_END = '1970-01-01T00:00:00Z';
 
-function chainsIfPossible(...of: Parameters<typeof chainsOf>): ReturnType<typeof chainsOf> | Failure {
-  try {
-    return chainsOf(...of);
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'input') return error;
-    throw error;
-  }
-}
-
 /** What the rules of a vif have counted; undefined where its chains are not those of the policy. */
-export async function ruleCounts({ host, tools }: Ebt, record: VifRecord): ReturnType<Backend['ruleCounts']> {
+export async function ruleCounts(ebt: Ebt, record: VifRecord): ReturnType<Backend['ruleCounts']> {
+  const { host, tools } = ebt;
   const planned = loadedPort(host, record);
-  const compiled = planned && chainsIfPossible(planned.plan, host.policy);
-  if (compiled === undefined || compiled instanceof Failure) return undefined;
-  const chains = Object.values(compiled).flatMap(({ chains }) => chains);
+  const own = planned && compiledIfPossible(ebt, planned);
+  if (own === undefined || own instanceof Failure) return undefined;
+  const chains = chainsIn(own);
   const nat = await listing(host, tools, 'nat');
   return isWhole(nat, chains) ? lineCounts(nat, chains) : undefined;
 }

@@ -31,9 +31,8 @@ export async function spelling(
   const all = [...new Set(rules.map(optionsOf))];
   const input = [
     '*nat',
-    ...[CHAIN, ...POLICIES].map(
-      (name) => `:${name === CHAIN ? name : `${CHAIN}-${name}`} ${name === CHAIN ? 'ACCEPT' : name}`,
-    ),
+    `:${CHAIN} ACCEPT`,
+    ...POLICIES.map((policy) => `:${CHAIN}-${policy} ${policy}`),
     ...all.map((one) => `-A ${CHAIN} ${`${one} -j ACCEPT`.trim()}`),
     '',
   ].join('\n');
