@@ -9,39 +9,25 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, build } from 'esbuild';
+import { build } from 'esbuild';
 import { firstLine } from '../bundle-cache.ts';
-import { buildOf, defines, ROOT } from './source.ts';
+import { ESBUILD_OPTIONS } from './esbuild-options.ts';
+import { buildOf, ROOT } from './source.ts';
 
-const common: BuildOptions = {
-  absWorkingDir: ROOT,
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'cjs',
-  // V8 reads it as bytes.
-  charset: 'ascii',
-  minify: true,
-  legalComments: 'none',
-  // The paths of modules get into the file: they must not depend on where a linked node_modules leads to.
-  preserveSymlinks: true,
-  logLevel: 'warning',
-  define: defines(),
-  // Only the standalone executable comes to it.
-  external: ['bun:ffi'],
-};
+const options = { ...ESBUILD_OPTIONS, format: 'cjs' } as const;
+const name = buildOf();
 const maker = fileURLToPath(new URL('code-cache.ts', import.meta.url));
-await build({ ...common, entryPoints: ['src/start.ts'], outfile: 'dist/start.cjs' });
-for (const [entry, name] of [
+await build({ ...options, entryPoints: ['src/start.ts'], outfile: 'dist/start.cjs' });
+for (const [entry, file] of [
   ['src/main.ts', 'vif-bridge.cjs'],
   ['src/hotplug-main.ts', 'hotplug.cjs'],
 ] as const) {
-  const bundle = join(ROOT, 'dist', name);
+  const bundle = join(ROOT, 'dist', file);
   const draft = `${bundle}.draft`;
-  await build({ ...common, entryPoints: [entry], outfile: draft });
+  await build({ ...options, entryPoints: [entry], outfile: draft });
   // The first line names the text, for the launcher and for its code cache.
   const text = readFileSync(draft);
-  writeFileSync(draft, Buffer.concat([Buffer.from(firstLine(buildOf(), text)), text]));
+  writeFileSync(draft, Buffer.concat([Buffer.from(firstLine(name, text)), text]));
   renameSync(draft, bundle);
   execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), maker, bundle], { stdio: 'inherit' });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rulesDigest } from '../backends/ebtables/chains.ts';
 import { baseDigest, namedDigests } from '../backends/nftables/base-text.ts';
+import { once } from '../once.ts';
 import { BACKEND_NAMES, type BackendName } from '../policy/keys.ts';
 import { combine, parsePolicyText } from '../policy/parse-policy.ts';
 import { type SharedPolicy, sharedName, sharedPolicies } from '../policy/shared-rules.ts';
@@ -13,13 +14,13 @@ import { type SharedPolicy, sharedName, sharedPolicies } from '../policy/shared-
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Compile-time constants of the program, as `define` of esbuild and bun takes them. */
-export function defines(): Readonly<Record<'VIF_BRIDGE_VERSION' | 'VIF_BRIDGE_BASE_DIGESTS', string>> {
+export const defines = once((): Readonly<Record<'VIF_BRIDGE_VERSION' | 'VIF_BRIDGE_BASE_DIGESTS', string>> => {
   const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { version: string };
   return {
     VIF_BRIDGE_VERSION: JSON.stringify(`${version} (${commit()})`),
     VIF_BRIDGE_BASE_DIGESTS: JSON.stringify(baseDigests()),
   };
-}
+});
 
 /** How each backend names the rules that all vifs share. */
 export const SHARED_DIGESTS: Readonly<Record<BackendName, (policy: SharedPolicy) => string>> = {

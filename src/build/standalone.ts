@@ -13,8 +13,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { ESBUILD_OPTIONS } from './esbuild-options.ts';
 import { ARCHITECTURES, type Architecture, foreignBun, hostBun } from './runtime.ts';
-import { buildOf, defines, ROOT } from './source.ts';
+import { buildOf, ROOT } from './source.ts';
 
 const wanted = process.argv[2];
 if (wanted !== undefined && !(ARCHITECTURES as readonly string[]).includes(wanted)) {
@@ -29,18 +30,9 @@ try {
   // What only people run are files of their own in it, which a run of Xen's need not read (measured: a fifth of the CPU
   // time of a start). esbuild parts them: bun itself names parts by where the sources lie.
   await build({
-    absWorkingDir: ROOT,
-    bundle: true,
+    ...ESBUILD_OPTIONS,
     splitting: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    minify: true,
-    legalComments: 'none',
-    preserveSymlinks: true,
-    logLevel: 'warning',
-    define: defines(),
-    external: ['bun:ffi'],
     // Packages that are CommonJS ask for modules of Node's so.
     banner: { js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);" },
     entryPoints: ['src/main.ts'],
