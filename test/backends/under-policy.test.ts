@@ -4,30 +4,14 @@ import test from 'node:test';
 import { underPolicy } from '../../src/backends/base.ts';
 import type { VifRecord } from '../../src/state/records.ts';
 import { parsePolicy } from '../policy/effective.ts';
+import { vifRecord } from '../state/vif-record.ts';
 
 function recordIn(vlan: readonly string[]): VifRecord {
   const none = underPolicy(hostWith(''), { ...RECORD, loaded: [] }).plan.terms;
   return { ...RECORD, loaded: [{ ifindex: 7, ...none, values: { ...none.values, vlan } }] };
 }
 
-const RECORD: VifRecord = {
-  schema: 1,
-  bootId: 'boot',
-  device: 'vif1.0',
-  name: 'vif1.0',
-  type: 'vif',
-  bridge: 'br0',
-  values: { mac: '00:16:3e:00:00:01', ip: '192.0.2.10' },
-  xenbus: undefined,
-  mode: 'addresses',
-  subnetBroadcasts: [],
-  shared: false,
-  ingress: false,
-  ifindex: 7,
-  loaded: [],
-  ticket: 1,
-  since: '2026-01-01T00:00:00.000Z',
-};
+const RECORD = vifRecord({ values: { mac: '00:16:3e:00:00:01', ip: '192.0.2.10' } });
 
 function hostWith(lines: string): Parameters<typeof underPolicy>[0] {
   return {

@@ -1,19 +1,12 @@
 import { type VifConfig, vifBackend } from '../lab/vif-backend.ts';
-import { guest } from './guests.ts';
+import { type Guest, guest } from './guests.ts';
 
 /** The device behind which the network is, with 10.250.0.1/24; its other end is `peer0`. */
 export const UPLINK = 'net0';
 export const PEER = 'peer0';
 
 /** A guest whose addresses are routed to this host: two of IPv4, as stock's script can have no others. */
-export interface RoutedGuest {
-  readonly domid: number;
-  readonly devid: number;
-  readonly vif: string;
-  readonly mac: string;
-  readonly ipv4: string;
-  readonly ip: string;
-}
+export type RoutedGuest = Omit<Guest, 'bridge'>;
 
 export function routedGuest(domid: number): RoutedGuest {
   const { devid, vif, mac, ipv4, ip } = guest(domid);

@@ -15,6 +15,7 @@ import { Failure } from '../../src/errors.ts';
 import type { Host } from '../../src/host.ts';
 import type { VifRecord } from '../../src/state/records.ts';
 import { parsePolicy } from '../policy/effective.ts';
+import { vifRecord } from '../state/vif-record.ts';
 import { device, fakeHost, type Tool } from './fake-host.ts';
 import { WELL } from './port-status.ts';
 
@@ -77,7 +78,7 @@ function lookAt(directory: string, situation: Situation): Look {
   return {
     host: {
       ...host,
-      state: { ...host.state, allVifs: () => (situation.record === undefined ? [] : [record(situation.record)]) },
+      state: { ...host.state, allVifs: () => (situation.record === undefined ? [] : [vifRecord(situation.record)]) },
       ...situation.host,
     },
     read: (path) => files[path],
@@ -99,28 +100,6 @@ function lookAt(directory: string, situation: Situation): Look {
 }
 
 const CHAIN: BaseChain = { family: 'inet', table: 'x', name: 'y', hook: 'forward', type: 'filter', policy: 'accept' };
-
-function record(more: Partial<VifRecord>): VifRecord {
-  return {
-    schema: 1,
-    bootId: 'boot',
-    device: 'vif1.0',
-    name: 'vif1.0',
-    type: 'vif',
-    bridge: 'br0',
-    values: {},
-    xenbus: undefined,
-    mode: 'addresses',
-    subnetBroadcasts: [],
-    shared: false,
-    ingress: false,
-    ifindex: 7,
-    loaded: [],
-    ticket: 1,
-    since: '2026-01-01T00:00:00.000Z',
-    ...more,
-  };
-}
 
 const config = (vif: string, name = 'web2'): Situation => ({
   files: { '/etc/xen/web2.cfg': `name = "${name}"\nvif = [ ${vif} ]\n` },

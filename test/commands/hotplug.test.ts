@@ -12,6 +12,7 @@ import { guestGroup } from '../../src/port/guest-group.ts';
 import type { VifRecord } from '../../src/state/records.ts';
 import type { HotplugCommand } from '../../src/xen/hotplug-call.ts';
 import { type HotplugEvent, parseHotplugEvent } from '../../src/xen/hotplug-event.ts';
+import { vifRecord } from '../state/vif-record.ts';
 import { device, type FakeHost, type FakeOptions, fakeHost, type Tool } from './fake-host.ts';
 
 const PATH = 'backend/vif/1/0';
@@ -344,25 +345,8 @@ test('offline without xenstore still takes the port down', async (t) => {
   assert.ok(fake.effects.includes('ip link set dev vif1.0 down'));
 });
 
-const record = (more: Partial<VifRecord>): VifRecord => ({
-  schema: 1,
-  bootId: 'boot',
-  device: 'vif1.0',
-  name: 'vif1.0',
-  type: 'vif',
-  bridge: 'xenbr0',
-  values: { mac: GOOD.mac, ip: GOOD.ip },
-  xenbus: PATH,
-  mode: 'addresses',
-  subnetBroadcasts: [],
-  shared: false,
-  ingress: false,
-  ifindex: 7,
-  loaded: [],
-  ticket: 1,
-  since: '',
-  ...more,
-});
+const record = (more: Partial<VifRecord>): VifRecord =>
+  vifRecord({ bridge: 'xenbr0', values: { mac: GOOD.mac, ip: GOOD.ip }, xenbus: PATH, since: '', ...more });
 
 /** Another port with the same MAC, as its run leaves it. */
 const TWIN = record({ device: 'vif2.0', name: 'vif2.0', ifindex: 8, xenbus: 'backend/vif/2/0' });

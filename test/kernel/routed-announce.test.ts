@@ -105,12 +105,7 @@ test('a kernel that cannot keeps no guest from coming up, and the log says so', 
   const site = await openRoutedSite(t);
   const { dom0, near } = site;
   await know(near, HERE);
-  writeFileSync(
-    join(dom0.folder, 'nft'),
-    '#!/bin/sh\ninput=$(cat)\ncase $input in *xen-vif-announce*) echo no such family >&2; exit 1 ;; esac\n' +
-      'printf \'%s\\n\' "$input" | /usr/sbin/nft "$@"\n',
-    { mode: 0o755 },
-  );
+  nftBut(dom0, '*xen-vif-announce*', 'echo no such family >&2; exit 1');
   dom0.configure({ gatewaydev: 'br0', ...GUEST });
   await dom0.bench.addVif('vif1.0');
   const log = await loggedBy(dom0, { domid: 1 }, ONLINE);
@@ -124,12 +119,7 @@ test('what a run that was killed has left of it goes with the next one', { skip 
   for (const next of ['reapply', 'offline'] as const) {
     const site = await openRoutedSite(t);
     const { dom0 } = site;
-    writeFileSync(
-      join(dom0.folder, 'nft'),
-      '#!/bin/sh\ninput=$(cat)\ncase $input in "add table arp xen-vif-announce"*) printf \'%s\\n\' "$input" | /usr/sbin/nft "$@"; kill -9 $PPID; exit ;; esac\n' +
-        'printf \'%s\\n\' "$input" | /usr/sbin/nft "$@"\n',
-      { mode: 0o755 },
-    );
+    nftBut(dom0, '"add table arp xen-vif-announce"*', `${NFT}; kill -9 $PPID; exit`);
     dom0.configure({ gatewaydev: 'br0', ...GUEST });
     await dom0.bench.addVif('vif1.0');
     await dom0.hotplug('online', { domid: 1 }, { ...withToolsOf(dom0), ...ONLINE });
@@ -139,3 +129,11 @@ test('what a run that was killed has left of it goes with the next one', { skip 
     assert.doesNotMatch(await tables(dom0), /announce/);
   }
 });
+
+const NFT = `printf '%s\\n' "$input" | /usr/sbin/nft "$@"`;
+
+/** nft, but for what is told to it and looks so. */
+function nftBut(dom0: Dom0, pattern: string, does: string): void {
+  const script = `#!/bin/sh\ninput=$(cat)\ncase $input in ${pattern}) ${does} ;; esac\n${NFT}\n`;
+  writeFileSync(join(dom0.folder, 'nft'), script, { mode: 0o755 });
+}

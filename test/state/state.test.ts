@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import type { VifRecord } from '../../src/state/records.ts';
 import { openState, type State } from '../../src/state/state.ts';
+import { vifRecord } from './vif-record.ts';
 
 const said: string[] = [];
 const open = (directory: string, boot = 'boot'): State =>
@@ -30,25 +31,8 @@ function fresh(t: TestContext): State {
 }
 
 function record(device: string, more: Partial<VifRecord> = {}): VifRecord {
-  return {
-    schema: 1,
-    bootId: 'boot',
-    device,
-    name: device,
-    type: 'vif',
-    bridge: 'xenbr0',
-    values: { mac: '00:16:3e:00:00:01', ip: '192.0.2.1' },
-    xenbus: 'backend/vif/1/0',
-    mode: 'addresses',
-    subnetBroadcasts: [],
-    shared: false,
-    ingress: false,
-    ifindex: 7,
-    loaded: [],
-    ticket: 1,
-    since: '2026-01-01T00:00:00.000Z',
-    ...more,
-  };
+  const values = { mac: '00:16:3e:00:00:01', ip: '192.0.2.1' };
+  return vifRecord({ device, name: device, bridge: 'xenbr0', values, xenbus: 'backend/vif/1/0', ...more });
 }
 
 const files = (folder: string): string[] =>
