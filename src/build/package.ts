@@ -26,6 +26,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { PROGRAM_FILES } from '../install/program-files.ts';
 import { bundledPackages, noticesText } from './notices.ts';
 import { sbomText } from './sbom.ts';
 import { ROOT } from './source.ts';
@@ -60,7 +61,7 @@ const FORMS: Readonly<Record<Form, FormText>> = {
     provides: '',
     conflicts: 'xen-vif-bridge-node',
     form: 'This package brings its own runtime and needs no Node.',
-    programs: ['vif-bridge', 'vif-bridge.build'],
+    programs: PROGRAM_FILES.standalone,
     // Three minutes of work would save another tenth.
     compression: ['-Zxz', '-z1'],
   },
@@ -72,7 +73,7 @@ const FORMS: Readonly<Record<Form, FormText>> = {
     provides: 'xen-vif-bridge',
     conflicts: 'xen-vif-bridge',
     form: 'This package runs on the Node of the release, from Debian 13 on.',
-    programs: ['vif-bridge.cjs', 'start.cjs', 'hotplug.cjs'],
+    programs: PROGRAM_FILES.node,
     compression: ['-Zxz'],
   },
 };

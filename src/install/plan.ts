@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Failure } from '../errors.ts';
 import type { Disk } from './disk.ts';
 import { CHECKOUT, layout, XL_CONF } from './layout.ts';
+import { CODE_CACHES, PROGRAM_FILES } from './program-files.ts';
 import { withOurScript } from './xl-conf.ts';
 
 /** One thing that an installation does; `why` says so to a person. */
@@ -30,7 +31,9 @@ export const FAREWELL_MARK = 'xen-vif-bridge: farewell';
 /** Folders of what is installed from, that are the program. */
 const PROGRAM = ['bin', 'dist', 'xen-scripts', 'docs/man'];
 /** What of dist runs; what else a checkout has there is not copied. */
-const RUNS = /^dist\/(start\.cjs|vif-bridge\.cjs(\.v8)?|vif-bridge(\.build)?)$/;
+const RUNS: ReadonlySet<string> = new Set(
+  [...PROGRAM_FILES.standalone, ...PROGRAM_FILES.node, ...CODE_CACHES].map((name) => `dist/${name}`),
+);
 
 /**
  * All that has to be done on this host, and nothing that is done already.
@@ -107,7 +110,7 @@ export function planInstall(
 }
 
 function isProgram(name: string): boolean {
-  return name.startsWith('dist/') ? RUNS.test(name) : true;
+  return name.startsWith('dist/') ? RUNS.has(name) : true;
 }
 
 function refuseStrangers(host: Disk, path: string, earlier: readonly string[]): void {

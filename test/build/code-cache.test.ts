@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bundleScript, cacheFile, firstLine, isFromCache } from '../../src/bundle-cache.ts';
+import { CODE_CACHES, PROGRAM_FILES } from '../../src/install/program-files.ts';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
-const FILES = ['start.cjs', 'hotplug.cjs', 'hotplug.cjs.v8', 'vif-bridge.cjs', 'vif-bridge.cjs.v8'];
+const FILES = [...PROGRAM_FILES.node, ...CODE_CACHES];
 const missing = FILES.filter((file) => !readdirSync(DIST).includes(file));
 const skip = obstacle() ?? false;
 

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { PROGRAM_FILES } from '../../src/install/program-files.ts';
 import { withOurScript, withoutOurScript, XL_CONF_LINE } from '../../src/install/xl-conf.ts';
 import { createNamespace, namespaceObstacle } from '../lab/namespace.ts';
 
@@ -88,6 +89,8 @@ test('install, again, uninstall, again: nothing of Xen changes, and nothing is l
   assert.ok(!readFileSync(join(root, 'etc/systemd/system/vif-bridge-repair.service'), 'utf8').includes('/opt/'));
   const installed = tree(root);
   assert.deepEqual(Object.fromEntries(Object.entries(installed).filter(([path]) => path in before)), before);
+  // All parts of the program: without the one for what Xen runs, each start read all that people run.
+  assert.deepEqual(readdirSync(join(root, PREFIX, 'dist')).sort(), [...PROGRAM_FILES.node].sort());
   // It runs where it is now, without what it was unpacked from.
   assert.match(works(join(root, PREFIX, 'bin/vif-bridge'), '--version'), /^\d+\.\d+\.\d+ \(/);
 

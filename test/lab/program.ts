@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PROGRAM_FILES } from '../../src/install/program-files.ts';
 import { cacheFolder } from './cache.ts';
 
 /** The two forms of the program: the bundle for Node, and the executable that brings its runtime. */
@@ -10,7 +11,11 @@ export type Form = (typeof FORMS)[number];
 const FILES: Readonly<
   Record<Form, { readonly file: string; readonly more: readonly string[]; readonly build: string }>
 > = {
-  node: { file: 'vif-bridge.cjs', more: ['start.cjs', 'hotplug.cjs'], build: 'npm run build' },
+  node: {
+    file: 'vif-bridge.cjs',
+    more: PROGRAM_FILES.node.filter((name) => name !== 'vif-bridge.cjs'),
+    build: 'npm run build',
+  },
   standalone: { file: 'vif-bridge', more: [], build: 'npm run build:standalone' },
 };
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

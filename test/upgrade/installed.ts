@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
+import { CODE_CACHES, PROGRAM_FILES } from '../../src/install/program-files.ts';
 import { launcher } from '../lab/program.ts';
 
 /**
@@ -45,12 +46,4 @@ export class Installation {
 }
 
 /** Of all forms. */
-const FILES = [
-  'start.cjs',
-  'hotplug.cjs',
-  'hotplug.cjs.v8',
-  'vif-bridge.cjs',
-  'vif-bridge.cjs.v8',
-  'vif-bridge',
-  'vif-bridge.build',
-];
+const FILES = [...PROGRAM_FILES.node, ...CODE_CACHES, ...PROGRAM_FILES.standalone];

@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { CODE_CACHES, PROGRAM_FILES } from '../../src/install/program-files.ts';
 import { insidePath, PROJECT } from './cache.ts';
 import { command } from './command.ts';
 import { type Corpus, frameLines } from './corpus.ts';
@@ -31,11 +32,7 @@ const PRODUCT_PARTS: Readonly<Record<Form, readonly string[]>> = {
     'CHANGELOG.md',
     'docs/man',
     'bin/vif-bridge',
-    'dist/start.cjs',
-    'dist/hotplug.cjs',
-    'dist/hotplug.cjs.v8',
-    'dist/vif-bridge.cjs',
-    'dist/vif-bridge.cjs.v8',
+    ...[...PROGRAM_FILES.node, ...CODE_CACHES].map((name) => `dist/${name}`),
     'xen-scripts',
   ],
   standalone: ['dist/vif-bridge', 'xen-scripts'],
