@@ -29,6 +29,8 @@ const FILE_MS = 15 * 60_000;
 const LONG_FILE_MS = 60 * 60_000;
 /** What runs alone: folders, and files that count what gets through while everything is busy. */
 const ALONE = ['race/', 'long/', 'stress/parallel.', 'stress/reapply-under-traffic.'];
+/** What may be said besides words; a misspelled one would run something else than was meant. */
+const OPTIONS = ['--all', '--broad', '--verbose'];
 /** Files listed at the end. */
 const SLOWEST = 15;
 
@@ -132,8 +134,13 @@ function isContainer(event: { name: string; details?: object }, paths: readonly 
   return paths.includes(event.name) && (error === undefined || error.failureType === 'subtestsFailed');
 }
 
-const options = process.argv.slice(2).filter((word) => word.startsWith('--'));
-const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const options = process.argv.slice(2).filter((word) => word.startsWith('-'));
+const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const unknown = options.find((option) => !OPTIONS.includes(option));
+if (unknown !== undefined) {
+  console.error(`${unknown} is no option of the tests: ${OPTIONS.join(', ')}`);
+  process.exit(2);
+}
 const all = options.includes('--all');
 const verbose = options.includes('--verbose') || (words.length > 0 && !all);
 process.env.STRESS_ROUNDS ??= all ? '1' : '0.25';

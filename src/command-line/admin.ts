@@ -1,11 +1,19 @@
 import { type Command, Option } from 'commander';
 import type { AddressAction } from '../commands/address.ts';
 import { type DropIns, dropIns } from '../commands/drop-in.ts';
-import { nicsOf } from '../commands/nic.ts';
+import { nicsOf, refuseSharedMac } from '../commands/nic.ts';
 import { reappliedText, throwFailures } from '../commands/reapplied.ts';
 import { reapply } from '../commands/reapply.ts';
-import { endText, endUnlock, parseDuration, stillLocked, unlock } from '../commands/unlock.ts';
-import { hostFiles } from '../effects/look-file.ts';
+import {
+  endlessText,
+  endText,
+  endUnlock,
+  isEnded,
+  isLeftOpen,
+  parseDuration,
+  stillLocked,
+  unlock,
+} from '../commands/unlock.ts';
 import { asFailure, Failure, printable } from '../errors.ts';
 import { DEFAULT_POLICY_FILE, type Environment, policyFile } from '../run.ts';
 import { portNamed, portsNamed } from '../vif/guest-ports.ts';
@@ -27,7 +35,7 @@ const ENDS = '\nEnds with 0, or with 2 if it could not be done: then all is as i
 export function addAdminCommands(root: Command, env: Environment, end: End): void {
   root
     .command('unlock')
-    .description('keep nothing from a vif, or from a guest, for some time: it ends by itself')
+    .description('keep nothing from a vif, or from a guest, for some time; vif-bridge-check.timer ends it')
     .argument('<vif>', 'vif1.0, the name it was given, or the name of its guest')
     .addOption(new Option('--for <time>', '90s, 10m, 2h, 1d; at most 7d').conflicts('end'))
     .option('--end', 'end it now')
@@ -80,7 +88,7 @@ async function runUnlock(word: string, options: UnlockOptions, env: Environment)
     const nics = nicsOf(host, await portsNamed(host, word));
     const ports = nics.flatMap((nic) => nic.ports);
     if (options.end === true) {
-      if (endUnlock(files, nics, host.now()).length === 0) {
+      if (endUnlock(host, files, nics).length === 0 && !nics.some((nic) => isLeftOpen(host, nic))) {
         throw new Failure('missing', `${word} has not been unlocked by this command`, {
           hint: 'vif-bridge policy show says which line opens it',
         });
@@ -88,7 +96,8 @@ async function runUnlock(word: string, options: UnlockOptions, env: Environment)
       await reapplied('unlock', ports, options, env);
       return;
     }
-    const until = unlock(files, nics, seconds, host.now());
+    await refuseSharedMac(host, nics);
+    const until = unlock(host, files, nics, seconds);
     try {
       await withAdminHost('unlock', options, env, async (now) => {
         const locked = stillLocked(now, nics);
@@ -99,11 +108,12 @@ async function runUnlock(word: string, options: UnlockOptions, env: Environment)
       });
       await reapplied('unlock', ports, options, env);
     } catch (error) {
-      endUnlock(files, nics, host.now());
+      endUnlock(host, files, nics);
       throw error;
     }
-    const timers = hostFiles.list('/etc/systemd/system/timers.target.wants');
-    say(`nothing is kept from ${ports.join(' ')} ${endText(until, timers.includes('vif-bridge-check.timer'))}`);
+    const ended = await isEnded(host);
+    say(`nothing is kept from ${ports.join(' ')} ${endText(until, ended)}`);
+    if (!ended) process.stderr.write(printable(endlessText(ports, until)));
   });
 }
 

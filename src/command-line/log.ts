@@ -3,12 +3,13 @@ import { explainedNamed } from '../commands/explained.ts';
 import { type DroppedFrame, droppedFrame, droppedLine, type MoreFrames } from '../commands/log/dropped-frames.ts';
 import { lineLimiter } from '../commands/log/line-limit.ts';
 import { portStatus } from '../commands/status.ts';
+import { didYouMean } from '../did-you-mean.ts';
 import { type Capture, captureFrames } from '../effects/frame-capture.ts';
-import { Failure, shown } from '../errors.ts';
+import { Failure, printable, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { jsonLine } from '../json/writer.ts';
 import { captureReader } from '../net/capture.ts';
-import { isLogged, type LogChoice } from '../policy/log-choice.ts';
+import { isLogged, LOGGED_REASONS, type LogChoice } from '../policy/log-choice.ts';
 import { portsNamed } from '../vif/guest-ports.ts';
 import type { CommonOptions, End } from './common.ts';
 
@@ -32,6 +33,7 @@ const LONGEST_S = 86_400;
  */
 export async function runLog(host: Host, words: readonly string[], options: LogOptions, end: End): Promise<void> {
   const seconds = secondsOf(options.seconds);
+  mustBeReasons(options.reason);
   const ports = await listenedPorts(host, words);
   const limiter = lineLimiter(LIMIT);
   let dropped = 0;
@@ -57,6 +59,7 @@ export async function runLog(host: Host, words: readonly string[], options: LogO
   try {
     for (const { vif, guest } of ports) {
       const subject = await explainedNamed(withKnownRules(host), vif);
+      for (const text of subject.notes) process.stderr.write(printable(`note: ${vif}: ${text}\n`));
       const reader = captureReader(vif);
       captures.push(
         captureFrames(vif, (bytes) => {
@@ -82,6 +85,18 @@ function secondsOf(text = '10'): number {
   throw new Failure('input', `--seconds ${shown(text)} is no number of seconds`, {
     at: 'the command line',
     hint: `up to ${LONGEST_S}, or --follow`,
+  });
+}
+
+/** Who waits for what never comes believes that nothing comes. @throws Failure `input` */
+function mustBeReasons(words: readonly string[]): void {
+  const known: readonly string[] = LOGGED_REASONS;
+  const unknown = words.find((word) => !known.includes(word));
+  if (unknown === undefined) return;
+  const meant = didYouMean(unknown, known);
+  throw new Failure('input', `--reason ${shown(unknown)} is no reason for which frames of a guest are dropped`, {
+    at: 'the command line',
+    hint: meant === undefined ? `one of ${known.join(' ')}` : `did you mean ${meant}?`,
   });
 }
 

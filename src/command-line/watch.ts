@@ -1,9 +1,9 @@
-import { watchJson, watchText } from '../commands/watch/watch-text.ts';
+import { unknownText, watchJson, watchText } from '../commands/watch/watch-text.ts';
 import { type Watched, type Watcher, watcher } from '../commands/watch/watcher.ts';
-import { Failure, shown } from '../errors.ts';
+import { FAILED, Failure, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { jsonText } from '../json/writer.ts';
-import type { CommonOptions, End } from './common.ts';
+import { type CommonOptions, type End, TROUBLE } from './common.ts';
 import { pause } from './pause.ts';
 import { openScreen } from './screen.ts';
 
@@ -20,7 +20,8 @@ const HEAR_MS = 1_500;
 
 /**
  * Redraws on a terminal until somebody ends it; elsewhere, with `--once` and with `--json` it says what was dropped in
- * one interval and ends, with 1 if somebody pretended to be another.
+ * one interval and ends, with 1 if somebody pretended to be another, with 2 if nobody seems to, and rules of some are
+ * not as they were loaded.
  */
 export async function runWatch(host: Host, options: WatchOptions, end: End): Promise<void> {
   const ms = intervalOf(options.interval) * 1000;
@@ -51,9 +52,14 @@ async function watchOnce(host: Host, watching: Watcher, ms: number, options: Wat
       return one.spoofing ? { ...one, claim, victim } : one;
     });
   }
-  const view = { colours: process.stdout.isTTY === true, bars: 0, hears };
-  process.stdout.write(options.json === true ? jsonText(watchJson(seen)) : watchText(seen, view));
-  end(seen.some(({ spoofing }) => spoofing) ? 1 : 0);
+  const unknown = { damaged: watching.damaged(), open: watching.open() };
+  const view = { colours: process.stdout.isTTY === true, bars: 0, hears, ...unknown };
+  if (options.json === true) {
+    process.stdout.write(jsonText(watchJson(seen)));
+    for (const line of unknownText(unknown)) process.stderr.write(`note: ${line}\n`);
+  } else process.stdout.write(watchText(seen, view));
+  if (seen.some(({ spoofing }) => spoofing)) end(FAILED);
+  else if (unknown.damaged.size > 0) end(TROUBLE);
 }
 
 function current(all: readonly Watched[]): readonly Watched[] {
@@ -72,7 +78,9 @@ async function watchOn(watching: Watcher, ms: number): Promise<void> {
       const seen = await watching.look();
       if (failure !== undefined) throw failure;
       const title = `${new Date().toISOString().slice(11, 19)} UTC   q ends`;
-      screen.draw(`${title}\n${watchText(seen, { colours: true, bars: BARS, hears })}`);
+      screen.draw(
+        `${title}\n${watchText(seen, { colours: true, bars: BARS, hears, damaged: watching.damaged(), open: watching.open() })}`,
+      );
       hearing ??= watching
         .lookAtFrames(HEAR_MS)
         .then((there) => {

@@ -6,7 +6,7 @@ import type { IpPrefix } from '../net/ip-prefix.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import { resolved } from '../policy/resolve-policy.ts';
 import type { DropIns } from './drop-in.ts';
-import type { Nic } from './nic.ts';
+import { type Nic, refuseSharedMac } from './nic.ts';
 import { identityNamed } from './reapply.ts';
 
 export type AddressAction = 'add' | 'remove';
@@ -40,7 +40,9 @@ export async function editAddresses(
   }
   await refuseFixed(host, nic);
   const stored = await storedIp(host, nic);
-  return stored === undefined ? inPolicy(files, nic, action, wanted) : inXenstore(host, nic, action, wanted, stored);
+  if (stored !== undefined) return inXenstore(host, nic, action, wanted, stored);
+  await refuseSharedMac(host, [nic]);
+  return inPolicy(files, nic, action, wanted);
 }
 
 /** `ip =` of the policy decides alone: what xenstore says does not count then. */

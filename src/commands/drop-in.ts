@@ -16,8 +16,12 @@ export interface DropIns {
   /** @param lines below the head of the section */
   write(kind: DropInKind, mac: MacAddress, lines: readonly string[]): void;
   remove(kind: DropInKind, mac: MacAddress): void;
-  /** Takes the files of `unlock` away whose time is over. */
-  removeEnded(now: string): void;
+  /**
+   * Takes the files of `unlock` away whose time is over.
+   *
+   * @param isStillOpen of a MAC: nobody has re-applied it, and its file says since when that is due
+   */
+  removeEnded(now: string, isStillOpen: (mac: string) => boolean): void;
 }
 
 const ENDING = '.ini';
@@ -48,9 +52,10 @@ export function dropIns(policyFile: string): DropIns {
       replaceFile(fileOf(kind, mac), [head, `[mac ${mac}]`, ...lines, ''].join('\n'));
     },
     remove: (kind, mac) => removeFile(fileOf(kind, mac)),
-    removeEnded(now) {
+    removeEnded(now, isStillOpen) {
       for (const name of hostFiles.list(folder)) {
-        if (!/^zz-unlock-[0-9a-f]{12}\.ini$/.test(name)) continue;
+        const [, digits] = /^zz-unlock-([0-9a-f]{12})\.ini$/.exec(name) ?? [];
+        if (digits === undefined || isStillOpen(digits.replace(/(..)(?=.)/g, '$1:'))) continue;
         const [, until] = /^until = (\S+)$/m.exec(hostFiles.read(join(folder, name)) ?? '') ?? [];
         if (until !== undefined && Date.parse(until) <= Date.parse(now)) removeFile(join(folder, name));
       }

@@ -83,8 +83,16 @@ function allowedTo(subject: ExplainedVif): Said[] {
   const modeLine = `mode (${placeOf('mode')})`;
   if (flags.includes('denied')) return [];
   if (flags.includes('open')) {
-    const line = policy.mode === 'unlocked' ? modeLine : `no_ip (${placeOf('no_ip')})`;
-    return [{ text: 'everything: it is not filtered', policy: line }];
+    const everything = 'everything: it is not filtered';
+    if (policy.ended !== undefined) {
+      const until = `until (${placeOf('until')})`;
+      return [
+        { text: `${everything}, though mode = ${policy.ended} has ended: nobody has re-applied it`, policy: until },
+      ];
+    }
+    if (plan.mode !== 'unrestricted')
+      return [{ text: `${everything}, as it was loaded; the policy of now says otherwise`, policy: modeLine }];
+    return [{ text: everything, policy: policy.mode === 'unlocked' ? modeLine : `no_ip (${placeOf('no_ip')})` }];
   }
   const any = flags.includes('any');
   const addresses = any ? `no_ip (${placeOf('no_ip')})` : addressPlace(subject);

@@ -1,5 +1,5 @@
 import { underPolicy } from '../backends/base.ts';
-import type { Managed } from '../backends/choice.ts';
+import { type Managed, withHeldRules } from '../backends/choice.ts';
 import { asFailure, Failure, failureLine } from '../errors.ts';
 import type { JudgedPort } from '../filter/frame-verdict.ts';
 import type { LoadedTerms } from '../filter/own-terms.ts';
@@ -11,6 +11,7 @@ import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { portNamed } from '../vif/guest-ports.ts';
 import { prepareDry } from '../vif/prepare.ts';
+import { seenRules } from '../vif/seen-rules.ts';
 import { type HotplugEvent, parseHotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import { identityNamed, recordNamed } from './reapply.ts';
@@ -82,9 +83,7 @@ async function ofRecord(host: Managed, record: VifRecord): Promise<ExplainedVif>
   const { vif, policy, plan } = underPolicy(host, record);
   const bridge = host.readDevice(record.bridge);
   const loaded = record.loaded.at(-1) ?? { ifindex: record.ifindex, ...plan.terms };
-  const { addresses, notes } = loaded.flags.includes('learns')
-    ? await learnedBy(host, record)
-    : { addresses: [], notes: [] };
+  const { addresses, notes } = await lookedAt(host, record, loaded);
   return {
     ...describedBy(host, vif, record.bridge),
     bridge: record.bridge,
@@ -142,18 +141,33 @@ function unseenBy({ rules }: Managed, plan: FilterPlan): string[] {
   return rules.limits(plan).map(({ text }) => `${rules.name}: ${text}`);
 }
 
-/** From the kernel, which only root may ask; else as it was saved last. */
-async function learnedBy(
+/**
+ * What the kernel says of it, which only root may ask: addresses that it has learned, else as they were saved last; and
+ * whether its rules are as they were loaded, without which nothing that is said of it holds.
+ */
+async function lookedAt(
   host: Managed,
   record: VifRecord,
+  { flags }: LoadedTerms,
 ): Promise<{ readonly addresses: readonly string[]; readonly notes: readonly string[] }> {
+  const learns = flags.includes('learns');
   const own = (all: readonly { readonly ifindex: number; readonly address: string }[]): string[] =>
     all.filter(({ ifindex }) => ifindex === record.ifindex).map(({ address }) => address);
   try {
-    const { learned = [] } = await host.rules.look(() => [record]);
-    return { addresses: own(learned), notes: [] };
+    const { learned = [], damages } = await seenRules(withHeldRules(host), () => [record]);
+    const damage = damages.get(record.device);
+    const notes = damage === undefined ? [] : [`damaged: ${damage}; frames do not fare as is said here: ${REPAIR}`];
+    return { addresses: learns ? own(learned) : [], notes };
   } catch (error) {
     const why = failureLine(asFailure(error));
-    return { addresses: own(host.state.readLearned()), notes: [`learned addresses as they were saved last: ${why}`] };
+    return {
+      addresses: learns ? own(host.state.readLearned()) : [],
+      notes: [
+        `whether its rules are as they were loaded is not known: ${why}`,
+        ...(learns ? ['learned addresses as they were saved last'] : []),
+      ],
+    };
   }
 }
+
+const REPAIR = 'vif-bridge repair';

@@ -1,7 +1,8 @@
+import { isSameGuest } from '../effects/same-guest.ts';
 import { Failure } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type MacAddress, parseMac } from '../net/mac-address.ts';
-import { EMULATED } from '../net/vif-name.ts';
+import { EMULATED, parseVifName } from '../net/vif-name.ts';
 import { liveVifs } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { xenbusOfDevice } from '../xen/hotplug-event.ts';
@@ -42,4 +43,40 @@ export function nicsOf(host: Host, ports: readonly string[]): Nic[] {
     });
   }
   return [...nics.values()];
+}
+
+/**
+ * Refuses what would be written into the policy for the MACs of these NICs where a NIC of another guest has one of them
+ * too: the line would be about both. A guest and its stub domain are one.
+ *
+ * @throws Failure `input` with the name of the other one
+ */
+export async function refuseSharedMac(host: Host, nics: readonly Nic[]): Promise<void> {
+  const own = new Set(nics.flatMap(({ ports }) => ports));
+  for (const { record, device } of liveVifs(host)) {
+    const nic = nics.find(({ mac }) => mac === macOf(record));
+    if (nic === undefined || own.has(device.name) || (await isOneGuest(host, nic.record, record))) continue;
+    throw new Failure(
+      'input',
+      `${device.name} has the MAC ${nic.mac} too, and a line of the policy would be about both`,
+      {
+        hint: `write it by hand into a section [vif ${nic.record.name}] of the policy, then vif-bridge reapply ${nic.record.name}`,
+      },
+    );
+  }
+}
+
+/** Undefined of a record that makes no sense. */
+export function macOf({ values, device }: VifRecord): MacAddress | undefined {
+  try {
+    return values.mac === undefined ? undefined : parseMac(values.mac, device);
+  } catch {
+    return undefined;
+  }
+}
+
+async function isOneGuest(host: Host, one: VifRecord, other: VifRecord): Promise<boolean> {
+  const [domid, otherDomid] = [parseVifName(one.device)?.domid, parseVifName(other.device)?.domid];
+  if (domid === undefined || otherDomid === undefined) return false;
+  return domid === otherDomid || (await isSameGuest(host.run, domid, otherDomid)) === true;
 }

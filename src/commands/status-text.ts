@@ -42,14 +42,13 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       const state = port.observed ? `${port.state}, only observed` : port.state;
       const dropped = port.observed ? 'would have been dropped' : 'dropped';
       const guest = port.guest === undefined ? '' : `  guest ${port.guest.name ?? '?'} (${port.guest.domid})`;
-      const open = isOpen(port);
       const device = port.device === port.name ? '' : ` (${port.device})`;
       return [
         `${chalk.bold(port.name)}${device}  ${colour(state)}${guest}  ${whereOf(port)}${port.link === 'up' ? '' : `  ${port.link === 'down' ? 'down' : 'no carrier'}`}`,
-        ...(open ? [`  ${chalk.bgRed.white('NOT FILTERED')}`] : []),
+        ...(isOpen(port) ? [`  ${chalk.bgRed.white(`NOT FILTERED${overdueText(port)}`)}`] : []),
         ...(port.mac === undefined ? [] : [`  ${port.mac}  ${port.addresses.join(' ') || 'no addresses'}`]),
         ...(port.extraMacs === '' ? [] : [`  and the MACs ${port.extraMacs}`]),
-        ...(port.since === undefined ? [] : [`  mode ${port.policyMode ?? '?'}, since ${port.since.slice(0, 19)}Z`]),
+        ...(port.since === undefined ? [] : [`  mode ${modeText(port)}, since ${port.since.slice(0, 19)}Z`]),
         ...(port.allow.length === 0 ? [] : [`  allows besides ${port.allow.join(' ')}`]),
         ...(port.routes.length === 0 ? [] : [`  and routes for ${port.routes.join(' ')}`]),
         ...port.learned.map(({ address, seconds }) => `  learned ${address}, for ${lasting(seconds)}`),
@@ -69,6 +68,18 @@ export function statusText(ports: readonly PortStatus[], colours: boolean): stri
       ].join('\n');
     })
     .join('\n');
+}
+
+/** Nobody has ended what should have ended. */
+function overdueText({ name, unfiltered, overdue }: PortStatus): string {
+  return overdue === undefined
+    ? ''
+    : `: ${unfiltered}, overdue since ${overdue.slice(0, 19)}Z; vif-bridge reapply ${name}`;
+}
+
+/** As it is loaded: what the policy says by now is said besides. */
+function modeText({ policyMode, unfiltered, overdue }: PortStatus): string {
+  return overdue === undefined ? (policyMode ?? '?') : `${unfiltered} still, and ${policyMode} by the policy`;
 }
 
 /** From here on somebody should look who fills it. */

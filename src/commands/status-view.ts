@@ -32,14 +32,19 @@ export function dropped({ drops }: PortStatus): number {
   return drops.reduce((sum, { packets }) => sum + packets, 0);
 }
 
-/** Damaged, then what nobody filters, then what is well. */
+/** Damaged, then what nobody filters, then who has no network, then what is well. */
 function urgency(port: PortStatus): number {
   if (port.state === 'damaged') return 0;
-  return isOpen(port) ? 1 : 2;
+  if (isOpen(port)) return 1;
+  return isClosed(port) ? 2 : 3;
 }
 
-/** True for a port of which an admin should know that not all is filtered: whoever it is by. */
-export function isOpen({ state, observed, mode, policyMode }: PortStatus): boolean {
-  if (state === 'unmanaged' || state === 'exempt' || observed) return true;
-  return mode === 'unrestricted' && policyMode === 'unlocked';
+/** True for a port of which an admin should know that it is not filtered, but for those whom `no_ip` leaves open. */
+export function isOpen({ unfiltered }: PortStatus): boolean {
+  return unfiltered !== undefined && unfiltered !== 'no_ip';
+}
+
+/** A guest without network: no run has configured it, and nothing passes. */
+export function isClosed({ state, unfiltered }: PortStatus): boolean {
+  return state === 'unmanaged' && unfiltered === undefined;
 }

@@ -1,5 +1,5 @@
 import type { DropCount, KernelRules, SetFill } from '../backends/backend.ts';
-import { baseOfThisBoot, type UnderPolicy, underPolicy } from '../backends/base.ts';
+import { baseOfThisBoot, RULES_GONE, type UnderPolicy, underPolicy } from '../backends/base.ts';
 import { type Managed, withHeldRules } from '../backends/choice.ts';
 import { hostFiles } from '../effects/look-file.ts';
 import type { Device } from '../effects/sysfs.ts';
@@ -27,6 +27,8 @@ import { type Note, noteTaker } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
 import { lookAtBridgePorts, vlanDriftOf } from '../vif/port-drift.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
+import { seenRules } from '../vif/seen-rules.ts';
+import { type Opening, openingOf, overdueSince } from './unfiltered.ts';
 
 /** What one port looks like to an admin. */
 export interface PortStatus {
@@ -60,6 +62,10 @@ export interface PortStatus {
   readonly policyMode: HeldPolicy['mode'] | undefined;
   /** Nothing is filtered: `drops` are frames that would have been dropped (`mode = observe`). */
   readonly observed: boolean;
+  /** Why nothing is kept from it, as it is loaded; undefined of one that is filtered, or that nothing passes. */
+  readonly unfiltered: Opening | 'unmanaged' | undefined;
+  /** Since when that should have ended, ISO 8601: the time of its mode is over, and nobody has re-applied it. */
+  readonly overdue: string | undefined;
   /** What it may do besides, as its rules are loaded: the words of `allow`. */
   readonly allow: readonly string[];
   /** When `mode = observe` or `unlocked` ends, ISO 8601. */
@@ -123,7 +129,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const seen = once(() => seenPorts(host, wanted));
   const bridgePorts = lookAtBridgePorts(host);
   bridgePorts.catch(() => undefined);
-  const looking = lookAtBoth(host, () => seen().records);
+  const looking = seenRules(host, () => seen().records);
   looking.catch(() => undefined);
   const silencing = silencedAtHost(host, seen().records);
   silencing.catch(() => undefined);
@@ -158,6 +164,9 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
       { address, seconds: Math.max(0, Math.round((until - now) / 1000)) },
     ]),
   );
+  const areGone = kernel.sharedDamage === RULES_GONE;
+  const closesStrangers = !areGone && host.policy.unmanaged === 'closed';
+  const isClosed = (device: Device): boolean => (isOurs(device) ? !areGone || !device.up : closesStrangers);
   const rows = ports.map(({ device, record, known }): PortStatus => {
     const domid = domidOf({ device, record });
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
@@ -186,6 +195,13 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
       mode: record?.mode,
       policyMode: known?.policy.mode,
       observed: record?.observed === true,
+      unfiltered:
+        record !== undefined
+          ? openingOf(record, known)
+          : unconfigured === 'unmanaged' && isClosed(device)
+            ? undefined
+            : 'unmanaged',
+      overdue: record && overdueSince(record, known),
       allow: record?.allow ?? [],
       log: known && KEYS.log.kind.write(known.policy.log),
       until: known && opens(known.policy) && known.policy.until !== 'never' ? known.policy.until : undefined,
@@ -197,7 +213,9 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
           : [`nwfilter=${known?.plan.filter?.name ?? 'of an earlier policy'}`]),
       ],
       warnings: [
-        ...(lost === undefined ? warningsOf(host, rules, { device, record, known }) : [damaged(device, lost)]),
+        ...(lost === undefined
+          ? warningsOf(host, rules, { device, record, known }, isClosed(device))
+          : [damaged(device, lost)]),
         ...(seal === undefined ? [] : [seal.text]),
       ],
       notes: [
@@ -215,15 +233,6 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
     };
   });
   return { ports: rows, backend: host.rules.name, fills: kernel.fills ?? [] };
-}
-
-/** Those of bridges and those that are on none have tables of their own, where there is one. */
-async function lookAtBoth(host: Managed, records: () => readonly VifRecord[]): Promise<KernelRules> {
-  const routed = once(() => records().filter((record) => record.routed !== undefined));
-  const bridged = await host.rules.look(() => records().filter((record) => record.routed === undefined));
-  if (routed().length === 0) return bridged;
-  const { damages, drops } = await host.routedRules.look(routed);
-  return { ...bridged, damages: new Map([...bridged.damages, ...damages]), drops: [...bridged.drops, ...drops] };
 }
 
 /**
@@ -302,16 +311,25 @@ function damaged({ name }: Device, what: string): string {
   return `damaged: ${what}; repair with: vif-bridge reapply ${name}`;
 }
 
-function warningsOf(host: Managed, state: PortStatus['state'], { device, record, known }: SeenPort): string[] {
+/** A run of ours has begun to configure it. */
+function isOurs({ group }: Device): boolean {
+  return indexOfGroup(group) !== undefined;
+}
+
+function warningsOf(
+  host: Managed,
+  state: PortStatus['state'],
+  { device, record, known }: SeenPort,
+  isClosed: boolean,
+): string[] {
   const takeOver = `take it over with: vif-bridge reapply ${device.name}`;
   if (state === 'exempt') return [`unfiltered: Xen started it with another script; ${takeOver}`];
   if (state === 'unmanaged') {
-    if (indexOfGroup(device.group) !== undefined) return ['closed: its configuration failed, or it has been offline'];
-    return [
-      host.policy.unmanaged === 'open'
-        ? `unfiltered: no run of this program has configured it (unmanaged = open); ${takeOver}`
-        : `closed: no run of this program has configured it (unmanaged = closed); ${takeOver}`,
-    ];
+    if (isOurs(device) && isClosed) return ['closed: its configuration failed, or it has been offline'];
+    const { unmanaged } = host.policy;
+    if (isClosed) return [`closed: no run of this program has configured it (unmanaged = ${unmanaged}); ${takeOver}`];
+    const why = unmanaged === 'open' ? 'unmanaged = open' : RULES_GONE;
+    return [`unfiltered: no run of this program has configured it (${why}); ${takeOver}`];
   }
   if (record !== undefined && isUnbound(record) && known?.policy.ended !== undefined) {
     const { ended, until } = known.policy;
@@ -346,6 +364,8 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
     if (record === undefined || known === undefined) continue;
     const subject = {
       ...known,
+      // That it has ended and is due is said of the port: nothing of it counts yet.
+      ...(overdueSince(record, known) === undefined ? {} : { policy: { ...known.policy, until: 'never' as const } }),
       bridge: record.bridge,
       ...(record.routed === undefined ? {} : { routed: true as const }),
     };

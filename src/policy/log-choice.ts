@@ -13,10 +13,10 @@ function isWord(text: string): text is (typeof WORDS)[number] {
 }
 
 /** Only what a guest sends is told: of what is kept from it there are counters. */
-const TOLD: readonly Reason[] = ALL_REASONS.filter((reason) => Object.hasOwn(REASONS[reason], 'from'));
+export const LOGGED_REASONS: readonly Reason[] = ALL_REASONS.filter((reason) => Object.hasOwn(REASONS[reason], 'from'));
 
 function isTold(word: string): word is Reason {
-  return TOLD.some((reason) => reason === word);
+  return LOGGED_REASONS.some((reason) => reason === word);
 }
 
 /** `log` of the policy: one word, or reasons for which a guest's frames are dropped. */
@@ -36,7 +36,7 @@ export const logChoice: ValueKind<LogChoice> = {
       wrong: wrong.map((word) =>
         isWord(word)
           ? { what: `has ${word} beside other words`, meant: word }
-          : { what: `has no ${shown(word)}`, meant: didYouMean(word, [...WORDS, ...TOLD]) },
+          : { what: `has no ${shown(word)}`, meant: didYouMean(word, [...WORDS, ...LOGGED_REASONS]) },
       ),
     };
   },

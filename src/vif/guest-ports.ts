@@ -27,7 +27,9 @@ export async function portsNamed(given: Host, word: string): Promise<string[]> {
   );
   const own = [...ports].flatMap(([name, { guest }]) => {
     const domid = domids.get(name);
-    return guest === word || (domid !== undefined && names.get(domid) === word) ? [name] : [];
+    // Guests are renamed, and then another one may have the name that this one was started by.
+    const now = (domid === undefined ? undefined : names.get(domid)) ?? guest;
+    return now === word ? [name] : [];
   });
   return own.length === 0 ? [word] : own.sort(new Intl.Collator('en', { numeric: true }).compare);
 }

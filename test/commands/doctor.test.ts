@@ -283,10 +283,14 @@ const SITUATIONS: Readonly<Record<string, readonly [found: readonly Situation[],
   'not-ours': [[{ ports: [{ state: 'unmanaged' }] }, { ports: [{ state: 'exempt' }] }], [nothing]],
   open: [
     [
-      { ports: [{ observed: true, policyMode: 'observe' }] },
-      { ports: [{ mode: 'unrestricted', policyMode: 'unlocked' }] },
+      { ports: [{ observed: true, unfiltered: 'observe' }] },
+      { ports: [{ mode: 'unrestricted', unfiltered: 'unlocked' }] },
     ],
-    [{ ports: [{ mode: 'unrestricted', policyMode: 'locked' }] }],
+    [{ ports: [{ mode: 'unrestricted', unfiltered: 'no_ip' }] }],
+  ],
+  overdue: [
+    [{ ports: [{ mode: 'unrestricted', unfiltered: 'unlocked', overdue: '2026-01-01T12:00:00.000Z' }] }],
+    [{ ports: [{ mode: 'unrestricted', unfiltered: 'unlocked' }] }],
   ],
   told: [
     [{ ports: [{ notes: [{ loud: true, text: 'two' }] }] }],

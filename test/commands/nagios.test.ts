@@ -9,10 +9,13 @@ import { WELL } from './port-status.ts';
 
 const drops = (packets: number) => [{ direction: 'from-guest' as const, reason: 'arp-spa', packets, bytes: 0 }];
 const damaged = { ...WELL, name: 'vif2.0', state: 'damaged' as const, guest: { domid: 2, name: 'a|b\u001b[2J\nx' } };
-const observed = { ...WELL, name: 'vif3.0', observed: true, policyMode: 'observe' as const, guest: undefined };
-const unlocked = { ...WELL, name: 'vif4.0', mode: 'unrestricted' as const, policyMode: 'unlocked' as const };
-const stranger = { ...WELL, name: 'vif5.0', state: 'unmanaged' as const, mode: undefined, policyMode: undefined };
-const unrestricted = { ...WELL, name: 'vif6.0', mode: 'unrestricted' as const };
+const observed = { ...WELL, name: 'vif3.0', observed: true, unfiltered: 'observe' as const, guest: undefined };
+const unlocked = { ...WELL, name: 'vif4.0', mode: 'unrestricted' as const, unfiltered: 'unlocked' as const };
+const unknown = { state: 'unmanaged' as const, mode: undefined, policyMode: undefined, since: undefined };
+const stranger = { ...WELL, ...unknown, name: 'vif5.0', unfiltered: 'unmanaged' as const };
+const unrestricted = { ...WELL, name: 'vif6.0', mode: 'unrestricted' as const, unfiltered: 'no_ip' as const };
+const overdue = { ...unlocked, name: 'vif7.0', overdue: '2026-01-01T12:00:00.000Z' };
+const closed = { ...WELL, ...unknown, name: 'vif8.0' };
 
 test('OK, WARNING, CRITICAL, UNKNOWN, each with the status that monitors know', () => {
   assert.deepEqual(nagiosCheck([WELL, { ...unrestricted, drops: drops(7) }]), {
@@ -27,6 +30,10 @@ test('OK, WARNING, CRITICAL, UNKNOWN, each with the status that monitors know', 
   assert.deepEqual(nagiosCheck([damaged, stranger]), {
     text: 'VIF-BRIDGE CRITICAL - damaged: vif2.0 (a/b?[2J x); not filtered: vif5.0 (web1) | managed=0 open=1 damaged=1 dropped=0c\n',
     status: 2,
+  });
+  assert.deepEqual(nagiosCheck([WELL, overdue, closed]), {
+    text: 'VIF-BRIDGE WARNING - not filtered: vif7.0 (web1, overdue); closed: vif8.0 (web1) | managed=2 open=1 damaged=0 dropped=0c\n',
+    status: 1,
   });
   assert.deepEqual(nagiosUnknown(new Failure('tool', 'nft | failed', { hint: 'x' })), {
     text: 'VIF-BRIDGE UNKNOWN - nft / failed (x)\n',
@@ -57,11 +64,18 @@ test('orders', () => {
 });
 
 test('what is open is marked loudly, and nothing else is', () => {
-  for (const port of [observed, unlocked, stranger]) {
+  for (const port of [observed, unlocked, stranger, overdue]) {
     assert.ok(isOpen(port));
     assert.match(statusText([port], false), /NOT FILTERED/, port.name);
   }
-  for (const port of [WELL, unrestricted]) assert.doesNotMatch(statusText([port], false), /NOT FILTERED/, port.name);
+  for (const port of [WELL, unrestricted, closed])
+    assert.doesNotMatch(statusText([port], false), /NOT FILTERED/, port.name);
+});
+
+test('what should have ended, and nobody has ended, is said with the time and with what to do', () => {
+  const text = statusText([overdue], false);
+  assert.match(text, /^ {2}NOT FILTERED: unlocked, overdue since 2026-01-01T12:00:00Z; vif-bridge reapply vif7\.0$/m);
+  assert.match(text, /^ {2}mode unlocked still, and locked by the policy, since /m);
 });
 
 test('mode, since when, what it may do besides, link', () => {

@@ -18,6 +18,8 @@ export const WELL: PortStatus = {
   mode: 'addresses',
   policyMode: 'locked',
   observed: false,
+  unfiltered: undefined,
+  overdue: undefined,
   allow: [],
   until: undefined,
   log: 'limited',

@@ -51,6 +51,8 @@ test('status, of names and values that xenstore and state hold', () => {
     mode: 'addresses',
     policyMode: 'locked',
     observed: false,
+    unfiltered: undefined,
+    overdue: EVIL,
     allow: [],
     until: undefined,
     conversations: undefined,

@@ -1,6 +1,6 @@
 /** `unlock` and `address` of guests that run: what the kernel does then, and what is left when they are over. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,15 +32,20 @@ test('unlock', { skip }, async (t) => {
   await dom0.start(WEB);
   assert.equal(await passes(dom0, '10.0.0.99'), false);
 
-  await t.test('for some time, and it ends by itself with the next run', async () => {
+  await t.test('for some time, and it ends with the next run behind that', async () => {
     const { status, stdout, stderr } = await dom0.admin(['unlock', 'web1', '--for', '15s']);
     assert.equal(status, 0, stderr);
     assert.match(stdout, /nothing is kept from vif1\.0 until \d{4}-\d\d-\d\dT\S+Z/);
+    // The kernel knows no time: without the timer nobody ends it, and who unlocks must not think so.
+    assert.match(stderr, /^warning: nothing on this host ends it by itself, vif-bridge-check\.timer does not run/);
+    assert.match(stderr, /or say then: vif-bridge reapply vif1\.0$/m);
     assert.equal(await passes(dom0, '10.0.0.99'), true);
     const [port] = await dom0.status();
     assert.ok(port?.until, 'status says when it ends');
     assert.match((await dom0.admin(['status'])).stdout, /NOT FILTERED/);
     await sleep(Math.max(0, Date.parse(port.until) - Date.now()) + 500);
+    assert.equal(await passes(dom0, '10.0.0.99'), true);
+    assert.match((await dom0.admin(['status'])).stdout, /NOT FILTERED: unlocked, overdue since/);
     // What vif-bridge-check.timer runs.
     assert.equal((await dom0.admin(['repair'])).status, 0);
     assert.equal(await passes(dom0, '10.0.0.99'), false);
@@ -78,6 +83,57 @@ test('unlock', { skip }, async (t) => {
     writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '');
     assert.deepEqual(dropIns(dom0), []);
     assert.equal(await passes(dom0, '10.0.0.99'), false);
+  });
+});
+
+test('who only stands near is not opened', { skip }, async (t) => {
+  const dom0 = await openDom0(t);
+  await dom0.start(WEB);
+  await dom0.ns.check(['ip', 'link', 'add', 'br1', 'up', 'type', 'bridge']);
+  const openPorts = async (): Promise<string[]> => {
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    return (await dom0.status()).filter(({ unfiltered }) => unfiltered !== undefined).map(({ name }) => name);
+  };
+
+  await t.test('a guest that was called so when it was started, and is another one by now', async () => {
+    dom0.store.load({ '/local/domain/1/name': 'old' });
+    await dom0.start({ domid: 2, name: 'web1', mac: '00:16:3e:00:00:02', ip: '10.0.0.12' });
+    const { status, stdout, stderr } = await dom0.admin(['unlock', 'web1', '--for', '1h']);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /nothing is kept from vif2\.0 until/);
+    assert.deepEqual(await openPorts(), ['vif2.0']);
+    assert.equal((await dom0.admin(['unlock', 'web1', '--end'])).status, 0);
+  });
+
+  await t.test('a guest with the same MAC on another bridge', async () => {
+    await dom0.start({ domid: 3, bridge: 'br1', name: 'copy', mac: WEB.mac, ip: '10.0.0.13' });
+    const { status, stderr } = await dom0.admin(['unlock', 'old', '--for', '1h']);
+    assert.equal(status, 2);
+    assert.match(
+      stderr,
+      /vif3\.0 has the MAC 00:16:3e:00:00:01 too.*\nhint: +write it by hand into a section \[vif vif1\.0\]/,
+    );
+    assert.deepEqual(await openPorts(), []);
+    const env = { XENSTORED_PATH: '/nowhere' };
+    const added = await dom0.admin(['address', 'add', 'vif1.0', '10.0.0.99'], { env });
+    assert.deepEqual([added.status, /vif3\.0 has the MAC/.test(added.stderr)], [2, true]);
+    assert.deepEqual(dropIns(dom0), []);
+    assert.equal((await dom0.hotplug('offline', { domid: 3 })).status, 0);
+  });
+
+  await t.test('one whose time is over stays due when another one is unlocked, and can be ended', async () => {
+    assert.equal((await dom0.admin(['unlock', 'old', '--for', '1s'])).status, 0);
+    await sleep(1_100);
+    assert.equal((await dom0.admin(['unlock', 'web1', '--for', '1h'])).status, 0);
+    const due = (await dom0.status()).filter(({ overdue }) => overdue !== undefined).map(({ name }) => name);
+    assert.deepEqual(due, ['vif1.0']);
+    assert.equal((await dom0.admin(['unlock', 'web1', '--end'])).status, 0);
+    for (const file of dropIns(dom0)) rmSync(join(dom0.folder, 'vif-bridge.d', file));
+    // Somebody has taken its file: it is still open, and can be closed by the same command.
+    assert.equal((await dom0.status())[0]?.unfiltered, 'unlocked');
+    const { status, stderr } = await dom0.admin(['unlock', 'old', '--end']);
+    assert.equal(status, 0, stderr);
+    assert.equal((await dom0.status())[0]?.unfiltered, undefined);
   });
 });
 

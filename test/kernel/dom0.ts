@@ -58,6 +58,8 @@ export interface Port {
   readonly addresses: readonly string[];
   readonly mode?: string;
   readonly observed: boolean;
+  readonly unfiltered?: string;
+  readonly overdue?: string;
   readonly allow: readonly string[];
   readonly until?: string;
   readonly open: readonly string[];

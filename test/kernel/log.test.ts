@@ -98,6 +98,7 @@ test('log', { skip }, async (t) => {
       [['nobody'], /no port and no guest nobody/],
       [['--seconds', 'x'], /--seconds/],
       [['--seconds', '0'], /--seconds/],
+      [['--reason', 'arp-sap'], /--reason "arp-sap" is no reason.*\n.*\n.*did you mean arp-spa/],
     ] as const) {
       const { status, stderr } = await dom0.admin(['log', ...args], { env });
       assert.equal(status, 2, args.join(' '));

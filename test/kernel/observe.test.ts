@@ -9,7 +9,7 @@ import test from 'node:test';
 import { fdb } from '../lab/bench.ts';
 import { ATTACKS } from './attacks.ts';
 import { CORPUS } from './corpus.ts';
-import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { type Dom0, obstacle, openDom0, type Port } from './dom0.ts';
 import { A, frame, G, ip4, TYPE, udp, V, X } from './frames.ts';
 import { LEGITIMATE } from './legitimate.ts';
 import { OWN_ADDRESS_OF_OTHERS } from './own-address.ts';
@@ -194,6 +194,19 @@ for (const mode of ['observe', 'unlocked']) {
       ended?.open.join() ?? '',
       new RegExp(`still not filtered: mode = ${mode} has ended at .*reapply vif1.0`),
     );
+    // The kernel knows of no end: whoever looks is told that the guest is open, by whatever he looks with.
+    assert.deepEqual(await passes(dom0), ['honest', 'foreign']);
+    assert.deepEqual([ended?.unfiltered, ended?.overdue], [mode, end.toISOString()]);
+    const said = (await dom0.admin(['status'])).stdout;
+    assert.match(said, new RegExp(`NOT FILTERED: ${mode}, overdue since 20.*; vif-bridge reapply vif1\\.0`));
+    assert.doesNotMatch(said, /it counts as locked/);
+    const nagios = await dom0.admin(['status', '--nagios']);
+    assert.deepEqual([nagios.status, /not filtered: vif1\.0 \(.*overdue\)/.test(nagios.stdout)], [1, true]);
+    const metrics = (await dom0.admin(['metrics'])).stdout.split('\n');
+    assert.ok(metrics.includes('xen_vif_overdue_ports 1'));
+    assert.ok(metrics.includes(`xen_vif_open_ports{reason="${mode}"} 1`));
+    const doctor = JSON.parse((await dom0.admin(['doctor', '--json'])).stdout) as { findings: { id: string }[] };
+    assert.ok(doctor.findings.some(({ id }) => id === 'overdue'));
     const { status, stderr } = await dom0.admin(['repair']);
     assert.equal(status, 0, stderr);
     assert.deepEqual(await passes(dom0), ['honest']);
@@ -225,3 +238,22 @@ for (const backend of BACKENDS) {
     }
   });
 }
+
+test('a guest whose policy has closed it again is open until it is re-applied, and status says so', {
+  skip,
+}, async (t) => {
+  const dom0 = await openDom0(t, { policy: policy('nftables', 'unlocked') });
+  await dom0.start(GUEST_A);
+  const openness = async (text: string): Promise<readonly unknown[]> => {
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), text);
+    const { stdout } = await dom0.admin(['status']);
+    const [port] = JSON.parse((await dom0.admin(['status', '--json'])).stdout) as Port[];
+    return [port?.unfiltered, port?.overdue, /NOT FILTERED/.test(stdout)];
+  };
+  assert.deepEqual(await openness(policy('nftables', 'locked')), ['unlocked', undefined, true]);
+  assert.deepEqual(await openness('[defaults\n'), ['unlocked', undefined, true]);
+  assert.deepEqual(await openness(policy('nftables', 'unlocked')), ['unlocked', undefined, true]);
+  writeFileSync(join(dom0.folder, 'vif-bridge.ini'), policy('nftables', 'locked'));
+  assert.equal((await dom0.admin(['reapply', 'vif1.0'])).status, 0);
+  assert.deepEqual(await openness(policy('nftables', 'unlocked')), [undefined, undefined, false]);
+});

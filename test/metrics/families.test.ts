@@ -24,11 +24,34 @@ const HOST: HostStatus = {
   ports: [
     PORT,
     { ...PORT, name: 'vif2.0', guest: { domid: 2, name: EVIL }, addresses: [], shared: [], learned: [], drops: [] },
-    { ...PORT, name: 'vif3.0', guest: { domid: 3, name: undefined }, observed: true, policyMode: 'observe' },
-    { ...PORT, name: 'vif4.0', mode: 'unrestricted', policyMode: 'unlocked', state: 'damaged' },
-    { ...PORT, name: 'vif5.0', mode: 'unrestricted', policyMode: 'locked', since: '2026-01-02T04:00:00.000Z' },
-    { ...PORT, name: 'vif6.0', state: 'unmanaged', mode: undefined, policyMode: undefined, since: undefined },
-    { ...PORT, name: 'vif7.0', state: 'exempt', mode: undefined, policyMode: undefined, since: undefined },
+    { ...PORT, name: 'vif3.0', guest: { domid: 3, name: undefined }, observed: true, unfiltered: 'observe' },
+    {
+      ...PORT,
+      name: 'vif4.0',
+      mode: 'unrestricted',
+      unfiltered: 'unlocked',
+      overdue: '2026-01-02T03:05:00.000Z',
+      state: 'damaged',
+    },
+    { ...PORT, name: 'vif5.0', mode: 'unrestricted', unfiltered: 'no_ip', since: '2026-01-02T04:00:00.000Z' },
+    {
+      ...PORT,
+      name: 'vif6.0',
+      state: 'unmanaged',
+      unfiltered: 'unmanaged',
+      mode: undefined,
+      policyMode: undefined,
+      since: undefined,
+    },
+    {
+      ...PORT,
+      name: 'vif7.0',
+      state: 'exempt',
+      unfiltered: 'unmanaged',
+      mode: undefined,
+      policyMode: undefined,
+      since: undefined,
+    },
   ],
 };
 const text = openMetrics(families(HOST, { host: 'dom0', version: '1' }));
@@ -45,6 +68,7 @@ test('counts of ports, by state and by what is open', () => {
     'xen_vif_open_ports{reason="unlocked"} 1',
     'xen_vif_open_ports{reason="no_ip"} 1',
   ]);
+  assert.ok(lines.includes('xen_vif_overdue_ports 1'));
 });
 
 test('who may use which address, those that a DHCP server gave too', () => {

@@ -1,4 +1,5 @@
 import type { PrintedPort } from '../../commands/status-text.ts';
+import { OPENINGS } from '../../commands/unfiltered.ts';
 import { NO_IP_CHOICES } from '../../filter/plan.ts';
 import { DIRECTION, REASON } from './parts.ts';
 import { boolean, count, list, moment, object, oneOf, optional, type Schema, said, string } from './schema.ts';
@@ -65,6 +66,13 @@ export const STATUS: Schema<readonly PrintedPort[]> = list(
     mode: optional(said('how far its rules restrict it', oneOf('addresses', ...NO_IP_CHOICES))),
     policy_mode: optional(said('`mode` of the policy now', oneOf('locked', 'observe', 'unlocked', 'disabled'))),
     observed: said('nothing is dropped, all of it is counted', boolean),
+    unfiltered: optional(
+      said(
+        'why nothing is kept from it, as it is loaded; absent: it is filtered, or closed',
+        oneOf(...OPENINGS, 'unmanaged'),
+      ),
+    ),
+    overdue: optional(said('that should have ended then, and nobody has re-applied it since', moment)),
     allow: said('words of `allow` that its rules hold', list(string)),
     until: optional(said('when `observe` or `unlocked` ends', moment)),
     rules: said('its lists of rules, and nwfilter=NAME', list(string)),

@@ -1,5 +1,6 @@
 import { isGuestPort } from '../../net/vif-name.ts';
 import type { PortStatus } from '../status.ts';
+import { isClosed, isOpen } from '../status-view.ts';
 import type { Finding, Group, Look } from './finding.ts';
 
 /** The ports of guests that run. */
@@ -12,7 +13,7 @@ export const portsOfGuests: Group = {
 };
 
 function stateOf(port: PortStatus): Finding[] {
-  const { name, warnings, until } = port;
+  const { name, warnings, until, unfiltered, overdue } = port;
   const what = `${name}${port.guest?.name === undefined ? '' : ` of ${port.guest.name}`}`;
   const why = warnings[0] ?? '';
   switch (port.state) {
@@ -24,18 +25,29 @@ function stateOf(port: PortStatus): Finding[] {
         {
           id: 'not-ours',
           severity: 'warning',
-          what: `${what} was started without this program`,
+          what: isClosed(port) ? `${what} has no network` : `${what} was started without this program`,
           why,
           fix: `vif-bridge reapply ${name}`,
         },
       ];
     case 'managed':
-      if (!port.observed && port.policyMode !== 'unlocked') return [];
+      if (!isOpen(port)) return [];
+      if (overdue !== undefined) {
+        return [
+          {
+            id: 'overdue',
+            severity: 'error',
+            what: `${what} is still not filtered: mode = ${unfiltered} has ended at ${overdue}`,
+            why: 'nobody has re-applied it since: vif-bridge-check.timer does, where it is enabled',
+            fix: `vif-bridge reapply ${name}`,
+          },
+        ];
+      }
       return [
         {
           id: 'open',
           severity: 'warning',
-          what: `${what} is not filtered: mode = ${port.policyMode}`,
+          what: `${what} is not filtered: mode = ${unfiltered}`,
           why: until === undefined ? 'it has no end (until =)' : `until ${until}`,
           fix: `mode = locked in the policy, then vif-bridge reapply ${name}`,
         },

@@ -1,4 +1,5 @@
 import type { HostStatus, PortStatus } from '../status.ts';
+import { OPENINGS, type Opening } from '../unfiltered.ts';
 import type { Family, Sample } from './open-metrics.ts';
 
 /** What is not of the ports. */
@@ -10,8 +11,6 @@ export interface Surroundings {
 }
 
 const STATES = ['managed', 'unmanaged', 'exempt', 'damaged'] as const satisfies readonly PortStatus['state'][];
-/** Why a port of ours is open, by its policy. */
-const OPEN = ['observe', 'unlocked', 'no_ip'] as const;
 
 /**
  * What a host has to tell Prometheus. A series for each port, for each address of one, and for each reason for which
@@ -37,7 +36,13 @@ export function families({ ports, backend, fills }: HostStatus, { host, version 
       name: 'xen_vif_open_ports',
       kind: 'gauge',
       help: 'Ports of ours that are not filtered: mode = observe, mode = unlocked, or no_ip = unrestricted.',
-      samples: OPEN.map((reason) => counted({ reason }, ports, (port) => openBy(port) === reason)),
+      samples: OPENINGS.map((reason) => counted({ reason }, ports, (port) => openBy(port) === reason)),
+    },
+    {
+      name: 'xen_vif_overdue_ports',
+      kind: 'gauge',
+      help: 'Those of them whose time is over (until), and that nobody has re-applied since.',
+      samples: [{ labels: {}, value: ports.filter(({ overdue }) => overdue !== undefined).length }],
     },
     {
       name: 'xen_vif_port_info',
@@ -109,10 +114,8 @@ function counted(labels: Sample['labels'], ports: readonly PortStatus[], is: (po
 }
 
 /** Why a port of ours is not filtered; undefined if it is. */
-export function openBy(port: PortStatus): (typeof OPEN)[number] | undefined {
-  if (port.observed) return 'observe';
-  if (port.mode !== 'unrestricted') return undefined;
-  return port.policyMode === 'unlocked' ? 'unlocked' : 'no_ip';
+function openBy({ unfiltered }: PortStatus): Opening | undefined {
+  return unfiltered === 'unmanaged' ? undefined : unfiltered;
 }
 
 /** Empty where xenstore does not say it. */

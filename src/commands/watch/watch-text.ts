@@ -11,14 +11,20 @@ export interface View {
   readonly bars: number;
   /** tcpdump is there, so a claim that is not shown was not heard. */
   readonly hears: boolean;
+  /** Ports whose rules are not as they were loaded, and why. */
+  readonly damaged: ReadonlyMap<string, string>;
+  /** Ports that nobody filters. */
+  readonly open: readonly string[];
 }
 
 const HEAD = ['VIF', 'GUEST', 'DIRECTION', 'REASON', 'FRAMES/S', 'TOTAL'] as const;
 
 /** A table, spoofing first. Nothing in it is a command to a terminal. */
-export function watchText(all: readonly Watched[], { colours, bars, hears }: View): string {
+export function watchText(all: readonly Watched[], view: View): string {
+  const { colours, bars, hears } = view;
   const chalk = new Chalk({ level: colours ? 1 : 0 });
-  if (all.length === 0) return 'nothing is dropped now\n';
+  const unknown = unknownText(view).map((line) => chalk.red(line));
+  if (all.length === 0) return [...unknown, 'nothing is dropped now', ''].join('\n');
   const offenders = new Set(all.filter(({ spoofing, now }) => spoofing && now > 0).map(({ ifindex }) => ifindex)).size;
   const rows = all.map((one) => [
     printable(one.vif),
@@ -41,6 +47,7 @@ export function watchText(all: readonly Watched[], { colours, bars, hears }: Vie
       .join('  ');
   const minute = bars === 0 ? '' : `  ${'LAST MINUTE'.padStart(bars)}`;
   return [
+    ...unknown,
     offenders === 0
       ? 'nobody pretends to be another now'
       : chalk.red(`${offenders} ${offenders === 1 ? 'port pretends' : 'ports pretend'} to be another now`),
@@ -54,6 +61,25 @@ export function watchText(all: readonly Watched[], { colours, bars, hears }: Vie
     ...(hears || offenders === 0 ? [] : ['', 'tcpdump is not installed: what they claim is not known']),
     '',
   ].join('\n');
+}
+
+/** So many names are said. */
+const MOST_NAMES = 5;
+
+/** Of whom nothing is known: silence of theirs means nothing. */
+export function unknownText({ damaged, open }: Pick<View, 'damaged' | 'open'>): string[] {
+  const named = (names: readonly string[]): string =>
+    printable(
+      names.slice(0, MOST_NAMES).join(' ') +
+        (names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : ''),
+    );
+  const [why] = damaged.values();
+  return [
+    ...(why === undefined
+      ? []
+      : [`damaged, so what they send is not judged: ${named([...damaged.keys()])} (${why}); vif-bridge repair`]),
+    ...(open.length === 0 ? [] : [`not filtered, so what they send is not judged: ${named(open)}`]),
+  ];
 }
 
 function claimText({ claim, victim }: Watched): string {

@@ -4,8 +4,11 @@ import { asFailure } from '../../errors.ts';
 import { SPOOFING } from '../../filter/spoofing.ts';
 import type { Host } from '../../host.ts';
 import { parsePrefix } from '../../net/ip-prefix.ts';
+import { once } from '../../once.ts';
 import { liveRecords, readOnce } from '../../state/present-devices.ts';
+import { seenRules } from '../../vif/seen-rules.ts';
 import { hostStatus, type PortStatus } from '../status.ts';
+import { isOpen } from '../status-view.ts';
 import { type Claim, claimFilter, claimOf, framesOf, type OwnIdentity } from './claims.ts';
 import { firstLook, nextLook, type Rate, type Rates } from './rates.ts';
 import { victimOf } from './victims.ts';
@@ -28,6 +31,10 @@ export interface Watched extends Rate {
 export interface Watcher {
   /** Looks at the counters; the first look only begins. */
   look(): Promise<readonly Watched[]>;
+  /** Of whom nobody knows by the last look what they do: ports whose rules are not as they were loaded, by why. */
+  damaged(): ReadonlyMap<string, string>;
+  /** Ports that nobody filters: who they pretend to be is not known either. */
+  open(): readonly string[];
   /** Looks at frames of the worst offenders, for at most so long. False where there is no tcpdump. */
   lookAtFrames(ms: number): Promise<boolean>;
 }
@@ -42,6 +49,7 @@ export function watcher(host: Host, clock: () => number): Watcher {
   let rates: Rates | undefined;
   let ports: ReadonlyMap<number, PortStatus> = new Map();
   let looks = 0;
+  let damages: ReadonlyMap<string, string> = new Map();
   const claims = new Map<number, Claim>();
 
   const watched = (): readonly Watched[] =>
@@ -69,12 +77,20 @@ export function watcher(host: Host, clock: () => number): Watcher {
     async look() {
       if (looks % FRESH === 0) ports = await portsByIndex(host);
       looks += 1;
-      const { rules } = withHeldRules(readOnce(host));
-      const { drops } = await rules.look(() => liveRecords(host));
-      const counted = { at: clock(), drops };
+      const records = once(() => liveRecords(host));
+      const seen = await seenRules(withHeldRules(readOnce(host)), records);
+      damages = new Map(
+        records().flatMap(({ device, name }): [string, string][] => {
+          const damage = seen.damages.get(device);
+          return damage === undefined ? [] : [[name, damage]];
+        }),
+      );
+      const counted = { at: clock(), drops: seen.drops };
       rates = rates === undefined ? firstLook(counted) : nextLook(rates, counted);
       return watched();
     },
+    damaged: () => damages,
+    open: () => [...ports.values()].filter(isOpen).map(({ name }) => name),
     async lookAtFrames(ms) {
       const offenders = [...new Set(watched().flatMap((one) => (one.spoofing && one.now > 0 ? [one.ifindex] : [])))];
       const heard = await Promise.all(
