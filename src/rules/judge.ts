@@ -28,19 +28,33 @@ export function decide(program: RuleProgram, packet: Packet): Rule | undefined {
  * nf_conntrack_tcp_loose): the rules that let that pass, made of those for what comes in.
  */
 export function answersToUnknown(rules: readonly Rule[]): Rule[] {
-  return rules
-    .filter(
-      (rule) => rule.verdict === 'allow' && !rule.stateless && rule.protocols.includes(TCP) && rule.ports.length > 0,
-    )
-    .map((rule) => ({
-      ...rule,
-      direction: 'out',
-      protocols: [TCP],
-      ports: rule.sports,
-      sports: rule.ports,
-      from: rule.to,
-      to: rule.from,
-    }));
+  return rules.filter((rule) => opensTcp(rule) && hasPorts(rule)).map(answersOf);
+}
+
+/** The same of those that open every port: only while more comes from outside than can be noted. */
+export function answersWhileFlooded(rules: readonly Rule[]): Rule[] {
+  return rules.filter((rule) => opensTcp(rule) && !hasPorts(rule)).map(answersOf);
+}
+
+function opensTcp(rule: Rule): boolean {
+  const { verdict, stateless, protocols } = rule;
+  return verdict === 'allow' && !stateless && (protocols.length === 0 || protocols.includes(TCP));
+}
+
+function hasPorts({ protocols, ports }: Rule): boolean {
+  return protocols.includes(TCP) && ports.length > 0;
+}
+
+function answersOf(rule: Rule): Rule {
+  return {
+    ...rule,
+    direction: 'out',
+    protocols: [TCP],
+    ports: rule.sports,
+    sports: rule.ports,
+    from: rule.to,
+    to: rule.from,
+  };
 }
 
 /** The rule that lets a segment of TCP pass which begins nothing, whatever the others say. */

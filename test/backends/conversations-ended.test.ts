@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { FLOW_SETS } from '../../src/backends/nftables/flows.ts';
+import { FLOW_SETS } from '../../src/backends/nftables/flow-sets.ts';
 import { programs } from '../../src/backends/nftables/programs.ts';
 import { TRACKED_SETS } from '../../src/backends/nftables/tracked-sets.ts';
 import { fakeHost } from '../commands/fake-host.ts';

@@ -83,7 +83,7 @@ test('every chain of the base ends in a verdict for every frame, but those that 
   for (const [, name = '', body = ''] of BASE.matchAll(/^ {2}chain (\S+) \{\n([\s\S]*?)^ {2}\}$/gm)) {
     if (free.includes(name) || JUMPED.test(name)) continue;
     const last = lines(body.trim()).at(-1) ?? '';
-    const accepts = /\/rules-((open|pass)-ip6?|time-\S+)$/.test(name);
+    const accepts = /\/rules-((open|pass|free)-ip6?|time-\S+)$/.test(name);
     assert.match(last, accepts ? /^accept$/ : /^(goto [\w/-]+|drop comment "[\w-]+")$/, name);
   }
 });
@@ -271,7 +271,8 @@ function reached(from: readonly string[], by: RegExp): Set<string> {
 const HOOKS = ['forward', 'prerouting', 'postrouting', 'input', 'output', 'prerouting-rules', 'postrouting-rules'];
 
 /** Chains that are only jumped to: a frame that they do not decide comes back to where another rule stands. */
-const JUMPED = /\/(\S+\/else|gateways\S*|quick-ip6?(-more)?|rules-known|rules-(known|reject|rejected)-\S+)$|^learn/;
+const JUMPED =
+  /\/(\S+\/else|gateways\S*|quick-ip6?(-more)?|rules-known|rules-(known|answer|reject|rejected)-\S+)$|^learn/;
 
 test('no chain gives a frame back but to one that decides: behind it would stand the policy of the hook, which accepts', () => {
   for (const [name, body] of CHAINS) {

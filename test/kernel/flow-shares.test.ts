@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { TIMES } from '../../src/backends/nftables/flow-times.ts';
-import { NEW_LIMIT } from '../../src/backends/nftables/flows.ts';
+import { NEW_LIMIT } from '../../src/backends/nftables/rations.ts';
 import { obstacle } from './dom0.ts';
 import { tcp, udp } from './frames.ts';
 import { ACK, FIN, ipv4, openRuled, play, SYN } from './play.ts';

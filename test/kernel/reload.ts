@@ -121,7 +121,7 @@ function flows(port: number): string[] {
       ),
       add('flows-echo', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
       add('flows-fragment', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
-      ...['flows-pair', 'rejected'].map((set) => add(set, `${raw} . 0x06`, `${raw} . 0x11`)),
+      ...['flows-pair', 'flows-long-pair', 'rejected'].map((set) => add(set, `${raw} . 0x06`, `${raw} . 0x11`)),
     ];
   });
 }
@@ -163,10 +163,9 @@ function everything(indexOf: (device: string) => number): string {
     `add element bridge xen-vif learned-before { ${one} . 0xc0000205 timeout 3000s, ${two} . 0xc0000206 timeout 50s }`,
     ...flows(one ?? 0),
     ...tracked(one ?? 0),
-    `add element bridge xen-vif tracked-new { ${one} timeout 3000s, ${two} timeout 3000s }`,
     `add element bridge xen-vif rations { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
     `add element bridge xen-vif rule-limits { ${one} . 0x1 timeout 3000s, ${two} . 0x2 timeout 3000s }`,
-    ...['flows-new', 'rejects'].map(
+    ...['flooded', 'rejects'].map(
       (set) => `add element bridge xen-vif ${set} { ${one} timeout 3000s, ${two} timeout 3000s }`,
     ),
     `add element bridge xen-vif drops-unmanaged { "${first}" . 0x1 ${count}, "${second}" . 0x101 ${count} }`,

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
-import { FLOW_SETS } from '../../src/backends/nftables/flows.ts';
+import { FLOW_SETS } from '../../src/backends/nftables/flow-sets.ts';
 import { addressValue, type Family } from '../../src/net/address-range.ts';
 import { combine, parsePolicyText } from '../../src/policy/parse-policy.ts';
 import { program } from '../../src/policy/rule-lists.ts';
@@ -94,7 +94,7 @@ async function arriving(dom0: Dom0, wire: Wire, packets: readonly Packet[]): Pro
       if (seen.has(`${packet.direction === 'out' ? PORT.G : PORT.A} ${hex}`)) arrived.add(packetText(packet));
     }
     // Without rules there are none.
-    const sets = [...FLOW_SETS.map(({ name }) => name), 'flows-new'];
+    const sets = [...FLOW_SETS.map(({ name }) => name), 'rations'];
     const input = sets.map((name) => `flush set bridge xen-vif ${name}\n`).join('');
     await dom0.ns.run(['nft', '-f', '-'], { input });
   }

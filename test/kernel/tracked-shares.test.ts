@@ -108,7 +108,7 @@ test('a hostile guest with a filter, and another one', { skip: obstacle() }, asy
   });
 
   await t.test('with nothing left of its shares a guest is refused nothing, and puts nothing more there', async () => {
-    for (const name of ['tracked-out-udp-ip', 'tracked-new']) {
+    for (const name of ['tracked-out-udp-ip', 'rations']) {
       await dom0.ns.check(['nft', 'flush', 'set', 'bridge', 'xen-vif', name]);
     }
     const all = ['long', 'brief', 'udp', 'echo', 'rare', 'pairs', 'fragments-in', 'fragments-out'] as const;
@@ -129,6 +129,21 @@ test('a hostile guest with a filter, and another one', { skip: obstacle() }, asy
     assert.ok((times[0] ?? 99) <= TRACKED_TIMES.brief.given, times.join());
     await lives('V', 8000);
   });
+});
+
+test('what others begin with a guest takes nothing from what it begins', { skip: obstacle() }, async (t) => {
+  const { dom0, wire } = await openFiltered(t, POLICY, { web: FILTER });
+  await spend(dom0, await groupOf(dom0, 'vif1.0'), 'tracked-new-in');
+  await play(dom0, wire, [
+    ['the first of a limit', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, SYN)), true],
+    ['beyond it', 'G', 'A', ipv4('G', 'A', 6, tcp(5001, 80, SYN)), false],
+    ['what is in goes on', 'A', 'G', ipv4('A', 'G', 6, tcp(80, 5000, SYN | ACK)), true],
+    ['and on', 'G', 'A', ipv4('G', 'A', 6, tcp(5000, 80, ACK)), true],
+    ['a question', 'A', 'G', ipv4('A', 'G', 17, udp(5002, 53)), true],
+    ['its answer', 'G', 'A', ipv4('G', 'A', 17, udp(53, 5002)), true],
+    ['another one', 'A', 'G', ipv4('A', 'G', 6, tcp(5003, 443, SYN)), true],
+    ['and its answer', 'G', 'A', ipv4('G', 'A', 6, tcp(443, 5003, SYN | ACK)), true],
+  ]);
 });
 
 test('a packet that has the number of a fragment is no fragment', { skip: obstacle() }, async (t) => {

@@ -46,7 +46,7 @@ test('a base for guests with rules is that without, and hooks behind it', () => 
     const fresh = [...chains.keys()].filter((name) => !without.has(name));
     assert.ok(
       fresh.every((name) =>
-        /^(from|to)-guest\/(drop-rule-flood|rules-(known|(known|open|pass|reject|rejected|time)-[a-z0-9-]+))$|^(pre|post)routing-rules$/.test(
+        /^(from|to)-guest\/(drop-rule-flood|rules-(known|(known|open|pass|free|answer|reject|rejected|time)-[a-z0-9-]+))$|^(pre|post)routing-rules$/.test(
           name,
         ),
       ),
@@ -60,7 +60,7 @@ test('a base for guests with rules is that without, and hooks behind it', () => 
 });
 
 /** What all programs share. */
-const LED_TO = /^(from|to)-guest\/(rules-known|rules-(open|pass)-ip6?|drop-rule)$/;
+const LED_TO = /^(from|to)-guest\/(rules-known|rules-(open|pass|free|answer)-ip6?|drop-rule)$/;
 
 test('a program is chains of its own that go nowhere else, and end every frame', () => {
   fc.assert(

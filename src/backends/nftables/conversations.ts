@@ -1,7 +1,8 @@
 import { indexOfGroup } from '../../port/guest-group.ts';
 import type { Conversations, SetFill } from '../backend.ts';
 import { type ListedSets, partsOf } from './counters.ts';
-import { FLOW_SETS, NEW_LIMIT } from './flows.ts';
+import { FLOW_SETS } from './flow-sets.ts';
+import { NEW_LIMIT } from './rations.ts';
 
 const FLOWS: ReadonlySet<string> = new Set(FLOW_SETS.filter(({ more }) => more === undefined).map(({ name }) => name));
 

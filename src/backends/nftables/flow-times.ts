@@ -1,4 +1,4 @@
-import { chain, flowKey, type Ip, TIMED, typeOf, WITH_PORTS, type WithPorts } from './flow-keys.ts';
+import { chain, flowKey, type Ip, pairKey, TIMED, typeOf, WITH_PORTS, type WithPorts } from './flow-keys.ts';
 import { PORT } from './own.ts';
 import { type RationName, ration } from './rations.ts';
 
@@ -8,11 +8,11 @@ import { type RationName, ration } from './rations.ts';
  * has some (`given`), so that it asks again seldom, whatever it carries. What a guest can have in a table is then at
  * most what it may be given in the time that one lives (Little's law):
  *
- * - TCP is given an hour and a half. A guest has 8192 of these, and two more each second: 18 992 in a table of 262 144,
- *   and 17 000 that begin. Beyond, a conversation has two and a half minutes, in a table of its own, where only guests
- *   meet that have more than these; and it never loses what it was given before.
- * - UDP is given two and a half minutes, 500 times in a second: 77 000 of 262 144.
- * - SCTP, DCCP and UDP-Lite are given five minutes, 20 times in a second: 6400 of 49 152, and 17 000 that begin.
+ * - TCP is given an hour and a half. A guest has 8192 of these, and two more each second: 18 992 in a table of 393 216,
+ *   and twice 17 000 that begin, by itself and by others. Beyond, a conversation has two and a half minutes, in a table
+ *   of its own, where only guests meet that have more than these; and it never loses what it was given before.
+ * - UDP is given two and a half minutes, 500 times in a second: 77 000 of 262 144, and twice 17 000 that begin.
+ * - SCTP, DCCP and UDP-Lite are given five minutes, 20 times in a second: 6400 of 65 536, and twice 17 000 that begin.
  *
  * So nothing is refused, and what is used goes on. Who has more than its share forgets what is silent for two minutes,
  * and its rules are asked again.
@@ -36,14 +36,27 @@ type Time = (typeof TIMES)[keyof typeof TIMES];
 const GIVEN = { tcp: 131_072, udp: 131_072, sctp: 6_144, dccp: 6_144, udplite: 6_144 } as const;
 /** Those of TCP with brief time. */
 const BRIEF = 131_072;
+/** Pairs of ends that have a conversation of TCP with long time: errors about it belong to it as long as it lives. */
+const LONG_PAIRS = 98_304;
 
 export const givenSet = (family: Ip, protocol: WithPorts): string => `flows-given-${protocol}-${family}`;
 export const briefSet = (family: Ip): string => `flows-brief-${family}`;
+export const longPairSet = (family: Ip): string => `flows-long-pair-${family}`;
 const timesChain = (family: Ip, protocol: WithPorts): string => `to-guest/rules-time-${protocol}-${family}`;
 const briefChain = (family: Ip): string => `to-guest/rules-time-brief-${family}`;
 
+interface TimeSet {
+  readonly name: string;
+  readonly size: number;
+  readonly more?: true;
+}
+
 /** Those that hold conversations, or what is known of some: with how many each can hold. */
-export function timeSets(family: Ip): { readonly name: string; readonly size: number; readonly more?: true }[] {
+export function timeSets(family: Ip): TimeSet[] {
+  return [...withPorts(family), { name: longPairSet(family), size: LONG_PAIRS, more: true }];
+}
+
+function withPorts(family: Ip): TimeSet[] {
   return [
     { name: briefSet(family), size: BRIEF },
     ...WITH_PORTS.map((one) => ({ name: givenSet(family, one), size: GIVEN[one], more: true as const })),
@@ -52,7 +65,10 @@ export function timeSets(family: Ip): { readonly name: string; readonly size: nu
 
 export function declareTimes(family: Ip): string[] {
   const time = `${TIMES.brief.again}s`;
-  return timeSets(family).map(({ name, size }) => `set ${name} { ${typeOf('ports', family)}; ${TIMED(size, time)}; }`);
+  return [
+    ...withPorts(family).map(({ name, size }) => `set ${name} { ${typeOf('ports', family)}; ${TIMED(size, time)}; }`),
+    `set ${longPairSet(family)} { ${typeOf('other', family)}; ${TIMED(LONG_PAIRS, `${TIMES.long.given}s`)}; }`,
+  ];
 }
 
 /** A packet that comes to the guest, of a conversation in one of these sets. */
@@ -65,24 +81,30 @@ export function giveTime(family: Ip, protocol: WithPorts, sets: readonly string[
 }
 
 /**
- * What becomes of such a packet: it passes in any case.
+ * What becomes of such a packet: it passes in any case. A SYN that comes again is no answer: there may be nobody.
  *
  * @param setOf the conversations of a protocol
+ * @param pairs of ends, for errors
  */
-export function renderTimes(family: Ip, setOf: (protocol: WithPorts) => string): string[] {
+export function renderTimes(family: Ip, setOf: (protocol: WithPorts) => string, pairs: string): string[] {
   const port = PORT['to-guest'];
   const key = flowKey('to-guest', family);
   const give = (set: string, protocol: WithPorts, { given, again }: Time): string =>
     `update @${set} { ${key} timeout ${given}s } add @${givenSet(family, protocol)} { ${key} timeout ${again}s } accept`;
+  const pair = pairKey('to-guest', family);
+  const usedPair = `${ration(port, 'pairs-used', false)} update @${pairs} { ${pair} }`;
   const timed = (protocol: WithPorts, name: RationName, time: Time, beyond: string): string[] =>
     chain(timesChain(family, protocol), 'There is somebody: it is given time, of which each guest has its share.', [
+      ...(protocol === 'tcp' ? ['tcp flags & (syn | ack) == syn accept'] : []),
       `${ration(port, name, true)} ${beyond}`,
+      protocol === 'tcp' ? `update @${longPairSet(family)} { ${pair} }` : usedPair,
       give(setOf(protocol), protocol, time),
       'accept',
     ]);
   return [
     ...chain(briefChain(family), 'Of who has more conversations than its share: brief time.', [
       `${ration(port, 'brief', true)} accept`,
+      usedPair,
       give(briefSet(family), 'tcp', TIMES.brief),
       'accept',
     ]),

@@ -13,17 +13,14 @@ import {
   type Ip,
   pairKey,
   quotedKey,
-  TIMED,
-  typeOf,
   WHOLE,
   WITH_PORTS,
   type WithPorts,
 } from './flow-keys.ts';
-import { BEGINNING, briefSet, declareTimes, givenSet, giveTime, renderTimes, timeSets } from './flow-times.ts';
-import { PORT } from './own.ts';
-import { ration } from './rations.ts';
+import { noteFragment, renderOpenings } from './flow-openings.ts';
+import { CLOSING, closingSet, echoSet, flowSet, fragmentSet, pairSet } from './flow-sets.ts';
+import { briefSet, givenSet, giveTime, longPairSet, renderTimes } from './flow-times.ts';
 import { answers } from './rejections.ts';
-import { dropChain } from './stages.ts';
 
 /**
  * What the rules of all guests share: the conversations that were allowed, as elements that end by themselves, and the
@@ -35,100 +32,20 @@ import { dropChain } from './stages.ts';
  * time (flow-times.ts). So a flood of first packets fills nothing for long.
  */
 
-/** Of two ends, for errors, and of what has no ports. */
-const PAIR_TIME = '3m';
-/** What is left of a TCP conversation behind FIN or RST; one that is half closed lives on as long as it is used. */
-const CLOSING = '2m';
-/** The others come with the first one, and a guest can make many. */
-const FRAGMENT_TIME = '5s';
-/** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
-export const NEW_LIMIT = { rate: 500, burst: 2000 } as const;
-
-/**
- * How many conversations there can be. One takes about 200 bytes of kernel memory, and a set of this size 16 bytes for
- * each of them from the start (lib/rhashtable.c: nelem_hint): 44 MB in all, so the sets exist only while the policy has
- * rules. Each is at least half as large again as what one guest can have in it (test/backends/flow-shares.test.ts).
- */
-const FLOWS = { tcp: 262_144, udp: 262_144, sctp: 49_152, dccp: 49_152, udplite: 49_152 } as const;
-/**
- * Those of TCP that have ended. Without a table of their own each would stand for an hour among the others, and a web
- * server of 73 conversations a second would fill that.
- */
-const CLOSED = 131_072;
-const PAIRS = 131_072;
-const ECHOES = 65_536;
-const FRAGMENTED = 65_536;
-const LIMITED = 16_384;
-
-/**
- * Where rules go on to. The kernel follows chains 16 deep (NFT_JUMP_STACK_SIZE), and the stages take up to 13 of them:
- * a program is one, and what it goes to leads to no other (test/backends/nft-text.test.ts).
- */
-export type FlowChain = 'open' | 'pass';
-
-export function flowChain(direction: Direction, chain: FlowChain, family: Ip): string {
-  return `${direction}/rules-${chain}-${family}`;
-}
-
-const flowSet = (family: Ip, protocol: WithPorts): string => `flows-${protocol}-${family}`;
-const echoSet = (family: Ip): string => `flows-echo-${family}`;
-const closingSet = (family: Ip): string => `flows-closing-${family}`;
-const pairSet = (family: Ip): string => `flows-pair-${family}`;
-const fragmentSet = (family: Ip): string => `flows-fragment-${family}`;
-const NEW_SET = 'flows-new';
-/** What guests have used up of the limits of their rules. */
-export const RULE_LIMITS = 'rule-limits';
-
-/** The sets of conversations, with how many each can hold: for `status`. */
-export const FLOW_SETS: readonly {
-  readonly name: string;
-  readonly size: number;
-  /** Knows more of conversations that are in another one. */
-  readonly more?: true;
-}[] = FAMILIES.flatMap((family) => [
-  ...WITH_PORTS.map((protocol) => ({ name: flowSet(family, protocol), size: FLOWS[protocol] })),
-  { name: closingSet(family), size: CLOSED },
-  { name: pairSet(family), size: PAIRS },
-  { name: echoSet(family), size: ECHOES },
-  { name: fragmentSet(family), size: FRAGMENTED },
-  ...timeSets(family),
-]);
-
 /** True where the policy gives rules to somebody: only then the rules of all vifs have what these need. */
 export function someHaveRules({ sections = [] }: Partial<Pick<Policy, 'sections'>>): boolean {
   return sections.some(({ settings }) => (settings.rules ?? []).length > 0);
-}
-
-/**
- * nft 1.0.6 aborts when it lists two elements of six parts, or of five with `ip protocol` (mergesort.c): a set for each
- * protocol keeps them short.
- */
-export function declareFlows(): string[] {
-  return [
-    '# What the rules of guests have allowed: conversations, as the guest sees them.',
-    ...FAMILIES.flatMap((family) => {
-      const ports = typeOf('ports', family);
-      return [
-        ...WITH_PORTS.map((one) => `set ${flowSet(family, one)} { ${ports}; ${TIMED(FLOWS[one], BEGINNING)}; }`),
-        `set ${closingSet(family)} { ${ports}; ${TIMED(CLOSED, CLOSING)}; }`,
-        `set ${echoSet(family)} { ${typeOf('echo', family)}; ${TIMED(ECHOES, BEGINNING)}; }`,
-        `set ${pairSet(family)} { ${typeOf('other', family)}; ${TIMED(PAIRS, PAIR_TIME)}; }`,
-        `set ${fragmentSet(family)} { ${typeOf('fragment', family)}; ${TIMED(FRAGMENTED, FRAGMENT_TIME)}; }`,
-        ...declareTimes(family),
-      ];
-    }),
-    `set ${RULE_LIMITS} { type devgroup . mark; ${TIMED(LIMITED, '5m')}; }`,
-    `set ${NEW_SET} { type devgroup; size 65536; flags dynamic,timeout; timeout 1m; }`,
-  ];
 }
 
 /** The chains of one direction. */
 export function renderFlows(direction: Direction): string[] {
   return [
     ...FAMILIES.flatMap((family) => [
-      ...(direction === 'to-guest' ? renderTimes(family, (protocol) => flowSet(family, protocol)) : []),
+      ...(direction === 'to-guest'
+        ? renderTimes(family, (protocol) => flowSet(family, protocol), pairSet(family))
+        : []),
       ...renderKnown(direction, family),
-      ...renderOpen(direction, family),
+      ...renderOpenings(direction, family),
     ]),
     ...renderAllKnown(direction),
   ];
@@ -155,7 +72,9 @@ function renderKnown(direction: Direction, family: Ip): string[] {
       ...(family === 'ip6' ? [`icmpv6 type { ${VITAL_ICMP6.join(', ')} } accept`] : []),
       `${FIRST[family]} ${text} type { ${echo.join(', ')} } ${echoKey(direction, family)} @${echoSet(family)} ${noteFragment(direction, family)}`,
       `${text} type { ${echo.join(', ')} } ${echoKey(direction, family)} @${echoSet(family)} accept`,
-      `${text} type ${errors} ${quotedKey(direction, family)} @${pairSet(family)} accept`,
+      ...[pairSet(family), longPairSet(family)].map(
+        (set) => `${text} type ${errors} ${quotedKey(direction, family)} @${set} accept`,
+      ),
       ...(direction === 'to-guest' ? [answers(family).other] : []),
     ]),
     ...chain(
@@ -231,45 +150,6 @@ function renderAllKnown(direction: Direction): string[] {
     // Not in front of them: of what goes on nothing need be asked.
     'meta protocol != { ip, ip6 } accept comment "rules are about packets of IP"',
   ]);
-}
-
-/** The first fragment lets the others pass. */
-function noteFragment(direction: Direction, family: Ip): string {
-  const some = ration(PORT[direction], direction === 'from-guest' ? 'fragments-out' : 'fragments-in', false);
-  return `${some} add @${fragmentSet(family)} { ${fragmentKey(direction, family)} }`;
-}
-
-/**
- * What a guest begins beyond its share is dropped. Who is only observed loses nothing, but fills no table for others
- * either: there it passes, and nobody knows of it.
- *
- * @param set of how many it has begun
- */
-export function tooMany(direction: Direction, set: string): string[] {
-  const port = PORT[direction];
-  const { rate, burst } = NEW_LIMIT;
-  const over = `update @${set} { ${port} limit rate over ${rate}/second burst ${burst} packets }`;
-  return [`${over} goto ${dropChain(direction, 'rule-flood')}`];
-}
-
-/** Allowed: what belongs to it passes too, in both directions. And allowed for itself alone. */
-function renderOpen(direction: Direction, family: Ip): string[] {
-  const { text, echo } = ICMP[family];
-  const fragments = `${FIRST[family]} ${noteFragment(direction, family)}`;
-  return [
-    ...chain(flowChain(direction, 'open', family), 'Allowed: what belongs to it passes too, in both directions.', [
-      ...tooMany(direction, NEW_SET),
-      ...WITH_PORTS.map(
-        (protocol) =>
-          `meta l4proto ${PROTOCOLS[protocol].number} add @${flowSet(family, protocol)} { ${flowKey(direction, family)} timeout ${BEGINNING} }`,
-      ),
-      `${text} type ${echo[0]} update @${echoSet(family)} { ${echoKey(direction, family)} }`,
-      `update @${pairSet(family)} { ${pairKey(direction, family)} }`,
-      fragments,
-      'accept',
-    ]),
-    ...chain(flowChain(direction, 'pass', family), 'Allowed for itself alone.', [fragments, 'accept']),
-  ];
 }
 
 function dhcpRule(direction: Direction, family: Ip): string {

@@ -7,7 +7,7 @@ import type { RulePlace } from '../../rules/rule.ts';
 import type { PlannedPort } from '../backend.ts';
 import { type PortPlace, TABLE } from './base-text.ts';
 import { type ListedSets, partsOf, readListing, setsOf } from './counters.ts';
-import { FLOW_SETS } from './flows.ts';
+import { FLOW_SETS } from './flow-sets.ts';
 import { type Listed, listed } from './listed.ts';
 import { keyOf } from './own.ts';
 import { programRemoval } from './rule-program.ts';

@@ -13,6 +13,9 @@ interface Ration {
   readonly burst: number;
 }
 
+/** New conversations of one guest: a browser makes some dozens at once, a busy web server some hundreds in a second. */
+export const NEW_LIMIT = { rate: 500, burst: 2000 } as const;
+
 export const RATIONS = {
   long: { code: 1, rate: 2, burst: 8192 },
   brief: { code: 2, rate: 500, burst: 2000 },
@@ -31,6 +34,15 @@ export const RATIONS = {
   'tracked-pairs': { code: 12, rate: 300, burst: 4000 },
   'tracked-fragments-out': { code: 13, rate: 2000, burst: 4000 },
   'tracked-fragments-in': { code: 14, rate: 2000, burst: 4000 },
+  // What others begin with it takes nothing from what it begins itself.
+  'new-out': { code: 15, ...NEW_LIMIT },
+  'new-in': { code: 16, ...NEW_LIMIT },
+  'tracked-new-out': { code: 17, ...NEW_LIMIT },
+  'tracked-new-in': { code: 18, ...NEW_LIMIT },
+  /** Of what it begins, of what others begin with it, and of what lives on. */
+  'pairs-out': { code: 19, rate: 300, burst: 4000 },
+  'pairs-in': { code: 20, rate: 200, burst: 2000 },
+  'pairs-used': { code: 21, rate: 100, burst: 2000 },
 } as const satisfies Readonly<Record<string, Ration>>;
 export type RationName = keyof typeof RATIONS;
 

@@ -1,14 +1,16 @@
 import type { Direction } from '../../filter/reasons.ts';
 import type { Family } from '../../net/address-range.ts';
-import { answersToUnknown } from '../../rules/judge.ts';
+import { answersToUnknown, answersWhileFlooded } from '../../rules/judge.ts';
 import { programDigest, type RuleProgram } from '../../rules/program.ts';
 import { protocolOf } from '../../rules/protocols.ts';
 import { RULE_DIRECTIONS, type Rule, type RuleDirection } from '../../rules/rule.ts';
 import { rangeText } from '../../rules/rule-text.ts';
 import { textDigest } from '../../text-digest.ts';
 import { TABLE } from './base-text.ts';
-import type { Ip } from './flow-keys.ts';
-import { flowChain, knownRules, RULE_LIMITS } from './flows.ts';
+import { FAMILIES, type Ip } from './flow-keys.ts';
+import { flowChain } from './flow-openings.ts';
+import { FLOODED, RULE_LIMITS } from './flow-sets.ts';
+import { knownRules } from './flows.ts';
 import { PORT } from './own.ts';
 import { otherChain, programChain, programChains } from './program-names.ts';
 import { rejectRules } from './rejections.ts';
@@ -26,7 +28,7 @@ export function programText(program: RuleProgram): string[] {
   const digest = programDigest(program);
   const [, , rejecting] = programChains(digest);
   const ofDirection = (direction: RuleDirection): string[] => {
-    if (program[direction].length === 0) return ['accept'];
+    if (program[direction].length === 0) return direction === 'in' ? ['accept'] : unasked();
     // What is known first: so however many rules there are, a conversation passes none of them.
     return [...knownRules(SIDE[direction]), ...directionRules(program, direction, digest), 'drop'];
   };
@@ -38,6 +40,12 @@ export function programText(program: RuleProgram): string[] {
     ...(rejecting === undefined ? [] : rules(rejecting, rejectRules())),
     ...RULE_DIRECTIONS.flatMap((direction) => rules(programChain(digest, direction), ofDirection(direction))),
   ];
+}
+
+/** What a guest sends of which nobody is asked: it passes and is answered, whatever the lines of `in` say. */
+function unasked(): string[] {
+  const opened = FAMILIES.map((family) => `meta protocol ${family} goto ${flowChain('from-guest', 'free', family)}`);
+  return [...knownRules('from-guest'), ...opened, 'accept'];
 }
 
 /** A program that nobody is known to use: whoever finds his way there ends there. */
@@ -67,7 +75,7 @@ function directionRules(program: RuleProgram, direction: RuleDirection, digest: 
   if (rules.length === 0) return [];
   const last = rules.at(-1);
   return [
-    ...(direction === 'out' ? answersTo(program.in, digest) : []),
+    ...(direction === 'out' ? answersTo(program.in) : []),
     ...rules.flatMap((rule, at) => {
       const limited = limitText(rule, side, `${digest}/${direction}/${at + 1}`);
       const log = `limit rate 10/second burst 20 packets log prefix "vif-bridge ${direction} rule ${at + 1} "`;
@@ -92,12 +100,17 @@ function verdict(rule: Rule, side: Direction, family: Ip | undefined, digest: st
 }
 
 /** What no rule is asked about, because it goes on in a conversation of which nobody knows. */
-function answersTo(rules: readonly Rule[], digest: string): string[] {
-  return answersToUnknown(rules).flatMap((rule) =>
-    conditions(rule).map(
-      ({ text, family }) => `${text}tcp flags & syn == 0 ${verdict(rule, 'from-guest', family, digest)}`,
-    ),
-  );
+function answersTo(rules: readonly Rule[]): string[] {
+  const lines = (answers: readonly Rule[], when: string): string[] =>
+    answers.flatMap((rule) =>
+      conditions(rule).flatMap(({ text, family }) =>
+        family === undefined ? [] : [`${text}${when}jump ${flowChain('from-guest', 'answer', family)}`],
+      ),
+    );
+  return [
+    ...lines(answersToUnknown(rules), ''),
+    ...lines(answersWhileFlooded(rules), `${PORT['from-guest']} @${FLOODED} `),
+  ];
 }
 
 /** The beginning of an nft rule, which ends in a blank, and of which family a frame is that it lets go on. */

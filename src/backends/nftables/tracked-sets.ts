@@ -54,7 +54,6 @@ export const stateSet = (state: State, kind: Kind, family: Ip): string => `track
 export const trackedGiven = (kind: Kind, family: Ip): string => `tracked-given-${kind}-${family}`;
 export const trackedPairs = (family: Ip): string => `tracked-pair-${family}`;
 export const trackedFragments = (family: Ip): string => `tracked-fragment-${family}`;
-export const TRACKED_NEW = 'tracked-new';
 /** Pairs of equal octets: what is not equal is not in it. */
 export const EQUAL = 'equal-octets';
 
@@ -97,7 +96,6 @@ export function declareTracking(): string[] {
         declare(fragments(family), typeOf('fragment', family), FRAGMENT_TIME),
       ];
     }),
-    `set ${TRACKED_NEW} { type devgroup; size 65536; flags dynamic,timeout; timeout 1m; }`,
     `set ${EQUAL} { typeof @nh,112,8 . @nh,192,8; elements = { ${Array.from({ length: 256 }, (_, at) => `${at} . ${at}`).join(', ')} }; }`,
   ];
 }

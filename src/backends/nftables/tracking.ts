@@ -13,8 +13,8 @@ import {
   quotedKey,
   WITH_PORTS,
 } from './flow-keys.ts';
+import { tooMany } from './flow-openings.ts';
 import { BEGINNING } from './flow-times.ts';
-import { tooMany } from './flows.ts';
 import { PORT } from './own.ts';
 import { type RationName, ration } from './rations.ts';
 import {
@@ -23,7 +23,6 @@ import {
   type Kind,
   type State,
   stateSet,
-  TRACKED_NEW,
   TRACKED_TIMES,
   trackedFragments,
   trackedGiven,
@@ -111,7 +110,7 @@ export function renderNotes(direction: Direction): string[] {
         `${key} @${begun} accept`,
         ...(kind === 'tcp' ? ['tcp flags & (fin | syn | rst | ack) != { syn, ack } accept'] : []),
         ...(kind === 'echo' ? [`${ICMP[family].text} type ${ECHOES[family][1]} accept`] : []),
-        ...tooMany(direction, TRACKED_NEW),
+        tooMany(direction, 'tracked-new'),
         // Of TCP one that has long time keeps it.
         kind === 'tcp'
           ? `${pair} != @${trackedPairs(family)} ${somePairs} add @${trackedPairs(family)} { ${pair} }`
