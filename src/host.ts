@@ -1,6 +1,7 @@
 import type { RunTool, StartAhead } from './effects/exec.ts';
 import type { LockSigns, TakeLock } from './effects/lock.ts';
 import type { Log } from './effects/log.ts';
+import type { Netlink } from './effects/netlink.ts';
 import type { Rtnetlink } from './effects/rtnetlink.ts';
 import type { Device, NetTable } from './effects/sysfs.ts';
 import type { TransmitChecksum } from './effects/transmit-checksum.ts';
@@ -16,6 +17,8 @@ export interface Host {
   readonly close: () => void;
   /** Undefined where the runtime has no way to it; the programs of iproute2 then do all. */
   readonly rtnetlink?: Rtnetlink | undefined;
+  /** The same, for who asks something. */
+  readonly netlink?: Netlink | undefined;
   /** Undefined where the runtime has no way to it; `ethtool` then does it. */
   readonly transmitChecksum?: TransmitChecksum | undefined;
   readonly log: Log;

@@ -4,6 +4,7 @@ import { kernelHas } from './effects/kernel-release.ts';
 import { flockLocks } from './effects/lock.ts';
 import { lockfileLocks } from './effects/lockfile-lock.ts';
 import type { Log } from './effects/log.ts';
+import { netlink } from './effects/netlink.ts';
 import { isOwnScript } from './effects/own-script.ts';
 import { rtnetlink } from './effects/rtnetlink.ts';
 import { startOrder } from './effects/run-start.ts';
@@ -67,6 +68,7 @@ export function systemHost(settings: RunSettings): Host {
     ahead,
     close: drop,
     rtnetlink,
+    netlink,
     transmitChecksum,
     log: settings.log,
     sendLog: () => settings.log.begin(run),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rulesDigest } from '../backends/ebtables/chains.ts';
 import { baseDigest, namedDigests } from '../backends/nftables/base-text.ts';
+import { namedDeviceDigests } from '../backends/nftables/text.ts';
 import { once } from '../once.ts';
 import { BACKEND_NAMES, type BackendName } from '../policy/keys.ts';
 import { combine, parsePolicyText } from '../policy/parse-policy.ts';
@@ -42,13 +43,13 @@ export function baseDigests(): Record<string, string> {
   const digests = BACKEND_NAMES.flatMap((backend) =>
     sharedPolicies(backend).map((policy) => [sharedName(backend, policy), SHARED_DIGESTS[backend](policy)]),
   );
-  return Object.fromEntries([...digests, ...ASKING.flatMap(askingDigests)]);
+  return Object.fromEntries([...digests, ...namedDeviceDigests([]), ...ASKING.flatMap(askingDigests)]);
 }
 
 function askingDigests(lines: string): [string, string][] {
   const text = parsePolicyText(`[rules any]\nin drop\n[defaults]\n${lines}`, 'build');
   const { sections } = combine([text]);
-  return namedDigests(sections);
+  return [...namedDigests(sections), ...namedDeviceDigests(sections)];
 }
 
 /**

@@ -36,7 +36,7 @@ import { identify, type Prepared, prepareDry } from '../vif/prepare.ts';
 import { plannedPort } from '../vif/record.ts';
 import { planOne } from '../vif/renewal.ts';
 import { connectedKeys } from '../vif/report.ts';
-import { planRoute } from '../vif/routed-plan.ts';
+import { planRoute, routedAddresses } from '../vif/routed-plan.ts';
 import { sealingText, unsealing } from '../vif/sealed-tap.ts';
 import { entryLines } from '../vif/shared-mac.ts';
 import { readUplinkDry } from '../vif/uplink.ts';
@@ -117,7 +117,7 @@ async function renewalText(host: Managed, { prepared, present, before }: Wanted)
 /** The steps of vif/routed-apply.ts; what is not here is left out, nothing is needed. */
 async function dryRoute(host: Managed, event: HotplugEvent, upon: 'nothing' | 'base'): Promise<string> {
   const who = await identify(host, event);
-  const uplink = await readUplinkDry(host, who.vif.uplink);
+  const uplink = await readUplinkDry(host, who.vif.uplink, routedAddresses(host, who));
   const present = host.readDevice(who.vif.name) ?? host.readDevice(who.vif.device);
   const prepared = planRoute(host, who, event, uplink, present);
   const { route, vif } = prepared;

@@ -1,4 +1,6 @@
 import type { Managed } from '../backends/choice.ts';
+import { batchAhead } from '../effects/batch.ts';
+import { logAhead } from '../effects/log.ts';
 import { Failure } from '../errors.ts';
 import { announce } from '../vif/announce.ts';
 import { waitForPort } from '../vif/device.ts';
@@ -9,10 +11,11 @@ import { beforeOfKind } from '../vif/kind.ts';
 import { lookOnceMore } from '../vif/last-look.ts';
 import { lockName } from '../vif/lock.ts';
 import type { Identified } from '../vif/prepare.ts';
-import { reportConnected } from '../vif/report.ts';
-import { applyRoute, wantedRoute } from '../vif/routed-apply.ts';
-import { planRoute } from '../vif/routed-plan.ts';
+import { reportAhead, reportConnected } from '../vif/report.ts';
+import { applyRoutes, type RouteManner, wantedRoute } from '../vif/routed-apply.ts';
+import { planRoute, routedAddresses } from '../vif/routed-plan.ts';
 import { readUplink } from '../vif/uplink.ts';
+import { withForeignEntries } from '../vif/uplink-entries.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 
 /**
@@ -26,17 +29,20 @@ export async function onlineRouted(
   begin: () => void,
 ): Promise<void> {
   await using _name = await lockName(host, who.vif);
-  const uplink = await readUplink(host, who.vif.uplink);
+  const uplink = await readUplink(host, who.vif.uplink, routedAddresses(host, who));
   // What can be refused is refused before a device is waited for, and before a tap is sealed.
-  planRoute(host, who, event, uplink, undefined);
+  const early = host.readDevice(who.vif.device);
+  const first = planRoute(host, who, event, uplink, early);
   if (who.vif.type === 'tap') begin();
   const present = await waitForPort(host, who.vif);
   if (present.master !== undefined) throw onBridge(present.name, present.master);
   const before = await beforeOfKind(host, event.device, present, 'route');
-  const prepared = planRoute(host, who, event, uplink, present);
+  const planned = early?.ifindex === present.ifindex ? first : planRoute(host, who, event, uplink, present);
+  const prepared = await withForeignEntries(host, planned, before, undefined);
   await refuseDouble(host, { ...prepared, routed: true });
   begin();
-  await applyRoute(host, wantedRoute(host, prepared, present, before), true);
+  const failures = await applyRoutes(host, [wantedRoute(host, prepared, present, before)], inSteps(host, event));
+  for (const failure of failures.values()) throw failure;
   lookOnceMore(host, { ...prepared.setup, bridge: undefined }, present.ifindex);
   const { name } = prepared.setup;
   // Beside what is to be waited for anyway.
@@ -48,6 +54,18 @@ export async function onlineRouted(
   } finally {
     await announcing;
   }
+}
+
+/** The link goes down first. */
+function inSteps(host: Managed, event: HotplugEvent): RouteManner {
+  return {
+    takesDown: true,
+    whileLoading(lines) {
+      batchAhead(host, 'ip', lines);
+      logAhead(host);
+    },
+    whileComingUp: () => reportAhead(host, event),
+  };
 }
 
 function onBridge(name: string, bridge: string): Failure {

@@ -16,6 +16,7 @@ import { lockName, lockVif, overtaken } from '../vif/lock.ts';
 import { identify, type Prepared, prepareIdentified } from '../vif/prepare.ts';
 import { recordOf } from '../vif/record.ts';
 import { reportAhead, reportConnected } from '../vif/report.ts';
+import { uplinkAhead } from '../vif/uplink.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 
 /**
@@ -72,6 +73,7 @@ function readAhead(host: Managed, event: HotplugEvent): void {
   if (bridged && host.rtnetlink === undefined) batchAhead(host, 'bridge');
   if (event.xenbus !== undefined) directoryAhead(host, event.xenbus.path);
   const rules = event.routed === true ? host.routedRules : host.rules;
+  if (event.routed === true) uplinkAhead(host);
   if (rules.base() !== undefined) rules.ahead();
 }
 

@@ -58,6 +58,16 @@ export async function runBatch(run: RunTool, tool: BatchTool, lines: readonly Ba
   return lost;
 }
 
+/** What the program prints of lines that ask; one that fails says nothing. */
+export async function saidByBatch(
+  run: RunTool,
+  tool: BatchTool,
+  lines: readonly BatchLine[],
+  timeoutMs: number,
+): Promise<string> {
+  return (await run(tool, ARGS, { input: textOf(tool, lines), timeoutMs })).stdout;
+}
+
 /**
  * Runs the lines in one process, going on after a line that failed.
  *

@@ -179,7 +179,14 @@ export function writeSetting(path: string, value: string): boolean {
 }
 
 /** What the kernel tells of the networks of this host: a file of /proc/net. */
-export type NetTable = 'route' | 'ipv6_route' | 'fib_trie' | 'if_inet6' | 'arp';
+export type NetTable =
+  | 'route'
+  | 'ipv6_route'
+  | 'fib_trie'
+  | 'if_inet6'
+  | 'arp'
+  | 'ip_tables_names'
+  | 'ip6_tables_names';
 
 /** As the kernel prints it; empty where it has no such protocol. `route` is the main table of IPv4. */
 export function netTable(name: NetTable): string {

@@ -13,6 +13,8 @@ export interface RouteSetup {
   /** Bytes; 0 leaves it alone. */
   readonly mtu: number;
   readonly uplink: string;
+  /** Undefined where it is not here, as in a dry run. */
+  readonly uplinkIndex: number | undefined;
   /** This host's address on the link: the router of the guest, and the source of what this host sends it. */
   readonly main: string | undefined;
   readonly ipv4: readonly IpPrefix[];
@@ -23,6 +25,10 @@ export interface RouteSetup {
   readonly pinned: boolean;
   /** For these addresses this host answers at the uplink. */
   readonly proxies: readonly string[];
+  /** For these of them somebody else has made it answer: they stay when the vif goes. */
+  readonly foreignProxies: readonly string[];
+  /** Of these somebody has said where they are at the uplink: nobody is told there, and that stays too. */
+  readonly foreignNeighbours: readonly string[];
   /** IPv4 from an address that is routed elsewhere is not let in, by the kernel itself. */
   readonly strict: boolean;
 }

@@ -135,6 +135,7 @@ const ROUTED: Reader<RoutedState> = object((get) => ({
   proxies: get('proxies', array(address)),
   ...present({
     main: get('main', optional(address)),
+    uplinkIndex: get('uplinkIndex', optional(count)),
     announcing: get('announcing', optional(boolean)) ? true : undefined,
   }),
 }));

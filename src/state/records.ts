@@ -66,7 +66,9 @@ export interface RoutedState {
   readonly metric: number;
   /** Its addresses and blocks, as they are routed to it. */
   readonly routes: readonly string[];
-  /** Addresses that this host answers for at the uplink. */
+  /** The interface index of the uplink, whatever it is called now. */
+  readonly uplinkIndex?: number;
+  /** Addresses that this host answers for at the uplink, because a run of ours has told it to. */
   readonly proxies: readonly string[];
   /** A run is telling its neighbours there, or was ended while it did: tables of that may be loaded. */
   readonly announcing?: true;

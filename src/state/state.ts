@@ -208,13 +208,16 @@ export function openState(directory: string, host: { bootId: () => string; log: 
 
 /** What a vif has in the index. */
 export function addressesOf(record: VifRecord): OwnedAddress[] {
-  const { device, loaded } = record;
+  const { device, loaded, routed } = record;
   const made = new Set(macsOf(record).map(linkLocalOf));
   const all = loaded.flatMap(({ values: { ip = [], ip6 = [], route = [], route6 = [] } }) => [
     ...[...ip, ...ip6],
     ...[...route, ...route6],
   ]);
-  return [...new Set(all)].filter((address) => !made.has(address)).map((address) => ({ owner: device, address }));
+  // Of who may use any address, too.
+  return [...new Set([...all, ...(routed?.routes ?? [])])]
+    .filter((address) => !made.has(address))
+    .map((address) => ({ owner: device, address }));
 }
 
 /** The address that is made of the MAC is nobody else's as long as the MAC is. */

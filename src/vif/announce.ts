@@ -19,10 +19,10 @@ export function announcementOf(
   { policy, route }: Pick<PreparedRoute, 'policy' | 'route'>,
   told: RoutedState | undefined,
 ): Announcement | undefined {
-  const { device, uplink, proxies } = route;
+  const { device, uplink, proxies, foreignProxies, foreignNeighbours } = route;
   // One that was ended while it did has told nobody knows what.
-  const before = told?.announcing === true ? [] : (told?.proxies ?? []);
-  const addresses = proxies.filter((one) => !before.includes(one));
+  const before = told === undefined || told.announcing === true ? [] : [...told.proxies, ...foreignProxies];
+  const addresses = proxies.filter((one) => !before.includes(one) && !foreignNeighbours.includes(one));
   return policy.announce === 'no' || addresses.length === 0 ? undefined : { device, uplink, addresses };
 }
 

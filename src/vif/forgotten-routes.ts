@@ -11,7 +11,7 @@ import { liveVifs } from '../state/present-devices.ts';
 import { type HotplugEvent, parseXenbusPath, xenbusOfVif } from '../xen/hotplug-event.ts';
 import { identified } from './prepare.ts';
 import { recordOf } from './record.ts';
-import { planRoute } from './routed-plan.ts';
+import { planRoute, routedAddresses } from './routed-plan.ts';
 import { sourceOfOne } from './source.ts';
 import { readUplink } from './uplink.ts';
 
@@ -20,15 +20,15 @@ import { readUplink } from './uplink.ts';
  * are made anew they would be in none of them, and pass unfiltered: so they have a record again before, as xenstore has
  * them; who cannot have one loses his link.
  *
- * @param own the vif that the caller is at work on
+ * @param own the vifs that the caller is at work on
  */
-export async function rememberRoutes(host: Managed, own: string): Promise<void> {
+export async function rememberRoutes(host: Managed, own: ReadonlySet<string>): Promise<void> {
   const known = new Set(liveVifs(host).map(({ device }) => device.ifindex));
   const busy = new Set(host.locks.claimed());
   for (const device of host.deviceNames().flatMap((name) => host.readDevice(name) ?? [])) {
     const first = isInRoutedService(device) && !known.has(device.ifindex) ? firstName(device) : undefined;
     // What a run is at work on is left to it.
-    if (first === undefined || first === own || busy.has(first)) continue;
+    if (first === undefined || own.has(first) || busy.has(first)) continue;
     try {
       await rememberOne(host, first, device);
       host.log.say('warning', `${device.name}: the state had lost it; it is known again from xenstore`);
@@ -52,7 +52,8 @@ async function rememberOne(host: Managed, first: string, present: Device): Promi
   const source = sourceOfOne(host);
   const who = identified(event, await source.keys(xenbus.path), await source.guest(xenbus.domid));
   const vif = { ...who.vif, name: parseInterfaceName(present.name, 'the device') };
-  const prepared = planRoute(host, { ...who, vif }, event, await readUplink(host, vif.uplink), present);
+  const uplink = await readUplink(host, vif.uplink, routedAddresses(host, who));
+  const prepared = planRoute(host, { ...who, vif }, event, uplink, present);
   // Before all runs: one of Xen's that is waiting decides.
   host.state.writeVif(recordOf({ ...host, ticket: 0 }, prepared, present, undefined));
 }

@@ -1,7 +1,9 @@
 import { LISTING_BYTES } from '../effects/exec.ts';
 import type { Lock } from '../effects/lock.ts';
+import { errorOf } from '../effects/netlink.ts';
 import { asFailure, failureLine, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
+import { ENOENT, forwardRequest } from '../port/forward-request.ts';
 import {
   type AcceptedPort,
   acceptsText,
@@ -17,7 +19,7 @@ import {
 } from '../port/host-accept.ts';
 import type { VifRecord } from '../state/records.ts';
 
-type LookHost = Pick<Host, 'run' | 'log' | 'policy' | 'callsHostFilter'>;
+type LookHost = Pick<Host, 'run' | 'netlink' | 'netTable' | 'log' | 'policy' | 'callsHostFilter'>;
 type AcceptHost = LookHost & Pick<Host, 'state' | 'takeLock' | 'locks'>;
 
 const TOOL_MS = 5_000;
@@ -162,11 +164,22 @@ function portOf(host: Pick<Host, 'policy'>, { name, bridge, routed }: VifRecord)
 }
 
 async function listed(host: LookHost, filter: HostFilter): Promise<ForwardChain | undefined> {
+  if (await isAbsent(host, filter)) return readForward('');
   const said = await ran(host, filter, LIST_FORWARD);
   if (said.well) return readForward(said.text);
   host.log.say('debug', `what ${filter} does with packets of vifs is not known: ${said.text}`);
   return undefined;
 }
+
+/** Nobody has made a FORWARD chain, of either kind of iptables: asked of the kernel, as far as that can be. */
+async function isAbsent({ netlink, netTable }: LookHost, filter: HostFilter): Promise<boolean> {
+  if (/^filter$/m.test(netTable(LEGACY_TABLES[filter]))) return false;
+  const answer = await netlink?.('netfilter', forwardRequest(filter));
+  return answer !== undefined && errorOf(answer) === ENOENT;
+}
+
+/** The tables of iptables-legacy that are there (net/ipv4/netfilter/ip_tables.c). */
+const LEGACY_TABLES = { iptables: 'ip_tables_names', ip6tables: 'ip6_tables_names' } as const;
 
 async function put(
   host: AcceptHost,

@@ -4,7 +4,7 @@ import { type BatchLine, runBatch } from '../effects/batch.ts';
 import type { Device } from '../effects/sysfs.ts';
 import { Failure } from '../errors.ts';
 import { unproxyLines } from '../port/route-setup.ts';
-import { liveVifs } from '../state/present-devices.ts';
+import { deviceFinder } from '../state/present-devices.ts';
 import type { VifRecord } from '../state/records.ts';
 import { forgetAnnouncing } from './announce.ts';
 import { forgetAtHost } from './host-accept.ts';
@@ -51,12 +51,31 @@ export async function beforeOfKind(
  */
 export function unproxying(host: Managed, record: VifRecord, kept: readonly string[] = []): BatchLine[] {
   const own = record.routed?.proxies.filter((address) => !kept.includes(address)) ?? [];
-  if (own.length === 0) return [];
-  const others = liveVifs(host).flatMap(({ record: { device, bridge, routed } }) =>
-    device === record.device || bridge !== record.bridge ? [] : (routed?.proxies ?? []),
-  );
+  const uplink = own.length === 0 ? undefined : uplinkNow(host, record);
+  if (uplink === undefined) return [];
+  const find = deviceFinder(host);
+  const owners = new Set(host.state.addresses(own).map(({ owner }) => owner));
+  owners.delete(record.device);
+  const others = [...owners]
+    .flatMap((owner) => host.state.readVif(owner) ?? [])
+    .filter((other) => isSameUplink(other, record) && find(other) !== undefined)
+    .flatMap(({ routed }) => routed?.proxies ?? []);
   return unproxyLines(
-    record.bridge,
+    uplink,
     own.filter((address) => !others.includes(address)),
   );
+}
+
+function isSameUplink(one: VifRecord, other: VifRecord): boolean {
+  const [index, otherIndex] = [one.routed?.uplinkIndex, other.routed?.uplinkIndex];
+  return index === undefined || otherIndex === undefined ? one.bridge === other.bridge : index === otherIndex;
+}
+
+/** What the uplink is called now; undefined if it is gone, and all that was set there with it. */
+function uplinkNow(
+  { readDevice, deviceNames }: Pick<Managed, 'readDevice' | 'deviceNames'>,
+  { bridge, routed }: VifRecord,
+): string | undefined {
+  const isIt = (name: string): boolean => readDevice(name)?.ifindex === routed?.uplinkIndex;
+  return routed?.uplinkIndex === undefined || isIt(bridge) ? bridge : deviceNames().find(isIt);
 }

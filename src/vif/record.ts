@@ -89,12 +89,13 @@ function routedOf(
 }
 
 /** What this host does for a routed vif in service. */
-export function routedState({ main, metric, ipv4, ipv6, proxies }: RouteSetup): RoutedState {
+export function routedState({ main, metric, ipv4, ipv6, ...route }: RouteSetup): RoutedState {
   return {
     ...(main === undefined ? {} : { main }),
     metric,
     routes: [...ipv4, ...ipv6].map(({ text }) => text),
-    proxies,
+    ...(route.uplinkIndex === undefined ? {} : { uplinkIndex: route.uplinkIndex }),
+    proxies: route.proxies.filter((one) => !route.foreignProxies.includes(one)),
   };
 }
 

@@ -12,11 +12,12 @@ import { resolvePolicy } from '../policy/resolve-policy.ts';
 import { guestGroup } from '../port/guest-group.ts';
 import type { RouteSetup } from '../port/route-setup.ts';
 import { wishPort } from '../port/wished-port.ts';
-import { liveVifs } from '../state/present-devices.ts';
+import { deviceFinder } from '../state/present-devices.ts';
+import type { VifRecord } from '../state/records.ts';
 import type { HotplugEvent } from '../xen/hotplug-event.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 import type { Identified, Prepared } from './prepare.ts';
-import type { Uplink } from './uplink.ts';
+import type { Uplink, Way } from './uplink.ts';
 
 /** All that is known of a routed vif before anything is changed. */
 export interface PreparedRoute extends Prepared {
@@ -52,7 +53,7 @@ export function planRoute(
   const policy = resolvePolicy(host.policy, { ...who.vif, bridge: undefined }, host.now());
   const vif = withAddresses(who.vif, policy);
   refuseWhatBridgesHave(vif, policy);
-  refuseHostsOwn(vif, uplink);
+  refuseHostsOwn(host, vif, uplink);
   const filter = buildPlan(vif, policy, []);
   const { ipv4, ipv6 } = routesOf(vif, policy);
   const main = vif.mainIp ?? uplink.addresses.find(({ family }) => family === 4)?.text;
@@ -62,7 +63,10 @@ export function planRoute(
       hint: 'the guest needs one as its router: name another device, or main_ip= by hand',
     });
   }
-  const { proxies, notes } = proxiesOf([...ipv4, ...ipv6], uplink, policy);
+  const own = [...ipv4, ...ipv6];
+  const { proxies, notes } = proxiesOf(own, uplink, policy);
+  const others = sharers(host, vif.device, own);
+  const foreign = foreignWays(own, uplink, [device, ...others.map(({ record }) => record)]);
   const mtu = vif.mtu ?? uplink.mtu ?? 0;
   const names = {
     device: vif.device,
@@ -92,16 +96,19 @@ export function planRoute(
       ...names,
       mac: vif.mac,
       uplink: uplink.name,
+      uplinkIndex: uplink.ifindex,
       main,
       ipv4,
       ipv6,
-      metric: freeMetric(host, vif, [...ipv4, ...ipv6]),
+      metric: freeMetric(host, vif, [...others.map(({ metric }) => metric), ...foreign.map(({ metric }) => metric)]),
       pinned: policy.neighbours === 'pinned',
       proxies,
+      foreignProxies: [],
+      foreignNeighbours: [],
       // Of two ports of one NIC only one has the route, and both talk.
       strict: !vif.hvm,
     },
-    routeNotes: notes,
+    routeNotes: [...notes, ...foreign.map((way) => foreignNote(host, way))],
   };
 }
 
@@ -129,15 +136,42 @@ function refuseWhatBridgesHave(vif: VifIdentity, policy: HeldPolicy): void {
   }
 }
 
-function refuseHostsOwn({ addresses, device }: VifIdentity, uplink: Uplink): void {
-  const own = [...addresses.ipv4, ...addresses.ipv6].find((one) =>
-    uplink.addresses.some((address) => address.text === one.text),
-  );
+function refuseHostsOwn(host: DeviceNames, { addresses, device }: VifIdentity, uplink: Uplink): void {
+  const own = [...addresses.ipv4, ...addresses.ipv6].find((one) => placeOfOwn(host, one, uplink) !== undefined);
   if (own === undefined) return;
-  throw new Failure('input', `${own.text} is an address of this host, on ${uplink.name}`, {
+  throw new Failure('input', `${own.text} is an address of this host, on ${placeOfOwn(host, own, uplink)}`, {
     at: `ip of ${device}`,
     hint: 'a guest has addresses of its own',
   });
+}
+
+/** The device that has it. What is local is kept here, whatever is routed elsewhere. */
+function placeOfOwn(host: DeviceNames, one: IpPrefix, { addresses, ways, name }: Uplink): string | undefined {
+  if (addresses.some((address) => address.text === one.text)) return name;
+  const way = ways.find(({ to, local }) => local && to === one.text);
+  return way && nameOf(host, way.ifindex);
+}
+
+type DeviceNames = Pick<Managed, 'readDevice' | 'deviceNames'>;
+
+function nameOf({ readDevice, deviceNames }: DeviceNames, ifindex: number | undefined): string {
+  return deviceNames().find((name) => readDevice(name)?.ifindex === ifindex) ?? 'a device that is gone';
+}
+
+/** Routes to these very addresses and blocks that no vif of ours has. */
+function foreignWays(
+  own: readonly IpPrefix[],
+  { ways }: Uplink,
+  ours: readonly (Device | VifRecord | undefined)[],
+): Way[] {
+  const texts = new Set(own.map(({ text }) => text));
+  const known = new Set(ours.map((one) => one?.ifindex));
+  return ways.filter(({ to, local, ifindex }) => !local && texts.has(to) && !known.has(ifindex));
+}
+
+function foreignNote(host: DeviceNames, { to, ifindex, metric }: Way): string {
+  const where = ifindex === undefined ? 'elsewhere' : `to ${nameOf(host, ifindex)}`;
+  return `${to} is routed ${where} by another route of this host (metric ${metric}), which stays: see ip route get ${to.replace(/\/.*/, '')}`;
 }
 
 /** Link-local addresses are of the link itself. What the policy says is behind it is routed to it, too. */
@@ -174,21 +208,51 @@ function proxiesOf(
   };
 }
 
-/** Another port of its NIC, or of the same guest, has the same route; who has that of another guest is refused. */
-function freeMetric(
-  host: Pick<Managed, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
-  vif: VifIdentity,
-  own: readonly IpPrefix[],
-): number {
+/**
+ * Another port of its NIC, or of the same guest, has the same route; who has that of another guest is refused.
+ *
+ * @param taken by others
+ */
+function freeMetric(host: Pick<Managed, 'state'>, vif: VifIdentity, others: readonly number[]): number {
   const before = host.state.readVif(vif.device)?.routed?.metric;
-  const texts = new Set(own.map(({ text }) => text));
-  const taken = new Set(
-    liveVifs(host).flatMap(({ record: { device, routed } }) =>
-      device !== vif.device && routed?.routes.some((route) => texts.has(route)) === true ? [routed.metric] : [],
-    ),
-  );
+  const taken = new Set(others);
   if (before !== undefined && !taken.has(before)) return before;
   let metric: number = METRIC[vif.type];
   while (taken.has(metric)) metric += 1;
   return metric;
+}
+
+/** Another routed vif, and the metric of its routes. */
+interface Sharer {
+  readonly record: VifRecord;
+  readonly metric: number;
+}
+
+/** Other vifs that are there and have one of these addresses or blocks: by the index, whatever number there is. */
+function sharers(
+  host: Pick<Managed, 'state' | 'readDevice' | 'deviceNames' | 'bootId'>,
+  device: string,
+  own: readonly IpPrefix[],
+): Sharer[] {
+  const find = deviceFinder(host);
+  const texts = new Set(own.map(({ text }) => text));
+  const near = own.filter(isHost).map(({ text }) => text);
+  const owners = host.state.addresses(near).flatMap(({ owner, address }) => (texts.has(address) ? owner : []));
+  return [...new Set(owners)]
+    .filter((owner) => owner !== device)
+    .flatMap((owner) => host.state.readVif(owner) ?? [])
+    .flatMap((record) =>
+      record.routed !== undefined && find(record) !== undefined ? { record, metric: record.routed.metric } : [],
+    );
+}
+
+/**
+ * What is to be routed to it.
+ *
+ * @throws Failure `input` for what the policy cannot mean
+ */
+export function routedAddresses(host: Pick<Managed, 'policy' | 'now'>, { vif }: Pick<Identified, 'vif'>): IpPrefix[] {
+  const policy = resolvePolicy(host.policy, { ...vif, bridge: undefined }, host.now());
+  const { ipv4, ipv6 } = routesOf(withAddresses(vif, policy), policy);
+  return [...ipv4, ...ipv6];
 }

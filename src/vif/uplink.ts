@@ -1,22 +1,43 @@
-import { asFailure, Failure, failureLine } from '../errors.ts';
+import { LISTING_BYTES } from '../effects/exec.ts';
+import { errorOf } from '../effects/netlink.ts';
+import type { Device } from '../effects/sysfs.ts';
+import { asFailure, Failure, failureLine, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
 import { type IpPrefix, isHost, LINK_LOCAL, overlaps, parsePrefix } from '../net/ip-prefix.ts';
 import { defaultDevice } from '../port/routes.ts';
-import { ADDRESSES, readAddresses } from '../port/seen-port.ts';
+import { ASK, askedOf, readAsked } from '../port/seen-uplink.ts';
+import { addressesRequest, readAddressesAnswer, readRouteAnswer, routeRequest } from '../port/uplink-request.ts';
 
 /** The device behind which the network of a routed vif is. */
 export interface Uplink {
   readonly name: string;
+  /** Undefined where it is not here, as in a dry run. */
+  readonly ifindex: number | undefined;
   /** Undefined where it is not here, as in a dry run. */
   readonly mtu: number | undefined;
   /** This host's own there, in their order. */
   readonly addresses: readonly IpPrefix[];
   /** The subnets that they are in: whoever is there asks for addresses by ARP and ND. */
   readonly subnets: readonly IpPrefix[];
+  /** The routes that lead to each of the addresses that were asked for. */
+  readonly ways: readonly Way[];
+}
+
+/** A route, by whoever has made it. */
+export interface Way {
+  /** An address, a block, or everywhere. */
+  readonly to: string;
+  /** It is an address of this host. */
+  readonly local: boolean;
+  /** Undefined: to nowhere, or to several devices. */
+  readonly ifindex: number | undefined;
+  readonly metric: number;
 }
 
 const LOOK_MS = 6_000;
+/** Of each that is asked for; a hundred times what it takes. */
+const LOOK_ADDRESS_MS = 5;
 /** As stock has it. */
 const DEFAULT_UPLINK = 'eth0';
 
@@ -26,13 +47,15 @@ export function uplinkName(host: Pick<Host, 'netTable'>, asked: InterfaceName | 
 }
 
 /**
- * Looks at it.
+ * Looks at it, and where addresses lead now: by the kernel itself, or by one program.
  *
+ * @param own addresses and blocks of guests that are to be behind it
  * @throws Failure `missing` if it is not there, or nobody can say
  */
 export async function readUplink(
-  host: Pick<Host, 'run' | 'readDevice' | 'netTable'>,
+  host: Pick<Host, 'run' | 'netlink' | 'readDevice' | 'netTable'>,
   asked: InterfaceName | undefined,
+  own: readonly IpPrefix[] = [],
 ): Promise<Uplink> {
   const name = parseInterfaceName(uplinkName(host, asked), 'the default route');
   const device = host.readDevice(name);
@@ -42,14 +65,68 @@ export async function readUplink(
       hint: 'gatewaydev= names the device behind which the network is',
     });
   }
-  const [tool, ...args] = [...ADDRESSES, 'dev', name];
-  const { status, stdout, stderr } = await host.run(tool, args, { timeoutMs: LOOK_MS });
-  if (status !== 0) throw new Failure('missing', `the addresses of ${name} are not known: ${stderr.trim()}`);
-  return { name, mtu: device.mtu, ...addressesIn(stdout) };
+  const { texts, ways } = (await toldByKernel(host, device, own)) ?? (await toldByProgram(host, device, own));
+  return { name, ifindex: device.ifindex, mtu: device.mtu, ...addressesIn(texts), ways };
 }
 
-function addressesIn(listed: string): Pick<Uplink, 'addresses' | 'subnets'> {
-  const texts = readAddresses(listed).map(({ text }) => text);
+/** For speed alone: starts what a look at it will use. */
+export function uplinkAhead({ ahead, netlink }: Pick<Host, 'ahead' | 'netlink'>): void {
+  const [tool, ...args] = ASK;
+  if (netlink === undefined) ahead(tool, args);
+}
+
+interface Told {
+  /** The addresses of the device, each with the length of its subnet. */
+  readonly texts: readonly string[];
+  readonly ways: readonly Way[];
+}
+
+/** Undefined where it cannot be asked. */
+async function toldByKernel(
+  { netlink }: Pick<Host, 'netlink'>,
+  { ifindex }: Device,
+  own: readonly IpPrefix[],
+): Promise<Told | undefined> {
+  const listed = await netlink?.('route', addressesRequest(ifindex));
+  if (netlink === undefined || listed === undefined || errorOf(listed) !== 0) return undefined;
+  const ways: Way[] = [];
+  for (const one of own) {
+    const answer = await netlink('route', routeRequest(one));
+    if (answer === undefined) return undefined;
+    const way = readRouteAnswer(answer);
+    if (way !== undefined) ways.push(way);
+  }
+  return { texts: readAddressesAnswer(listed, ifindex), ways };
+}
+
+async function toldByProgram(
+  host: Pick<Host, 'run' | 'readDevice'>,
+  { name }: Device,
+  own: readonly IpPrefix[],
+): Promise<Told> {
+  const [tool, ...args] = ASK;
+  const addresses = own.map(({ text }) => text.replace(/\/.*/, ''));
+  const timeoutMs = LOOK_MS + LOOK_ADDRESS_MS * own.length;
+  const { stdout, stderr } = await host.run(tool, args, {
+    input: askedOf(name, addresses),
+    timeoutMs,
+    mostBytes: LISTING_BYTES,
+  });
+  const told = readAsked(stdout);
+  // It ends well only if there is a route to each of them.
+  if (!told.listed) {
+    throw new Failure('missing', `the addresses of ${name} are not known: ${oneLine(stderr, 120)}`);
+  }
+  return {
+    texts: told.addresses.map(({ text }) => text),
+    ways: told.ways.map(({ device, ...way }) => ({
+      ...way,
+      ifindex: device === undefined ? undefined : host.readDevice(device)?.ifindex,
+    })),
+  };
+}
+
+function addressesIn(texts: readonly string[]): Pick<Uplink, 'addresses' | 'subnets'> {
   const all = texts.flatMap((text) => parsePrefix(text.replace(/\/.*/, '')) ?? []).filter(isGlobal);
   const subnets = texts.flatMap((text) => parsePrefix(text) ?? []).filter((one) => !isHost(one) && isGlobal(one));
   return { addresses: all, subnets };
@@ -61,15 +138,18 @@ function isGlobal(prefix: IpPrefix): boolean {
 
 /** For a dry run: what is not known is empty. */
 export async function readUplinkDry(
-  host: Pick<Host, 'run' | 'readDevice' | 'netTable' | 'log'>,
+  host: Pick<Host, 'run' | 'netlink' | 'readDevice' | 'netTable' | 'log'>,
   asked: InterfaceName | undefined,
+  own: readonly IpPrefix[],
 ): Promise<Uplink> {
   const name = uplinkName(host, asked);
-  if (host.readDevice(name) === undefined) return { name, mtu: undefined, addresses: [], subnets: [] };
+  if (host.readDevice(name) === undefined) return { name, ...UNKNOWN };
   try {
-    return await readUplink(host, asked);
+    return await readUplink(host, asked, own);
   } catch (error) {
     host.log.say('debug', `nothing is known of ${name}: ${failureLine(asFailure(error))}`);
-    return { name, mtu: undefined, addresses: [], subnets: [] };
+    return { name, ...UNKNOWN };
   }
 }
+
+const UNKNOWN = { ifindex: undefined, mtu: undefined, addresses: [], subnets: [], ways: [] } as const;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { baseParts, renderBase } from '../../src/backends/nftables/base-text.ts';
+import { baseText, deviceBaseDigest } from '../../src/backends/nftables/text.ts';
 import { baseDigests, SHARED_DIGESTS } from '../../src/build/source.ts';
 import { BACKEND_NAMES, isSharedKey, KEY_NAMES, KEYS, type KeyName, type Values } from '../../src/policy/keys.ts';
 import { DEFAULT_POLICY } from '../../src/policy/policy.ts';
@@ -44,9 +45,17 @@ for (const backend of BACKEND_NAMES) {
   });
 }
 
+/** Of ports on no bridge who is unknown is left alone. */
+function named(word: string, more: string): string {
+  const [unmanaged, ...place] = word.split(' ');
+  return [`nftables learn_timeout=1d unmanaged=${unmanaged}${more}`, ...place].join(' ');
+}
+
 test('the build knows every policy of nftables', () => {
   assert.deepEqual(
-    Object.keys(BUILT).filter((name) => name.startsWith('nftables')),
+    Object.keys(BUILT)
+      .filter((name) => name.startsWith('nftables'))
+      .toSorted(),
     [
       '',
       ' filters',
@@ -59,13 +68,14 @@ test('the build knows every policy of nftables', () => {
     ]
       .flatMap((more) => [more, `${more} gateways`])
       .flatMap((more) => [more, `${more} observed`])
-      .flatMap((more) => ['open', 'closed'].map((word) => `nftables learn_timeout=1d unmanaged=${word}${more}`)),
+      .flatMap((more) => ['open', 'closed', 'open device'].map((word) => named(word, more)))
+      .toSorted(),
   );
 });
 
 test('what the build knows of policies in which some vif asks for something is their digest', () => {
   const digests = new Set(
-    Object.entries(BUILT).flatMap(([name, digest]) => (name.startsWith('nftables') ? [digest] : [])),
+    Object.entries(BUILT).flatMap(([name, digest]) => (/^nftables .*(?<! device)$/.test(name) ? [digest] : [])),
   );
   assert.equal(digests.size, 64);
   for (const lines of [
@@ -79,6 +89,12 @@ test('what the build knows of policies in which some vif asks for something is t
     const policy = parsePolicy(`[rules web]\nin drop\n[defaults]\n${lines}\n`, 'test');
     const name = sharedName('nftables', policy, baseParts(policy));
     assert.equal(BUILT[name], textDigest(renderBase('', policy)), name);
+    // A run for a routed vif would print all of the base, only to know its name.
+    const open = { ...policy, unmanaged: 'open' as const };
+    const routed = sharedName('nftables', open, [...baseParts(policy), 'device']);
+    assert.equal(BUILT[routed], deviceBaseDigest(open), routed);
+    const text = baseText({ sentinel: '', policy: open, exempt: [], fresh: true, place: 'device' });
+    assert.equal(BUILT[routed], textDigest(text), routed);
   }
 });
 

@@ -13,6 +13,8 @@ const route = (device: string, to: string, gateway: string, mask: string): strin
 
 /** As kernel 6.1 prints them on a host with two bridges. */
 const TABLES: Readonly<Record<NetTable, string>> = {
+  ip_tables_names: '',
+  ip6_tables_names: '',
   route: [
     'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU',
     route('br0', '0.0.0.0', '10.0.0.254', '0.0.0.0'),

@@ -5,6 +5,9 @@ import { INGRESS_TABLE, TABLE } from './base-text.ts';
 /** The table of ports that are on no bridge in which it is asked whose addresses come from elsewhere. */
 export const CLAIMED_TABLE = 'inet xen-vif-route';
 
+/** Who is on no bridge and not known is nobody's, and left alone. */
+export const DEVICE_UNMANAGED = 'open';
+
 /** Their tables, in place of those of bridges. */
 const TABLES: Readonly<Record<string, string>> = {
   [TABLE]: 'netdev xen-vif-route',
@@ -19,8 +22,7 @@ const TABLES: Readonly<Record<string, string>> = {
 export function withDeviceTables(host: Host): Host {
   return {
     ...host,
-    // Who is on no bridge and not known is nobody's, and left alone.
-    policy: { ...host.policy, unmanaged: 'open' },
+    policy: { ...host.policy, unmanaged: DEVICE_UNMANAGED },
     async run(tool, args, options) {
       if (tool !== 'nft') return host.run(tool, args, options);
       const input = options?.input;

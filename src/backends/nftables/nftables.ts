@@ -8,7 +8,6 @@ import { guestGroup } from '../../port/guest-group.ts';
 import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
 import type { VifRecord } from '../../state/records.ts';
-import { textDigest } from '../../text-digest.ts';
 import type { Backend, Former, LeavingPort, PlannedPort, RuleCount, RuleText } from '../backend.ts';
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
@@ -22,7 +21,7 @@ import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { compare, look } from './look.ts';
 import { programChain, programChains } from './program-names.ts';
 import { digestsOf, formerDigests, programs } from './programs.ts';
-import { baseText, ingressText, leaveText, portText, portTexts } from './text.ts';
+import { baseText, deviceBaseDigest, ingressText, leaveText, portText, portTexts } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
 
 /** The bridge family of nftables: one table for all vifs, one transaction for each change. */
@@ -38,11 +37,13 @@ export function nftables(host: Host, former: Former): Backend {
 /** The same rules for ports that are on no bridge, in tables of their own, which are there as long as there is one. */
 export function routedNftables(given: Host): Backend {
   const host = withDeviceTables(given);
-  const digest = once(() => textDigest(baseText({ ...EMPTY_BASE, policy: host.policy })));
-  return inTables({ host, holder: { name: 'nftables', digest }, former: () => undefined, place: 'device' });
+  return inTables({
+    host,
+    holder: { name: 'nftables', digest: once(() => deviceBaseDigest(host.policy)) },
+    former: () => undefined,
+    place: 'device',
+  });
 }
-
-const EMPTY_BASE = { sentinel: '', exempt: [], fresh: true, place: 'device' } as const;
 
 function inTables(nft: Nft): Backend {
   const { host, place } = nft;

@@ -1,11 +1,24 @@
+import { DEFAULT_LEARN_SECONDS } from '../../filter/learning.ts';
 import { digestsOfTerms, isObserved, type LoadedTerms, type OwnTerms } from '../../filter/own-terms.ts';
 import type { FilterPlan } from '../../filter/plan.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { sharedName, sharedPolicies } from '../../policy/shared-rules.ts';
 import { chainDigest } from '../../rules/chain-program.ts';
 import { programDigest } from '../../rules/program.ts';
 import type { FilterPort, LeavingPort, PlannedPort } from '../backend.ts';
-import { type BasePolicy, EXEMPT_SET, INGRESS_TABLE, type PortPlace, renderBase, TABLE } from './base-text.ts';
+import { sharedDigest } from '../shared-digest.ts';
+import {
+  type BasePolicy,
+  baseParts,
+  EXEMPT_SET,
+  INGRESS_TABLE,
+  type PortPlace,
+  renderBase,
+  TABLE,
+} from './base-text.ts';
 import { behindOf } from './behind.ts';
 import { chainProgramText } from './chain-program.ts';
+import { DEVICE_UNMANAGED } from './device-tables.ts';
 import { renderClaimed, renderDeviceChains, renderDeviceRemoval } from './device-text.ts';
 import {
   addElements,
@@ -50,6 +63,34 @@ export function baseText({ sentinel, policy, exempt, neighbours, fresh, place }:
     ...(place === 'device' ? renderClaimed() : []),
     ...renderExempt(exempt),
   ]);
+}
+
+/** A short name for one version of the base of ports that are on no bridge; the build has printed all it can list. */
+export function deviceBaseDigest(policy: BasePolicy): string {
+  const { sections } = policy;
+  const print: Parameters<typeof sharedDigest<'nftables'>>[2] = (one) =>
+    baseText({
+      sentinel: '',
+      policy: sections === undefined ? one : { ...one, sections },
+      exempt: [],
+      fresh: true,
+      place: 'device',
+    });
+  return sharedDigest('nftables', { learn_timeout: DEFAULT_LEARN_SECONDS, ...policy }, print, deviceParts(policy));
+}
+
+/** For the build: the digest of every such base with these sections that can be listed, by its name. */
+export function namedDeviceDigests(sections: Policy['sections']): [name: string, digest: string][] {
+  return sharedPolicies('nftables')
+    .filter(({ unmanaged }) => unmanaged === DEVICE_UNMANAGED)
+    .map((policy) => [
+      sharedName('nftables', policy, deviceParts({ sections })),
+      deviceBaseDigest({ ...policy, sections }),
+    ]);
+}
+
+function deviceParts(policy: Pick<BasePolicy, 'sections'>): string[] {
+  return [...baseParts(policy), 'device'];
 }
 
 /**

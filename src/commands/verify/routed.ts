@@ -9,7 +9,7 @@ import { NEIGHBOURS, PROXIES, ROUTES4, ROUTES6, readNeighbours, readRoutes } fro
 import type { LiveVif } from '../../state/present-devices.ts';
 import { forwardingDifferences } from '../../vif/forwarding.ts';
 import type { silencedAtHost } from '../../vif/host-accept.ts';
-import { planRenewal } from '../../vif/routed-renewal.ts';
+import { planRenewal, uplinksOf } from '../../vif/routed-renewal.ts';
 import type { Source } from '../../vif/source.ts';
 import { comparedVifs, wishedRules } from './compared.ts';
 import {
@@ -49,7 +49,9 @@ export async function verifyRoutes(
   if (vifs.length === 0) return { vifs: [], shared: [], strays: [] };
   const seeing = lookAtRoutes(host);
   const looking = askedOnce(host);
-  const comparing = comparedVifs(vifs, source, (one) => planRenewal(looking, one));
+  // What is routed elsewhere is told when it is configured.
+  const uplinkOf = uplinksOf(looking, []);
+  const comparing = comparedVifs(vifs, source, (one) => planRenewal(looking, one, uplinkOf));
   const wished = comparing.then((compared) => wishedRules(host, compared, all));
   const kernel = host.routedRules.compare(() => vifs.map(inService), wished);
   for (const promise of [seeing, kernel]) promise.catch(() => undefined);

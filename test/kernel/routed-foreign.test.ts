@@ -1,0 +1,89 @@
+/**
+ * What somebody else has at the addresses of a routed guest, on the real kernel: routes, entries and tables that an
+ * admin has made himself are not taken away, neither when a guest comes nor when it goes.
+ */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { type Dom0, obstacle } from './dom0.ts';
+import { openRoutedSite } from './routed-site.ts';
+
+const skip = obstacle();
+const MAC = '00:16:3e:00:00:01';
+const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
+const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
+
+async function text(dom0: Dom0, command: string): Promise<string> {
+  return dom0.ns.check(command.split(' '));
+}
+
+test('proxies, neighbours and routes that an admin has put at its addresses stay, and are told', {
+  skip,
+}, async (t) => {
+  const { dom0, start } = await openRoutedSite(t);
+  await dom0.ns.check(['sh', '-e'], {
+    input: `ip neigh add proxy 10.0.0.5 dev br0
+      ip neigh add proxy fd00::5 dev br0
+      ip neigh add 10.0.0.6 lladdr 02:00:00:00:00:66 nud permanent dev br0
+      ip route add 10.0.0.7 dev out0 metric 2\n`,
+  });
+  const seen = async (): Promise<string> =>
+    [
+      await text(dom0, 'ip neigh show proxy'),
+      await text(dom0, 'ip neigh show nud permanent dev br0'),
+      await text(dom0, 'ip route show 10.0.0.7'),
+    ].join('');
+  const before = await seen();
+  await start({ domid: 1, mac: MAC, ip: '10.0.0.5 10.0.0.6 10.0.0.7 fd00::5' });
+  assert.match(await text(dom0, 'ip route show 10.0.0.7'), /^10\.0\.0\.7 dev out0 .*metric 2/m);
+  assert.match(await text(dom0, 'ip route show 10.0.0.7'), /^10\.0\.0\.7 dev vif1\.0 .*metric 3/m);
+  const dry = await dom0.admin(
+    'online --dry-run mode=route vif=vif1.0 gatewaydev=br0 ip=10.0.0.7'.split(' ').concat(`mac=${MAC}`),
+  );
+  assert.match(dry.stdout, /10\.0\.0\.7 is routed to out0 by another route of this host \(metric 2\)/, dry.stderr);
+  const again = await dom0.admin(['reapply', '--all']);
+  assert.equal(again.status, 0, again.stderr);
+  const verified = await dom0.admin(['verify']);
+  assert.equal(verified.status, 0, verified.stdout + verified.stderr);
+  // A second run, and one that finds nothing in the state, know what is not theirs.
+  assert.equal((await dom0.hotplug('online', { domid: 1 }, ONLINE)).status, 0);
+  assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
+  assert.equal(await seen(), before);
+});
+
+test('an address that this host has elsewhere is refused by name', { skip }, async (t) => {
+  const { dom0 } = await openRoutedSite(t);
+  await dom0.ns.check(['sh', '-e'], { input: 'ip link set lo up\nip addr add 198.51.100.7/32 dev lo\n' });
+  for (const [ip, why] of [
+    ['198.51.100.7', /^198\.51\.100\.7 is an address of this host, on lo/],
+    ['203.0.113.1', /^203\.0\.113\.1 is an address of this host, on out0/],
+    ['2001:db8:ffff::1', /^2001:db8:ffff::1 is an address of this host, on out0/],
+  ] as const) {
+    dom0.configure({ domid: 2, mac: MAC, ip, gatewaydev: 'br0' });
+    await dom0.bench.addVif('vif2.0');
+    assert.equal((await dom0.hotplug('online', { domid: 2 }, ONLINE)).status, 1, ip);
+    assert.match(dom0.key(2, 'hotplug-error') ?? '', why);
+    await dom0.hotplug('offline', { domid: 2 }, OFFLINE);
+    await dom0.bench.removeVif('vif2.0');
+  }
+});
+
+test('an uplink that was renamed, or replaced, keeps nothing of a guest that goes', { skip }, async (t) => {
+  const { dom0, start } = await openRoutedSite(t);
+  await start({ domid: 1, mac: MAC, ip: '10.0.0.5 fd00::5' });
+  // A kernel that renames what is down alone takes the entries with that.
+  if ((await dom0.ns.run('ip link set br0 name wan0'.split(' '))).status !== 0)
+    return t.skip('this kernel renames no device that is up');
+  assert.match(await text(dom0, 'ip neigh show proxy'), /10\.0\.0\.5 dev wan0 proxy/);
+  assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
+  assert.equal(await text(dom0, 'ip neigh show proxy'), '');
+
+  await dom0.ns.check(['sh', '-e'], { input: 'ip link set wan0 name br0\n' });
+  await start({ domid: 2, mac: MAC, ip: '10.0.0.5' });
+  // Somebody else is called so now, and has the same proxy by its own admin.
+  await dom0.ns.check(['sh', '-e'], {
+    input: `ip link set br0 name old0\nip link add br0 type bridge
+      ip link set br0 up\nip neigh add proxy 10.0.0.5 dev br0\n`,
+  });
+  assert.equal((await dom0.hotplug('offline', { domid: 2 }, OFFLINE)).status, 0);
+  assert.equal(await text(dom0, 'ip neigh show proxy'), '10.0.0.5 dev br0 proxy \n');
+});
