@@ -17,7 +17,7 @@ import { opens } from '../policy/resolve-policy.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import type { HostFilter } from '../port/host-accept.ts';
 import { lookOnce } from '../state/look-once.ts';
-import { liveVifs } from '../state/present-devices.ts';
+import { deviceFinder, type LiveVif, liveVifs } from '../state/present-devices.ts';
 import { isUnbound, UNFINISHED, type VifRecord } from '../state/records.ts';
 import { doubleFinder } from '../vif/doubles.ts';
 import { guestNames } from '../vif/guest-ports.ts';
@@ -133,11 +133,10 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   looking.catch(() => undefined);
   const silencing = silencedAtHost(host, seen().records);
   silencing.catch(() => undefined);
-  const kernel = await looking;
   const { found, changed } = seen();
-  const drops = grouped(kernel.drops.map(({ ifindex, ...drop }) => [ifindex, drop]));
   const domidOf = ({ device, record }: FoundPort): number | undefined =>
     parseVifName(record?.device ?? device.name)?.domid;
+  // All this while the kernel's rules are listed, which takes nft as long.
   const guests = await guestNames(
     host,
     found.flatMap((one) => domidOf(one) ?? []),
@@ -147,6 +146,8 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
     const guest = domid === undefined ? undefined : guests.get(domid);
     return { ...one, known: one.record && knownOf(host, calledNow(one.record, guest)) };
   });
+  const kernel = await looking;
+  const drops = grouped(kernel.drops.map(({ ifindex, ...drop }) => [ifindex, drop]));
   const exempt = new Set((baseOfThisBoot(host)?.exempt ?? []).map((port) => port.ifindex));
   const wrong = await unsealedTaps(host, ports.flatMap(tapOf));
   const notes = await notesByDevice(host, ports);
@@ -248,13 +249,13 @@ function seenPorts(
   readonly found: readonly FoundPort[];
   readonly changed: ReadonlyMap<string, string | undefined>;
 } {
-  const live = liveVifs(host);
+  const live = (wanted && namedVifs(host, wanted)) ?? liveVifs(host);
   const records = live.map(({ record, device }) => ({ ...record, name: device.name }));
   const changed = new Map(live.map(({ record, device }) => [record.device, portDamage(record, device)]));
   const byIndex = new Map(records.map((record) => [record.ifindex, record]));
-  const names = [...new Set([...records.map((record) => record.name), ...host.deviceNames().filter(isGuestPort)])].sort(
-    byNumbers,
-  );
+  // A port that no run has configured is only found by its own name.
+  const strangers = (wanted ?? host.deviceNames()).filter(isGuestPort);
+  const names = [...new Set([...records.map((record) => record.name), ...strangers])].sort(byNumbers);
   const found = names
     .flatMap((name) => host.readDevice(name) ?? [])
     .map((device) => ({ device, record: byIndex.get(device.ifindex) }))
@@ -268,6 +269,17 @@ function seenPorts(
     });
   }
   return { records, found, changed };
+}
+
+/** The vifs of these names, without a look at any other; undefined where one is not found by the name of its record. */
+function namedVifs(host: Managed, wanted: readonly string[]): readonly LiveVif[] | undefined {
+  const find = deviceFinder(host);
+  const live = wanted.flatMap((word): LiveVif[] => {
+    const record = host.state.readVif(word);
+    const device = record && find(record);
+    return record === undefined || device === undefined ? [] : [{ record, device }];
+  });
+  return live.length === wanted.length ? live : undefined;
 }
 
 /** Its guest may have another name since, by which the policy says something else of it. */
@@ -339,8 +351,9 @@ function warningsOf(
   }
   if (record?.mode === 'unrestricted') {
     if (known === undefined) return ['not filtered'];
+    if (known.policy.mode === 'unlocked') return ['not filtered: mode = unlocked'];
     return [
-      `not filtered: ${known.policy.mode === 'unlocked' ? 'mode = unlocked' : 'no ip= and no_ip = unrestricted'}`,
+      `not filtered: ${known.plan.mode === 'unrestricted' ? 'no ip= and no_ip = unrestricted' : 'as it was loaded'}`,
     ];
   }
   if (known === undefined) return record?.observed === true ? [OBSERVED] : [];

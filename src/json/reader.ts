@@ -17,6 +17,26 @@ export type Reader<T> = (found: Found) => T;
 export type Get = <T>(key: string, reader: Reader<T>) => T;
 
 /**
+ * What stands below another place. Nobody asks for its path but who refuses it: to put it together for each of the 60
+ * values of a record took half of the time of reading 1000 of them.
+ */
+class Below implements Found {
+  readonly value: unknown;
+  readonly #in: Found;
+  readonly #at: string | number;
+  constructor(value: unknown, inside: Found, at: string | number) {
+    this.value = value;
+    this.#in = inside;
+    this.#at = at;
+  }
+  get path(): string {
+    const { path } = this.#in;
+    if (typeof this.#at === 'number') return `${path}[${this.#at}]`;
+    return path === '' ? this.#at : `${path}.${this.#at}`;
+  }
+}
+
+/**
  * Reads a whole JSON text.
  *
  * @param source where it comes from, for the error: a file, a command; and what to do about a bad one
@@ -59,7 +79,12 @@ export const amount: Reader<number> = (found) =>
 
 /** A text of this form. */
 export function text(form: RegExp, what: string): Reader<string> {
-  return (found) => (form.test(string(found)) ? string(found) : refuse(found, what));
+  return (found) => {
+    const { value } = found;
+    return typeof value === 'string' && form.test(value)
+      ? value
+      : refuse(found, typeof value === 'string' ? what : 'a text');
+  };
 }
 
 /** A text that a parser takes, which throws a Failure for any other. */
@@ -81,7 +106,7 @@ export function optional<T>(reader: Reader<T>): Reader<T | undefined> {
 export function array<T>(item: Reader<T>): Reader<T[]> {
   return (found) =>
     Array.isArray(found.value)
-      ? Array.from(found.value, (value: unknown, index) => item({ value, path: `${found.path}[${index}]` }))
+      ? found.value.map((value: unknown, index) => item(new Below(value, found, index)))
       : refuse(found, 'a list');
 }
 
@@ -92,11 +117,9 @@ export function array<T>(item: Reader<T>): Reader<T[]> {
  */
 export function object<T>(read: (get: Get) => T): Reader<T> {
   return (found) => {
-    const { value, path } = found;
+    const { value } = found;
     if (!isObject(value)) return refuse(found, 'an object');
-    return read((key, reader) =>
-      reader({ value: Object.hasOwn(value, key) ? value[key] : undefined, path: path === '' ? key : `${path}.${key}` }),
-    );
+    return read((key, reader) => reader(new Below(Object.hasOwn(value, key) ? value[key] : undefined, found, key)));
   };
 }
 

@@ -31,7 +31,45 @@ const HINT = 'write 192.0.2.10, 192.0.2.0/28 or 2001:db8::10; separate several w
 
 /** Canonical text of an address: dotted quad, or RFC 5952. */
 function addressText(bytes: Uint8Array): string {
-  return bytes.length === 4 ? bytes.join('.') : ipaddr.fromByteArray([...bytes]).toString();
+  return bytes.length === 4 ? bytes.join('.') : ipv6Text(bytes);
+}
+
+/**
+ * RFC 5952 section 4: no leading zeros, small letters, the longest run of at least two zero groups as `::`, of equally
+ * long ones the first. ipaddr.js says the same, in 20 times the time: `status` of 1000 vifs writes 5000 (a test holds
+ * one to the other).
+ */
+function ipv6Text(bytes: Uint8Array): string {
+  const groups: number[] = [];
+  for (let at = 0; at < 16; at += 2) groups.push(((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0));
+  let [start, length] = [-1, 1];
+  for (let at = 0; at < 8; at += 1) {
+    let end = at;
+    while (end < 8 && groups[end] === 0) end += 1;
+    if (end - at > length) [start, length] = [at, end - at];
+    if (end > at) at = end;
+  }
+  const text = (some: readonly number[]): string => some.map((group) => group.toString(16)).join(':');
+  return start < 0 ? text(groups) : `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
+}
+
+/** @param address text that `familyOf` has taken for an address of this family */
+function addressBytes(address: string, family: Family): Uint8Array {
+  if (family === 4) return Uint8Array.from(address.split('.'), Number);
+  const [head = '', tail] = (withoutDots(address) ?? address).split('::');
+  const bytes = new Uint8Array(16);
+  const groupsOf = (half: string): string[] => (half === '' ? [] : half.split(':'));
+  const put = (groups: readonly string[], from: number): void => {
+    for (const [index, group] of groups.entries()) {
+      const value = Number.parseInt(group, 16);
+      bytes[(from + index) * 2] = value >> 8;
+      bytes[(from + index) * 2 + 1] = value & 0xff;
+    }
+  };
+  put(groupsOf(head), 0);
+  const last = groupsOf(tail ?? '');
+  put(last, 8 - last.length);
+  return bytes;
 }
 
 /** The block of `length` bits that holds `bytes`; host bits are cleared. */
@@ -47,7 +85,7 @@ export function parsePrefix(text: string): IpPrefix | undefined {
   const [address = '', length] = text.split('/');
   const family = familyOf(address);
   if (family === undefined) return undefined;
-  return makePrefix(Uint8Array.from(ipaddr.parse(address).toByteArray()), Number(length ?? FULL[family]));
+  return makePrefix(addressBytes(address, family), Number(length ?? FULL[family]));
 }
 
 /** True for a single address. */
@@ -87,7 +125,7 @@ export function parseAssignedAddress(word: string, at: string): AssignedAddress 
       'to leave a guest unrestricted write no ip= and set no_ip = unrestricted in the policy file',
     );
   }
-  const bytes = Uint8Array.from(ipaddr.parse(family === 6 ? (withoutDots(address) ?? address) : address).toByteArray());
+  const bytes = addressBytes(address, family);
   const forbidden = whyForbidden(bytes, length);
   if (forbidden !== undefined) throw refuse(`${shown(word)} ${forbidden}`);
 
@@ -227,10 +265,9 @@ function whyForbidden(bytes: Uint8Array, length: number): string | undefined {
 
 /** True if the first `count` bits are the same. */
 function sameBits(one: Uint8Array, other: Uint8Array, count: number): boolean {
-  for (let index = 0; index * 8 < count; index += 1) {
-    if ((((one[index] ?? 0) ^ (other[index] ?? 0)) & maskByte(count, index)) !== 0) return false;
-  }
-  return true;
+  const whole = count >> 3;
+  for (let index = 0; index < whole; index += 1) if (one[index] !== other[index]) return false;
+  return count === whole * 8 || (((one[whole] ?? 0) ^ (other[whole] ?? 0)) & maskByte(count, whole)) === 0;
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   array,
   boolean,
   count,
+  type Get,
   object,
   oneOf,
   optional,
@@ -35,12 +36,15 @@ const word = text(/^[a-z0-9:-]+$/, 'a word of the policy');
 /** Or a number with `0x` in front of it. */
 const address = text(/^(0x)?[0-9a-f:./]+$/, 'an address');
 
-/** A list of texts; an earlier version may not have had it. */
-const addresses: Reader<readonly string[]> = (found) => optional(array(address))(found) ?? [];
+/** A list; an earlier version may not have had it. */
+function listOf<T>(item: Reader<T>): Reader<readonly T[]> {
+  const all = array(item);
+  return (found) => (found.value === undefined ? [] : all(found));
+}
 
+const addresses = listOf(address);
 /** `10`, `10-20`. */
-const vlans: Reader<readonly string[]> = (found) =>
-  optional(array(text(/^[1-9]\d{0,3}(-[1-9]\d{0,3})?$/, 'VLANs')))(found) ?? [];
+const vlans = listOf(text(/^[1-9]\d{0,3}(-[1-9]\d{0,3})?$/, 'VLANs'));
 
 const OWN_VALUES: Readonly<Record<OwnValue, true>> = {
   mac: true,
@@ -79,26 +83,34 @@ const DIGEST = text(/^[0-9a-f]{12}(\.1)?$/, 'a digest');
 /** The same, and how many chains it has. */
 const FILTER_DIGEST = text(/^[0-9a-f]{12}\.(0|[1-9][0-9]{0,5})$/, 'a digest of a filter');
 
+const OWN: Reader<LoadedTerms['values']> = byKey(keysOf(OWN_VALUES), (key) => (key === 'vlan' ? vlans : addresses));
+const FLAG_NAMES = array(oneOf(...OWN_FLAGS));
+/** What not every vif has. Who reads a record of thousands makes no reader anew for each. */
+const MORE_TERMS = {
+  limits: optional(LIMITS),
+  learning: optional(LEARNING),
+  program: optional(DIGEST),
+  filter: optional(FILTER_DIGEST),
+};
+
 const LOADED: Reader<LoadedTerms> = object((get) => ({
   ifindex: get('ifindex', count),
-  values: get(
-    'values',
-    object((own) => byKey(OWN_VALUES, (key) => own(key, key === 'vlan' ? vlans : addresses))),
-  ),
-  flags: get('flags', array(oneOf(...OWN_FLAGS))),
-  ...present({
-    limits: get('limits', optional(LIMITS)),
-    learning: get('learning', optional(LEARNING)),
-    program: get('program', optional(DIGEST)),
-    filter: get('filter', optional(FILTER_DIGEST)),
-  }),
+  values: get('values', OWN),
+  flags: get('flags', FLAG_NAMES),
+  ...presentOf(get, MORE_TERMS),
 }));
 
-function byKey<K extends string, T>(keys: Readonly<Record<K, true>>, value: (key: K) => T): Record<K, T> {
-  return Object.fromEntries(keysOf(keys).map((key) => [key, value(key)])) as Record<K, T>;
+/** An object that has all of these keys. */
+function byKey<K extends string, T>(keys: readonly K[], readerOf: (key: K) => Reader<T>): Reader<Record<K, T>> {
+  const readers = keys.map((key) => [key, readerOf(key)] as const);
+  return object((get) => {
+    const all: Partial<Record<K, T>> = {};
+    for (const [key, reader] of readers) all[key] = get(key, reader);
+    return all as Record<K, T>;
+  });
 }
 
-function keysOf<K extends string>(keys: Readonly<Record<K, true>>): K[] {
+function keysOf<K extends string>(keys: Readonly<Record<K, unknown>>): K[] {
   return Object.keys(keys) as K[];
 }
 
@@ -116,9 +128,15 @@ const VALUES: Readonly<Record<keyof IdentityValues, true>> = {
 };
 
 /** Raw, as they were found: who uses them parses them again. */
+const IDENTITY_KEYS = keysOf(VALUES);
+const OPTIONAL_TEXT = optional(string);
 const IDENTITY: Reader<IdentityValues> = object((get) => {
-  const all = keysOf(VALUES).map((key) => [key, get(key, optional(string))] as const);
-  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
+  const all: Partial<Record<keyof IdentityValues, string>> = {};
+  for (const key of IDENTITY_KEYS) {
+    const value = get(key, OPTIONAL_TEXT);
+    if (value !== undefined) all[key] = value;
+  }
+  return all;
 });
 
 const FLAGS: Reader<Partial<PortFlags>> = object((get) =>
@@ -140,32 +158,40 @@ const ROUTED: Reader<RoutedState> = object((get) => ({
   }),
 }));
 
+const TYPE = oneOf('vif', 'tap');
+const XENBUS = optional(parsedBy((path) => parseXenbusPath(path).path));
+const MODE = oneOf('addresses', ...NO_IP_CHOICES);
+const SCHEMA = oneOf(1);
+const ADDRESSES = array(address);
+const ALL_LOADED = array(LOADED);
+const MORE = {
+  observed: optional(boolean),
+  flags: optional(FLAGS),
+  unfinished: optional(oneOf('bound', 'unbound')),
+  allow: optional(array(word)),
+  accepts: optional(array(oneOf(...HOST_FILTERS))),
+  routed: optional(ROUTED),
+};
+
 /** @param device which file it is in */
 export function vifRecord(device: string): Reader<VifRecord> {
   const own: Reader<string> = (found) => parseDeviceName(oneOf(device)(found), found.path);
   return object((get) => ({
-    schema: get('schema', oneOf(1)),
+    schema: get('schema', SCHEMA),
     bootId: get('bootId', string),
     device: get('device', own),
     name: get('name', name),
-    type: get('type', oneOf('vif', 'tap')),
+    type: get('type', TYPE),
     bridge: get('bridge', name),
     values: get('values', IDENTITY),
-    xenbus: get('xenbus', optional(parsedBy((path) => parseXenbusPath(path).path))),
-    mode: get('mode', oneOf('addresses', ...NO_IP_CHOICES)),
-    ...present({
-      observed: get('observed', optional(boolean)),
-      flags: get('flags', optional(FLAGS)),
-      unfinished: get('unfinished', optional(oneOf('bound', 'unbound'))),
-      allow: get('allow', optional(array(word))),
-      accepts: get('accepts', optional(array(oneOf(...HOST_FILTERS)))),
-      routed: get('routed', optional(ROUTED)),
-    }),
-    subnetBroadcasts: get('subnetBroadcasts', array(address)),
+    xenbus: get('xenbus', XENBUS),
+    mode: get('mode', MODE),
+    ...presentOf(get, MORE),
+    subnetBroadcasts: get('subnetBroadcasts', ADDRESSES),
     shared: get('shared', boolean),
     ingress: get('ingress', boolean),
     ifindex: get('ifindex', count),
-    loaded: get('loaded', array(LOADED)),
+    loaded: get('loaded', ALL_LOADED),
     ticket: get('ticket', amount),
     since: get('since', string),
   }));
@@ -195,6 +221,19 @@ export const BASE_RECORD: Reader<BaseRecord> = object((get) => ({
   }),
   exempt: get('exempt', array(EXEMPT)),
 }));
+
+/** Those of these keys that have a value. */
+function presentOf<T extends object>(
+  get: Get,
+  readers: { readonly [K in keyof T]: Reader<T[K]> },
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const all: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
+  for (const key in readers) {
+    const value = get(key, readers[key]);
+    if (value !== undefined) all[key] = value as Exclude<T[typeof key], undefined>;
+  }
+  return all;
+}
 
 /** Without the keys that have no value. */
 function present<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -114,7 +114,7 @@ export async function mustBeTold(host: BenchHost, guests: readonly Subject[]): P
   for (const path of paths) await host.store.load({ [path]: '' });
 }
 
-/** `reapply --all`, `status` and `verify` with many vifs. */
+/** `reapply --all`, `status`, `metrics` and `verify` with many vifs. */
 export async function measureWhole(
   plan: { launchers: Launchers; levels: readonly number[]; rounds: number; statusRounds: number },
   ledger: Ledger,
@@ -124,8 +124,14 @@ export async function measureWhole(
     try {
       for (let round = 0; round < plan.statusRounds; round += 1) {
         for (const [form, script] of Object.entries(plan.launchers)) {
-          const lap = await host.stopwatch.time(host.admin(script, ['status', '--json']));
-          ledger.add({ figure: 'status', subject: form, vifs, unit: 'ms' }, lap.wall, lap.cpu);
+          for (const [figure, args] of [
+            ['status', ['status', '--json']],
+            ['status VIF', ['status', 'vif1.0', '--json']],
+            ['metrics', ['metrics']],
+          ] as const) {
+            const lap = await host.stopwatch.time(host.admin(script, args));
+            ledger.add({ figure, subject: form, vifs, unit: 'ms' }, lap.wall, lap.cpu);
+          }
         }
       }
       for (let round = 0; round < plan.rounds; round += 1) {

@@ -28,6 +28,8 @@ test('guests by name', { skip }, async (t) => {
     const gone = await dom0.admin(['status', 'nobody']);
     assert.equal(gone.status, 2);
     assert.match(gone.stderr, /no port and no guest nobody/);
+    // A device of the host is no port of a guest.
+    assert.equal((await dom0.admin(['status', 'up0'])).status, 2);
     const wrong = await dom0.admin(['status', '--sort', 'size']);
     assert.equal(wrong.status, 2);
     // What would show nothing of it is no way to begin anew.

@@ -72,9 +72,11 @@ function ownSet(
   };
 }
 
-/** Most have none of it, or one. */
+/** Most have none of it, or a few. */
 function distinct(values: readonly string[]): number {
-  return values.length < 2 ? values.length : new Set(values).size;
+  if (values.length < 2) return values.length;
+  if (values.length === 2) return values[0] === values[1] ? 1 : 2;
+  return new Set(values).size;
 }
 
 /**
@@ -109,8 +111,12 @@ function programMap(
 }
 
 const isBlock = (address: string): boolean => address.includes('/');
-const hosts = (addresses: readonly string[] = []): string[] => addresses.filter((address) => !isBlock(address));
-const blocks = (addresses: readonly string[] = []): string[] => addresses.filter(isBlock);
+const NONE: readonly string[] = [];
+// Nearly every vif has no block at all.
+const hosts = (addresses: readonly string[] = []): readonly string[] =>
+  addresses.some(isBlock) ? addresses.filter((address) => !isBlock(address)) : addresses;
+const blocks = (addresses: readonly string[] = []): readonly string[] =>
+  addresses.some(isBlock) ? addresses.filter(isBlock) : NONE;
 /**
  * Pairs of MAC and address that a vif may have in one set: what asks for both together is quick, and for a guest of
  * many MACs it would be very many. Beyond, its addresses stand where blocks do, and the MAC is asked for alone.
@@ -122,7 +128,7 @@ function inPairs(macs: readonly string[] = [], addresses: readonly string[] = []
 }
 
 /** What is looked up as blocks: none of them may overlap another one. */
-function intervals(macs: readonly string[] = [], addresses: readonly string[] = []): string[] {
+function intervals(macs: readonly string[] = [], addresses: readonly string[] = []): readonly string[] {
   if (inPairs(macs, addresses)) return blocks(addresses);
   const wide = blocks(addresses).flatMap((block) => parsePrefix(block) ?? []);
   const isInside = (address: string): boolean => {
