@@ -428,6 +428,25 @@ test('rules that change, and guests that share them', { skip, concurrency: 2 }, 
     });
   }
 
+  await t.test('a rule that ends as it did is damage too, where the rules were seen before', async (t) => {
+    const { dom0 } = await openRuled(t, RULES);
+    const [chain = ''] = await programs(dom0);
+    assert.deepEqual(
+      (await dom0.status()).map(({ state }) => state),
+      ['managed', 'managed'],
+    );
+    const listed = await dom0.ns.check(['nft', '-a', 'list', 'chain', 'bridge', 'xen-vif', `${chain}/in`]);
+    const [, rule = '', handle = ''] = /^\t\t(.*dport 22 .*) # handle (\d+)$/m.exec(listed) ?? [];
+    const wider = rule.replace('dport 22', 'dport 23').replace(/packets \d+ bytes \d+/, '');
+    await dom0.ns.check(['nft', '-f', '-'], {
+      input: `replace rule bridge xen-vif ${chain}/in handle ${handle} ${wider}\n`,
+    });
+    assert.deepEqual(
+      (await dom0.status()).map(({ state }) => state),
+      ['damaged', 'managed'],
+    );
+  });
+
   await t.test('who has no rules is not asked', async (t) => {
     const { dom0, wire } = await openRuled(t, RULES);
     await play(dom0, wire, [

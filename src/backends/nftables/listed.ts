@@ -4,6 +4,7 @@ import { textDigest } from '../../text-digest.ts';
 import { type PortPlace, TABLE } from './base-text.ts';
 import { CLAIMED_TABLE } from './device-tables.ts';
 import { DEVICE_CHAINS } from './device-text.ts';
+import { programShape } from './program-shape.ts';
 
 /**
  * What nft prints of our table, as digests. Only ever compared with others of the same nft, so no difference between
@@ -13,7 +14,14 @@ export interface Listed {
   /** Of all chains, rules, sets and maps that all vifs share. */
   readonly base: string;
   /** The programs of guests' rules, by their digests: they come and go with them. */
-  readonly programs: ReadonlyMap<string, string>;
+  readonly programs: ReadonlyMap<string, ListedProgram>;
+}
+
+export interface ListedProgram {
+  /** All of its text. */
+  readonly listing: string;
+  /** What is known of one that was never listed (program-shape.ts). */
+  readonly shape: string;
 }
 
 /** A host may be very busy; a thousand times what it takes. */
@@ -39,7 +47,7 @@ export async function listed({ run }: Pick<Host, 'run'>, place: PortPlace): Prom
   return { ...first, base: textDigest(`${first.base}${more.status === 0 ? more.stdout : ''}`) };
 }
 
-const PROGRAM = /\n\tchain rules\/([^\s{/]+)\/(?:in|out|[0-9]+) \{\n(?:[^\n]*\n)*?\t\}\n/g;
+const PROGRAM = /\n\tchain (rules\/([^\s{/]+)\/(?:in|out|[0-9]+)) \{\n((?:[^\n]*\n)*?)\t\}\n/g;
 
 /** Those at a device come and go with it. */
 const DEVICE_CHAIN = new RegExp(`\\n\\tchain ${DEVICE_CHAINS}[^\\n]*\\{\\n(?:[^\\n]*\\n)*?\\t\\}\\n`, 'g');
@@ -49,14 +57,20 @@ function parsed(listing: string): Listed | undefined {
   const start = `\n${listing}`.indexOf(`\ntable ${TABLE} {\n`);
   const end = listing.indexOf('\n}\n', start);
   if (start < 0 || end < 0) return undefined;
-  const programs = new Map<string, string>();
+  const texts = new Map<string, string>();
+  const chains = new Map<string, [name: string, rules: readonly string[]][]>();
   const base = listing
     .slice(start, end + 1)
     .replace(DEVICE_CHAIN, '')
-    .replace(PROGRAM, (text, digest: string) => {
+    .replace(PROGRAM, (text, name: string, digest: string, body: string) => {
       // Of several chains all are looked at.
-      programs.set(digest, textDigest(`${programs.get(digest) ?? ''}${text}`));
+      texts.set(digest, `${texts.get(digest) ?? ''}${text}`);
+      const rules = body.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
+      chains.set(digest, [...(chains.get(digest) ?? []), [name, rules]]);
       return '';
     });
-  return { base: textDigest(base), programs };
+  const programs = [...texts].map(
+    ([digest, text]) => [digest, { listing: textDigest(text), shape: programShape(chains.get(digest) ?? []) }] as const,
+  );
+  return { base: textDigest(base), programs: new Map(programs) };
 }

@@ -5,6 +5,8 @@ import type { Host } from '../../host.ts';
 import { MOST_MACS } from '../../net/mac-list.ts';
 import { once } from '../../once.ts';
 import { guestGroup } from '../../port/guest-group.ts';
+import { chainDigest } from '../../rules/chain-program.ts';
+import { programDigest } from '../../rules/program.ts';
 import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
 import type { VifRecord } from '../../state/records.ts';
@@ -12,6 +14,7 @@ import type { Backend, Former, LeavingPort, PlannedPort, RuleCount, RuleText } f
 import { currentBase, ifLastGone, isLastGone, leftBase, sentinelPrefix } from '../base.ts';
 import { learnNoLinkLocal } from '../link-local.ts';
 import { baseDigest, INGRESS_TABLE, TABLE } from './base-text.ts';
+import { chainProgramText } from './chain-program.ts';
 import { parseRuleCounts, readListing } from './counters.ts';
 import { dropsAtDevice, withItsChain } from './device-chain.ts';
 import { inDeviceTables, withDeviceTables } from './device-tables.ts';
@@ -21,6 +24,7 @@ import { forgetLearned, keepLearned, saveLearned } from './learned.ts';
 import { compare, look } from './look.ts';
 import { programChain, programChains } from './program-names.ts';
 import { digestsOf, formerDigests, programs } from './programs.ts';
+import { programText } from './rule-program.ts';
 import { baseText, deviceBaseDigest, ingressText, leaveText, portText, portTexts } from './text.ts';
 import { distrustBase, loadOnBase, makeBase, NFT, type Nft, removeSentinel, repairBase } from './transaction.ts';
 
@@ -169,13 +173,21 @@ async function settle(nft: Nft, ports: readonly PlannedPort[]): Promise<void> {
   const former = formerDigests(ports);
   if (now.length + former.length === 0) return;
   const base = currentBase(host, holder);
-  if (base !== undefined) await programs(host).noteNew(base.sentinel, now);
+  if (base !== undefined) programs(host).noteNew(base.sentinel, now, (digest) => programCommands(ports, digest));
   const indices = (kind: 'program' | 'filter'): number[] =>
     ports.flatMap(({ plan, loaded, port }) =>
       loaded.some((terms) => terms[kind] !== undefined && terms[kind] !== plan.terms[kind]) ? (port.ifindex ?? []) : [],
     );
   await programs(host).forget({ rules: indices('program'), filter: indices('filter') });
   await collect(nft, former);
+}
+
+/** What has loaded a program that some of them have. */
+function programCommands(ports: readonly PlannedPort[], digest: string): string[] {
+  const plan = ports.find((one) => digestsOfTerms(one.plan.terms).includes(digest))?.plan;
+  const { program, filter } = plan ?? {};
+  if (program !== undefined && programDigest(program) === digest) return programText(program);
+  return filter !== undefined && chainDigest(filter) === digest ? chainProgramText(filter) : [];
 }
 
 async function collect({ host, holder }: Nft, digests: readonly string[]): Promise<void> {
