@@ -1,7 +1,7 @@
 #!/bin/sh
 # What `npm start` and `npm test` need, from nothing: says what it does, does only what is missing.
 #
-#   sh test/setup.sh demo|test|bench|race|xen [arguments]
+#   sh test/setup.sh demo|test|userlands|bench|race|xen [arguments]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -29,7 +29,9 @@ fi
 standalone=dist/vif-bridge
 runtime=$(find node_modules/@oven node_modules/bun/bin -name 'bun*' -type f -size +1M 2>/dev/null | head -n 1)
 # Tests are about it unless something else is said: it is what most packages bring, and starts in a third of the time.
-if [ "$1" = test ] && [ -z "${VIF_BRIDGE_FORM-}" ] && [ -n "$runtime" ]; then export VIF_BRIDGE_FORM=standalone; fi
+case $1 in
+  test | userlands) if [ -z "${VIF_BRIDGE_FORM-}" ] && [ -n "$runtime" ]; then export VIF_BRIDGE_FORM=standalone; fi ;;
+esac
 if [ "$1" = bench ] || [ "$1" = xen ] || [ "${VIF_BRIDGE_FORM-}" = standalone ]; then
   if [ -z "$runtime" ]; then
     say "npm has no runtime for a standalone executable on this system; going on with Node alone"
@@ -46,6 +48,7 @@ wanted="nft:nftables ip:iproute2 bridge:iproute2 tc:iproute2 ethtool:ethtool flo
   ebtables-nft:iptables gcc:gcc dpkg-deb:dpkg"
 # Other releases' nft, and a booted Debian; the shells whose completions are tried.
 case " $* " in
+  " userlands "*) wanted="$wanted debootstrap:debootstrap" ;;
   *" --all "* | *" long"*)
     wanted="$wanted debootstrap:debootstrap systemd-nspawn:systemd-container zsh:zsh fish:fish"
     ;;
@@ -72,6 +75,7 @@ shift
 case $what in
   demo) exec node --import tsx test/demo/demo.ts "$@" ;;
   test) exec node --import tsx test/run.ts "$@" ;;
+  userlands) exec node --import tsx test/userland/run.ts "$@" ;;
   race) exec node --import tsx test/race/demo.ts "$@" ;;
   bench) exec node --import tsx test/bench/bench.ts "$@" ;;
   xen) exec node --import tsx test/xen-host/run.ts "$@" ;;

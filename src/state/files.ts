@@ -72,10 +72,13 @@ function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(codeOf(error));
 }
 
-/** The names in a folder; none if there is no such folder: a link to one is none of ours. */
+/**
+ * The names in a folder, in the order of their letters: file systems have each their own, tmpfs the newest first. None if
+ * there is no such folder: a link to one is none of ours.
+ */
 export function list(folder: string): string[] {
   try {
-    return isFolder(folder) ? readdirSync(folder) : [];
+    return isFolder(folder) ? readdirSync(folder).sort() : [];
   } catch (error) {
     if (isAbsent(error)) return [];
     throw error;

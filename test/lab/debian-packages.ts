@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder } from './cache.ts';
 import { PLAIN_ENV, runChecked } from './subprocess.ts';
@@ -35,6 +35,7 @@ export async function unpackPackages(packages: readonly string[], name: string):
     for (const file of readdirSync(draft).filter((one) => one.endsWith('.deb'))) {
       await runChecked(['dpkg', '-x', join(draft, file), root]);
     }
+    for (const name of ['bin', 'sbin', 'lib', 'lib64']) merge(root, name);
     try {
       renameSync(root, place);
     } catch (error) {
@@ -45,4 +46,20 @@ export async function unpackPackages(packages: readonly string[], name: string):
     rmSync(draft, { recursive: true, force: true });
   }
   return place;
+}
+
+/** A package, where this release has one of that name: what later ones took out of others. */
+export async function ifKnown(name: string): Promise<readonly string[]> {
+  const names = (await apt('apt-cache', 'pkgnames', name)).split('\n');
+  return names.includes(name) ? [name] : [];
+}
+
+/** As an installed system has it: packages up to Debian 12 have some files in /bin, the same of 13 in /usr/bin. */
+function merge(root: string, name: string): void {
+  const [from, to] = [join(root, name), join(root, 'usr', name)];
+  if (existsSync(from)) {
+    cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+    rmSync(from, { recursive: true });
+  }
+  if (existsSync(to)) symlinkSync(`usr/${name}`, from);
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { apt, unpackPackages } from './debian-packages.ts';
+import { ifKnown, unpackPackages } from './debian-packages.ts';
 import type { Namespace } from './namespace.ts';
 
 /** Debian's systemd-networkd, at work in a namespace. */
@@ -26,8 +26,10 @@ export async function startNetworkd(ns: Namespace, files: Readonly<Record<string
     'mount -o remount,ro /sys',
     'mount -t tmpfs -o mode=755 tmpfs /run',
     'mkdir -p /run/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp',
-    'chmod -R 777 /run/systemd/netif',
     `cp ${folder}/* /run/systemd/network/`,
+    // A machine without systemd has not the user that networkd becomes.
+    ...['passwd', 'group'].map(userIn),
+    'chown -R systemd-network:systemd-network /run/systemd/netif',
     `exec ${root}/lib/systemd/systemd-networkd`,
   ].join('\n');
   const child = ns.spawn(['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script], {
@@ -35,6 +37,8 @@ export async function startNetworkd(ns: Namespace, files: Readonly<Record<string
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
       LD_LIBRARY_PATH: join(root, 'usr/lib', multiarch, 'systemd'),
       SYSTEMD_LOG_TARGET: 'console',
+      // Later than 252 (trixie: 257) says less of its start.
+      SYSTEMD_LOG_LEVEL: 'debug',
     },
   });
   let said = '';
@@ -63,9 +67,15 @@ export async function startNetworkd(ns: Namespace, files: Readonly<Record<string
   };
 }
 
+/** A line of the shell's that adds it to what this mount namespace sees. */
+function userIn(base: string): string {
+  const line = base === 'passwd' ? 'systemd-network:x:998:998::/:/usr/sbin/nologin' : 'systemd-network:x:998:';
+  const copy = `/run/${base}`;
+  return `getent ${base} systemd-network >/dev/null || { { cat /etc/${base}; echo '${line}'; } >${copy}; mount --bind ${copy} /etc/${base}; }`;
+}
+
 /** Since Debian 13 it is in a package of its own. */
 async function unpacked(): Promise<string> {
-  const names = (await apt('apt-cache', 'pkgnames', 'systemd')).split('\n');
-  const own = names.includes('systemd-networkd') ? ['systemd-networkd'] : [];
-  return unpackPackages(['systemd', 'libsystemd-shared', ...own], 'systemd-packages');
+  const packages = ['systemd', 'libsystemd-shared', ...(await ifKnown('systemd-networkd'))];
+  return unpackPackages(packages, 'systemd-packages');
 }

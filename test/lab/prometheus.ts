@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { unpackPackages } from './debian-packages.ts';
+import { ifKnown, unpackPackages } from './debian-packages.ts';
 import { PLAIN_ENV, type RunResult, runProgram } from './subprocess.ts';
 
 /** What others read our numbers with, as Debian ships it. */
@@ -23,7 +23,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
 /** @returns a reason in words where the packages are out of reach, printed once */
 export async function prometheus(): Promise<Prometheus | string> {
   try {
-    const root = await unpackPackages([...PACKAGES], 'prometheus-and-parser');
+    const root = await unpackPackages([...PACKAGES, ...(await ifKnown('promtool'))], 'prometheus-and-parser');
     const env = { ...PLAIN_ENV, PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'), PYTHONIOENCODING: 'utf-8' };
     return {
       promtool: (args, input) => runProgram([join(root, 'usr/bin/promtool'), ...args], { input: input ?? '' }),

@@ -67,6 +67,13 @@ test('what is written is read', (t) => {
   assert.deepEqual(state.readBase(), base);
 });
 
+test('vifs are in one order, whatever the file system has', (t) => {
+  const state = fresh(t);
+  const names = Array.from({ length: 40 }, (_, at) => `vif${(at * 23) % 40}.0`);
+  for (const name of names) state.writeVif(record(name));
+  assert.deepEqual(state.devices(), names.toSorted());
+});
+
 test('devices are found by their MAC until they leave', (t) => {
   const state = fresh(t);
   for (const device of ['vif1.0', 'vif1.0-emu', 'vif2.0']) state.writeVif(record(device));

@@ -36,7 +36,7 @@ export function parseListing(text: string): EbtListing {
       chains.set(chain, rules);
       continue;
     }
-    const rule = /^(-.*?)(?:, pcnt = (\d+) -- bcnt = (\d+))?$/.exec(line.trim());
+    const rule = /^((?:! )?-.*?)(?:, pcnt = (\d+) -- bcnt = (\d+))?$/.exec(line.trim());
     if (rule?.[1] === undefined) continue;
     rules.push({ text: rule[1].trim(), packets: Number(rule[2] ?? 0), bytes: Number(rule[3] ?? 0) });
   }

@@ -44,10 +44,13 @@ export async function listed({ run }: Pick<Host, 'run'>, place: PortPlace): Prom
   ]);
   const first = status === 0 ? parsed(stdout) : undefined;
   if (first === undefined || more === undefined) return first;
-  return { ...first, base: textDigest(`${first.base}${more.status === 0 ? more.stdout : ''}`) };
+  return { ...first, base: textDigest(`${first.base}${more.status === 0 ? more.stdout.replace(COUNT, '') : ''}`) };
 }
 
 const PROGRAM = /\n\tchain (rules\/([^\s{/]+)\/(?:in|out|[0-9]+)) \{\n((?:[^\n]*\n)*?)\t\}\n/g;
+
+/** How many elements a set has, behind its size: nft 1.1.7 (sid) says so even where it lists none. */
+const COUNT = /\t# count \d+$/gm;
 
 /** Those at a device come and go with it. */
 const DEVICE_CHAIN = new RegExp(`\\n\\tchain ${DEVICE_CHAINS}[^\\n]*\\{\\n(?:[^\\n]*\\n)*?\\t\\}\\n`, 'g');
@@ -61,6 +64,7 @@ function parsed(listing: string): Listed | undefined {
   const chains = new Map<string, [name: string, rules: readonly string[]][]>();
   const base = listing
     .slice(start, end + 1)
+    .replace(COUNT, '')
     .replace(DEVICE_CHAIN, '')
     .replace(PROGRAM, (text, name: string, digest: string, body: string) => {
       // Of several chains all are looked at.
