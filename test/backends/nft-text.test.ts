@@ -67,6 +67,18 @@ test('every chain and set that the base names is in it', () => {
   for (const { name } of OWN_NAMES) assert.ok(sets.has(name));
 });
 
+// src/scanner.l of nft 1.1.7: what may stand behind `list`, and so in front of a name.
+test('nothing is called as a word of nft is', () => {
+  const words =
+    'tables chains sets maps meters flowtables counters quotas limits secmarks synproxys hooks tunnels ruleset table chain set map meter flowtable counter quota limit secmark synproxy hook tunnel rule element ct';
+  for (const kind of ['set', 'map', 'chain'] as const) {
+    assert.deepEqual(
+      [...names(kind)].filter((name) => words.split(' ').includes(name)),
+      [],
+    );
+  }
+});
+
 test('every chain of the base ends in a verdict for every frame, but those that a hook or nothing calls', () => {
   const free = [
     'base/test',

@@ -1,7 +1,14 @@
 import { LIMIT_KINDS, type LimitKind } from '../../filter/frame-limits.ts';
 import type { OwnTerms } from '../../filter/own-terms.ts';
 import type { Direction } from '../../filter/reasons.ts';
-import { type Field, OWN_FLAGS, type OwnAddress, type OwnMac, type OwnValue } from '../../filter/stage.ts';
+import {
+  type Field,
+  OWN_FLAGS,
+  type OwnAddress,
+  type OwnFlag,
+  type OwnMac,
+  type OwnValue,
+} from '../../filter/stage.ts';
 import { contains, parsePrefix } from '../../net/ip-prefix.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import { RULE_DIRECTIONS, type RuleDirection } from '../../rules/rule.ts';
@@ -31,7 +38,12 @@ export const PORT: Readonly<Record<Direction, string>> = { 'from-guest': 'iifgro
 export const NAME: Readonly<Record<Direction, string>> = { 'from-guest': 'iifname', 'to-guest': 'oifname' };
 
 /** Ports by what they are. */
-export const FLAG_SETS = OWN_FLAGS;
+export const FLAG_SETS = OWN_FLAGS.map(flagSet);
+
+/** nft 1.1.7 takes this name for a word of its own, and cannot list a set that is called so. */
+export function flagSet(flag: OwnFlag): string {
+  return flag === 'tunnels' ? 'tunnel-ends' : flag;
+}
 
 /** The names of sets that learning needs besides. */
 export const LEARNING = {
@@ -380,14 +392,14 @@ export type Elements = ReadonlyMap<string, readonly string[]>;
 /** All elements that these terms put into the shared sets. */
 export function elementsOf(port: PortKey, terms: OwnTerms): Elements {
   return new Map([
-    ...FLAG_SETS.map((flag): [string, string[]] => [flag, terms.flags.includes(flag) ? [port] : []]),
+    ...OWN_FLAGS.map((flag): [string, string[]] => [flagSet(flag), terms.flags.includes(flag) ? [port] : []]),
     ...OWN_SETS.map((set): [string, string[]] => [set.name, set.elements(port, terms)]),
   ]);
 }
 
 /** How many elements of a vif each set is to hold; of those that are to hold any. */
 export function* sizesOf(terms: OwnTerms): Generator<readonly [set: string, size: number]> {
-  for (const flag of terms.flags) yield [flag, 1];
+  for (const flag of terms.flags) yield [flagSet(flag), 1];
   for (const set of OWN_SETS) {
     const size = set.size(terms);
     if (size > 0) yield [set.name, size];

@@ -13,7 +13,7 @@ import type { StageName } from '../../filter/stages.ts';
 import { SET_MARK } from './counted-frames.ts';
 import { nftBare, nftBlock, nftValue } from './fields.ts';
 import { DECLINE, RELEASE } from './learning.ts';
-import { NAME, notOwnMac, overLimit, ownAlternatives, PORT } from './own.ts';
+import { flagSet, NAME, notOwnMac, overLimit, ownAlternatives, PORT } from './own.ts';
 
 /** Prints stages as nftables chains. */
 
@@ -176,7 +176,7 @@ export function renderOutcome(direction: Direction, outcome: Outcome<AnyStage>):
 
 /** One condition in nft's words; it holds if one of the alternatives does. */
 export function renderMatch(direction: Direction, match: Match, learning = false): string[] {
-  if ('vif' in match) return [`${PORT[direction]} @${match.vif}`];
+  if ('vif' in match) return [`${PORT[direction]} @${flagSet(match.vif)}`];
   if ('over' in match) return [overLimit(direction, match.over)];
   if ('own' in match) return ownAlternatives(direction, match.field, match.own, learning);
   if ('notOwn' in match) return notOwnMac(direction, match.field, match.notOwn);
