@@ -50,7 +50,12 @@ interface Target {
  * What a reader of the README asks for: the question, and the lines of the benchmark that answer it; of several the
  * worst one counts.
  */
-const ASKED: readonly { readonly question: string; readonly what: readonly string[] }[] = [
+const ASKED: readonly {
+  readonly question: string;
+  readonly what: readonly string[];
+  /** Runs before that day have no such lines. */
+  readonly since?: string;
+}[] = [
   { question: '`online` of a guest, against *stock*', what: ['`online`, standalone / stock'] },
   {
     question: 'stock and its `ebtables` calls, against `online`, with 1000 vifs',
@@ -62,17 +67,29 @@ const ASKED: readonly { readonly question: string; readonly what: readonly strin
     question: 'one frame with 1000 vifs, against an unfiltered bridge',
     what: ['in', 'out'].map((way) => `frame ${way}, 1000 vifs, against an unfiltered bridge`),
   },
+  {
+    question: "`online` of a routed guest, against stock's `vif-route`",
+    what: ['routed, `online`, standalone / stock vif-route'],
+    since: '2026-12-01',
+  },
+  {
+    question: 'one frame of a routed guest with 1000 vifs, against an unfiltered route',
+    what: ['in', 'out'].map((way) => `routed, frame ${way}, 1000 vifs, against an unfiltered route`),
+    since: '2026-12-01',
+  },
   { question: '`status` of 1000 vifs', what: ['`status`, standalone, 1000 vifs'] },
 ];
 
 function speedTable(): string {
   const { targets } = lastRun();
-  const rows = ASKED.map(({ question, what }) => {
-    const found = what.map((name) => {
+  const rows = ASKED.flatMap(({ question, what, since }) => {
+    const found = what.flatMap((name) => {
       const target = targets.find((one) => one.what === name);
-      if (target === undefined) throw new Error(`${RESULTS} has no ${name}: run all of npm run bench`);
-      return target;
+      if (target === undefined && since === undefined)
+        throw new Error(`${RESULTS} has no ${name}: run all of npm run bench`);
+      return target ?? [];
     });
+    if (found.length === 0) return [];
     const worst = found.reduce((a, b) => (b.value.median > a.value.median ? b : a));
     return `${question} | ${worst.goal} | ${measured(worst, ' times')}`;
   });
@@ -86,13 +103,16 @@ function benchTable(): string {
 
 function verdict(): string {
   const { setting, targets } = lastRun();
-  const reached = targets.filter(isReached).length;
-  return `Run of ${setting.date} on ${setting.cpus} CPUs: ${reached} of ${targets.length} goals reached.`;
+  const goals = targets.filter(({ goal }) => LIMIT.test(goal));
+  const reached = goals.filter(isReached).length;
+  return `Run of ${setting.date} on ${setting.cpus} CPUs: ${reached} of ${goals.length} goals reached.`;
 }
 
-/** A goal begins with `<=` or `>=` and a number, in the unit of the figure. */
+/** A goal begins with `<=` or `>=` and a number, in the unit of the figure; others are read by people. */
+const LIMIT = /^([<>]=) ([\d.]+)/;
+
 function isReached({ goal, value }: Target): boolean {
-  const [, sign, limit] = /^([<>]=) ([\d.]+)/.exec(goal) ?? [];
+  const [, sign, limit] = LIMIT.exec(goal) ?? [];
   if (sign === undefined) throw new Error(`${RESULTS}: ${goal} is no goal`);
   return sign === '<=' ? value.median <= Number(limit) : value.median >= Number(limit);
 }

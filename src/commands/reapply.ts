@@ -50,11 +50,13 @@ export async function reapply(given: Host, names: readonly string[]): Promise<Re
   const parsed = names.map((name) => parseInterfaceName(name, 'the command line'));
   const host = await withRules(given);
   const outcome = noneReapplied();
-  await knowBase(host);
+  const candidates = parsed.map((name) => candidateNamed(host, name));
+  // Where nothing is known of bridges all devices are looked at: not for who is on none.
+  const bridged = candidates.some(({ record }) => record?.routed === undefined) || host.rules.base() !== undefined;
+  if (bridged) await knowBase(host);
   // What they stand on: a rule of its own in a chain that nobody comes to any more would repair nothing.
-  await holding(await lockBase(host), () => repairShared(host));
-  for (const name of parsed) {
-    const candidate = candidateNamed(host, name);
+  await holding(await lockBase(host), () => repairShared(host, bridged));
+  for (const candidate of candidates) {
     try {
       await reapplyAlone(host, candidate, () => true, outcome);
     } catch (error) {
@@ -224,8 +226,8 @@ async function renewAny(host: Managed, vifs: readonly Renewable[]): Promise<Fail
 }
 
 /** What all vifs share, of each kind that there is. */
-async function repairShared(host: Managed): Promise<void> {
-  await host.rules.repair();
+async function repairShared(host: Managed, bridged = true): Promise<void> {
+  if (bridged) await host.rules.repair();
   if (host.routedRules.base() !== undefined) await host.routedRules.repair();
 }
 

@@ -144,27 +144,29 @@ export function targets(ledger: Ledger, levels: readonly number[]): Target[] {
 function routed({ series }: Ledger, times: (what: string, goal: string, a: Key, b: Key) => Target): Target[] {
   const levels = (figure: string, subject: string): number[] =>
     series.flatMap((one) => (one.figure === figure && one.subject === subject ? one.vifs : []));
-  const online = 'routed, online';
   return [
-    ...FORMS.flatMap((form) => {
-      const [least = 0, ...more] = levels(online, form);
-      return [
-        times(
-          `routed, \`online\`, ${form} / stock vif-route`,
-          form === 'standalone' ? '<= 1.0' : '<= 1.6',
-          [online, form, least],
-          [online, STOCK_ROUTE, least],
-        ),
-        ...more.map((vifs) =>
+    ...(['online', 'offline'] as const).flatMap((command) =>
+      FORMS.flatMap((form) => {
+        const figure = `routed, ${command}`;
+        const [least = 0, ...more] = levels(figure, form);
+        return [
           times(
-            `routed, \`online\`, ${form}, ${vifs} vifs / ${least} vifs`,
-            '<= 1.5',
-            [online, form, vifs],
-            [online, form, least],
+            `routed, \`${command}\`, ${form} / stock vif-route`,
+            form === 'standalone' ? '<= 1.0' : '<= 1.6',
+            [figure, form, least],
+            [figure, STOCK_ROUTE, least],
           ),
-        ),
-      ];
-    }),
+          ...more.map((vifs) =>
+            times(
+              `routed, \`${command}\`, ${form}, ${vifs} vifs / ${least} vifs`,
+              '<= 1.5',
+              [figure, form, vifs],
+              [figure, form, least],
+            ),
+          ),
+        ];
+      }),
+    ),
     ...['routed, frame in', 'routed, frame out'].flatMap((figure) =>
       levels(figure, 'xen-vif-bridge').map((vifs) =>
         times(

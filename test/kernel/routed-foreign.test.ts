@@ -3,8 +3,12 @@
  * admin has made himself are not taken away, neither when a guest comes nor when it goes.
  */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import test from 'node:test';
+import { unpacked } from '../guest/programs.ts';
+import type { Namespace } from '../lab/namespace.ts';
 import { type Dom0, obstacle } from './dom0.ts';
+import { configureGuest, pinger } from './routed-guest.ts';
 import { openRoutedSite } from './routed-site.ts';
 
 const skip = obstacle();
@@ -87,3 +91,56 @@ test('an uplink that was renamed, or replaced, keeps nothing of a guest that goe
   assert.equal((await dom0.hotplug('offline', { domid: 2 }, OFFLINE)).status, 0);
   assert.equal(await text(dom0, 'ip neigh show proxy'), '10.0.0.5 dev br0 proxy \n');
 });
+
+test('a routed vif that somebody renames is not open, and status says what to do', { skip }, async (t) => {
+  const ping = await pinger(t);
+  if (ping === undefined) return;
+  const site = await openRoutedSite(t);
+  const { dom0, near, start } = site;
+  await start({ domid: 1, mac: MAC, ip: '10.0.0.5 fd00::5' });
+  const guest = await site.guest('vif1.0', MAC);
+  await configureGuest(site, guest, 'vif1.0');
+  await guest.check(['sh', '-e'], {
+    input: 'ip addr add 10.0.0.77/32 dev eth0\nip addr add fd00::77/128 dev eth0 nodad\n',
+  });
+  assert.ok(await ping(near, '10.0.0.5'));
+  const renamed = await dom0.ns.run('ip link set vif1.0 name web0'.split(' '));
+  if (renamed.status !== 0) return t.skip('this kernel renames no device that is up');
+  // rp_filter is another line of defence: of IPv4 alone, and not of HVM guests.
+  await dom0.ns.check(['sh', '-c', 'echo 0 >/proc/sys/net/ipv4/conf/web0/rp_filter']);
+  const forged = async (): Promise<string[]> => {
+    const open: string[] = [];
+    if (await reaches(guest, near, '10.0.0.50', '10.0.0.77')) open.push('IPv4');
+    if (await reaches(guest, near, 'fd00::50', 'fd00::77')) open.push('IPv6');
+    return open;
+  };
+  assert.deepEqual(await forged(), []);
+  const [port] = await dom0.status();
+  assert.equal(port?.state, 'damaged', JSON.stringify(port?.notes));
+  assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+  assert.deepEqual(await forged(), []);
+  assert.ok(await ping(near, '10.0.0.5'));
+  assert.ok(await ping(near, 'fd00::5'));
+  assert.equal((await dom0.status())[0]?.state, 'managed');
+  assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
+  assert.equal(await text(dom0, 'nft list tables'), '');
+});
+
+/** Whether what one sends from an address arrives at the other, whatever becomes of the answer. */
+async function reaches(from: Namespace, to: Namespace, address: string, source: string): Promise<boolean> {
+  const counter = (verb: string): string => `${verb} table inet heard\n`;
+  await to.check(['nft', '-f', '-'], {
+    input: `${counter('add')}${counter('delete')}table inet heard {
+      chain input {
+        type filter hook prerouting priority raw;
+        ip saddr 10.0.0.77 counter comment "heard"
+        ip6 saddr fd00::77 counter comment "heard"
+      }
+    }\n`,
+  });
+  const busybox = await unpacked('busybox');
+  if (typeof busybox === 'string') throw new Error(busybox);
+  const ping = [join(busybox.root, 'bin/busybox'), address.includes(':') ? 'ping6' : 'ping'];
+  await from.run([...ping, '-c', '2', '-W', '1', '-I', source, address]);
+  return / packets [1-9]/.test(await to.check(['nft', 'list', 'table', 'inet', 'heard']));
+}

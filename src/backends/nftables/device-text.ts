@@ -45,8 +45,8 @@ function chainsOf(behind: readonly Behind[]): DeviceChain[] {
   ]);
 }
 
-/** By the name that the device has now. */
-const PORTS = `${INGRESS_TABLE} ports`;
+/** By the name that the device has now: of two types for nft, and the same for the kernel. */
+const PORTS = ['ports', 'guests'].map((set) => `${INGRESS_TABLE} ${set}`);
 
 /**
  * The chains of a device, whatever was there: a chain stays with the device that it was made for, by its name (kernel
@@ -61,13 +61,18 @@ export function renderDeviceChains(device: string, name: string, behind: readonl
       `add chain ${TABLE} ${chain}/${device} { type filter hook ${hook} device "${name}" priority ${priority}; policy accept; }`,
       ...rules.map((rule) => `add rule ${TABLE} ${chain}/${device} ${rule}`),
     ]),
-    `add element ${PORTS} { "${name}" }`,
+    ...PORTS.map((set) => `add element ${set} { "${name}" }`),
   ];
 }
 
 /** Works without the device, and where nothing is there: before 6.16 a chain goes with its device. */
 export function renderDeviceRemoval(device: string, name: string): string[] {
-  return [...chainRemoval(device), `add element ${PORTS} { "${name}" }`, `delete element ${PORTS} { "${name}" }`];
+  // Somebody may have renamed it meanwhile.
+  const names = [...new Set([name, device])];
+  const elements = PORTS.flatMap((set) =>
+    names.flatMap((one) => ['add', 'delete'].map((verb) => `${verb} element ${set} { "${one}" }`)),
+  );
+  return [...chainRemoval(device), ...elements];
 }
 
 function chainRemoval(device: string): string[] {
@@ -80,17 +85,25 @@ function chainRemoval(device: string): string[] {
 
 /**
  * Who has an address of a routed vif as its source and comes from elsewhere is not that vif: the routes say whose it
- * is. A port of ours has been asked at its device already.
+ * is. A port of ours has been asked at its device already; unless somebody has given it another name: since 6.16 a
+ * chain stays with the name, and the device is without one. So a name that no run has loaded is not let in.
+ *
+ * @param follows a chain goes with its device, whatever that is called (before 6.16)
  */
-export function renderClaimed(): string[] {
+export function renderClaimed(follows = false): string[] {
   return [
     `add table ${INGRESS_TABLE}`,
     `delete table ${INGRESS_TABLE}`,
     `table ${INGRESS_TABLE} {`,
     '  set ports { typeof fib saddr oifname; }',
+    '  set guests { type ifname; }',
+    '  chain guests {',
+    '    iifname @guests accept',
+    '    counter drop comment "a routed vif that somebody has renamed"',
+    '  }',
     '  chain prerouting {',
     '    type filter hook prerouting priority raw; policy accept;',
-    `    ${isOurs('from-guest')} accept`,
+    `    ${isOurs('from-guest')} ${follows ? 'accept' : 'goto guests'}`,
     '    ip6 saddr fe80::/10 accept',
     '    fib saddr oifname @ports counter drop comment "an address of a routed guest, from elsewhere"',
     '  }',

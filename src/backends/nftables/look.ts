@@ -1,6 +1,7 @@
 import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { Failure } from '../../errors.ts';
 import { digestsOfTerms } from '../../filter/own-terms.ts';
+import type { Host } from '../../host.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { VifRecord } from '../../state/records.ts';
@@ -39,11 +40,13 @@ import { programChain } from './program-names.ts';
 import { programs } from './programs.ts';
 import type { Nft } from './transaction.ts';
 
-const ALL = { mostBytes: LISTING_BYTES };
+/** A host may be very busy: of 1000 routed vifs it is 0.2 s of work, and once was not done in 8 s. */
+const ALL = { mostBytes: LISTING_BYTES, timeoutMs: 30_000 };
 
 /** What the kernel counted, and whose rules are not as they were loaded, by one listing of each table. */
 export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Promise<KernelRules> {
-  return lookAt(nft, listTable(nft), recordsOf);
+  const names = nft.place === 'device' ? claimedNames(nft.host) : undefined;
+  return lookAt(nft, listTable(nft), recordsOf, names);
 }
 
 /**
@@ -57,7 +60,8 @@ export async function compare(
 ): Promise<ComparedRules> {
   wished.catch(() => undefined);
   const listing = listTable(nft);
-  const rules = await lookAt(nft, listing, recordsOf);
+  // Whose name is not there is told as drift.
+  const rules = await lookAt(nft, listing, recordsOf, undefined);
   const table = await listing;
   const plans = await wished;
   if (!Array.isArray(table)) return { rules, drift: [] };
@@ -67,17 +71,12 @@ export async function compare(
 
 /** Routed vifs whose addresses anybody may come with from elsewhere. */
 async function unclaimedPorts({ host }: Nft, { planned }: WishedRules): Promise<RuleDrift[]> {
-  const place = `${CLAIMED_TABLE} ports`;
-  const listing = ['-j', 'list', 'set', ...place.split(' ')];
-  const { status, stdout } = await host.run('nft', listing, ALL);
-  // A table that is not there is told of all of them.
-  if (status !== 0) return [];
-  const known = new Set(setsOf(readListing(stdout)).get('ports') ?? []);
+  const known = await claimedNames(host);
   return planned
-    .filter(({ port }) => !known.has(port.name))
+    .filter(({ port }) => known?.has(port.name) === false)
     .map(({ port: { device, name } }) => ({
       device,
-      place,
+      place: CLAIMED_PORTS,
       change: 'missing',
       what: name,
       text: name,
@@ -85,18 +84,28 @@ async function unclaimedPorts({ host }: Nft, { planned }: WishedRules): Promise<
     }));
 }
 
+const CLAIMED_PORTS = `${CLAIMED_TABLE} ports`;
+const LIST_CLAIMED = ['-j', 'list', 'set', ...CLAIMED_PORTS.split(' ')] as const;
+
+/** The names of routed vifs as they were loaded; undefined of a table that is not there, which is told of all. */
+async function claimedNames({ run }: Host): Promise<ReadonlySet<unknown> | undefined> {
+  const { status, stdout } = await run('nft', LIST_CLAIMED, ALL);
+  return status === 0 ? new Set(setsOf(readListing(stdout)).get('ports') ?? []) : undefined;
+}
+
 async function lookAt(
   nft: Nft,
   listing: ReturnType<typeof listTable>,
   recordsOf: () => readonly VifRecord[],
+  names: ReturnType<typeof claimedNames> | undefined,
 ): Promise<KernelRules> {
   const { host } = nft;
   // They run while the records are read.
-  const listings = Promise.all([listing, changedRules(nft)]);
+  const listings = Promise.all([listing, changedRules(nft), names]);
   listings.catch(() => undefined);
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
-  const [[table, changed], devices] = await Promise.all([listings, ingress]);
+  const [[table, changed, claimed], devices] = await Promise.all([listings, ingress]);
   if (table === undefined) return { damages: allDamaged(records, RULES_GONE), sharedDamage: RULES_GONE, drops: [] };
   if (table === 'unreadable') {
     return {
@@ -123,6 +132,7 @@ async function lookAt(
     ) {
       return 'its chains at the device are not as they were loaded';
     }
+    if (claimed?.has(record.name) === false) return RENAMED;
     const lost = lostElements(record, counts);
     if (lost !== undefined) return `the set ${lost} has lost what is its own`;
     const [only, ...others] = record.loaded;
@@ -174,6 +184,7 @@ function misled(table: Listing): (map: ProgramMap, record: VifRecord, digest: st
     );
 }
 
+const RENAMED = 'somebody has renamed it: its rules are those of its former name';
 const BASE_CHANGED = 'what all vifs share is not as it was loaded';
 const UNREADABLE =
   'this nft cannot list the rules: another version of it has loaded them, or another program owns them (flags owner)';

@@ -43,13 +43,15 @@ export interface BaseOptions {
   readonly fresh: boolean;
   /** Where the ports are; on bridges, unless told. */
   readonly place?: PortPlace | undefined;
+  /** A chain at a device goes with it when somebody renames it; unless told, it stays with the name. */
+  readonly follows?: boolean;
 }
 
 /**
  * Text for `nft -f -` that starts anew: all rules and ports of ours in the kernel are replaced by what it and the
  * `portText`s behind it say, in the same transaction.
  */
-export function baseText({ sentinel, policy, exempt, neighbours, fresh, place }: BaseOptions): string {
+export function baseText({ sentinel, policy, exempt, neighbours, fresh, place, follows }: BaseOptions): string {
   const sets = [
     ...OWN_NAMES.map(({ name, kind }) => `${kind} ${TABLE} ${name}`),
     ...(policy.unmanaged === 'open' ? [] : [`set ${TABLE} ${EXEMPT_SET}`]),
@@ -60,7 +62,7 @@ export function baseText({ sentinel, policy, exempt, neighbours, fresh, place }:
       ? [`add table ${TABLE}`, `delete table ${TABLE}`, `add table ${INGRESS_TABLE}`, `delete table ${INGRESS_TABLE}`]
       : [`flush chain ${TABLE} ${sentinel}`, `flush table ${TABLE}`, ...sets.map((set) => `flush ${set}`)]),
     renderBase(sentinel, policy, neighbours, place),
-    ...(place === 'device' ? renderClaimed() : []),
+    ...(place === 'device' ? renderClaimed(follows) : []),
     ...renderExempt(exempt),
   ]);
 }

@@ -1,4 +1,5 @@
 import { toolFailure } from '../../effects/exec.ts';
+import { kernelHas } from '../../effects/kernel-release.ts';
 import { holding } from '../../effects/lock.ts';
 import { Failure } from '../../errors.ts';
 import type { Host } from '../../host.ts';
@@ -215,6 +216,7 @@ async function loadWhole(
     sentinel: base.sentinel,
     policy: host.policy,
     exempt: base.exempt.map((port) => port.ifindex),
+    follows: !kernelHas(6, 16),
     // The third one to be asked for would cost as much as it is to save.
     neighbours: neighbours(host, records, new Set(records.map(({ bridge }) => bridge))).slice(0, 2),
   };
