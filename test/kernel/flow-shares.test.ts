@@ -4,7 +4,7 @@ import test from 'node:test';
 import { TIMES } from '../../src/backends/nftables/flow-times.ts';
 import { NEW_LIMIT } from '../../src/backends/nftables/rations.ts';
 import { obstacle } from './dom0.ts';
-import { tcp, udp } from './frames.ts';
+import { A, G, tcp, udp } from './frames.ts';
 import { ACK, FIN, ipv4, openRuled, play, SYN } from './play.ts';
 import { arriving, groupOf, left, spend, within } from './shares.ts';
 
@@ -123,6 +123,25 @@ test('who has more conversations than its share', { skip: obstacle() }, async (t
     );
     assert.equal(own.get('flows-brief-ip'), undefined);
   });
+});
+
+test('a tunnel goes on as long as it is used', { skip: obstacle() }, async (t) => {
+  const { dom0, wire } = await openRuled(t, POLICY);
+  const a = await groupOf(dom0, 'vif1.0');
+  const gre = (from: 'A' | 'G', to: 'A' | 'G'): string => ipv4(from, to, 47, Buffer.alloc(8));
+  await play(dom0, wire, [['it begins', 'A', 'G', gre('A', 'G'), true]]);
+  // Nearly three minutes later.
+  const raw = ({ ip }: { readonly ip: string }): string =>
+    `0x${Buffer.from(ip.split('.').map(Number)).toString('hex')}`;
+  const [set, key] = ['element bridge xen-vif flows-pair-ip', `${a} . ${raw(A)} . ${raw(G)} . 0x2f`];
+  await dom0.ns.check(['nft', '-f', '-'], {
+    input: `delete ${set} { ${key} }\nadd ${set} { ${key} timeout 20s }\n`,
+  });
+  await play(dom0, wire, [['it is used', 'G', 'A', gre('G', 'A'), true]]);
+  const times = await left(dom0, a);
+  assert.ok(within(times.get('flows-pair-ip'), 180), JSON.stringify([...times]));
+  await spend(dom0, a, 'other');
+  await play(dom0, wire, [['another one', 'G', 'A', gre('G', 'A'), true]]);
 });
 
 test('who is only observed loses nothing, and fills no table either', { skip: obstacle() }, async (t) => {

@@ -121,7 +121,9 @@ function flows(port: number): string[] {
       ),
       add('flows-echo', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
       add('flows-fragment', `${own} . ${other} . 1`, `${own} . ${other} . 2`),
-      ...['flows-pair', 'flows-long-pair', 'rejected'].map((set) => add(set, `${raw} . 0x06`, `${raw} . 0x11`)),
+      ...['flows-pair', 'flows-long-pair', 'flows-given-other', 'rejected'].map((set) =>
+        add(set, `${raw} . 0x06`, `${raw} . 0x11`),
+      ),
     ];
   });
 }

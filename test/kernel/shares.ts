@@ -39,7 +39,7 @@ export async function spend(dom0: Dom0, key: number, ...names: RationName[]): Pr
     const { code } = RATIONS[name];
     const plain = `${key} . ${code}`;
     // Where there is some left is asked the other way round in the text of filters.
-    const over = /^tracked-(?!new)|^fragments-|^pairs-/.test(name) ? '' : 'over ';
+    const over = /^tracked-(?!new)|^fragments-|^pairs-|^other$/.test(name) ? '' : 'over ';
     const spent = `${plain} limit rate ${over}1/week burst 1 packets timeout 1h`;
     return [`add ${set} { ${plain} }`, `delete ${set} { ${plain} }`, `add ${set} { ${spent} }`];
   });

@@ -38,10 +38,13 @@ const GIVEN = { tcp: 131_072, udp: 131_072, sctp: 6_144, dccp: 6_144, udplite: 6
 const BRIEF = 131_072;
 /** Pairs of ends that have a conversation of TCP with long time: errors about it belong to it as long as it lives. */
 const LONG_PAIRS = 98_304;
+/** What has no ports and was given time lately. */
+const GIVEN_OTHER = 6_144;
 
 export const givenSet = (family: Ip, protocol: WithPorts): string => `flows-given-${protocol}-${family}`;
 export const briefSet = (family: Ip): string => `flows-brief-${family}`;
 export const longPairSet = (family: Ip): string => `flows-long-pair-${family}`;
+const givenOtherSet = (family: Ip): string => `flows-given-other-${family}`;
 const timesChain = (family: Ip, protocol: WithPorts): string => `to-guest/rules-time-${protocol}-${family}`;
 const briefChain = (family: Ip): string => `to-guest/rules-time-brief-${family}`;
 
@@ -53,7 +56,11 @@ interface TimeSet {
 
 /** Those that hold conversations, or what is known of some: with how many each can hold. */
 export function timeSets(family: Ip): TimeSet[] {
-  return [...withPorts(family), { name: longPairSet(family), size: LONG_PAIRS, more: true }];
+  return [
+    ...withPorts(family),
+    { name: longPairSet(family), size: LONG_PAIRS, more: true },
+    { name: givenOtherSet(family), size: GIVEN_OTHER, more: true },
+  ];
 }
 
 function withPorts(family: Ip): TimeSet[] {
@@ -67,6 +74,7 @@ export function declareTimes(family: Ip): string[] {
   const time = `${TIMES.brief.again}s`;
   return [
     ...withPorts(family).map(({ name, size }) => `set ${name} { ${typeOf('ports', family)}; ${TIMED(size, time)}; }`),
+    `set ${givenOtherSet(family)} { ${typeOf('other', family)}; ${TIMED(GIVEN_OTHER, time)}; }`,
     `set ${longPairSet(family)} { ${typeOf('other', family)}; ${TIMED(LONG_PAIRS, `${TIMES.long.given}s`)}; }`,
   ];
 }
@@ -77,6 +85,16 @@ export function giveTime(family: Ip, protocol: WithPorts, sets: readonly string[
   return [
     `${key} @${givenSet(family, protocol)} accept`,
     ...sets.map((set) => `${key} @${set} goto ${timesChain(family, protocol)}`),
+  ];
+}
+
+/** The same of what has no ports: the pair of its ends is all that is known. */
+export function giveOtherTime(family: Ip, pairs: string): string[] {
+  const pair = pairKey('to-guest', family);
+  const some = ration(PORT['to-guest'], 'other', false);
+  return [
+    `${pair} @${givenOtherSet(family)} accept`,
+    `${pair} @${pairs} ${some} update @${pairs} { ${pair} } add @${givenOtherSet(family)} { ${pair} } accept`,
   ];
 }
 

@@ -19,7 +19,7 @@ import {
 } from './flow-keys.ts';
 import { noteFragment, renderOpenings } from './flow-openings.ts';
 import { CLOSING, closingSet, echoSet, flowSet, fragmentSet, pairSet } from './flow-sets.ts';
-import { briefSet, givenSet, giveTime, longPairSet, renderTimes } from './flow-times.ts';
+import { briefSet, givenSet, giveOtherTime, giveTime, longPairSet, renderTimes } from './flow-times.ts';
 import { answers } from './rejections.ts';
 
 /**
@@ -84,6 +84,7 @@ function renderKnown(direction: Direction, family: Ip): string[] {
     ),
     // In one rule with the family nft would list the bits of the key by their names, and not take them back.
     ...chain(knownChain(direction, 'other', family), 'Of protocols without ports all between the two.', [
+      ...(direction === 'to-guest' ? giveOtherTime(family, pairSet(family)) : []),
       `${pairKey(direction, family)} @${pairSet(family)} accept`,
     ]),
   ];

@@ -43,6 +43,8 @@ export const RATIONS = {
   'pairs-out': { code: 19, rate: 300, burst: 4000 },
   'pairs-in': { code: 20, rate: 200, burst: 2000 },
   'pairs-used': { code: 21, rate: 100, burst: 2000 },
+  /** Conversations without ports that are used. */
+  other: { code: 22, rate: 20, burst: 400 },
 } as const satisfies Readonly<Record<string, Ration>>;
 export type RationName = keyof typeof RATIONS;
 
