@@ -39,14 +39,19 @@ export function addStatusCommand(root: Command, env: Environment, end: End): voi
     .argument('[vif]', 'only this one, or those of this guest')
     .option('--json', 'for programs')
     .option('--sort <by>', 'name, guest, drops (most first), since (latest first), state (worst first)', 'name')
-    .option('--watch', 'redraw every two seconds until q, on a terminal')
+    .addOption(new Option('--watch', 'redraw every two seconds until q, on a terminal').conflicts(['json', 'nagios']))
     .addOption(
       new Option(
         '--reset',
         'tell what was dropped once more, and count from now on; counters of the kernel stay',
       ).conflicts(['watch', 'nagios']),
     )
-    .option('--nagios', 'one line for Nagios; ends with 0 OK, 1 WARNING (open), 2 CRITICAL (damaged), 3 UNKNOWN')
+    .addOption(
+      new Option(
+        '--nagios',
+        'one line for Nagios; ends with 0 OK, 1 WARNING (open), 2 CRITICAL (damaged), 3 UNKNOWN',
+      ).conflicts('json'),
+    )
     .addOption(configOption())
     .addHelpText('after', EXAMPLES)
     .action((vif: string | undefined, options: StatusOptions) => runStatus(vif, options, env, end));

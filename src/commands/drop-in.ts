@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hostFiles } from '../effects/look-file.ts';
 import { removeFile, replaceFile } from '../effects/replace-file.ts';
@@ -47,7 +47,8 @@ export function dropIns(policyFile: string): DropIns {
     fileOf,
     read: (kind, mac) => hostFiles.read(fileOf(kind, mac)),
     write(kind, mac, lines) {
-      mkdirSync(folder, { recursive: true });
+      // Whatever umask this run has: who may read the policy may read it still.
+      if (mkdirSync(folder, { recursive: true }) !== undefined) chmodSync(folder, 0o755);
       const head = `# Written by vif-bridge ${kind}, which takes it away again.`;
       replaceFile(fileOf(kind, mac), [head, `[mac ${mac}]`, ...lines, ''].join('\n'));
     },

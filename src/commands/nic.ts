@@ -29,6 +29,9 @@ export function nicsOf(host: Host, ports: readonly string[]): Nic[] {
     const found = live.find(({ record, device }) => [device.name, record.device].includes(port));
     const mac = found?.record.values.mac;
     if (found === undefined || mac === undefined) {
+      if (found === undefined && host.readDevice(port) === undefined) {
+        throw new Failure('missing', `there is no port and no guest ${port}`, { hint: 'vif-bridge status shows all' });
+      }
       throw new Failure('missing', `no run of this program has configured ${port}`, {
         hint: `vif-bridge status shows all; take it over with: vif-bridge reapply ${port}`,
       });

@@ -1,6 +1,6 @@
 import { Failure } from '../errors.ts';
 import { type RunTool, toolFailure } from './exec.ts';
-import { unescaped } from './xenstore.ts';
+import { isUnreachable, unescaped } from './xenstore.ts';
 
 const READ_MS = 6_000;
 
@@ -22,9 +22,10 @@ export async function readGuestName(run: RunTool, domid: number): Promise<string
 }
 
 /**
- * Names of several guests, in two processes.
+ * Names of several guests, in two processes; some more where one of them has none: it is being made, has ended
+ * meanwhile, or only a part of it was left.
  *
- * @throws Failure `tool` if xenstore cannot be asked, or one of them ended meanwhile
+ * @throws Failure `tool` if xenstore cannot be asked
  */
 export async function readGuestNames(run: RunTool, domids: Iterable<number>): Promise<Map<number, string>> {
   const parent = ['/local/domain'];
@@ -37,12 +38,22 @@ export async function readGuestNames(run: RunTool, domids: Iterable<number>): Pr
       .map(Number),
   );
   const asked = [...new Set(domids)].filter((domid) => known.has(domid));
-  if (asked.length === 0) return new Map();
-  const args = asked.map(nodeOf);
+  return new Map(await namesOf(run, asked));
+}
+
+/** xenstore-read ends at the first node that is not there: its half is asked in halves, so that the others are found. */
+async function namesOf(run: RunTool, domids: readonly number[]): Promise<(readonly [number, string])[]> {
+  if (domids.length === 0) return [];
+  const args = domids.map(nodeOf);
   const read = await run('xenstore-read', args, { timeoutMs: READ_MS, lockless: true });
-  if (read.status !== 0) throw toolFailure('xenstore-read', args, read);
-  const names = read.stdout.split('\n');
-  return new Map(asked.map((domid, index) => [domid, guestName(names[index] ?? '')]));
+  if (read.status === 0) {
+    const names = read.stdout.split('\n');
+    return domids.map((domid, index) => [domid, guestName(names[index] ?? '')]);
+  }
+  if (isUnreachable(read.stderr)) throw toolFailure('xenstore-read', args, read);
+  if (domids.length === 1) return [];
+  const half = domids.length >> 1;
+  return [...(await namesOf(run, domids.slice(0, half))), ...(await namesOf(run, domids.slice(half)))];
 }
 
 function nodeOf(domid: number): string {

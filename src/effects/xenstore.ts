@@ -30,7 +30,7 @@ export async function readDirectory(run: RunTool, path: string): Promise<Xenstor
 }
 
 /** What the tools of Xen say where xenstored cannot be reached: `xs_open` is their call of the library. */
-function isUnreachable(stderr: string): boolean {
+export function isUnreachable(stderr: string): boolean {
   return /xs_open|Connection refused/.test(stderr);
 }
 

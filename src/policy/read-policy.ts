@@ -84,5 +84,7 @@ function codeOf(error: unknown): string {
 }
 
 function unreadable(at: string, code: string): Failure {
-  return new Failure('input', `cannot read the policy file (${code})`, { at, hint: 'correct --config or the file' });
+  // A person who may not read it cannot correct it.
+  const hint = code === 'EACCES' ? 'run it as root' : 'correct --config or the file';
+  return new Failure('input', `cannot read the policy file (${code})`, { at, hint });
 }

@@ -70,7 +70,7 @@ export async function sourceOfAll(host: SourceHost, paths: readonly string[]): P
   };
 }
 
-/** The names of all guests; undefined where nobody asks for them, or one of them is just going. */
+/** The names of all guests; undefined where nobody asks for them, or xenstore does not answer. */
 async function namesOf(host: SourceHost, paths: readonly string[]): Promise<Map<number, string> | undefined> {
   if (!asksForGuests(host.policy)) return undefined;
   try {

@@ -1,6 +1,6 @@
 /** `unlock` and `address` of guests that run: what the kernel does then, and what is left when they are over. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,6 +54,8 @@ test('unlock', { skip }, async (t) => {
   await t.test('--end ends it at once, and leaves no file', async () => {
     assert.equal((await dom0.admin(['unlock', 'vif1.0', '--for', '1h'])).status, 0);
     assert.deepEqual(dropIns(dom0), ['zz-unlock-00163e000001.ini']);
+    // Who may read the policy may read it still: explain by hand, policy check.
+    assert.equal(statSync(join(dom0.folder, 'vif-bridge.d')).mode & 0o777, 0o755);
     assert.equal(await passes(dom0, '10.0.0.99'), true);
     const ended = await dom0.admin(['unlock', 'vif1.0', '--end']);
     assert.equal(ended.status, 0, ended.stderr);

@@ -40,6 +40,43 @@ test('guests by name', { skip }, async (t) => {
     }
   });
 
+  await t.test('what shows nothing of another form is no way to ask for it', async () => {
+    for (const [one, other] of [
+      ['--watch', '--json'],
+      ['--watch', '--nagios'],
+      ['--nagios', '--json'],
+    ] as const) {
+      const both = await dom0.admin(['status', one, other]);
+      assert.deepEqual([both.status, both.stdout], [2, ''], `${one} ${other}`);
+      assert.match(both.stderr, /cannot be used with/);
+    }
+  });
+
+  await t.test('a guest that has no name yet, or none any more, takes it from no other one', async () => {
+    await dom0.bench.addVif('vif9.0');
+    dom0.store.load({ '/local/domain/9/vm': '/vm/9' });
+    assert.deepEqual(await names('web1'), ['vif1.0']);
+    const ports = JSON.parse(await out('status', '--json')) as { guest: { domid: number; name?: string } }[];
+    assert.deepEqual(
+      ports.map(({ guest: { domid, name } }) => `${domid} ${name}`),
+      ['1 web1', '2 multi', '2 multi', '9 undefined'],
+    );
+    dom0.store.remove('/local/domain/9');
+    await dom0.bench.removeVif('vif9.0');
+  });
+
+  await t.test('who is not there is not to be taken over', async () => {
+    for (const args of [
+      ['unlock', 'nobody', '--for', '1m'],
+      ['address', 'add', 'nobody', '10.0.0.9'],
+    ]) {
+      const { status, stderr } = await dom0.admin(args);
+      assert.equal(status, 2);
+      assert.match(stderr, /there is no port and no guest nobody/);
+      assert.doesNotMatch(stderr, /take it over/);
+    }
+  });
+
   await t.test('reapply, also dry', async () => {
     assert.match(await out('reapply', 'multi'), /^re-applied: vif2\.0 vif2\.1$/m);
     assert.match(await out('reapply', 'web1', 'vif1.0'), /^re-applied: vif1\.0$/m);
