@@ -27,11 +27,13 @@ Examples:
   vif-bridge explain vif1.0 --frame ffffffffffff00163e0000010806...
   vif-bridge explain vif1.0 --direction to-guest --pcap capture.pcap
   tcpdump -U -w - -i vif1.0 | vif-bridge explain vif1.0 --pcap -
-  vif-bridge explain vif=vif1.0 bridge=xenbr0 mac=00:16:3e:00:00:01 ip=192.0.2.10 --frame HEX --json
+  vif-bridge explain vif=vif1.0 bridge=xenbr0 mac=00:16:3e:00:00:01 \\
+    ip=192.0.2.10 --frame HEX --json
 
-A vif that is described by vif= mac= ip= needs no root and no kernel. Of a frame it says the verdict, the
-counter of status, the stage that decided, and the line of the policy behind it. Limits count as kept, and
-each frame as the first of its conversation. Ends with 0, or with 2 if it could not answer.`;
+A vif that is described by vif= mac= ip= needs no root and no kernel. Of a
+frame it says the verdict, the counter of status, the stage that decided, and
+the line of the policy behind it. Limits count as kept, and each frame as the
+first of its conversation. Ends with 0, or with 2 if it could not answer.`;
 
 /** `vif-bridge explain VIF [--frame HEX] [--pcap FILE]` */
 export function addExplainCommand(command: Command, env: Environment, end: End): void {

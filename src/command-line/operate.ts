@@ -133,34 +133,38 @@ export function addOperateCommands(root: Command, env: Environment, version: str
 }
 
 const LOG_HELP = `
-It listens by tcpdump at the ports, and judges each frame as explain does; nothing is logged, and nobody pays for it,
-at any other time. A flood is ten lines, and then one a second with how many more there were. Ends with 0, with 1 if
-frames were dropped (without --follow), with 2 if it could not listen.
+It listens by tcpdump at the ports, and judges each frame as explain does;
+nothing is logged, and nobody pays for it, at any other time. A flood is ten
+lines, and then one a second with how many more there were. Ends with 0, with 1
+if frames were dropped (without --follow), with 2 if it could not listen.
 
 Examples:
   vif-bridge log web1
   vif-bridge log --follow --reason arp-spa --syslog`;
 
 const SELF_TEST_HELP = `
-The bridge is in a network of its own, which is gone with the process that is in it; nothing of this host is touched.
-Needs root and unshare (util-linux); the form for Node also perl. Ends with 0 if all frames fared as they must, with 1 if
-one did not, with 2 if the test could not be made.
+The bridge is in a network of its own, which is gone with the process that is
+in it; nothing of this host is touched. Needs root and unshare (util-linux);
+the form for Node also perl. Ends with 0 if all frames fared as they must, with
+1 if one did not, with 2 if the test could not be made.
 
 Examples:
   vif-bridge self-test
   vif-bridge self-test --bridge xenbr0 --json`;
 
 const WATCH_HELP = `
-On a terminal it goes on until q or Ctrl-C. Elsewhere, and with --once, it ends: with 0 if nobody pretends to be another,
-with 1 if somebody does, with 2 if it cannot find out. What is claimed is read by tcpdump, if that is installed.
+On a terminal it goes on until q or Ctrl-C. Elsewhere, and with --once, it
+ends: with 0 if nobody pretends to be another, with 1 if somebody does, with 2
+if it cannot find out. What is claimed is read by tcpdump, if that is
+installed.
 
 Examples:
   vif-bridge watch
   vif-bridge watch --once --interval 5 --json`;
 
 const DOCTOR_STATUS = `
-It changes nothing. Ends with 0 if there is nothing but notes, with 1 if there is a warning or an error, with 2 if
-something could not be looked at.
+It changes nothing. Ends with 0 if there is nothing but notes, with 1 if there
+is a warning or an error, with 2 if something could not be looked at.
 
 Examples:
   vif-bridge doctor
@@ -171,4 +175,5 @@ Ends with 0, or with 2 if it cannot find out; the file then stays as it was.
 
 Examples:
   vif-bridge metrics
-  vif-bridge metrics --output /var/lib/prometheus/node-exporter/xen-vif-bridge.prom`;
+  vif-bridge metrics \\
+    --output /var/lib/prometheus/node-exporter/xen-vif-bridge.prom`;

@@ -16,8 +16,9 @@ import {
 import { whileWorking } from './progress.ts';
 
 const VERIFY_HELP = `
-It changes nothing. A line that begins with - says what is to be and is not, one with + what is there instead. Ends
-with 0 if all is as policy and xenstore say now, with 1 if something is not, with 2 if it cannot find out.
+It changes nothing. A line that begins with - says what is to be and is not,
+one with + what is there instead. Ends with 0 if all is as policy and xenstore
+say now, with 1 if something is not, with 2 if it cannot find out.
 
 Examples:
   vif-bridge verify
@@ -25,8 +26,10 @@ Examples:
   vif-bridge verify || vif-bridge repair`;
 
 const REPAIR_HELP = `
-What others have put into sets of ours, or told the bridge of a port, is taken out; then rules and ports are made what
-policy and xenstore say now, without a gap for what is right. Ends with 0, or with 2 if something could not be put right.
+What others have put into sets of ours, or told the bridge of a port, is taken
+out; then rules and ports are made what policy and xenstore say now, without a
+gap for what is right. Ends with 0, or with 2 if something could not be put
+right.
 
 Examples:
   vif-bridge repair
