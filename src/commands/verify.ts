@@ -102,13 +102,14 @@ export async function verify(
   const otherPolicy = sharedNotTakenIn(host);
   const routes = await ofRouted;
   const ofRules = grouped(drifts.map((one) => [one.device, one]));
+  const vifs = [
+    ...compared.map((one) =>
+      verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map(), silenced(inService(one.live))),
+    ),
+    ...routes.vifs,
+  ];
   return {
-    vifs: [
-      ...compared.map((one) =>
-        verified(one, ports, ofRules, sharedDamage === undefined ? damages : new Map(), silenced(inService(one.live))),
-      ),
-      ...routes.vifs,
-    ],
+    vifs: (await source).isSilent() ? vifs.map((one) => unasked(one, some)) : vifs,
     shared: [
       ...(sharedDamage === undefined || bridged.length === 0 ? [] : [damageDrift(sharedDamage)]),
       ...(otherPolicy === undefined || bridged.length === 0 ? [] : [policyDrift(otherPolicy)]),
@@ -185,6 +186,14 @@ function verified(
     trouble: seen === undefined ? `ip tells nothing of ${device.name}` : null,
   };
 }
+
+/** What Xen says of it is not known: what was saved of it is no answer. Who was configured by hand is not Xen's. */
+function unasked(one: VerifiedVif, vifs: readonly LiveVif[]): VerifiedVif {
+  const isOfXen = vifs.some(({ record }) => record.device === one.device && record.xenbus !== undefined);
+  return isOfXen && one.trouble === null ? { ...one, trouble: UNASKED } : one;
+}
+
+const UNASKED = 'xenstore does not answer; rules and port were compared with what was saved';
 
 /** What the bridge learned from a port that must not learn, and what somebody has entered. */
 function strayEntries(name: string, setup: WishedPort, look: PortLook): SeenEntry[] {

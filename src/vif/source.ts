@@ -15,6 +15,8 @@ export interface Source {
   readonly keys: ReadKeys;
   /** The name of a guest; undefined where the policy does not ask for it. */
   readonly guest: (domid: number) => Promise<string | undefined>;
+  /** Whether it was asked and did not answer: what it would say is not known. */
+  readonly isSilent: () => boolean;
 }
 
 /** One process for each vif, and one for its guest's name. */
@@ -33,6 +35,7 @@ export function sourceOfOne(host: SourceHost): Source {
       }
     },
     guest: async (domid) => (asksForGuests(host.policy) ? readGuestName(host.run, domid) : undefined),
+    isSilent: () => silent,
   };
 }
 
@@ -51,7 +54,7 @@ export async function sourceOfAll(host: SourceHost, paths: readonly string[]): P
     } catch (error) {
       if (!isSilent(error)) continue;
       sayUnreachable(host, error);
-      return { keys: async () => undefined, guest: async () => undefined };
+      return { keys: async () => undefined, guest: async () => undefined, isSilent: () => true };
     }
   }
   const names = await namesOf(host, paths);
@@ -67,6 +70,7 @@ export async function sourceOfAll(host: SourceHost, paths: readonly string[]): P
       }
     },
     guest: async (domid) => names?.get(domid) ?? one.guest(domid),
+    isSilent: one.isSilent,
   };
 }
 

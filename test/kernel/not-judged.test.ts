@@ -59,6 +59,28 @@ test('the rules are gone', { skip }, async (t) => {
   });
 });
 
+test('without xenstore verify does not say that all is as it says', { skip }, async (t) => {
+  const dom0 = await openDom0(t);
+  await dom0.start(WEB);
+  const env = { XENSTORED_PATH: '/nowhere' };
+  for (const args of [['verify'], ['verify', 'vif1.0']]) {
+    assert.equal((await dom0.admin(args)).status, 0);
+    const { status, stdout } = await dom0.admin(args, { env });
+    assert.equal(status, 2, stdout);
+    assert.match(
+      stdout,
+      /cannot be compared: xenstore does not answer; rules and port were compared with what was saved/,
+    );
+    assert.match(stdout, /^0 of 1 vif is as policy and xenstore say$/m);
+  }
+  // Not Xen's, so nobody need be asked.
+  await dom0.bench.addVif('vif7.0');
+  const given = ['online', 'vif=vif7.0', 'bridge=br0', 'mac=00:16:3e:00:00:07', 'ip=10.0.0.7'];
+  assert.equal((await dom0.admin(given, { env })).status, 0);
+  const byHand = await dom0.admin(['verify', 'vif7.0'], { env });
+  assert.equal(byHand.status, 0, byHand.stdout);
+});
+
 test('who is not filtered is named by watch, and is no finding', { skip }, async (t) => {
   const dom0 = await openDom0(t, { policy: `[mac ${WEB.mac}]\nmode = unlocked\n` });
   await dom0.start(WEB);
