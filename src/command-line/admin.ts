@@ -74,6 +74,8 @@ function reapplied(who: string, ports: readonly string[], options: CommonOptions
   return withAdminHost(who, options, env, async (host) => {
     const outcome = await reapply(host, ports);
     throwFailures(outcome);
+    const { done, gone } = outcome;
+    if (done.length === 0 && gone.length > 0) throw new Failure('missing', `gone meanwhile: ${gone.join(' ')}`);
     process.stdout.write(printable(reappliedText(outcome)));
   });
 }

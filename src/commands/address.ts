@@ -1,4 +1,4 @@
-import { isSilent, readDirectory, writeKeys } from '../effects/xenstore.ts';
+import { isSilent, nodeExists, readDirectory, writeKeys } from '../effects/xenstore.ts';
 import { Failure, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { parseAddressList } from '../net/address-list.ts';
@@ -78,11 +78,15 @@ async function inXenstore(
   const words = before.split(/[\s,;'"]+/).filter((word) => word !== '');
   const after = changed(words, action, wanted, record.name, (word) => prefixesOf(word, node, mac));
   if (after === undefined) return nothing(wanted);
-  await writeKeys(run, [[node, after.join(' ')]]);
+  // A guest may end meanwhile: a write would bring back the directory that Xen has removed.
+  const write = async (value: string): Promise<void> => {
+    if (await nodeExists(run, `${path}/mac`)) await writeKeys(run, [[node, value]]);
+  };
+  await write(after.join(' '));
   return {
     where: `xenstore (${node}), until the guest is started anew: ip= of its own file is for then`,
     addresses: wanted.map(({ text }) => text),
-    undo: () => writeKeys(run, [[node, before]]),
+    undo: () => write(before),
   };
 }
 

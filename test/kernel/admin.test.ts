@@ -1,10 +1,11 @@
 /** `unlock` and `address` of guests that run: what the kernel does then, and what is left when they are over. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Dom0, obstacle, openDom0 } from './dom0.ts';
+import { PLAIN_ENV } from '../lab/subprocess.ts';
+import { type Dom0, obstacle, openDom0, PROGRAM } from './dom0.ts';
 import { frame, G, ip4, TYPE, udp } from './frames.ts';
 
 const skip = obstacle();
@@ -179,6 +180,22 @@ test('address', { skip }, async (t) => {
     assert.equal(dom0.key(1, 'ip'), '10.0.0.11');
     assert.deepEqual(dropIns(dom0), []);
     assert.equal(await passes(dom0, '10.0.0.11'), true);
+  });
+
+  await t.test('a guest that ends meanwhile leaves nothing of it in xenstore', async () => {
+    const bin = join(dom0.folder, 'bin');
+    mkdirSync(bin);
+    // Xen takes the directory while rules are loaded, which then fails.
+    const nft = '#!/bin/sh\nxenstore-rm /local/domain/0/backend/vif/7\nexit 1\n';
+    writeFileSync(join(bin, 'nft'), nft, { mode: 0o755 });
+    await dom0.start({ domid: 7, name: 'brief', mac: '00:16:3e:00:00:07', ip: '10.0.0.7' });
+    const env = { PATH: `${bin}:${PLAIN_ENV.PATH}` };
+    const { status } = await dom0.admin(['address', 'add', 'brief', '10.0.0.8'], { program: PROGRAM, env });
+    assert.equal(status, 2);
+    assert.equal(dom0.key(7, 'mac'), undefined, 'Xen has taken it');
+    assert.equal(dom0.key(7, 'ip'), undefined);
+    await dom0.bench.removeVif('vif7.0');
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
   });
 
   await t.test('in the policy, where xenstore does not answer', async () => {
