@@ -41,7 +41,7 @@ export async function readGuestNames(run: RunTool, domids: Iterable<number>): Pr
   return new Map(await namesOf(run, asked));
 }
 
-/** xenstore-read ends at the first node that is not there: its half is asked in halves, so that the others are found. */
+/** xenstore-read ends at the first node that is not there: in halves, those of all others are found. */
 async function namesOf(run: RunTool, domids: readonly number[]): Promise<(readonly [number, string])[]> {
   if (domids.length === 0) return [];
   const args = domids.map(nodeOf);
