@@ -73,8 +73,8 @@ function isAbsent(error: unknown): boolean {
 }
 
 /**
- * The names in a folder, in the order of their letters: file systems have each their own, tmpfs the newest first. None if
- * there is no such folder: a link to one is none of ours.
+ * The names in a folder, in the order of their letters: file systems have each their own, tmpfs the newest first. None
+ * if there is no such folder: a link to one is none of ours.
  */
 export function list(folder: string): string[] {
   try {
