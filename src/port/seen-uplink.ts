@@ -1,6 +1,7 @@
 import type { BatchLine } from '../effects/batch.ts';
 import { array, count, object, optional, type Reader, readJson, string } from '../json/reader.ts';
 import { readAddresses, type SeenAddress } from './seen-port.ts';
+import type { Kept } from './uplink-request.ts';
 
 /** One process for all that is asked of an uplink: each line of its input is answered by a line, or by none. */
 export const ASK = ['ip', '-j', '-force', '-batch', '-'] as const;
@@ -38,8 +39,7 @@ export function readSetEntries(text: string): SetEntry[] {
 export interface SeenWay {
   /** `192.0.2.5`, `198.51.100.8/30`, `default`. */
   readonly to: string;
-  /** The address is one of this host. */
-  readonly local: boolean;
+  readonly kept: Kept | undefined;
   /** Undefined: to nowhere, or to several devices. */
   readonly device: string | undefined;
   readonly metric: number;
@@ -66,9 +66,14 @@ export function readAsked(text: string): Asked {
   };
 }
 
+const KEPT: ReadonlyMap<string | undefined, Kept> = new Map([
+  ['local', 'address'],
+  ['broadcast', 'broadcast'],
+]);
+
 const WAY: Reader<SeenWay> = object((get) => ({
   to: get('dst', string),
-  local: get('type', optional(string)) === 'local',
+  kept: KEPT.get(get('type', optional(string))),
   device: get('dev', optional(string)),
   metric: get('metric', optional(count)) ?? 0,
 }));

@@ -24,7 +24,6 @@ const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_PRIORITY = 6;
 const RTM_F_FIB_MATCH = 0x2000;
-const RTN_LOCAL = 2;
 const NDA_DST = 1;
 const NTF_PROXY = 0x08;
 const NUD_PERMANENT = 0x80;
@@ -64,12 +63,17 @@ export function routeRequest({ family, bytes: address }: IpPrefix): Uint8Array {
   return request.bytes;
 }
 
+/** What is for this host, or for all that are in its subnet, whatever is routed elsewhere. */
+export type Kept = 'address' | 'broadcast';
+
+/** RTN_LOCAL, RTN_BROADCAST. */
+const KEPT: Readonly<Record<number, Kept>> = { 2: 'address', 3: 'broadcast' };
+
 /** A route, as far as it matters whose an address is. */
 export interface AnsweredRoute {
   /** What it leads to: an address, or a block. */
   readonly to: string;
-  /** The address is one of this host. */
-  readonly local: boolean;
+  readonly kept: Kept | undefined;
   /** Undefined: to nowhere, or to several devices. */
   readonly ifindex: number | undefined;
   readonly metric: number;
@@ -88,7 +92,7 @@ export function readRouteAnswer(answer: readonly Uint8Array[]): AnsweredRoute | 
   const bytes = attributes.get(RTA_DST) ?? new Uint8Array(family === 4 ? 4 : 16);
   return {
     to: makePrefix(bytes, view.getUint8(NETLINK_HEADER + 1)).text,
-    local: view.getUint8(NETLINK_HEADER + 7) === RTN_LOCAL,
+    kept: KEPT[view.getUint8(NETLINK_HEADER + 7)],
     ifindex: numberIn(attributes.get(RTA_OIF)),
     metric: numberIn(attributes.get(RTA_PRIORITY)) ?? 0,
   };

@@ -67,6 +67,7 @@ export function planRoute(
   const { proxies, notes } = proxiesOf(own, uplink, policy);
   const others = sharers(host, vif.device, own);
   const foreign = foreignWays(own, uplink, [device, ...others.map(({ record }) => record)]);
+  const metric = freeMetric(host, vif, [...others.map((one) => one.metric), ...foreign.map((way) => way.metric)]);
   const mtu = vif.mtu ?? uplink.mtu ?? 0;
   const names = {
     device: vif.device,
@@ -100,7 +101,7 @@ export function planRoute(
       main,
       ipv4,
       ipv6,
-      metric: freeMetric(host, vif, [...others.map(({ metric }) => metric), ...foreign.map(({ metric }) => metric)]),
+      metric,
       pinned: policy.neighbours === 'pinned',
       proxies,
       foreignProxies: [],
@@ -108,7 +109,7 @@ export function planRoute(
       // Of two ports of one NIC only one has the route, and both talk.
       strict: !vif.hvm,
     },
-    routeNotes: [...notes, ...foreign.map((way) => foreignNote(host, way))],
+    routeNotes: [...notes, ...foreign.map((way) => foreignNote(host, way, metric))],
   };
 }
 
@@ -137,19 +138,18 @@ function refuseWhatBridgesHave(vif: VifIdentity, policy: HeldPolicy): void {
 }
 
 function refuseHostsOwn(host: DeviceNames, { addresses, device }: VifIdentity, uplink: Uplink): void {
-  const own = [...addresses.ipv4, ...addresses.ipv6].find((one) => placeOfOwn(host, one, uplink) !== undefined);
-  if (own === undefined) return;
-  throw new Failure('input', `${own.text} is an address of this host, on ${placeOfOwn(host, own, uplink)}`, {
-    at: `ip of ${device}`,
-    hint: 'a guest has addresses of its own',
-  });
-}
-
-/** The device that has it. What is local is kept here, whatever is routed elsewhere. */
-function placeOfOwn(host: DeviceNames, one: IpPrefix, { addresses, ways, name }: Uplink): string | undefined {
-  if (addresses.some((address) => address.text === one.text)) return name;
-  const way = ways.find(({ to, local }) => local && to === one.text);
-  return way && nameOf(host, way.ifindex);
+  for (const one of [...addresses.ipv4, ...addresses.ipv6]) {
+    const kept = uplink.ways.find((way) => way.kept !== undefined && way.to === one.text);
+    const onUplink = uplink.addresses.some((address) => address.text === one.text);
+    if (kept === undefined && !onUplink) continue;
+    const what =
+      kept?.kept === 'broadcast' ? 'the broadcast address of a network of this host' : 'an address of this host';
+    const where = onUplink ? uplink.name : nameOf(host, kept?.ifindex);
+    throw new Failure('input', `${one.text} is ${what}, on ${where}`, {
+      at: `ip of ${device}`,
+      hint: 'a guest has addresses of its own',
+    });
+  }
 }
 
 type DeviceNames = Pick<Managed, 'readDevice' | 'deviceNames'>;
@@ -166,12 +166,13 @@ function foreignWays(
 ): Way[] {
   const texts = new Set(own.map(({ text }) => text));
   const known = new Set(ours.map((one) => one?.ifindex));
-  return ways.filter(({ to, local, ifindex }) => !local && texts.has(to) && !known.has(ifindex));
+  return ways.filter(({ to, kept, ifindex }) => kept === undefined && texts.has(to) && !known.has(ifindex));
 }
 
-function foreignNote(host: DeviceNames, { to, ifindex, metric }: Way): string {
+function foreignNote(host: DeviceNames, { to, ifindex, metric }: Way, own: number): string {
   const where = ifindex === undefined ? 'elsewhere' : `to ${nameOf(host, ifindex)}`;
-  return `${to} is routed ${where} by another route of this host (metric ${metric}), which stays: see ip route get ${to.replace(/\/.*/, '')}`;
+  const other = `${to} is routed ${where} by another route of this host (metric ${metric}), which stays`;
+  return `${other}; that of the guest has metric ${own}, and the smaller one holds`;
 }
 
 /** Link-local addresses are of the link itself. What the policy says is behind it is routed to it, too. */

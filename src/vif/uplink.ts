@@ -7,7 +7,13 @@ import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts
 import { type IpPrefix, isHost, LINK_LOCAL, overlaps, parsePrefix } from '../net/ip-prefix.ts';
 import { defaultDevice } from '../port/routes.ts';
 import { ASK, askedOf, readAsked } from '../port/seen-uplink.ts';
-import { addressesRequest, readAddressesAnswer, readRouteAnswer, routeRequest } from '../port/uplink-request.ts';
+import {
+  addressesRequest,
+  type Kept,
+  readAddressesAnswer,
+  readRouteAnswer,
+  routeRequest,
+} from '../port/uplink-request.ts';
 
 /** The device behind which the network of a routed vif is. */
 export interface Uplink {
@@ -28,8 +34,7 @@ export interface Uplink {
 export interface Way {
   /** An address, a block, or everywhere. */
   readonly to: string;
-  /** It is an address of this host. */
-  readonly local: boolean;
+  readonly kept: Kept | undefined;
   /** Undefined: to nowhere, or to several devices. */
   readonly ifindex: number | undefined;
   readonly metric: number;

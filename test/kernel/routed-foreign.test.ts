@@ -43,7 +43,11 @@ test('proxies, neighbours and routes that an admin has put at its addresses stay
   const dry = await dom0.admin(
     'online --dry-run mode=route vif=vif1.0 gatewaydev=br0 ip=10.0.0.7'.split(' ').concat(`mac=${MAC}`),
   );
-  assert.match(dry.stdout, /10\.0\.0\.7 is routed to out0 by another route of this host \(metric 2\)/, dry.stderr);
+  assert.match(
+    dry.stdout,
+    /10\.0\.0\.7 is routed to out0 by another route of this host \(metric 2\).* metric 3, and/,
+    dry.stderr,
+  );
   const again = await dom0.admin(['reapply', '--all']);
   assert.equal(again.status, 0, again.stderr);
   const verified = await dom0.admin(['verify']);
@@ -59,6 +63,7 @@ test('an address that this host has elsewhere is refused by name', { skip }, asy
   await dom0.ns.check(['sh', '-e'], { input: 'ip link set lo up\nip addr add 198.51.100.7/32 dev lo\n' });
   for (const [ip, why] of [
     ['198.51.100.7', /^198\.51\.100\.7 is an address of this host, on lo/],
+    ['10.0.0.255', /^10\.0\.0\.255 is the broadcast address of a network of this host, on br0/],
     ['203.0.113.1', /^203\.0\.113\.1 is an address of this host, on out0/],
     ['2001:db8:ffff::1', /^2001:db8:ffff::1 is an address of this host, on out0/],
   ] as const) {

@@ -49,10 +49,10 @@ test('a route says where it leads, and whether the address is of this host', () 
   const local = bytes(`34000000 18000000 00000000 00000000 02200000 00000002 00000000
     08000100 c0000205 08000400 09000000 08000600 03000000`);
   const found = readRouteAnswer([local]);
-  assert.deepEqual(found, { to: '192.0.2.5', local: true, ifindex: 9, metric: 3 });
+  assert.deepEqual(found, { to: '192.0.2.5', kept: 'address', ifindex: 9, metric: 3 });
   // That of a default route has neither address nor metric; an error is no route.
   const everywhere = bytes('24000000 18000000 00000000 00000000 02000000 00000001 00000000 08000400 02000000');
-  assert.deepEqual(readRouteAnswer([everywhere]), { to: '0.0.0.0/0', local: false, ifindex: 2, metric: 0 });
+  assert.deepEqual(readRouteAnswer([everywhere]), { to: '0.0.0.0/0', kept: undefined, ifindex: 2, metric: 0 });
   assert.equal(readRouteAnswer([bytes('24000000 02000000 00000000 00000000 9bffffff')]), undefined);
   assert.equal(readRouteAnswer([]), undefined);
 });
