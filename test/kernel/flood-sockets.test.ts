@@ -23,7 +23,7 @@ const SECONDS = 8;
 const ECHO = (port: number): string =>
   `require('net').createServer((c) => { c.on('error', () => {}); c.pipe(c); }).listen(${port});`;
 
-/** One after the other, each with a conversation of its own: says something, and wants it back in time for a busy machine. */
+/** One after the other, each with a conversation of its own: says something, and wants it back. */
 const ASKER = (to: string, port: number): string => `
 const got = { answered: 0, lost: 0 };
 const end = Date.now() + ${SECONDS * 1000};
