@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { AddressAction } from '../commands/address.ts';
 import { type DropIns, dropIns } from '../commands/drop-in.ts';
@@ -5,15 +6,18 @@ import { nicsOf, refuseSharedMac } from '../commands/nic.ts';
 import { reappliedText, throwFailures } from '../commands/reapplied.ts';
 import { reapply } from '../commands/reapply.ts';
 import {
+  CHECK_TIMER,
   endlessText,
   endText,
   endUnlock,
   isEnded,
   isLeftOpen,
   parseDuration,
+  scheduleEnd,
   stillLocked,
   unlock,
 } from '../commands/unlock.ts';
+import { ownLauncher } from '../effects/own-script.ts';
 import { asFailure, Failure, printable } from '../errors.ts';
 import { DEFAULT_POLICY_FILE, type Environment, policyFile } from '../run.ts';
 import { portNamed, portsNamed } from '../vif/guest-ports.ts';
@@ -35,7 +39,7 @@ const ENDS = '\nEnds with 0, or with 2 if it could not be done: then all is as i
 export function addAdminCommands(root: Command, env: Environment, end: End): void {
   root
     .command('unlock')
-    .description('keep nothing from a vif, or from a guest, for some time; vif-bridge-check.timer ends it')
+    .description('keep nothing from a vif, or from a guest, for some time; systemd ends it')
     .argument('<vif>', 'vif1.0, the name it was given, or the name of its guest')
     .addOption(new Option('--for <time>', '90s, 10m, 2h, 1d; at most 7d').conflicts('end'))
     .option('--end', 'end it now')
@@ -113,9 +117,13 @@ async function runUnlock(word: string, options: UnlockOptions, env: Environment)
       endUnlock(host, files, nics);
       throw error;
     }
-    const ended = await isEnded(host);
-    say(`nothing is kept from ${ports.join(' ')} ${endText(until, ended)}`);
-    if (!ended) process.stderr.write(printable(endlessText(ports, until)));
+    const config = policyFile(options, env);
+    const given = config === undefined ? {} : { VIF_BRIDGE_CONFIG: resolve(config) };
+    const run = { program: ownLauncher(), env: { ...env, ...given } };
+    const ownTimer = await scheduleEnd(host, nics, until, run);
+    const by = ownTimer ? 'its own timer' : (await isEnded(host)) ? CHECK_TIMER : undefined;
+    say(`nothing is kept from ${ports.join(' ')} ${endText(until, by)}`);
+    if (by === undefined) process.stderr.write(printable(endlessText(ports, until)));
   });
 }
 

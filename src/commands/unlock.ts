@@ -2,9 +2,11 @@ import { recordedVif, underPolicy } from '../backends/base.ts';
 import { Failure, shown } from '../errors.ts';
 import { isUnbound as isUnboundPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
+import { parseVifName } from '../net/vif-name.ts';
 import { opens, resolvePolicy } from '../policy/resolve-policy.ts';
 import { liveVifs } from '../state/present-devices.ts';
 import { isUnbound } from '../state/records.ts';
+import { guestNames } from '../vif/guest-ports.ts';
 import type { DropIns } from './drop-in.ts';
 import { macOf, type Nic } from './nic.ts';
 
@@ -69,7 +71,7 @@ export function stillLocked(host: Host, nics: readonly Nic[]): Nic | undefined {
   });
 }
 
-const CHECK_TIMER = 'vif-bridge-check.timer';
+export const CHECK_TIMER = 'vif-bridge-check.timer';
 
 /**
  * Whether somebody on this host closes it again: the rules do not know the time. A timer that is enabled runs from the
@@ -85,15 +87,78 @@ export async function isEnded({ run }: Pick<Host, 'run'>): Promise<boolean> {
   }
 }
 
+/** What a run that locks it again is started with: as the one that unlocked it was. */
+export interface EndRun {
+  /** The launcher of this installation. */
+  readonly program: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const ENV_OF_END = ['VIF_BRIDGE_CONFIG', 'VIF_BRIDGE_STATE_DIR', 'XENSTORED_PATH', 'PATH'];
+
+/**
+ * Has systemd re-apply the vifs when the time is over, whatever timers an admin has enabled: a transient timer of
+ * systemd-run(1), which goes with its end and with the boot. It re-applies these alone, and what has been locked or
+ * unlocked anew by then stays so. It goes by the guest's name where that is plain: started anew it has another vif.
+ *
+ * @param until ISO 8601, UTC, in whole seconds
+ * @returns false where that cannot be: no systemd, or it does not answer
+ */
+export async function scheduleEnd(
+  host: Pick<Host, 'run' | 'log'>,
+  nics: readonly Pick<Nic, 'mac' | 'ports' | 'record'>[],
+  until: string,
+  { program, env }: EndRun,
+): Promise<boolean> {
+  // A second behind it, because `until` is the first moment at which it is over.
+  const at = new Date(Date.parse(until) + 1000)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+  const environment = ENV_OF_END.flatMap((name) => (env[name] === undefined ? [] : [`--setenv=${name}=${env[name]}`]));
+  const timer = [`--on-calendar=${at}`, '--timer-property=AccuracySec=1s'];
+  try {
+    for (const { mac, ports, record } of nics) {
+      for (const [index, word] of (await lastingNames(host, ports, record)).entries()) {
+        const unit = `vif-bridge-lock-${mac.replaceAll(':', '')}-${Date.parse(until) / 1000}-${index}`;
+        const what = ['--', program, 'reapply', word];
+        const args = ['--quiet', '--collect', `--unit=${unit}`, ...timer, ...environment, ...what];
+        if ((await host.run('systemd-run', args, { timeoutMs: 5_000 })).status !== 0) return false;
+      }
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
+}
+
+/** The guest's name, if systemd takes it as it is: it puts what it knows in the place of `$name` and `%h`. */
+async function lastingNames(
+  host: Pick<Host, 'run' | 'log'>,
+  ports: readonly string[],
+  { device }: Nic['record'],
+): Promise<readonly string[]> {
+  const domid = parseVifName(device)?.domid;
+  const name = domid === undefined ? undefined : (await guestNames(host, [domid])).get(domid);
+  return name !== undefined && PLAIN_NAME.test(name) ? [name] : ports;
+}
+
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** Who locks it again, if anybody does. */
+export type EndedBy = 'its own timer' | typeof CHECK_TIMER;
+
 /** What becomes of `until`, in words. */
-export function endText(until: string, ended: boolean): string {
-  return `until ${until}${ended ? `; ${CHECK_TIMER} ends it then, within five minutes` : ''}`;
+export function endText(until: string, by: EndedBy | undefined): string {
+  if (by === undefined) return `until ${until}`;
+  return `until ${until}; ${by === CHECK_TIMER ? `${by} ends it then, within five minutes` : 'a timer of systemd ends it then'}`;
 }
 
 /** Where nobody ends it. */
 export function endlessText(ports: readonly string[], until: string): string {
   const reapply = ports.map((port) => `vif-bridge reapply ${port}`).join('; ');
-  return `warning: nothing on this host ends it by itself, ${CHECK_TIMER} does not run: it stays open after ${until}
+  return `warning: nothing on this host ends it by itself (systemd-run made no timer, ${CHECK_TIMER} does not run): it stays open after ${until}
 hint: systemctl enable --now ${CHECK_TIMER}; or say then: ${reapply}
 `;
 }

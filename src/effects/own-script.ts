@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 const OWN_SCRIPTS = ['vif-bridge', 'vif-route'] as const;
 
@@ -15,6 +15,11 @@ export function isOwnScript(script: string): boolean {
   } catch {
     return true;
   }
+}
+
+/** The launcher of this installation, by its whole path: what units of systemd run. */
+export function ownLauncher(): string {
+  return resolve(dirname(runningProgram()), '..', 'xen-scripts', OWN_SCRIPTS[0]);
 }
 
 /**

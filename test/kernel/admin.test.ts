@@ -1,11 +1,11 @@
 /** `unlock` and `address` of guests that run: what the kernel does then, and what is left when they are over. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PLAIN_ENV } from '../lab/subprocess.ts';
-import { type Dom0, obstacle, openDom0, PROGRAM } from './dom0.ts';
+import { PLAIN_ENV, type RunResult } from '../lab/subprocess.ts';
+import { type Dom0, LAUNCHER, obstacle, openDom0, PROGRAM } from './dom0.ts';
 import { frame, G, ip4, TYPE, udp } from './frames.ts';
 
 const skip = obstacle();
@@ -28,17 +28,37 @@ function dropIns(dom0: Dom0): string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
+/** `unlock`, with a systemd that writes down what it is told: that of this machine must not hear of it. */
+function unlock(dom0: Dom0, ...args: readonly string[]): Promise<RunResult> {
+  const PATH = `${systemd(dom0)}:${PLAIN_ENV.PATH}`;
+  // As a person has it: tools of his own come first.
+  return dom0.admin(['unlock', ...args], { env: { VIF_BRIDGE_PERSON: 'yes', PATH } });
+}
+
+function systemd(dom0: Dom0): string {
+  const folder = join(dom0.folder, 'systemd');
+  if (existsSync(folder)) return folder;
+  mkdirSync(folder);
+  const told = `#!/bin/sh\nfor word in "$@"; do printf '%s\\n' "$word"; done >>${folder}/told\ntest -e ${folder}/works\n`;
+  writeFileSync(join(folder, 'systemd-run'), told, { mode: 0o755 });
+  writeFileSync(join(folder, 'systemctl'), '#!/bin/sh\nexit 3\n', { mode: 0o755 });
+  return folder;
+}
+
 test('unlock', { skip }, async (t) => {
   const dom0 = await openDom0(t);
   await dom0.start(WEB);
   assert.equal(await passes(dom0, '10.0.0.99'), false);
 
   await t.test('for some time, and it ends with the next run behind that', async () => {
-    const { status, stdout, stderr } = await dom0.admin(['unlock', 'web1', '--for', '15s']);
+    const { status, stdout, stderr } = await unlock(dom0, 'web1', '--for', '15s');
     assert.equal(status, 0, stderr);
     assert.match(stdout, /nothing is kept from vif1\.0 until \d{4}-\d\d-\d\dT\S+Z/);
     // The kernel knows no time: without the timer nobody ends it, and who unlocks must not think so.
-    assert.match(stderr, /^warning: nothing on this host ends it by itself, vif-bridge-check\.timer does not run/);
+    assert.match(
+      stderr,
+      /^warning: nothing on this host ends it by itself \(systemd-run made no timer, vif-bridge-check\.timer does not run\)/,
+    );
     assert.match(stderr, /or say then: vif-bridge reapply vif1\.0$/m);
     assert.equal(await passes(dom0, '10.0.0.99'), true);
     const [port] = await dom0.status();
@@ -52,17 +72,46 @@ test('unlock', { skip }, async (t) => {
     assert.equal(await passes(dom0, '10.0.0.99'), false);
   });
 
+  await t.test(
+    'systemd is told to lock it then, by the name of the guest, with what it was unlocked with',
+    async () => {
+      const folder = systemd(dom0);
+      rmSync(join(folder, 'told'));
+      writeFileSync(join(folder, 'works'), '');
+      const { status, stdout, stderr } = await unlock(dom0, 'vif1.0', '--for', '1h');
+      rmSync(join(folder, 'works'));
+      assert.deepEqual([status, stderr], [0, '']);
+      const until = /until (\S+); a timer of systemd ends it then/.exec(stdout)?.[1] ?? '';
+      const at = new Date(Date.parse(until) + 1000).toISOString();
+      assert.deepEqual(
+        readFileSync(join(folder, 'told'), 'utf8')
+          .trimEnd()
+          .split('\n')
+          .filter((word) => !word.startsWith('--setenv=PATH=')),
+        [
+          ...['--quiet', '--collect', `--unit=vif-bridge-lock-00163e000001-${Date.parse(until) / 1000}-0`],
+          ...[`--on-calendar=${at.slice(0, 10)} ${at.slice(11, 19)} UTC`, '--timer-property=AccuracySec=1s'],
+          `--setenv=VIF_BRIDGE_CONFIG=${dom0.folder}/vif-bridge.ini`,
+          `--setenv=VIF_BRIDGE_STATE_DIR=${dom0.state}`,
+          `--setenv=XENSTORED_PATH=${dom0.store.socket}`,
+          ...['--', LAUNCHER, 'reapply', 'web1'],
+        ],
+      );
+      assert.equal((await unlock(dom0, 'vif1.0', '--end')).status, 0);
+    },
+  );
+
   await t.test('--end ends it at once, and leaves no file', async () => {
-    assert.equal((await dom0.admin(['unlock', 'vif1.0', '--for', '1h'])).status, 0);
+    assert.equal((await unlock(dom0, 'vif1.0', '--for', '1h')).status, 0);
     assert.deepEqual(dropIns(dom0), ['zz-unlock-00163e000001.ini']);
     // Who may read the policy may read it still: explain by hand, policy check.
     assert.equal(statSync(join(dom0.folder, 'vif-bridge.d')).mode & 0o777, 0o755);
     assert.equal(await passes(dom0, '10.0.0.99'), true);
-    const ended = await dom0.admin(['unlock', 'vif1.0', '--end']);
+    const ended = await unlock(dom0, 'vif1.0', '--end');
     assert.equal(ended.status, 0, ended.stderr);
     assert.equal(await passes(dom0, '10.0.0.99'), false);
     assert.deepEqual(dropIns(dom0), []);
-    const again = await dom0.admin(['unlock', 'vif1.0', '--end']);
+    const again = await unlock(dom0, 'vif1.0', '--end');
     assert.equal(again.status, 2);
     assert.match(again.stderr, /has not been unlocked by this command/);
   });
@@ -76,11 +125,11 @@ test('unlock', { skip }, async (t) => {
       ['--for', 'x'],
       ['--for', '1m', '--end'],
     ]) {
-      assert.equal((await dom0.admin(['unlock', 'vif1.0', ...args])).status, 2, args.join(' '));
+      assert.equal((await unlock(dom0, 'vif1.0', ...args)).status, 2, args.join(' '));
     }
-    assert.equal((await dom0.admin(['unlock', 'nobody', '--for', '1m'])).status, 2);
+    assert.equal((await unlock(dom0, 'nobody', '--for', '1m')).status, 2);
     writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '[vif vif1.0]\nmode = locked\n');
-    const stronger = await dom0.admin(['unlock', 'vif1.0', '--for', '1m']);
+    const stronger = await unlock(dom0, 'vif1.0', '--for', '1m');
     assert.equal(stronger.status, 2);
     assert.match(stronger.stderr, /another line of the policy decides about vif1\.0/);
     writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '');
@@ -101,16 +150,16 @@ test('who only stands near is not opened', { skip }, async (t) => {
   await t.test('a guest that was called so when it was started, and is another one by now', async () => {
     dom0.store.load({ '/local/domain/1/name': 'old' });
     await dom0.start({ domid: 2, name: 'web1', mac: '00:16:3e:00:00:02', ip: '10.0.0.12' });
-    const { status, stdout, stderr } = await dom0.admin(['unlock', 'web1', '--for', '1h']);
+    const { status, stdout, stderr } = await unlock(dom0, 'web1', '--for', '1h');
     assert.equal(status, 0, stderr);
     assert.match(stdout, /nothing is kept from vif2\.0 until/);
     assert.deepEqual(await openPorts(), ['vif2.0']);
-    assert.equal((await dom0.admin(['unlock', 'web1', '--end'])).status, 0);
+    assert.equal((await unlock(dom0, 'web1', '--end')).status, 0);
   });
 
   await t.test('a guest with the same MAC on another bridge', async () => {
     await dom0.start({ domid: 3, bridge: 'br1', name: 'copy', mac: WEB.mac, ip: '10.0.0.13' });
-    const { status, stderr } = await dom0.admin(['unlock', 'old', '--for', '1h']);
+    const { status, stderr } = await unlock(dom0, 'old', '--for', '1h');
     assert.equal(status, 2);
     assert.match(
       stderr,
@@ -125,16 +174,17 @@ test('who only stands near is not opened', { skip }, async (t) => {
   });
 
   await t.test('one whose time is over stays due when another one is unlocked, and can be ended', async () => {
-    assert.equal((await dom0.admin(['unlock', 'old', '--for', '1s'])).status, 0);
-    await sleep(1_100);
-    assert.equal((await dom0.admin(['unlock', 'web1', '--for', '1h'])).status, 0);
+    assert.equal((await unlock(dom0, 'old', '--for', '1s')).status, 0);
+    // The end is at a whole second.
+    await sleep(2_100);
+    assert.equal((await unlock(dom0, 'web1', '--for', '1h')).status, 0);
     const due = (await dom0.status()).filter(({ overdue }) => overdue !== undefined).map(({ name }) => name);
     assert.deepEqual(due, ['vif1.0']);
-    assert.equal((await dom0.admin(['unlock', 'web1', '--end'])).status, 0);
+    assert.equal((await unlock(dom0, 'web1', '--end')).status, 0);
     for (const file of dropIns(dom0)) rmSync(join(dom0.folder, 'vif-bridge.d', file));
     // Somebody has taken its file: it is still open, and can be closed by the same command.
     assert.equal((await dom0.status())[0]?.unfiltered, 'unlocked');
-    const { status, stderr } = await dom0.admin(['unlock', 'old', '--end']);
+    const { status, stderr } = await unlock(dom0, 'old', '--end');
     assert.equal(status, 0, stderr);
     assert.equal((await dom0.status())[0]?.unfiltered, undefined);
   });

@@ -3,15 +3,18 @@
  * (whose rules begin with `flush ruleset`) and firewalld of Debian 12, booted in a container in the network of a test.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { scheduleEnd } from '../../src/commands/unlock.ts';
+import { parseMac } from '../../src/net/mac-address.ts';
 import { type Dom0, LAUNCHER, obstacle, openDom0 } from '../kernel/dom0.ts';
 import { A, frame, G, ip4, TYPE, udp, V } from '../kernel/frames.ts';
 import { GUEST_A, GUEST_V } from '../kernel/verdict.ts';
 import { type Container, startContainer } from '../lab/container.ts';
+import { vifRecord } from '../state/vif-record.ts';
 
 const skip = obstacle();
 const UNITS = fileURLToPath(new URL('../../xen-scripts/systemd/', import.meta.url));
@@ -104,6 +107,28 @@ test("the host's own firewall comes and goes", { skip }, async (t) => {
     const timers = await container.check(['systemctl', 'enable', '--now', 'vif-bridge-check.timer']);
     assert.equal(timers, '');
     assert.match(await container.check(['systemctl', 'list-timers', '--no-pager']), /vif-bridge-check\.timer/);
+  });
+
+  await t.test('systemd locks a guest when the time of its unlock is over', async () => {
+    const wrapper = join(dom0.folder, 'as-the-host');
+    // As the units are run here, see `unit`.
+    const inside = `mount -t sysfs none /sys && umount /proc/sys/kernel/random/boot_id && exec ${LAUNCHER} "$@"`;
+    writeFileSync(wrapper, `#!/bin/sh\nexec unshare --mount sh -c '${inside}' sh "$@"\n`, { mode: 0o755 });
+    assert.equal((await dom0.admin(['unlock', 'vif1.0', '--for', '5s'])).status, 0);
+    assert.equal(await arrives(FORGED), true);
+    const until = (await dom0.status()).find(({ name }) => name === 'vif1.0')?.until ?? '';
+    const { mac, record } = { mac: parseMac(A.mac, 'test'), record: vifRecord({ device: 'vif1.0' }) };
+    const env = {
+      VIF_BRIDGE_CONFIG: `${dom0.folder}/vif-bridge.ini`,
+      VIF_BRIDGE_STATE_DIR: dom0.state,
+      XENSTORED_PATH: dom0.store.socket,
+      PATH: `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`,
+    };
+    const run = (program: string, args: readonly string[]) => container.run([program, ...args]);
+    const host = { run, log: { say: () => {} } } as unknown as Parameters<typeof scheduleEnd>[0];
+    assert.equal(await scheduleEnd(host, [{ mac, ports: ['vif1.0'], record }], until, { program: wrapper, env }), true);
+    for (const end = Date.now() + 30_000; (await arrives(FORGED)) && Date.now() < end; ) await sleep(200);
+    await isFiltered('locked');
   });
 
   await t.test('firewalld leaves our rules alone', async () => {

@@ -42,7 +42,7 @@ complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'explain' -d 'what a vif may
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'install' -d 'put this program in its place on this host, under names that are none of Xen; says what it does'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'uninstall' -d 'take it away again, and put back what was there; guests that run stay filtered until they end'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'rules' -d 'which packets of its own a guest may send and hear'
-complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'unlock' -d 'keep nothing from a vif, or from a guest, for some time; vif-bridge-check.timer ends it'
+complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'unlock' -d 'keep nothing from a vif, or from a guest, for some time; systemd ends it'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'address' -d 'give a guest that runs one more address, or take one'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'metrics' -d 'this host for Prometheus (OpenMetrics): for the textfile collector of node_exporter'
 complete -c vif-bridge -n '__vif_bridge_at \'\'' -a 'doctor' -d 'what on this host will bite: what it is, why it matters, and the command that puts it right'
