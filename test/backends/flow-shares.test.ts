@@ -27,7 +27,8 @@ const CHAINS = [...BASE.matchAll(/^ {2}chain (\S+) \{\n([\s\S]*?)^ {2}\}$/gm)].m
   rules: body
     .trim()
     .split('\n')
-    .map((line) => line.trim()),
+    // What is added with the most it can have is shortened at once (flow-keys.ts: note).
+    .map((line) => line.trim().replaceAll(/add @(\S+) \{ ([^}]*) timeout \w+ \} (?=update @\1 \{ \2 timeout )/g, '')),
 }));
 
 /** Where there is no room for what has ended it stays where it was, and so in the share of its guest. */

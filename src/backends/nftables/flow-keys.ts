@@ -89,3 +89,18 @@ export const TIMED = (size: number, timeout: string): string =>
 export function chain(name: string, about: string, rules: readonly string[]): string[] {
   return [`  # ${about}`, `  chain ${name} {`, ...rules.map((rule) => `    ${rule}`), '  }', ''];
 }
+
+/**
+ * Statements that note something for a time, where it may be given more later. nft lists how long an element lives in
+ * all, and how much of that is left; the update of a rule changes what is left alone (nft_dynset.c), and nobody takes
+ * back an element with more left than its whole (nf_tables_api.c: nft_add_set_elem, ERANGE; so to 6.18, measured). One
+ * such element, and a file of `nft list ruleset` is refused as a whole, at a boot perhaps. So what is new is added with
+ * the most it can have, and the rest of it is shortened.
+ *
+ * @param most the longest time that anything gives it
+ */
+export function note(set: string, key: string, time: string, most: string): string {
+  return time === most
+    ? `update @${set} { ${key} timeout ${time} }`
+    : `add @${set} { ${key} timeout ${most} } update @${set} { ${key} timeout ${time} }`;
+}

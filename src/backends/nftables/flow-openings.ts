@@ -1,8 +1,8 @@
 import type { Direction } from '../../filter/reasons.ts';
 import { PROTOCOLS } from '../../rules/protocols.ts';
-import { chain, echoKey, FIRST, flowKey, fragmentKey, ICMP, type Ip, pairKey, WITH_PORTS } from './flow-keys.ts';
+import { chain, echoKey, FIRST, flowKey, fragmentKey, ICMP, type Ip, note, pairKey, WITH_PORTS } from './flow-keys.ts';
 import { echoSet, FLOODED, flowSet, fragmentSet, pairSet } from './flow-sets.ts';
-import { BEGINNING } from './flow-times.ts';
+import { BEGINNING, mostOf } from './flow-times.ts';
 import { PORT } from './own.ts';
 import { type RationName, ration } from './rations.ts';
 import { dropChain } from './stages.ts';
@@ -98,7 +98,7 @@ function noteConversation(direction: Direction, family: Ip): string[] {
     notePair(direction, family, direction === 'from-guest' ? 'pairs-out' : 'pairs-in'),
     ...WITH_PORTS.map(
       (protocol) =>
-        `meta l4proto ${PROTOCOLS[protocol].number} add @${flowSet(family, protocol)} { ${key} timeout ${BEGINNING} } accept`,
+        `meta l4proto ${PROTOCOLS[protocol].number} ${note(flowSet(family, protocol), key, BEGINNING, mostOf(protocol))} accept`,
     ),
     // There was no room for it.
     ...(direction === 'to-guest' ? [`${TCP} update @${FLOODED} { ${PORT[direction]} } accept`] : []),
@@ -122,7 +122,7 @@ function renderAnswers(family: Ip): string[] {
     `${ration(PORT[direction], 'new-in', true)} accept`,
     `${FIRST[family]} ${noteFragment(direction, family)}`,
     notePair(direction, family, 'pairs-in'),
-    `add @${flowSet(family, 'tcp')} { ${flowKey(direction, family)} timeout ${BEGINNING} }`,
+    note(flowSet(family, 'tcp'), flowKey(direction, family), BEGINNING, mostOf('tcp')),
     'accept',
   ]);
 }

@@ -32,6 +32,12 @@ export const TIMES = {
 } as const;
 type Time = (typeof TIMES)[keyof typeof TIMES];
 
+/** The most that a conversation is given. */
+export function mostOf(protocol: WithPorts): string {
+  const { given } = protocol === 'tcp' ? TIMES.long : protocol === 'udp' ? TIMES.brief : TIMES.rare;
+  return `${given}s`;
+}
+
 /** Conversations that were given time lately. */
 const GIVEN = { tcp: 131_072, udp: 131_072, sctp: 6_144, dccp: 6_144, udplite: 6_144 } as const;
 /** Those of TCP with brief time. */

@@ -1,5 +1,6 @@
 import { LISTING_BYTES } from '../../effects/exec.ts';
 import { asFailure, failureLine } from '../../errors.ts';
+import { DEFAULT_LEARN_SECONDS } from '../../filter/learning.ts';
 import type { Host } from '../../host.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
@@ -44,7 +45,10 @@ export async function saveLearned(host: Host): Promise<readonly LearnedAddress[]
 }
 
 /** A host that cannot write its state learns all the same. */
-export function keepLearned(host: Pick<Host, 'state' | 'log' | 'now'>, learned: readonly LearnedAddress[]): void {
+export function keepLearned(
+  host: Pick<Host, 'state' | 'log' | 'now' | 'policy'>,
+  learned: readonly LearnedAddress[],
+): void {
   try {
     host.state.writeLearned(learned);
     includedRules(host).learned(learned.map((one) => learnedLine(one, host)).join('\n'));
@@ -54,7 +58,7 @@ export function keepLearned(host: Pick<Host, 'state' | 'log' | 'now'>, learned: 
 }
 
 /** What is to be in a table that is made anew, for ports that are in it and learn. */
-export function learnedLines(host: Pick<Host, 'state' | 'now'>, ports: readonly PlannedPort[]): string[] {
+export function learnedLines(host: Pick<Host, 'state' | 'now' | 'policy'>, ports: readonly PlannedPort[]): string[] {
   const learning = new Set(
     ports.flatMap(({ port, plan }) => (plan.terms.flags.includes('learns') ? [port.ifindex] : [])),
   );
@@ -68,9 +72,11 @@ function secondsOf({ until }: LearnedAddress, host: Pick<Host, 'now'>): number {
   return Math.floor((until - Date.parse(host.now())) / 1000);
 }
 
-function learnedLine(one: LearnedAddress, host: Pick<Host, 'now'>): string {
+function learnedLine(one: LearnedAddress, host: Pick<Host, 'now' | 'policy'>): string {
   const seconds = Math.max(1, secondsOf(one, host));
-  return `add element ${TABLE} ${LEARNING.learned} { ${keyOfLearned(one)} timeout ${seconds}s }`;
+  // As it was: one that is renewed may have more left than its whole else (flow-keys.ts: note).
+  const whole = Math.max(seconds, host.policy.learn_timeout ?? DEFAULT_LEARN_SECONDS);
+  return `add element ${TABLE} ${LEARNING.learned} { ${keyOfLearned(one)} timeout ${whole}s expires ${seconds}s }`;
 }
 
 /** Text that takes out what ports have learned: first added, so that nothing need be there. */

@@ -9,6 +9,7 @@ import {
   fragmentKey,
   ICMP,
   type Ip,
+  note,
   pairKey,
   quotedKey,
   WITH_PORTS,
@@ -21,6 +22,7 @@ import {
   EQUAL,
   KINDS,
   type Kind,
+  PAIR_TIME,
   type State,
   stateSet,
   TRACKED_TIMES,
@@ -72,6 +74,13 @@ function timesOf(kind: Kind): readonly { readonly name: RationName; readonly giv
   return kind === 'echo' ? [{ name: 'tracked-echo', ...brief }] : [{ name: 'tracked-rare', ...rare }];
 }
 
+const LONG = `${TRACKED_TIMES.long.given}s`;
+
+/** The most that a conversation is given. */
+function mostOf(kind: Kind): string {
+  return `${Math.max(...timesOf(kind).map(({ given }) => given))}s`;
+}
+
 /** Notes the conversation of a packet that passes, and never stops it but for one that begins too many. */
 export function renderNotes(direction: Direction): string[] {
   const port = PORT[direction];
@@ -92,10 +101,9 @@ export function renderNotes(direction: Direction): string[] {
       // An answer, or a packet behind one: there is somebody on both sides.
       const goesOn = (which: string, set: string): string[] => [
         ...timesOf(kind).map(({ name, given, again }) => {
-          const time = `${key} timeout ${given}s`;
           const all = [
             ration(port, name, false),
-            `update @${set} { ${time} } update @${answered} { ${time} }`,
+            ...[set, answered].map((one) => note(one, key, `${given}s`, mostOf(kind))),
             `add @${trackedGiven(kind, family)} { ${key} timeout ${again}s }`,
           ];
           return `${key} @${which} ${all.join(' ')} goto ${name === 'tracked-long' ? longPair : briefPair}`;
@@ -113,9 +121,9 @@ export function renderNotes(direction: Direction): string[] {
         tooMany(direction, 'tracked-new'),
         // Of TCP one that has long time keeps it.
         kind === 'tcp'
-          ? `${pair} != @${trackedPairs(family)} ${somePairs} add @${trackedPairs(family)} { ${pair} }`
+          ? `${pair} != @${trackedPairs(family)} ${somePairs} ${note(trackedPairs(family), pair, PAIR_TIME, LONG)}`
           : updatePair,
-        `add @${begun} { ${key} timeout ${BEGINNING} }`,
+        note(begun, key, BEGINNING, mostOf(kind)),
         'accept',
       ]);
     });
@@ -132,10 +140,14 @@ export function renderNotes(direction: Direction): string[] {
     return [
       // Chains of their own: in one rule with the ports nft would list plain bits by name, and not take them back.
       ...chain(longPair, 'Of a conversation with long time: errors about it.', [
-        `update @${trackedPairs(family)} { ${pair} timeout ${TRACKED_TIMES.long.given}s }`,
+        note(trackedPairs(family), pair, LONG, LONG),
         'accept',
       ]),
-      ...chain(briefPair, 'Of another one.', [updatePair, 'accept']),
+      // Of TCP it may get long time later.
+      ...chain(briefPair, 'Of another one.', [
+        `${somePairs} ${note(trackedPairs(family), pair, PAIR_TIME, LONG)}`,
+        'accept',
+      ]),
       ...noting,
       ...chain(noteChain(direction, family), 'Notes the conversation of what passes.', [
         `${FIRST[family]} ${someFragments} add @${trackedFragments(family)} { ${fragmentKey(direction, family)} }`,

@@ -11,9 +11,12 @@ import type { XenHost } from '../xen-host.ts';
 /** Where libvirt keeps them, and where they are looked for. */
 const FOLDER = '/etc/libvirt/nwfilter';
 
-/** Every kind of question, on a kernel that may refuse what a later one takes; what decides here are its last lines. */
+/**
+ * Every kind of question, on a kernel that may refuse what a later one takes; what decides here are its last lines. None
+ * may stop the guest's own ARP: it answered until it had to ask for its neighbour again.
+ */
 const WEB = `<filter name='web' chain='root'>
-  <rule action='drop' direction='out' priority='-300'><arp gratuitous='true' match='no' opcode='Reply'/></rule>
+  <rule action='accept' direction='out' priority='-300'><arp gratuitous='true' match='no' opcode='Reply'/></rule>
   <rule action='drop' direction='out' priority='-200'><ip match='no' srcipaddr='$IP'/></rule>
   <rule action='drop' direction='in' priority='-100'><ipv6 protocol='icmpv6' type='137' typeend='138'/></rule>
   <rule action='drop' direction='out' statematch='false'><tcp flags='SYN,FIN/SYN,FIN' option='5'/></rule>
@@ -66,7 +69,8 @@ export async function playFilters(host: XenHost, record: Record, a: Guest): Prom
   const closed = await ask(81);
   record.check('its other port does not', !/hello/.test(closed), closed);
   const asked = await host.run(`ip netns exec gw ping -c 3 -W 4 ${V.ipv4}`, 30);
-  record.check('it answers a ping', asked.status === 0, asked.stdout);
+  const why = asked.status === 0 ? '' : await host.sh(`${product} rules show vif$(xl domid v).0; ${product} status`);
+  record.check('it answers a ping', asked.status === 0, `${asked.stdout}${why}`);
   const asks = await v.sh(`ping -c 2 -W 2 ${G.ipv4}; true`);
   record.check('and pings nobody itself', / 0 packets received|100% packet loss/.test(asks), asks);
   const neighbour = await pingFrom(a, G.ipv4);
