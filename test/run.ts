@@ -11,7 +11,7 @@
  *   npm test -- kernel stress     only what has one of the words in its path, with a line for each test
  *   npm test -- --verbose         a line for each test
  *
- * Files run beside each other, $TEST_JOBS at once (as many as there are CPUs, and two more for what waits): each has
+ * Files run beside each other, $TEST_JOBS at once (as many as there are CPUs, and one more for what waits): each has
  * its own network namespaces, xenstored and folders. What measures, or needs the machine for itself, comes last, one
  * after the other.
  */
@@ -149,7 +149,7 @@ if (files.length === 0) {
   console.error('no test file has one of these words in its path');
   process.exit(2);
 }
-const jobs = Number(process.env.TEST_JOBS) || availableParallelism() + 2;
+const jobs = Number(process.env.TEST_JOBS) || availableParallelism() + 1;
 const total: Total = { passed: 0, failed: 0, skips: [], seconds: new Map() };
 const beside = files.filter((file) => !isAlone(file));
 const alone = files.filter(isAlone);

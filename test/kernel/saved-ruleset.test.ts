@@ -1,7 +1,7 @@
 /**
- * `nft list ruleset >/etc/nftables.conf`, as people save their rules, with conversations of guests in the sets: the file
- * must be taken back. nft refuses it as a whole for one element that has more time left than its whole time, and then a
- * host has no rules at all after a boot.
+ * `nft list ruleset >/etc/nftables.conf`, as people save their rules, with conversations of guests in the sets: the
+ * file must be taken back. nft refuses it as a whole for one element that has more time left than its whole time, and
+ * then a host has no rules at all after a boot.
  */
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';

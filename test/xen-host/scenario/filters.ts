@@ -12,8 +12,8 @@ import type { XenHost } from '../xen-host.ts';
 const FOLDER = '/etc/libvirt/nwfilter';
 
 /**
- * Every kind of question, on a kernel that may refuse what a later one takes; what decides here are its last lines. None
- * may stop the guest's own ARP: it answered until it had to ask for its neighbour again.
+ * Every kind of question, on a kernel that may refuse what a later one takes; what decides here are its last lines.
+ * None may stop the guest's own ARP: it answered until it had to ask for its neighbour again.
  */
 const WEB = `<filter name='web' chain='root'>
   <rule action='accept' direction='out' priority='-300'><arp gratuitous='true' match='no' opcode='Reply'/></rule>
