@@ -6,14 +6,12 @@ import { nicsOf, refuseSharedMac } from '../commands/nic.ts';
 import { reappliedText, throwFailures } from '../commands/reapplied.ts';
 import { reapply } from '../commands/reapply.ts';
 import {
-  CHECK_TIMER,
+  arrangeEnd,
   endlessText,
   endText,
   endUnlock,
-  isEnded,
   isLeftOpen,
   parseDuration,
-  scheduleEnd,
   stillLocked,
   unlock,
 } from '../commands/unlock.ts';
@@ -120,8 +118,7 @@ async function runUnlock(word: string, options: UnlockOptions, env: Environment)
     const config = policyFile(options, env);
     const given = config === undefined ? {} : { VIF_BRIDGE_CONFIG: resolve(config) };
     const run = { program: ownLauncher(), env: { ...env, ...given } };
-    const ownTimer = await scheduleEnd(host, nics, until, run);
-    const by = ownTimer ? 'its own timer' : (await isEnded(host)) ? CHECK_TIMER : undefined;
+    const by = await arrangeEnd(host, nics, until, run);
     say(`nothing is kept from ${ports.join(' ')} ${endText(until, by)}`);
     if (by === undefined) process.stderr.write(printable(endlessText(ports, until)));
   });

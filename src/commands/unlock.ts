@@ -2,11 +2,12 @@ import { recordedVif, underPolicy } from '../backends/base.ts';
 import { Failure, shown } from '../errors.ts';
 import { isUnbound as isUnboundPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
+import type { MacAddress } from '../net/mac-address.ts';
 import { parseVifName } from '../net/vif-name.ts';
 import { opens, resolvePolicy } from '../policy/resolve-policy.ts';
 import { liveVifs } from '../state/present-devices.ts';
 import { isUnbound } from '../state/records.ts';
-import { guestNames } from '../vif/guest-ports.ts';
+import { guestNames, portsNamed } from '../vif/guest-ports.ts';
 import type { DropIns } from './drop-in.ts';
 import { macOf, type Nic } from './nic.ts';
 
@@ -71,21 +72,7 @@ export function stillLocked(host: Host, nics: readonly Nic[]): Nic | undefined {
   });
 }
 
-export const CHECK_TIMER = 'vif-bridge-check.timer';
-
-/**
- * Whether somebody on this host closes it again: the rules do not know the time. A timer that is enabled runs from the
- * next boot on, so it is systemd that is asked.
- */
-export async function isEnded({ run }: Pick<Host, 'run'>): Promise<boolean> {
-  try {
-    return (await run('systemctl', ['is-active', '--quiet', CHECK_TIMER], { timeoutMs: 5_000 })).status === 0;
-  } catch (error) {
-    // No systemd at all, or one that does not answer.
-    if (error instanceof Failure) return false;
-    throw error;
-  }
-}
+const CHECK_TIMER = 'vif-bridge-check.timer';
 
 /** What a run that locks it again is started with: as the one that unlocked it was. */
 export interface EndRun {
@@ -96,17 +83,41 @@ export interface EndRun {
 
 const ENV_OF_END = ['VIF_BRIDGE_CONFIG', 'VIF_BRIDGE_STATE_DIR', 'XENSTORED_PATH', 'PATH'];
 
+/** Who locks it again. */
+export type Ender = 'its own timer' | typeof CHECK_TIMER;
+
 /**
- * Has systemd re-apply the vifs when the time is over, whatever timers an admin has enabled: a transient timer of
- * systemd-run(1), which goes with its end and with the boot. It re-applies these alone, and what has been locked or
- * unlocked anew by then stays so. It goes by the guest's name where that is plain: started anew it has another vif.
+ * Sees to it that somebody re-applies these NICs when the time is over: the rules do not know the time.
  *
+ * @returns undefined where nobody does
+ */
+export async function arrangeEnd(
+  host: Host,
+  nics: readonly Nic[],
+  until: string,
+  end: EndRun,
+): Promise<Ender | undefined> {
+  const [first] = nics;
+  if (first === undefined) return undefined;
+  if (await scheduleEnd(host, first.mac, await lastingWords(host, nics), until, end)) return 'its own timer';
+  // One that is only enabled runs from the next boot on.
+  return (await systemdDoes(host, 'systemctl', ['is-active', '--quiet', CHECK_TIMER])) ? CHECK_TIMER : undefined;
+}
+
+/**
+ * Has systemd re-apply vifs when the time is over, whatever timers an admin has enabled: transient timers of
+ * systemd-run(1), which go with their end and with the boot. They re-apply these alone, and what has been locked or
+ * unlocked anew by then stays so.
+ *
+ * @param mac tells their names from those of other guests
+ * @param words what to re-apply
  * @param until ISO 8601, UTC, in whole seconds
- * @returns false where that cannot be: no systemd, or it does not answer
+ * @returns false where that cannot be
  */
 export async function scheduleEnd(
-  host: Pick<Host, 'run' | 'log'>,
-  nics: readonly Pick<Nic, 'mac' | 'ports' | 'record'>[],
+  host: Pick<Host, 'run'>,
+  mac: MacAddress,
+  words: readonly string[],
   until: string,
   { program, env }: EndRun,
 ): Promise<boolean> {
@@ -116,41 +127,47 @@ export async function scheduleEnd(
     .replace('T', ' ')
     .replace(/\.\d+Z$/, ' UTC');
   const environment = ENV_OF_END.flatMap((name) => (env[name] === undefined ? [] : [`--setenv=${name}=${env[name]}`]));
-  const timer = [`--on-calendar=${at}`, '--timer-property=AccuracySec=1s'];
+  for (const [index, word] of words.entries()) {
+    const unit = `vif-bridge-lock-${mac.replaceAll(':', '')}-${Date.parse(until) / 1000}-${index}`;
+    const timer = [`--unit=${unit}`, `--on-calendar=${at}`, '--timer-property=AccuracySec=1s'];
+    const args = ['--quiet', '--collect', ...timer, ...environment, '--', program, 'reapply', word];
+    if (!(await systemdDoes(host, 'systemd-run', args))) return false;
+  }
+  return true;
+}
+
+/** False where there is no systemd, or one that does not answer. */
+async function systemdDoes(
+  { run }: Pick<Host, 'run'>,
+  tool: 'systemctl' | 'systemd-run',
+  args: readonly string[],
+): Promise<boolean> {
   try {
-    for (const { mac, ports, record } of nics) {
-      for (const [index, word] of (await lastingNames(host, ports, record)).entries()) {
-        const unit = `vif-bridge-lock-${mac.replaceAll(':', '')}-${Date.parse(until) / 1000}-${index}`;
-        const what = ['--', program, 'reapply', word];
-        const args = ['--quiet', '--collect', `--unit=${unit}`, ...timer, ...environment, ...what];
-        if ((await host.run('systemd-run', args, { timeoutMs: 5_000 })).status !== 0) return false;
-      }
-    }
-    return true;
+    return (await run(tool, args, { timeoutMs: 5_000 })).status === 0;
   } catch (error) {
     if (error instanceof Failure) return false;
     throw error;
   }
 }
 
-/** The guest's name, if systemd takes it as it is: it puts what it knows in the place of `$name` and `%h`. */
-async function lastingNames(
-  host: Pick<Host, 'run' | 'log'>,
-  ports: readonly string[],
-  { device }: Nic['record'],
-): Promise<readonly string[]> {
-  const domid = parseVifName(device)?.domid;
+/**
+ * What will be re-applied: by the guest's name, because one that is started anew has another vif; but by the names of
+ * the ports where its name means others too, or is one that systemd reads: it puts what it knows in the place of
+ * `$name`.
+ */
+async function lastingWords(host: Host, nics: readonly Nic[]): Promise<readonly string[]> {
+  const ports = nics.flatMap((nic) => nic.ports);
+  const domid = nics[0] && parseVifName(nics[0].record.device)?.domid;
   const name = domid === undefined ? undefined : (await guestNames(host, [domid])).get(domid);
-  return name !== undefined && PLAIN_NAME.test(name) ? [name] : ports;
+  if (name === undefined || !PLAIN_NAME.test(name)) return ports;
+  const named = await portsNamed(host, name);
+  return named.length === ports.length && ports.every((port) => named.includes(port)) ? [name] : ports;
 }
 
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
-/** Who locks it again, if anybody does. */
-export type EndedBy = 'its own timer' | typeof CHECK_TIMER;
-
 /** What becomes of `until`, in words. */
-export function endText(until: string, by: EndedBy | undefined): string {
+export function endText(until: string, by: Ender | undefined): string {
   if (by === undefined) return `until ${until}`;
   return `until ${until}; ${by === CHECK_TIMER ? `${by} ends it then, within five minutes` : 'a timer of systemd ends it then'}`;
 }

@@ -101,6 +101,29 @@ test('unlock', { skip }, async (t) => {
     },
   );
 
+  await t.test('it is told the port where the name of the guest means others too', async (t) => {
+    const folder = systemd(dom0);
+    const toldFor = async (word: string): Promise<string[]> => {
+      rmSync(join(folder, 'told'), { force: true });
+      writeFileSync(join(folder, 'works'), '');
+      assert.equal((await unlock(dom0, word, '--for', '1h')).status, 0);
+      rmSync(join(folder, 'works'));
+      assert.equal((await unlock(dom0, word, '--end')).status, 0);
+      const words = readFileSync(join(folder, 'told'), 'utf8').trimEnd().split('\n');
+      return words.filter((_, at) => words[at - 1] === 'reapply');
+    };
+    await t.test('of two NICs the one that is unlocked', async () => {
+      await dom0.start({ ...WEB, devid: 1, mac: '00:16:3e:00:00:02', ip: '10.0.0.12' });
+      assert.deepEqual(await toldFor('vif1.1'), ['vif1.1']);
+      assert.deepEqual(await toldFor('web1'), ['web1']);
+    });
+    await t.test('the port of another guest that is called so', async () => {
+      await dom0.start({ domid: 3, name: 'db', mac: '00:16:3e:00:00:03', ip: '10.0.0.13', vifname: 'mail' });
+      await dom0.start({ domid: 4, name: 'mail', mac: '00:16:3e:00:00:04', ip: '10.0.0.14' });
+      assert.deepEqual(await toldFor('vif4.0'), ['vif4.0']);
+    });
+  });
+
   await t.test('--end ends it at once, and leaves no file', async () => {
     assert.equal((await unlock(dom0, 'vif1.0', '--for', '1h')).status, 0);
     assert.deepEqual(dropIns(dom0), ['zz-unlock-00163e000001.ini']);

@@ -9,12 +9,12 @@ import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { scheduleEnd } from '../../src/commands/unlock.ts';
+import type { ToolResult } from '../../src/effects/exec.ts';
 import { parseMac } from '../../src/net/mac-address.ts';
 import { type Dom0, LAUNCHER, obstacle, openDom0 } from '../kernel/dom0.ts';
 import { A, frame, G, ip4, TYPE, udp, V } from '../kernel/frames.ts';
 import { GUEST_A, GUEST_V } from '../kernel/verdict.ts';
 import { type Container, startContainer } from '../lab/container.ts';
-import { vifRecord } from '../state/vif-record.ts';
 
 const skip = obstacle();
 const UNITS = fileURLToPath(new URL('../../xen-scripts/systemd/', import.meta.url));
@@ -117,16 +117,20 @@ test("the host's own firewall comes and goes", { skip }, async (t) => {
     assert.equal((await dom0.admin(['unlock', 'vif1.0', '--for', '5s'])).status, 0);
     assert.equal(await arrives(FORGED), true);
     const until = (await dom0.status()).find(({ name }) => name === 'vif1.0')?.until ?? '';
-    const { mac, record } = { mac: parseMac(A.mac, 'test'), record: vifRecord({ device: 'vif1.0' }) };
     const env = {
       VIF_BRIDGE_CONFIG: `${dom0.folder}/vif-bridge.ini`,
       VIF_BRIDGE_STATE_DIR: dom0.state,
       XENSTORED_PATH: dom0.store.socket,
       PATH: `${dirname(process.execPath)}:/usr/sbin:/usr/bin:/sbin:/bin`,
     };
-    const run = (program: string, args: readonly string[]) => container.run([program, ...args]);
-    const host = { run, log: { say: () => {} } } as unknown as Parameters<typeof scheduleEnd>[0];
-    assert.equal(await scheduleEnd(host, [{ mac, ports: ['vif1.0'], record }], until, { program: wrapper, env }), true);
+    const run = async (tool: string, args: readonly string[]): Promise<ToolResult> => {
+      const result = await container.run([tool, ...args]);
+      return { ...result, status: result.status ?? -1 };
+    };
+    assert.equal(
+      await scheduleEnd({ run }, parseMac(A.mac, 'test'), ['vif1.0'], until, { program: wrapper, env }),
+      true,
+    );
     for (const end = Date.now() + 30_000; (await arrives(FORGED)) && Date.now() < end; ) await sleep(200);
     await isFiltered('locked');
   });
