@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { hostFiles } from '../effects/look-file.ts';
 import { removeFile, replaceFile } from '../effects/replace-file.ts';
 import { Failure } from '../errors.ts';
-import type { MacAddress } from '../net/mac-address.ts';
+import { type MacAddress, macText } from '../net/mac-address.ts';
 
 /** What a command has written for an admin: each kind has a file for each NIC. */
 export type DropInKind = 'unlock' | 'address';
@@ -56,7 +56,7 @@ export function dropIns(policyFile: string): DropIns {
     removeEnded(now, isStillOpen) {
       for (const name of hostFiles.list(folder)) {
         const [, digits] = /^zz-unlock-([0-9a-f]{12})\.ini$/.exec(name) ?? [];
-        if (digits === undefined || isStillOpen(digits.replace(/(..)(?=.)/g, '$1:'))) continue;
+        if (digits === undefined || isStillOpen(macText(Number.parseInt(digits, 16)))) continue;
         const [, until] = /^until = (\S+)$/m.exec(hostFiles.read(join(folder, name)) ?? '') ?? [];
         if (until !== undefined && Date.parse(until) <= Date.parse(now)) removeFile(join(folder, name));
       }

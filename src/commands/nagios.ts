@@ -1,4 +1,5 @@
 import { asFailure, failureLine, printable } from '../errors.ts';
+import { someNames } from './some-names.ts';
 import type { PortStatus } from './status.ts';
 import { dropped, isClosed, isOpen } from './status-view.ts';
 
@@ -7,9 +8,6 @@ export interface Check {
   readonly text: string;
   readonly status: 0 | 1 | 2 | 3;
 }
-
-/** So many names are said; a line is to be read on a telephone. */
-const MOST_NAMES = 5;
 
 /**
  * CRITICAL for ports that somebody has changed, WARNING for those that nobody filters and for guests without network,
@@ -54,6 +52,5 @@ function named(ports: readonly PortStatus[]): string {
     const more = [...(guest?.name === undefined ? [] : [guest.name]), ...(overdue === undefined ? [] : ['overdue'])];
     return more.length === 0 ? name : `${name} (${more.join(', ').replaceAll('|', '/')})`;
   });
-  const more = names.length - MOST_NAMES;
-  return names.slice(0, MOST_NAMES).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return someNames(names, ', ');
 }

@@ -9,8 +9,7 @@ const OWN_SCRIPTS = ['vif-bridge', 'vif-route'] as const;
  */
 export function isOwnScript(script: string): boolean {
   try {
-    const scripts = join(dirname(runningProgram()), '..', 'xen-scripts');
-    const own = OWN_SCRIPTS.map((name) => join(scripts, name)).filter((path) => existsSync(path));
+    const own = OWN_SCRIPTS.map(ownPath).filter((path) => existsSync(path));
     return own.some((path) => realpathSync(script) === realpathSync(path));
   } catch {
     return true;
@@ -19,7 +18,11 @@ export function isOwnScript(script: string): boolean {
 
 /** The launcher of this installation, by its whole path: what units of systemd run. */
 export function ownLauncher(): string {
-  return resolve(dirname(runningProgram()), '..', 'xen-scripts', OWN_SCRIPTS[0]);
+  return resolve(ownPath('vif-bridge'));
+}
+
+function ownPath(name: (typeof OWN_SCRIPTS)[number]): string {
+  return join(dirname(runningProgram()), '..', 'xen-scripts', name);
 }
 
 /**

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dom0, obstacle, openDom0 } from '../kernel/dom0.ts';
+import { FORWARDING, openNearAndFar } from '../kernel/near-and-far.ts';
 import { createNamespace, type Namespace } from '../lab/namespace.ts';
 import { startNetworkd } from '../lab/networkd.ts';
 import { unpacked } from './programs.ts';
@@ -29,38 +30,7 @@ interface Site {
 
 async function openSite(t: TestContext): Promise<Site> {
   const dom0 = await openDom0(t);
-  const [near, far] = await Promise.all([createNamespace('near'), createNamespace('far')]);
-  t.after(() => Promise.all([near.remove(), far.remove()]));
-  await dom0.ns.check(['sh', '-e'], {
-    input: [
-      'echo 1 >/proc/sys/net/ipv4/ip_forward',
-      'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding',
-      `ip link set ${dom0.bench.gateway} netns ${near.name}`,
-      `ip link add out0 type veth peer name eth0 netns ${far.name}`,
-      'ip addr add 203.0.113.1/24 dev out0',
-      'ip addr add 2001:db8:ffff::1/64 dev out0 nodad',
-      'ip link set out0 up',
-    ].join('\n'),
-  });
-  await near.check(['sh', '-e'], {
-    input: [
-      `ip link set ${dom0.bench.gateway} name eth0`,
-      'echo 0 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6',
-      'ip link set eth0 arp on addrgenmode eui64 up',
-      'ip addr add 10.0.0.50/24 dev eth0',
-      'ip addr add fd00::50/64 dev eth0 nodad',
-    ].join('\n'),
-  });
-  await far.check(['sh', '-e'], {
-    input: [
-      'ip link set eth0 up',
-      'ip addr add 203.0.113.9/24 dev eth0',
-      'ip addr add 2001:db8:ffff::9/64 dev eth0 nodad',
-      'ip route add default via 203.0.113.1',
-      'ip -6 route add default via 2001:db8:ffff::1',
-    ].join('\n'),
-  });
-  return { dom0, near, far };
+  return { dom0, ...(await openNearAndFar(t, dom0, { dom0: FORWARDING })) };
 }
 
 /** A guest with a NIC for each list of addresses, each on the bridge by the real `online`. It is told nothing yet. */

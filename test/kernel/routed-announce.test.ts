@@ -10,7 +10,7 @@ import { DOM0_MAC } from '../lab/bench.ts';
 import type { Namespace } from '../lab/namespace.ts';
 import { openWire } from '../lab/wire.ts';
 import { type Dom0, obstacle } from './dom0.ts';
-import { openRoutedSite, type RoutedSite } from './routed-site.ts';
+import { OFFLINE, ONLINE, openRoutedSite, type RoutedSite } from './routed-site.ts';
 import { loggedBy, withToolsOf } from './told.ts';
 
 const skip = obstacle();
@@ -18,8 +18,6 @@ const MAC = '00:16:3e:00:00:01';
 const GUEST = { domid: 1, mac: MAC, ip: '10.0.0.5 10.0.0.6 198.51.100.9 198.51.100.16/30 fd00::5 2001:db8:5::/64' };
 const HERE = ['10.0.0.5', '10.0.0.6', 'fd00::5'];
 const ELSEWHERE = ['10.0.0.7', '198.51.100.9', 'fd00::7', '2001:db8:5::1'];
-const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
-const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
 /** The MAC of the host where they were. */
 const OLD = '02:00:00:00:00:99';
 

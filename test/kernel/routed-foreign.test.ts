@@ -7,18 +7,12 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { unpacked } from '../guest/programs.ts';
 import type { Namespace } from '../lab/namespace.ts';
-import { type Dom0, obstacle } from './dom0.ts';
+import { obstacle } from './dom0.ts';
 import { configureGuest, pinger } from './routed-guest.ts';
-import { openRoutedSite } from './routed-site.ts';
+import { OFFLINE, ONLINE, openRoutedSite, text } from './routed-site.ts';
 
 const skip = obstacle();
 const MAC = '00:16:3e:00:00:01';
-const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
-const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
-
-async function text(dom0: Dom0, command: string): Promise<string> {
-  return dom0.ns.check(command.split(' '));
-}
 
 test('proxies, neighbours and routes that an admin has put at its addresses stay, and are told', {
   skip,

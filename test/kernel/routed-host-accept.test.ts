@@ -5,13 +5,11 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type Dom0, obstacle } from './dom0.ts';
 import { configureGuest, type Ping, pinger } from './routed-guest.ts';
-import { openRoutedSite, type RoutedSite } from './routed-site.ts';
+import { OFFLINE, ONLINE, openRoutedSite, type RoutedSite } from './routed-site.ts';
 
 const skip = obstacle() || (!existsSync('/usr/sbin/iptables') && 'needs iptables');
 const MAC = '00:16:3e:00:00:01';
 const OTHER = '00:16:3e:00:00:02';
-const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
-const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
 const FILTERS = ['iptables', 'ip6tables'];
 
 /** As Docker 20 has them, and a container at 172.17.0.2 that publishes nothing. */

@@ -1,10 +1,20 @@
 import { join } from 'node:path';
 import { createNamespace, type Namespace } from '../lab/namespace.ts';
 import { type Dom0, type Dom0Options, type Guest, openDom0, type Scope } from './dom0.ts';
+import { FORWARDING, openNearAndFar } from './near-and-far.ts';
 
 /** The script of routed vifs, beside the launcher that is tested. */
 export function routeScript(launcher: string): string {
   return join(launcher, '..', 'vif-route');
+}
+
+/** What Xen runs for a vif of netback. */
+export const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
+export const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
+
+/** What a command says on dom0, which has to work. */
+export function text(dom0: Dom0, command: string): Promise<string> {
+  return dom0.ns.check(command.split(' '));
 }
 
 /** A host that routes for its guests, a station in its own network, and one behind a router of that. */
@@ -27,40 +37,9 @@ export interface RoutedOptions extends Dom0Options {
 
 export async function openRoutedSite(t: Scope, options: RoutedOptions = {}): Promise<RoutedSite> {
   const dom0 = await openDom0(t, options);
-  const [near, far] = [await createNamespace('near'), await createNamespace('far')];
-  t.after(() => Promise.all([near.remove(), far.remove()]));
-  await dom0.ns.check(['sh', '-e'], {
-    input: [
-      ...(options.quiet === true
-        ? []
-        : ['echo 1 >/proc/sys/net/ipv4/ip_forward', 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding']),
-      `ip link set ${dom0.bench.gateway} netns ${near.name}`,
-      `ip link add out0 type veth peer name eth0 netns ${far.name}`,
-      'ip addr add 203.0.113.1/24 dev out0',
-      'ip addr add 2001:db8:ffff::1/64 dev out0 nodad',
-      'ip link set out0 up',
-    ].join('\n'),
-  });
-  await near.check(['sh', '-e'], {
-    input: [
-      `ip link set ${dom0.bench.gateway} name eth0`,
-      'echo 0 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6',
-      'ip link set eth0 arp on addrgenmode eui64 up',
-      'ip addr add 10.0.0.50/24 dev eth0',
-      'ip addr add fd00::50/64 dev eth0 nodad',
-      'ip route add default via 10.0.0.1',
-      'ip -6 route add default via fd00::1',
-    ].join('\n'),
-  });
-  await far.check(['sh', '-e'], {
-    input: [
-      'ip link set eth0 up',
-      'ip addr add 203.0.113.9/24 dev eth0',
-      'ip addr add 2001:db8:ffff::9/64 dev eth0 nodad',
-      'ip route add default via 203.0.113.1',
-      'ip -6 route add default via 2001:db8:ffff::1',
-    ].join('\n'),
-  });
+  const forwarding = options.quiet === true ? [] : FORWARDING;
+  const routes = ['ip route add default via 10.0.0.1', 'ip -6 route add default via fd00::1'];
+  const { near, far } = await openNearAndFar(t, dom0, { dom0: forwarding, near: routes });
   return {
     dom0,
     near,
@@ -83,7 +62,7 @@ export async function openRoutedSite(t: Scope, options: RoutedOptions = {}): Pro
       const { domid, devid = 0 } = config;
       dom0.configure({ gatewaydev: 'br0', ...config });
       await dom0.bench.addVif(`vif${domid}.${devid}`);
-      const result = await dom0.hotplug('online', { domid, devid }, { args: ['mode=route', 'online', 'type_if=vif'] });
+      const result = await dom0.hotplug('online', { domid, devid }, ONLINE);
       if (result.status !== 0) throw new Error(`${dom0.key(domid, 'hotplug-error')} ${result.stderr}`);
     },
   };

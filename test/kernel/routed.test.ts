@@ -7,20 +7,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { type Dom0, obstacle } from './dom0.ts';
+import { obstacle } from './dom0.ts';
 import { frame, ip4, TYPE, udp } from './frames.ts';
 import { configureGuest, pinger } from './routed-guest.ts';
-import { openRoutedSite } from './routed-site.ts';
+import { OFFLINE, ONLINE, openRoutedSite, text } from './routed-site.ts';
 
 const skip = obstacle();
 const MAC = '00:16:3e:00:00:01';
 const OTHER = '00:16:3e:00:00:02';
-const OFFLINE = { args: ['mode=route', 'offline', 'type_if=vif'] };
-const ONLINE = { args: ['mode=route', 'online', 'type_if=vif'] };
-
-async function text(dom0: Dom0, command: string): Promise<string> {
-  return dom0.ns.check(command.split(' '));
-}
 
 test('a routed guest: several addresses, blocks, both families; forged ones are dropped and counted', {
   skip,

@@ -1,4 +1,4 @@
-/** Addresses as they are written: the same as a library of others says, which is slower. */
+/** Addresses as they are written, and read again. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { toolFailure } from '../../effects/exec.ts';
+import { macText } from '../../net/mac-address.ts';
 import { once } from '../../once.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import type { PlannedPort, RuleDrift } from '../backend.ts';
@@ -151,5 +152,5 @@ function address(hex: string): string {
   const digits = hex.slice(2);
   const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex');
   if (bytes.length === 4 || bytes.length === 16) return ipaddr.fromByteArray([...bytes]).toString();
-  return bytes.length === 6 ? digits.replace(/(..)(?=.)/g, '$1:') : hex;
+  return bytes.length === 6 ? macText(BigInt(hex)) : hex;
 }

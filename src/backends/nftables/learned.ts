@@ -1,6 +1,5 @@
 import { LISTING_BYTES } from '../../effects/exec.ts';
 import { asFailure, failureLine } from '../../errors.ts';
-import { DEFAULT_LEARN_SECONDS } from '../../filter/learning.ts';
 import type { Host } from '../../host.ts';
 import { guestGroup, indexOfGroup } from '../../port/guest-group.ts';
 import type { LearnedAddress } from '../../state/learned.ts';
@@ -75,7 +74,7 @@ function secondsOf({ until }: LearnedAddress, host: Pick<Host, 'now'>): number {
 function learnedLine(one: LearnedAddress, host: Pick<Host, 'now' | 'policy'>): string {
   const seconds = Math.max(1, secondsOf(one, host));
   // As it was: one that is renewed may have more left than its whole else (flow-keys.ts: note).
-  const whole = Math.max(seconds, host.policy.learn_timeout ?? DEFAULT_LEARN_SECONDS);
+  const whole = Math.max(seconds, host.policy.learn_timeout);
   return `add element ${TABLE} ${LEARNING.learned} { ${keyOfLearned(one)} timeout ${whole}s expires ${seconds}s }`;
 }
 

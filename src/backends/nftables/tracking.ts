@@ -91,6 +91,8 @@ export function renderNotes(direction: Direction): string[] {
     const [longPair, briefPair] = [`${direction}/note-pair-long-${family}`, `${direction}/note-pair-${family}`];
     const somePairs = ration(port, 'tracked-pairs', false);
     const updatePair = `${somePairs} update @${trackedPairs(family)} { ${pair} }`;
+    // Of TCP it may get long time later.
+    const notePair = `${somePairs} ${note(trackedPairs(family), pair, PAIR_TIME, LONG)}`;
     const noting = KINDS.flatMap((kind) => {
       const key = keyOfKind(kind, direction, family);
       const [begun, theirs, answered] = [
@@ -120,9 +122,7 @@ export function renderNotes(direction: Direction): string[] {
         ...(kind === 'echo' ? [`${ICMP[family].text} type ${ECHOES[family][1]} accept`] : []),
         tooMany(direction, 'tracked-new'),
         // Of TCP one that has long time keeps it.
-        kind === 'tcp'
-          ? `${pair} != @${trackedPairs(family)} ${somePairs} ${note(trackedPairs(family), pair, PAIR_TIME, LONG)}`
-          : updatePair,
+        kind === 'tcp' ? `${pair} != @${trackedPairs(family)} ${notePair}` : updatePair,
         note(begun, key, BEGINNING, mostOf(kind)),
         'accept',
       ]);
@@ -143,11 +143,7 @@ export function renderNotes(direction: Direction): string[] {
         note(trackedPairs(family), pair, LONG, LONG),
         'accept',
       ]),
-      // Of TCP it may get long time later.
-      ...chain(briefPair, 'Of another one.', [
-        `${somePairs} ${note(trackedPairs(family), pair, PAIR_TIME, LONG)}`,
-        'accept',
-      ]),
+      ...chain(briefPair, 'Of another one.', [notePair, 'accept']),
       ...noting,
       ...chain(noteChain(direction, family), 'Notes the conversation of what passes.', [
         `${FIRST[family]} ${someFragments} add @${trackedFragments(family)} { ${fragmentKey(direction, family)} }`,

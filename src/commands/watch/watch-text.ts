@@ -1,5 +1,6 @@
 import { Chalk } from 'chalk';
 import { printable } from '../../errors.ts';
+import { someNames } from '../some-names.ts';
 import type { Claim } from './claims.ts';
 import { sparkline } from './rates.ts';
 import type { Watched } from './watcher.ts';
@@ -63,16 +64,9 @@ export function watchText(all: readonly Watched[], view: View): string {
   ].join('\n');
 }
 
-/** So many names are said. */
-const MOST_NAMES = 5;
-
 /** Of whom nothing is known: silence of theirs means nothing. */
 export function unknownText({ damaged, open }: Pick<View, 'damaged' | 'open'>): string[] {
-  const named = (names: readonly string[]): string =>
-    printable(
-      names.slice(0, MOST_NAMES).join(' ') +
-        (names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : ''),
-    );
+  const named = (names: readonly string[]): string => printable(someNames(names, ' '));
   const [why] = damaged.values();
   return [
     ...(why === undefined
