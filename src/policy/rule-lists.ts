@@ -1,9 +1,9 @@
 import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
 import { type AddressRange, parseAddressRange } from '../net/address-range.ts';
-import { type AddressGroups, parseRule } from '../rules/parse-rule.ts';
+import { type AddressGroups, parseRule, wordsOf } from '../rules/parse-rule.ts';
 import { joinLists, type RuleList, type RuleProgram, wrongProgram } from '../rules/program.ts';
-import type { Rule } from '../rules/rule.ts';
+import { RULE_DIRECTIONS, type Rule, type RuleDirection } from '../rules/rule.ts';
 import type { Problem } from './problem.ts';
 
 /** The kinds of sections that hold bare lines. */
@@ -37,13 +37,15 @@ export function readRuleLists(
   const groups = new Map<string, readonly AddressRange[]>();
   for (const list of written.filter(({ kind }) => kind === 'addresses')) groups.set(list.name, group(list, problems));
   const lists = new Map<string, RuleList>();
-  const broken = new Set<string>();
+  const unread = new Map<string, string[]>();
   for (const { name, file, lines, line } of written.filter(({ kind }) => kind === 'rules')) {
-    const read = lines.map((one) => parsedRule(one, file, groups));
-    const wrong = read.flatMap((one) => ('problem' in one ? [one.problem] : []));
-    problems.push(...wrong);
+    const read = lines.map((one) => ({ text: one.text, ...parsedRule(one, file, groups) }));
+    problems.push(...read.flatMap((one) => ('problem' in one ? [one.problem] : [])));
     if (lines.length === 0) problems.push({ file, line, message: `[rules ${name}] is empty`, hint: 'write in allow' });
-    if (wrong.length > 0 || lines.length === 0) broken.add(name);
+    unread.set(
+      name,
+      read.flatMap((one) => ('problem' in one ? [one.text] : [])),
+    );
     lists.set(name, { name, rules: read.flatMap((one) => ('rule' in one ? [one.rule] : [])) });
   }
   const used = new Set(named.flatMap(({ names }) => names));
@@ -52,9 +54,12 @@ export function readRuleLists(
     ...named.map(({ names }) => names.filter((name) => lists.has(name))),
     ...[...lists.keys()].filter((name) => !used.has(name)).map((name) => [name]),
   ];
-  for (const names of wholes.filter((all) => !all.some((name) => broken.has(name)))) {
+  for (const names of wholes) {
+    const openEnds = RULE_DIRECTIONS.filter((way) =>
+      names.some((name) => unread.get(name)?.some((text) => mayEnd(text, way))),
+    );
     problems.push(
-      ...wrongProgram(program(lists, names)).flatMap(({ at, ...what }) => (at ? [{ ...at.at, ...what }] : [])),
+      ...wrongProgram(program(lists, names), openEnds).flatMap(({ at, ...what }) => (at ? [{ ...at.at, ...what }] : [])),
     );
   }
   return { lists, problems: distinct(problems) };
@@ -73,6 +78,12 @@ export function program(lists: RuleLists, names: readonly string[]): RuleProgram
       return list;
     }),
   );
+}
+
+/** A line that could not be read, and may be meant to have no conditions: `in alow`, `inn drop`. */
+function mayEnd(text: string, direction: RuleDirection): boolean {
+  const [first = '', , ...more] = wordsOf(text);
+  return RULE_DIRECTIONS.some((way) => way === first) ? first === direction && more.length === 0 : true;
 }
 
 function repeated(written: readonly WrittenList[]): Problem[] {

@@ -66,11 +66,7 @@ class Line {
   readonly #at: RulePlace;
 
   constructor(text: string, groups: AddressGroups, at: RulePlace) {
-    this.#words = withoutComment(text)
-      // `80, 443` is one list.
-      .replace(/\s*,\s*/g, ',')
-      .split(/\s+/)
-      .filter((word) => word !== '');
+    this.#words = wordsOf(text);
     this.#groups = groups;
     this.#at = at;
   }
@@ -234,9 +230,13 @@ function isPart(word: string): boolean {
   return PARTS.some((one) => one === word);
 }
 
-/** `#` begins a comment where it stands behind a blank: it is in no word. */
-function withoutComment(text: string): string {
-  return text.replace(/(^|\s)[#;].*$/, '');
+/** The words of a line. `#` begins a comment where it stands behind a blank: it is in no word; `80, 443` is one list. */
+export function wordsOf(text: string): string[] {
+  return text
+    .replace(/(^|\s)[#;].*$/, '')
+    .replace(/\s*,\s*/g, ',')
+    .split(/\s+/)
+    .filter((word) => word !== '');
 }
 
 function icmpType(of: 'icmp' | 'icmp6', word: string): number {

@@ -33,13 +33,17 @@ export function joinLists(lists: readonly RuleList[]): RuleProgram {
   return { lists: lists.map(({ name }) => name), in: ofDirection(all, 'in'), out: ofDirection(all, 'out') };
 }
 
-/** Each direction that has a line must end in one without conditions, which nothing may follow. */
-export function wrongProgram(program: RuleProgram): WrongProgram[] {
+/**
+ * Each direction that has a line must end in one without conditions, which nothing may follow.
+ *
+ * @param openEnds directions whose last line may be one that could not be read
+ */
+export function wrongProgram(program: RuleProgram, openEnds: readonly RuleDirection[] = []): WrongProgram[] {
   return RULE_DIRECTIONS.flatMap((direction): WrongProgram[] => {
     const rules = program[direction];
     const end = rules.findIndex(isLast);
     const last = rules.at(-1);
-    if (last === undefined) return [];
+    if (last === undefined || (end < 0 && openEnds.includes(direction))) return [];
     if (end < 0) {
       return [
         {
@@ -49,7 +53,7 @@ export function wrongProgram(program: RuleProgram): WrongProgram[] {
         },
       ];
     }
-    return rules.slice(end + 1, end + 2).map((after) => ({
+    return rules.slice(end + 1).map((after) => ({
       at: after,
       message: `this line is never reached: the one in line ${rules[end]?.at.line} takes all`,
       hint: 'put it in front of that line',

@@ -248,6 +248,38 @@ test('what stands below a head that is wrong is looked at in the same run', () =
   );
 });
 
+test('what is wrong with the order of lines is told beside lines that are wrong', () => {
+  const failure = refusal(
+    parse,
+    [
+      '[rules base]',
+      'in alow tcp 22',
+      'in drop',
+      'in allow tcp 80',
+      'in allow tcp 443',
+      'out allow tcp 99999',
+      'out drop tcp 25',
+      '[rules may-end]',
+      'in allow tcp 80',
+      'in alow',
+      'out drop tcp 25',
+      'oot allow',
+      '[defaults]',
+      'rules = may-end none-such',
+    ].join('\n'),
+  );
+  assert.deepEqual(failure.message.split(/; (?=line \d)/), [
+    'a rule goes on with a verdict (allow, drop, reject), not "alow"',
+    'line 6: "99999" is no port',
+    'line 10: a rule goes on with a verdict (allow, drop, reject), not "alow" (did you mean allow?)',
+    'line 12: a rule begins with a direction (in, out), not "oot" (did you mean out?)',
+    'line 14: there is no [rules none-such]',
+    'line 4: this line is never reached: the one in line 3 takes all',
+    'line 5: this line is never reached: the one in line 3 takes all',
+    'line 7: nothing says what becomes of the rest: no line of out is without conditions',
+  ]);
+});
+
 const key = fc.oneof(
   fc.constantFrom(...KEY_NAMES),
   fc.constantFrom(
