@@ -46,7 +46,7 @@ export async function sayChecked(
   env: Environment,
   end: End,
 ): Promise<void> {
-  await orTrouble(end, async () => say(options, checkPolicy(file ?? policyFile(options, env)), end));
+  await orTrouble(end, async () => say(options, await checkPolicy(file ?? policyFile(options, env)), end));
 }
 
 /** What goes wrong is told, and ends with 2: with 1 end commands that have found something. */

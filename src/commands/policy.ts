@@ -2,10 +2,10 @@ import { oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { withAddresses } from '../policy/address-change.ts';
 import { isHostKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Values } from '../policy/keys.ts';
-import { hintOf } from '../policy/parse-policy.ts';
+import { combine, hintOf } from '../policy/parse-policy.ts';
 import type { Places } from '../policy/policy.ts';
 import type { Problem } from '../policy/problem.ts';
-import { type PolicyFiles, readPolicyFiles } from '../policy/read-policy.ts';
+import { byPlace, type PolicyFiles, readPolicyFiles } from '../policy/read-policy.ts';
 import { resolved } from '../policy/resolve-policy.ts';
 import { FORMS } from '../policy/section-name.ts';
 import { bridgeIfAny } from '../port/bridge.ts';
@@ -35,12 +35,15 @@ export interface ShownPolicy {
 }
 
 /**
- * Whether the files of a policy can be followed: all that is wrong with all of them at once.
+ * Whether the files of a policy can be followed, and the filters that it names: all that is wrong with all of them at
+ * once.
  *
  * @throws Failure `input` for a file that cannot be read
  */
-export function checkPolicy(named: string | undefined): Answer {
-  const { files, problems } = readPolicyFiles(named);
+export async function checkPolicy(named: string | undefined): Promise<Answer> {
+  const read = readPolicyFiles(named);
+  const { files } = read;
+  const problems = byPlace(files, [...read.problems, ...(await filterProblems(read))]);
   const json: CheckedPolicy = {
     files,
     problems: problems.map((one) => ({ ...one, hint: hintOf(one), meant: one.meant ?? null })),
@@ -50,6 +53,14 @@ export function checkPolicy(named: string | undefined): Answer {
     json,
     status: problems.length === 0 ? 0 : 1,
   };
+}
+
+/** Nobody else loads a parser of XML. */
+async function filterProblems({ texts }: PolicyFiles): Promise<Problem[]> {
+  const filters = texts.flatMap((text) => text.filters);
+  if (filters.length === 0) return [];
+  const { namedFilterProblems } = await import('../policy/named-filters.ts');
+  return namedFilterProblems(filters, combine(texts).nwfilter_dir);
 }
 
 function whatIsRight(files: PolicyFiles['files']): string {

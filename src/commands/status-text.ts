@@ -78,8 +78,10 @@ function overdueText({ name, unfiltered, overdue }: PortStatus): string {
 }
 
 /** As it is loaded: what the policy says by now is said besides. */
-function modeText({ policyMode, unfiltered, overdue }: PortStatus): string {
-  return overdue === undefined ? (policyMode ?? '?') : `${unfiltered} still, and ${policyMode} by the policy`;
+function modeText({ mode, observed, policyMode, unfiltered, overdue }: PortStatus): string {
+  if (policyMode === undefined)
+    return observed ? 'observe' : mode === 'unrestricted' ? 'not filtered' : 'as it was loaded';
+  return overdue === undefined ? policyMode : `${unfiltered} still, and ${policyMode} by the policy`;
 }
 
 /** From here on somebody should look who fills it. */

@@ -102,8 +102,10 @@ interface FoundPort {
 
 /** The same with what is known of it. */
 interface SeenPort extends FoundPort {
-  /** Undefined where there is no record, or it makes no sense, which is said elsewhere. */
+  /** Undefined where there is no record, or what policy and xenstore say of it cannot be followed. */
   readonly known: UnderPolicy | undefined;
+  /** Why it cannot; of files that are broken it is said for all. */
+  readonly unfollowed?: Note;
 }
 
 /**
@@ -144,7 +146,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const ports = found.map((one): SeenPort => {
     const domid = domidOf(one);
     const guest = domid === undefined ? undefined : guests.get(domid);
-    return { ...one, known: one.record && knownOf(host, calledNow(one.record, guest)) };
+    return { ...one, known: undefined, ...(one.record && knownOf(host, calledNow(one.record, guest))) };
   });
   const kernel = await looking;
   const drops = grouped(kernel.drops.map(({ ifindex, ...drop }) => [ifindex, drop]));
@@ -168,7 +170,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
   const areGone = kernel.sharedDamage === RULES_GONE;
   const closesStrangers = !areGone && host.policy.unmanaged === 'closed';
   const isClosed = (device: Device): boolean => (isOurs(device) ? !areGone || !device.up : closesStrangers);
-  const rows = ports.map(({ device, record, known }): PortStatus => {
+  const rows = ports.map(({ device, record, known, unfollowed }): PortStatus => {
     const domid = domidOf({ device, record });
     const unconfigured = exempt.has(device.ifindex) ? 'exempt' : 'unmanaged';
     const seal = record === undefined ? undefined : wrong.get(record.device);
@@ -220,6 +222,7 @@ export async function hostStatus(given: Host, wanted: readonly string[] | undefi
         ...(seal === undefined ? [] : [seal.text]),
       ],
       notes: [
+        ...(unfollowed === undefined ? [] : [unfollowed]),
         ...(record === undefined || known === undefined || lost !== undefined
           ? []
           : [...drift(record, known.vif, device), ...vlanDrift(record, known.vif, device)]),
@@ -293,13 +296,14 @@ function hasCarrier(name: string): boolean {
   return hostFiles.read(`/sys/class/net/${name}/carrier`)?.trim() !== '0';
 }
 
-function knownOf(host: Host, record: VifRecord): UnderPolicy | undefined {
-  if (host.policy.broken !== undefined) return undefined;
+function knownOf(host: Host, record: VifRecord): Partial<Pick<SeenPort, 'known' | 'unfollowed'>> {
+  if (host.policy.broken !== undefined) return {};
   try {
-    return underPolicy(host, record);
+    return { known: underPolicy(host, record) };
   } catch (error) {
-    host.log.say('debug', `${record.device}: ${failureLine(asFailure(error))}`);
-    return undefined;
+    const why = failureLine(asFailure(error));
+    const text = `what policy and xenstore say of it cannot be followed, so what was loaded goes on: ${why}`;
+    return { unfollowed: { loud: true, text } };
   }
 }
 

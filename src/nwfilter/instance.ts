@@ -81,6 +81,15 @@ export function instances(name: string, find: FindFilter, variables: Variables):
     );
 }
 
+/**
+ * The rules of a filter and of those that it refers to, whatever the values of their variables.
+ *
+ * @throws Failure `input` for a filter that is not there, or is refused
+ */
+export function rulesInTree(name: string, find: FindFilter): FilterRule[] {
+  return [...inTree(name, find, new Map(), [])].map(({ rule }) => rule);
+}
+
 /** @param variable `$Q`, `$Q[2]` */
 function hintFor(variable: string): string {
   const name = /\w+/.exec(variable)?.[0] ?? 'NAME';

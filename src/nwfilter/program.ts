@@ -12,10 +12,10 @@ import {
   type RuleOrigin,
 } from '../rules/chain-program.ts';
 import { RULE_DIRECTIONS, type RuleDirection } from '../rules/rule.ts';
-import { chainKind } from './document.ts';
+import { chainKind, type FilterRule } from './document.ts';
 import { impossibleIn, statesOf } from './impossible.ts';
 import { CLEAN_TRAFFIC, inertReason, programNotes } from './inert.ts';
-import { type FindFilter, instances, isLayer2, type RuleInstance, type Variables } from './instance.ts';
+import { type FindFilter, instances, isLayer2, type RuleInstance, rulesInTree, type Variables } from './instance.ts';
 import { instanceText } from './listing.ts';
 import { filterProtocol } from './protocols.ts';
 import { layer2Tests, layer4Tests } from './tests.ts';
@@ -29,15 +29,24 @@ import type { StateName } from './value.ts';
  */
 export function filterProgram(name: string, find: FindFilter, variables: Variables): ChainProgram {
   const all = instances(name, find, variables);
-  for (const instance of all) refuseImpossible(name, instance);
+  for (const { rule, asks } of all) refuseImpossible(name, rule, asks);
   return new Builder(name, all).program();
+}
+
+/**
+ * Looks at a filter, and those that it refers to, without a guest: what values its variables have is not asked.
+ *
+ * @throws Failure `input` for what no guest can have
+ */
+export function checkFilterTree(name: string, find: FindFilter): void {
+  for (const rule of rulesInTree(name, find)) refuseImpossible(name, rule);
 }
 
 function familyOf({ rule }: RuleInstance): Family | undefined {
   return rule.protocol === undefined ? undefined : filterProtocol(rule.protocol).family;
 }
 
-function refuseImpossible(name: string, { rule, asks }: RuleInstance): void {
+function refuseImpossible(name: string, rule: FilterRule, asks?: RuleInstance['asks']): void {
   const found = impossibleIn(rule, asks);
   if (found === undefined) return;
   const at = `${rule.at.file}:${rule.at.line}`;

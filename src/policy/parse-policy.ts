@@ -2,7 +2,7 @@ import { parse } from 'ini';
 import { didYouMean } from '../did-you-mean.ts';
 import { Failure, shown } from '../errors.ts';
 import { wrongListName } from '../rules/list-name.ts';
-import { variableOf } from './filter-keys.ts';
+import { NO_FILTER, variableOf } from './filter-keys.ts';
 import { isHostKey, isVifKey, KEY_NAMES, KEYS, type KeyName, type SectionKind, type Settings } from './keys.ts';
 import { DEFAULT_POLICY, type HostPolicy, type Policy, type Section } from './policy.ts';
 import type { Problem } from './problem.ts';
@@ -51,8 +51,17 @@ export interface PolicyText {
   readonly lists: readonly WrittenList[];
   /** Where lists of rules are named. */
   readonly named: readonly NamedLists[];
+  /** Where filters of libvirt's are named. */
+  readonly filters: readonly NamedFilter[];
   /** In the order of the lines. */
   readonly problems: readonly Problem[];
+}
+
+/** `nwfilter = clean-traffic` */
+export interface NamedFilter {
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
 }
 
 /** One `key = value` of a file; the value is left to `ini`. */
@@ -78,6 +87,7 @@ export function parsePolicyText(text: string, file: string): PolicyText {
   const { findings, assignments, sections, lists, bare } = readLines(lines, file);
   const values = valuesOf(lines.map((line, index) => (bare.has(index + 1) ? '' : line)));
   const named: NamedLists[] = [];
+  const filters: NamedFilter[] = [];
   for (const { section, head, key, written, adds, line } of assignments) {
     const before = section.settings[VARIABLES];
     const wrong = setValue(section.settings, key, values(head, written), line, written);
@@ -94,11 +104,14 @@ export function parsePolicyText(text: string, file: string): PolicyText {
     section.places[key] = place;
     if (adds) section.adds.add(key);
     if (key === 'rules') named.push({ names: section.settings.rules ?? [], file, line });
+    const filter = key === 'nwfilter' ? section.settings.nwfilter : undefined;
+    if (filter !== undefined && filter !== NO_FILTER) filters.push({ name: filter, file, line });
   }
   return {
     sections,
     lists,
     named,
+    filters,
     problems: findings.sort((a, b) => a.line - b.line).map((finding) => ({ file, ...finding })),
   };
 }

@@ -46,8 +46,12 @@ export function readPolicyFiles(named: string | undefined): PolicyFiles {
   }
   const { lists, problems } = combineLists(texts);
   const all = [...texts.flatMap((text) => text.problems), ...problems];
-  const byPlace = (a: Problem, b: Problem): number => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line;
-  return { files, texts, ruleLists: lists, problems: all.sort(byPlace) };
+  return { files, texts, ruleLists: lists, problems: byPlace(files, all) };
+}
+
+/** In the order of the files, and of their lines. */
+export function byPlace(files: readonly string[], problems: readonly Problem[]): Problem[] {
+  return [...problems].sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line);
 }
 
 /** `vif-bridge.d/*.ini` beside `vif-bridge.ini`, in the order of their names, whatever the locale. */

@@ -59,7 +59,9 @@ export function readRuleLists(
       names.some((name) => unread.get(name)?.some((text) => mayEnd(text, way))),
     );
     problems.push(
-      ...wrongProgram(program(lists, names), openEnds).flatMap(({ at, ...what }) => (at ? [{ ...at.at, ...what }] : [])),
+      ...wrongProgram(program(lists, names), openEnds).flatMap(({ at, ...what }) =>
+        at ? [{ ...at.at, ...what }] : [],
+      ),
     );
   }
   return { lists, problems: distinct(problems) };

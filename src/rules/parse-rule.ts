@@ -230,7 +230,7 @@ function isPart(word: string): boolean {
   return PARTS.some((one) => one === word);
 }
 
-/** The words of a line. `#` begins a comment where it stands behind a blank: it is in no word; `80, 443` is one list. */
+/** The words of a line. `#` begins a comment where it stands behind a blank; `80, 443` is one word. */
 export function wordsOf(text: string): string[] {
   return text
     .replace(/(^|\s)[#;].*$/, '')

@@ -147,6 +147,11 @@ test('policy with sections', { skip, concurrency: 2 }, async (t) => {
     assert.equal((await dom0.hotplug('online', { domid: 2 })).status, 1);
     assert.match(dom0.key(2, 'hotplug-error') ?? '', /vif1\.0 would be closed by it: .*one\.xml/);
     assert.equal(await filtered(), true);
+    const told = /cannot be followed.*: .*one\.xml/;
+    assert.match((await dom0.admin(['status', 'guest1'])).stdout, told);
+    assert.match((await dom0.admin(['doctor'])).stdout, told);
+    const checked = await dom0.admin(['policy', 'check']);
+    assert.deepEqual([checked.status, /vif-bridge\.ini:5: .*one\.xml/.test(checked.stdout)], [1, true], checked.stdout);
     // Where nobody is filtered any more, he is better closed.
     await dom0.ns.check(['nft', 'flush', 'ruleset']);
     assert.equal((await dom0.hotplug('online', { domid: 2 })).status, 0);
