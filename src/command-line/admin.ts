@@ -133,12 +133,17 @@ async function runAddress(
 ): Promise<void> {
   const files = filesOf(options, env);
   await withAdminHost('address', options, env, async (host) => {
-    const { editAddresses } = await import('../commands/address.ts');
+    const { editAddresses, whoseTheyAre } = await import('../commands/address.ts');
     const [nic] = nicsOf(host, [await portNamed(host, word)]);
     if (nic === undefined) throw new Failure('internal', `${word} is no NIC`);
     const edit = await editAddresses(host, files, nic, action, addresses);
     if (edit.where === undefined) return say(`${nic.ports.join(' ')} has ${edit.addresses.join(' ')} already`);
     try {
+      if (action === 'add') {
+        await withAdminHost('address', options, env, async (now) => {
+          for (const text of await whoseTheyAre(now, nic, edit)) process.stderr.write(printable(`warning: ${text}\n`));
+        });
+      }
       await reapplied('address', nic.ports, options, env);
     } catch (error) {
       await edit.undo();

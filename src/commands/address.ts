@@ -1,3 +1,4 @@
+import { underPolicy } from '../backends/base.ts';
 import { isSilent, nodeExists, readDirectory, writeKeys } from '../effects/xenstore.ts';
 import { Failure, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
@@ -5,6 +6,8 @@ import { parseAddressList } from '../net/address-list.ts';
 import type { IpPrefix } from '../net/ip-prefix.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import { resolved } from '../policy/resolve-policy.ts';
+import { doubleFinder, refuseDouble } from '../vif/doubles.ts';
+import { noteTaker } from '../vif/notes.ts';
 import type { DropIns } from './drop-in.ts';
 import { type Nic, refuseSharedMac } from './nic.ts';
 import { identityNamed } from './reapply.ts';
@@ -16,6 +19,8 @@ export interface AddressEdit {
   /** Undefined if it has, or has not, them already. */
   readonly where: string | undefined;
   readonly addresses: readonly string[];
+  /** `ip` in xenstore, where that was changed. */
+  readonly ip?: string;
   readonly undo: () => Promise<void>;
 }
 
@@ -43,6 +48,27 @@ export async function editAddresses(
   if (stored !== undefined) return inXenstore(host, nic, action, wanted, stored);
   await refuseSharedMac(host, [nic]);
   return inPolicy(files, nic, action, wanted);
+}
+
+/**
+ * Looks whose the addresses are that a NIC was given, before a re-apply takes them in.
+ *
+ * @param host with the policy as it is now
+ * @returns what an admin should know of them
+ * @throws Failure `input` for one that another guest has
+ */
+export async function whoseTheyAre(host: Host, { record }: Nic, { addresses, ip }: AddressEdit): Promise<string[]> {
+  const after = ip === undefined ? record : { ...record, values: { ...record.values, ip } };
+  const subject = {
+    ...underPolicy(host, after),
+    bridge: record.bridge,
+    ...(record.routed === undefined ? {} : { routed: true as const }),
+  };
+  await refuseDouble(host, subject, addresses);
+  const notes = [...(await doubleFinder(host)(subject)), ...noteTaker(host)(subject)];
+  return notes.flatMap(({ loud, text }) =>
+    loud && text.split(/[ :;,]+/).some((word) => addresses.includes(word)) ? [text] : [],
+  );
 }
 
 /** `ip =` of the policy decides alone: what xenstore says does not count then. */
@@ -86,6 +112,7 @@ async function inXenstore(
   return {
     where: `xenstore (${node}), until the guest is started anew: ip= of its own file is for then`,
     addresses: wanted.map(({ text }) => text),
+    ip: after.join(' '),
     undo: () => write(before),
   };
 }

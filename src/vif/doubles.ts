@@ -44,17 +44,19 @@ export function doubleFinder(host: DoubleHost): (subject: Subject) => Promise<re
  * standing near (a block that holds the address of a neighbour, a guest of which xenstore does not say who it is) is
  * told, and no more.
  *
+ * @param only of a vif that runs: the addresses that it has not had
  * @throws Failure `input` with the name of the other one
  */
-export async function refuseDouble(host: DoubleHost, subject: Subject): Promise<void> {
+export async function refuseDouble(host: DoubleHost, subject: Subject, only?: readonly string[]): Promise<void> {
   // Who is only observed, or not filtered, is not kept from anything.
   if (isObserved(subject.plan.terms)) return;
   for (const { meeting, record, same, name } of await neighbourFinder(host)(subject)) {
     const { routed } = subject;
     // A route leads to one of them only, also that of a block.
-    const what = routed
+    const all = routed
       ? [...new Set([...meeting.equal, ...sameBlocks(subject, meeting)])]
       : [...meeting.macs, ...meeting.equal];
+    const what = only === undefined ? all : all.filter((text) => only.includes(text));
     const isOther = same === false || (routed === true && same === undefined && record.values.mac !== subject.vif.mac);
     if (!isOther || what.length === 0) continue;
     const guest = await nameOf(host, record.device);

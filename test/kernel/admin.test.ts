@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PLAIN_ENV, type RunResult } from '../lab/subprocess.ts';
 import { type Dom0, LAUNCHER, obstacle, openDom0, PROGRAM } from './dom0.ts';
 import { frame, G, ip4, TYPE, udp } from './frames.ts';
+import { GUEST_V } from './verdict.ts';
 
 const skip = obstacle();
 const WEB = { domid: 1, name: 'web1', mac: '00:16:3e:00:00:01', ip: '10.0.0.11' } as const;
@@ -253,6 +254,34 @@ test('address', { skip }, async (t) => {
     assert.equal(dom0.key(1, 'ip'), '10.0.0.11');
     assert.deepEqual(dropIns(dom0), []);
     assert.equal(await passes(dom0, '10.0.0.11'), true);
+  });
+
+  await t.test('one of another guest is refused, with its name; of the host it is told', async () => {
+    await dom0.start({ ...GUEST_V, name: 'web2' });
+    dom0.store.load({ '/local/domain/1/vm': '/vm/aaaa', '/local/domain/2/vm': '/vm/bbbb' });
+    const refused = await dom0.admin(['address', 'add', 'vif1.0', '10.0.0.12', '10.0.0.2']);
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, /10\.0\.0\.2 is also given to vif2\.0 on br0, of the guest web2/);
+    assert.equal(dom0.key(1, 'ip'), '10.0.0.11');
+    assert.deepEqual(dropIns(dom0), []);
+    assert.equal(await passes(dom0, '10.0.0.12'), false);
+    const { status, stderr } = await dom0.admin(['address', 'add', 'vif1.0', '10.0.0.1']);
+    assert.equal(status, 0);
+    assert.equal(stderr, 'warning: 10.0.0.1 is an address of this host on br0: the guest may take it over\n');
+    await run('remove', 'vif1.0', '10.0.0.1');
+    // Whether they are two nobody says then.
+    const env = { XENSTORED_PATH: join(dom0.folder, 'nothing') };
+    const told = await dom0.admin(['address', 'add', 'vif1.0', '10.0.0.2'], { env });
+    assert.deepEqual([told.status, /^warning: 10\.0\.0\.2 is also given to vif2\.0/m.test(told.stderr)], [0, true]);
+    await dom0.admin(['address', 'remove', 'vif1.0', '10.0.0.2'], { env });
+    const shared = '[guest web1]\nshared = 10.0.0.2\n[guest web2]\nshared = 10.0.0.2\n';
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), shared);
+    assert.equal((await dom0.admin(['reapply', '--all'])).status, 0);
+    await run('add', 'web1', '10.0.0.2');
+    await run('remove', 'web1', '10.0.0.2');
+    writeFileSync(join(dom0.folder, 'vif-bridge.ini'), '');
+    await dom0.hotplug('offline', { domid: 2 });
+    await dom0.bench.removeVif('vif2.0');
   });
 
   await t.test('a guest that ends meanwhile leaves nothing of it in xenstore', async () => {
