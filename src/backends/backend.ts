@@ -15,8 +15,11 @@ export interface FilterPort {
   readonly ifindex: number | undefined;
   /** Frames to link-local groups must teach the bridge nothing: STP is on, or the port learns. */
   readonly ingress: boolean;
-  /** It is no port of a bridge: what it sends and hears is judged at the device itself. */
-  readonly routed?: true | undefined;
+  /**
+   * The addresses and blocks that this host routes to it. It is no port of a bridge then: what it sends and hears is
+   * judged at the device itself.
+   */
+  readonly routed?: readonly string[] | undefined;
 }
 
 /** A vif with its plan and what earlier runs may have left of it in the kernel. */

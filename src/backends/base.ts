@@ -158,7 +158,7 @@ export function portOfRecord(host: Pick<Host, 'policy' | 'now'>, record: VifReco
   try {
     const { plan } = underPolicy(host, record);
     const { device, name, bridge, ifindex, ingress, routed } = record;
-    const port = { device, name, bridge, ifindex, ingress, ...(routed === undefined ? {} : { routed: true as const }) };
+    const port = { device, name, bridge, ifindex, ingress, ...(routed === undefined ? {} : { routed: routed.routes }) };
     return { port, plan, loaded: [], hadIngress: false };
   } catch (error) {
     return asFailure(error);

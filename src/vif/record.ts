@@ -128,7 +128,7 @@ export function noteApplied(host: Managed, prepared: Prepared, notes: readonly N
       `${vif.name}: STP is on, and ebtables does not see its frames: only root_block is in their way`,
     );
   }
-  const where = prepared.port.routed === true ? 'behind' : 'on';
+  const where = prepared.port.routed !== undefined ? 'behind' : 'on';
   host.log.say('info', `${vif.name} ${where} ${prepared.bridge}: ${describe(prepared)}`);
 }
 
@@ -155,6 +155,6 @@ function describe(prepared: Prepared): string {
   };
   const why = plan.mode === 'addresses' || addresses !== '' ? '' : ' (no ip= is set)';
   const observed = isObserved(plan.terms) ? 'nothing is filtered, only counted: as if ' : '';
-  const how = prepared.port.routed === true ? 'routed' : setup.binding;
+  const how = prepared.port.routed !== undefined ? 'routed' : setup.binding;
   return `${observed}${macListText(plan.macs)} may use ${what[plan.mode]}${why}, ${how}`;
 }

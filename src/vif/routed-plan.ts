@@ -91,7 +91,7 @@ export function planRoute(
       bridge: uplink.name,
       ifindex: device?.ifindex,
       ingress: false,
-      routed: true,
+      routed: own.map(({ text }) => text),
     },
     route: {
       ...names,

@@ -57,6 +57,14 @@ const HARM: readonly Harm[] = [
     says: ['vif1.0 rules inet xen-vif-route ports: vif1.0 -> null'],
   },
   {
+    name: 'so may what is near them',
+    does: "nft delete element inet xen-vif-route near '{ 198.51.100.0 }'; nft delete element inet xen-vif-route near6 '{ 2001:db8:5:: }'",
+    says: [
+      'vif1.0 rules inet xen-vif-route near6: 2001:db8:5:: -> null',
+      'vif1.0 rules inet xen-vif-route near: 198.51.100.0 -> null',
+    ],
+  },
+  {
     name: 'those of all may',
     does: 'nft flush chain inet xen-vif-route prerouting',
     says: ['all rules rules of routed vifs: as they were loaded -> what all vifs share is not as it was loaded'],

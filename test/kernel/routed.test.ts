@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { obstacle } from './dom0.ts';
+import { type Dom0, obstacle } from './dom0.ts';
 import { frame, ip4, TYPE, udp } from './frames.ts';
 import { configureGuest, pinger } from './routed-guest.ts';
 import { OFFLINE, ONLINE, openRoutedSite, text } from './routed-site.ts';
@@ -15,6 +15,16 @@ import { OFFLINE, ONLINE, openRoutedSite, text } from './routed-site.ts';
 const skip = obstacle();
 const MAC = '00:16:3e:00:00:01';
 const OTHER = '00:16:3e:00:00:02';
+
+/** Addresses of the first guest, and some that are near them and nobody's. */
+const CLAIMED = ['10.0.0.5', '198.51.100.9', 'fd00::5', '2001:db8:5::1'];
+const NEARBY = ['198.51.100.16', '2001:db8:9::1'];
+
+/** So many packets came from elsewhere with an address of a guest. */
+async function claims(dom0: Dom0): Promise<number> {
+  const listed = await dom0.ns.check('nft list chain inet xen-vif-route claimed'.split(' '));
+  return Number(/packets (\d+)/.exec(listed)?.[1] ?? Number.NaN);
+}
 
 test('a routed guest: several addresses, blocks, both families; forged ones are dropped and counted', {
   skip,
@@ -50,10 +60,22 @@ test('a routed guest: several addresses, blocks, both families; forged ones are 
 
   // Nobody else is let in with its addresses.
   await far.check(['sh', '-e'], {
-    input: 'ip addr add 10.0.0.5/32 dev eth0\nip addr add fd00::5/128 dev eth0 nodad\n',
+    input: [...CLAIMED, ...NEARBY]
+      .map((one) => `ip addr add ${one} dev eth0${one.includes(':') ? ' nodad' : ''}\n`)
+      .join(''),
   });
-  assert.equal(await ping(far, '203.0.113.1', '10.0.0.5'), false);
-  assert.match(await text(dom0, 'nft list table inet xen-vif-route'), /packets [1-9]\d* bytes \d+ drop/);
+  await dom0.ns.check(['sh', '-e'], {
+    input: 'ip route add 198.51.100.16 via 203.0.113.9\nip route add 2001:db8:9::1 via 2001:db8:ffff::9\n',
+  });
+  for (const source of CLAIMED) {
+    const before = await claims(dom0);
+    assert.equal(await ping(far, source.includes(':') ? '2001:db8:ffff::1' : '203.0.113.1', source), false, source);
+    assert.ok((await claims(dom0)) > before, source);
+  }
+  // Who has none of them is asked, and let in.
+  for (const source of NEARBY)
+    assert.ok(await ping(far, source.includes(':') ? '2001:db8:ffff::1' : '203.0.113.1', source), source);
+  await dom0.ns.check(['sh', '-e'], { input: 'ip route del 198.51.100.16\nip route del 2001:db8:9::1\n' });
 
   const again = await dom0.admin(['reapply', '--all']);
   assert.deepEqual([again.status, again.stdout], [0, 're-applied: vif1.0\n'], again.stderr);

@@ -1,5 +1,7 @@
+import type { FilterPort } from '../backend.ts';
 import { INGRESS_TABLE, isOurs, TABLE } from './base-text.ts';
 import { BEHIND, type Behind, OBSERVED_BEHIND } from './behind.ts';
+import { addNear, declareNear, NEAR_RULES } from './claims.ts';
 import { UNMARK } from './counted-frames.ts';
 import { stageChain } from './stages.ts';
 
@@ -48,13 +50,16 @@ function chainsOf(behind: readonly Behind[]): DeviceChain[] {
 /** By the name that the device has now: of two types for nft, and the same for the kernel. */
 const PORTS = ['ports', 'guests'].map((set) => `${INGRESS_TABLE} ${set}`);
 
+/** A port that is on no bridge, and what is routed to it. */
+export type DevicePort = Pick<FilterPort, 'device' | 'name' | 'routed'>;
+
 /**
  * The chains of a device, whatever was there: a chain stays with the device that it was made for, by its name (kernel
  * 6.16) or by itself (before), so it is made anew. What is there already judges until the new one does.
  *
  * They accept what they do not know: that is nothing, as each stage decides, and a port without its group is none.
  */
-export function renderDeviceChains(device: string, name: string, behind: readonly Behind[]): string[] {
+export function renderDeviceChains({ device, name, routed = [] }: DevicePort, behind: readonly Behind[]): string[] {
   return [
     ...chainRemoval(device),
     ...chainsOf(behind).flatMap(({ chain, hook, priority, rules }) => [
@@ -62,6 +67,7 @@ export function renderDeviceChains(device: string, name: string, behind: readonl
       ...rules.map((rule) => `add rule ${TABLE} ${chain}/${device} ${rule}`),
     ]),
     ...PORTS.map((set) => `add element ${set} { "${name}" }`),
+    ...addNear(routed),
   ];
 }
 
@@ -83,30 +89,42 @@ function chainRemoval(device: string): string[] {
   ]);
 }
 
+/** So many devices it can name; a set with a size is quicker (own.ts). */
+const DEVICES = 65_536;
+
 /**
  * Who has an address of a routed vif as its source and comes from elsewhere is not that vif: the routes say whose it
- * is. A port of ours has been asked at its device already; unless somebody has given it another name: since 6.16 a
- * chain stays with the name, and the device is without one. So a name that no run has loaded is not let in.
+ * is, and are asked where that may be (claims.ts). A port of ours has been asked at its device already; unless somebody
+ * has given it another name: since 6.16 a chain stays with the name, and the device is without one. So a name that no
+ * run has loaded is not let in.
  *
  * @param follows a chain goes with its device, whatever that is called (before 6.16)
  */
 export function renderClaimed(follows = false): string[] {
+  const chain = (name: string, rules: readonly string[]): string[] => [
+    `  chain ${name} {`,
+    ...rules.map((rule) => `    ${rule}`),
+    '  }',
+  ];
+  const claimed = 'goto claimed';
   return [
     `add table ${INGRESS_TABLE}`,
     `delete table ${INGRESS_TABLE}`,
     `table ${INGRESS_TABLE} {`,
-    '  set ports { typeof fib saddr oifname; }',
-    '  set guests { type ifname; }',
-    '  chain guests {',
-    '    iifname @guests accept',
-    '    counter drop comment "a routed vif that somebody has renamed"',
-    '  }',
-    '  chain prerouting {',
-    '    type filter hook prerouting priority raw; policy accept;',
-    `    ${isOurs('from-guest')} ${follows ? 'accept' : 'goto guests'}`,
-    '    ip6 saddr fe80::/10 accept',
-    '    fib saddr oifname @ports counter drop comment "an address of a routed guest, from elsewhere"',
-    '  }',
+    `  set ports { typeof fib saddr oifname; size ${DEVICES}; }`,
+    `  set guests { type ifname; size ${DEVICES}; }`,
+    ...declareNear().map((line) => `  ${line}`),
+    ...chain('guests', ['iifname @guests accept', 'counter drop comment "a routed vif that somebody has renamed"']),
+    ...chain('claimed', [
+      'ip6 saddr fe80::/10 accept',
+      'fib saddr oifname @ports counter drop comment "an address of a routed guest, from elsewhere"',
+    ]),
+    ...chain('near6', NEAR_RULES.near6(claimed)),
+    ...chain('prerouting', [
+      'type filter hook prerouting priority raw; policy accept;',
+      `${isOurs('from-guest')} ${follows ? 'accept' : 'goto guests'}`,
+      ...NEAR_RULES.asks(claimed),
+    ]),
     '}',
   ];
 }

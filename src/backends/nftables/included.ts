@@ -7,6 +7,7 @@ import { list, type Place, placeOf, remove, removeEmpty, writeLink, writeText } 
 import type { PlannedPort } from '../backend.ts';
 import type { PortPlace } from './base-text.ts';
 import { inDeviceTables } from './device-tables.ts';
+import type { DevicePort } from './device-text.ts';
 import { closedText, portText } from './text.ts';
 
 /**
@@ -71,7 +72,7 @@ export function includedRules({ state, log }: Pick<Host, 'state' | 'log'>, where
   };
 }
 
-type ClosedPort = Pick<PlannedPort['port'], 'device' | 'name'>;
+type ClosedPort = DevicePort;
 
 interface PortFiles {
   write(port: ClosedPort, text: string): void;

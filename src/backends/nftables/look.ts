@@ -5,10 +5,11 @@ import type { Host } from '../../host.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { VifRecord } from '../../state/records.ts';
-import type { ComparedRules, KernelRules, RuleDrift, WishedRules } from '../backend.ts';
+import type { ComparedRules, FilterPort, KernelRules, RuleDrift, WishedRules } from '../backend.ts';
 import { allDamaged, baseOfThisBoot, currentBase, passBase, RULES_GONE } from '../base.ts';
 import { FILLED_SETS } from './base-text.ts';
 import { behindOf } from './behind.ts';
+import { nearElements } from './claims.ts';
 import { conversations } from './conversations.ts';
 import {
   countElements,
@@ -45,8 +46,8 @@ const ALL = { mostBytes: LISTING_BYTES, timeoutMs: 30_000 };
 
 /** What the kernel counted, and whose rules are not as they were loaded, by one listing of each table. */
 export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Promise<KernelRules> {
-  const names = nft.place === 'device' ? claimedNames(nft.host) : undefined;
-  return lookAt(nft, listTable(nft), recordsOf, names);
+  const claims = nft.place === 'device' ? claimedSets(nft.host) : undefined;
+  return lookAt(nft, listTable(nft), recordsOf, claims);
 }
 
 /**
@@ -71,37 +72,47 @@ export async function compare(
 
 /** Routed vifs whose addresses anybody may come with from elsewhere. */
 async function unclaimedPorts({ host }: Nft, { planned }: WishedRules): Promise<RuleDrift[]> {
-  const known = await claimedNames(host);
-  return planned
-    .filter(({ port }) => known?.has(port.name) === false)
-    .map(({ port: { device, name } }) => ({
-      device,
-      place: CLAIMED_PORTS,
-      change: 'missing',
-      what: name,
-      text: name,
-      recorded: true,
-    }));
+  const claims = await claimedSets(host);
+  if (claims === undefined) return [];
+  const missing = ({ device }: FilterPort, set: string, text: string): RuleDrift => ({
+    ...{ device, place: `${CLAIMED_TABLE} ${set}`, change: 'missing', what: text, text, recorded: true },
+  });
+  return planned.flatMap(({ port }) => [
+    ...(claims.get('ports')?.has(port.name) === true ? [] : [missing(port, 'ports', port.name)]),
+    ...unclaimed(port, claims).map(({ set, text }) => missing(port, set, text)),
+  ]);
 }
 
-const CLAIMED_PORTS = `${CLAIMED_TABLE} ports`;
-const LIST_CLAIMED = ['-j', 'list', 'set', ...CLAIMED_PORTS.split(' ')] as const;
+/** What is near its addresses, and the table does not know of. */
+function unclaimed({ routed = [] }: Pick<FilterPort, 'routed'>, claims: Claims): { set: string; text: string }[] {
+  return [...nearElements(routed)].flatMap(([set, elements]) =>
+    elements
+      .filter((text) => claims.get(set)?.has(text.startsWith('0x') ? Number(text) : text) !== true)
+      .map((text) => ({ set, text })),
+  );
+}
 
-/** The names of routed vifs as they were loaded; undefined of a table that is not there, which is told of all. */
-async function claimedNames({ run }: Host): Promise<ReadonlySet<unknown> | undefined> {
+/** What the sets hold by which frames from elsewhere are asked. */
+type Claims = ReadonlyMap<string, ReadonlySet<unknown>>;
+
+const LIST_CLAIMED = ['-j', 'list', 'table', ...CLAIMED_TABLE.split(' ')] as const;
+
+/** As they were loaded; undefined of a table that is not there, which is told of all. */
+async function claimedSets({ run }: Host): Promise<Claims | undefined> {
   const { status, stdout } = await run('nft', LIST_CLAIMED, ALL);
-  return status === 0 ? new Set(setsOf(readListing(stdout)).get('ports') ?? []) : undefined;
+  if (status !== 0) return undefined;
+  return new Map([...setsOf(readListing(stdout))].map(([name, elements]) => [name, new Set(elements)]));
 }
 
 async function lookAt(
   nft: Nft,
   listing: ReturnType<typeof listTable>,
   recordsOf: () => readonly VifRecord[],
-  names: ReturnType<typeof claimedNames> | undefined,
+  claiming: ReturnType<typeof claimedSets> | undefined,
 ): Promise<KernelRules> {
   const { host } = nft;
   // They run while the records are read.
-  const listings = Promise.all([listing, changedRules(nft), names]);
+  const listings = Promise.all([listing, changedRules(nft), claiming]);
   listings.catch(() => undefined);
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
@@ -132,7 +143,8 @@ async function lookAt(
     ) {
       return 'its chains at the device are not as they were loaded';
     }
-    if (claimed?.has(record.name) === false) return RENAMED;
+    if (claimed !== undefined && claimed.get('ports')?.has(record.name) !== true) return RENAMED;
+    if (claimed !== undefined && unclaimed({ routed: record.routed?.routes }, claimed).length > 0) return UNCLAIMED;
     const lost = lostElements(record, counts);
     if (lost !== undefined) return `the set ${lost} has lost what is its own`;
     const [only, ...others] = record.loaded;
@@ -185,6 +197,7 @@ function misled(table: Listing): (map: ProgramMap, record: VifRecord, digest: st
 }
 
 const RENAMED = 'somebody has renamed it: its rules are those of its former name';
+const UNCLAIMED = `others may come with its addresses: ${CLAIMED_TABLE} has lost them`;
 const BASE_CHANGED = 'what all vifs share is not as it was loaded';
 const UNREADABLE =
   'this nft cannot list the rules: another version of it has loaded them, or another program owns them (flags owner)';

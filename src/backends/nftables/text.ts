@@ -19,7 +19,7 @@ import {
 import { behindOf } from './behind.ts';
 import { chainProgramText } from './chain-program.ts';
 import { DEVICE_UNMANAGED } from './device-tables.ts';
-import { renderClaimed, renderDeviceChains, renderDeviceRemoval } from './device-text.ts';
+import { type DevicePort, renderClaimed, renderDeviceChains, renderDeviceRemoval } from './device-text.ts';
 import {
   addElements,
   removeElements,
@@ -122,7 +122,7 @@ export function portText(
     ...(plan.program === undefined || there.has(programDigest(plan.program)) ? [] : programText(plan.program)),
     ...(plan.filter === undefined || there.has(chainDigest(plan.filter)) ? [] : chainProgramText(plan.filter)),
     ...addElements(now),
-    ...(port.routed === true ? renderDeviceChains(plan.device, port.name, behindOf(plan.terms)) : []),
+    ...(port.routed !== undefined ? renderDeviceChains(port, behindOf(plan.terms)) : []),
     ...(port.ingress ? renderIngress(plan.device, port.name, isObserved(plan.terms)) : []),
     ...(hadIngress && !port.ingress ? renderIngressRemoval(plan.device) : []),
   ]);
@@ -142,9 +142,9 @@ export function portTexts(
   });
 }
 
-/** Text for a routed vif of which nothing is known but its device: what has chains and no elements may do nothing. */
-export function closedText({ device, name }: Pick<FilterPort, 'device' | 'name'>): string {
-  return text(renderDeviceChains(device, name, []));
+/** Text for a routed vif of which no plan is known, but its device: what has chains and no elements may do nothing. */
+export function closedText(port: DevicePort): string {
+  return text(renderDeviceChains(port, []));
 }
 
 /** Text that takes a vif out. */

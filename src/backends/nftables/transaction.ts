@@ -223,9 +223,9 @@ async function loadWhole(
   // Of a table that is there still; of one that is gone, what was saved.
   await saveLearned(host);
   // Of whom nothing is known but the device: what has a chain and no elements may do nothing.
-  const closed = records.filter(
-    ({ device }) => place === 'device' && !ports.some(({ port }) => port.device === device),
-  );
+  const closed = records
+    .filter(({ device }) => place === 'device' && !ports.some(({ port }) => port.device === device))
+    .map(({ device, name, routed }) => ({ device, name, routed: routed?.routes }));
   const known = programs(host);
   const unused = fresh ? [] : known.others(base.sentinel, digestsOf(ports));
   const text = [
