@@ -17,7 +17,7 @@ const README_LINES = 150;
 /** Lines of one paragraph, or of one item of a list. */
 const PARAGRAPH_LINES = 7;
 
-/** Files of which docs/design.md tells how to add them (test/docs/where-to-add.test.ts does). */
+/** Files of which docs/design.md tells how to add them (test/docs/where-to-add.broad.test.ts does). */
 const NEW_FILES = ['src/commands/count.ts', 'src/backends/nothing/nothing.ts'];
 
 const PAGES = [

@@ -11,9 +11,9 @@
  *   npm test -- kernel stress     only what has one of the words in its path, with a line for each test
  *   npm test -- --verbose         a line for each test
  *
- * Files run beside each other, $TEST_JOBS at once (as many as there are CPUs, and one more for what waits): each has
- * its own network namespaces, xenstored and folders. What measures, or needs the machine for itself, comes last, one
- * after the other.
+ * Files run beside each other, $TEST_JOBS at once (as many as there are CPUs, and two more): each has its own network
+ * namespaces, xenstored and folders. As long as there are any, a quarter of them are such as mostly wait for a time to
+ * pass, so that the others have the CPUs. What measures, or needs the CPUs for itself, comes last, one after the other.
  */
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -29,6 +29,17 @@ const FILE_MS = 15 * 60_000;
 const LONG_FILE_MS = 60 * 60_000;
 /** What runs alone: folders, and files that count what gets through while everything is busy. */
 const ALONE = ['race/', 'long/', 'stress/parallel.', 'stress/reapply-under-traffic.'];
+/** What sleeps for most of a long time (measured: less than a third of a CPU), the longest first. */
+const WAITING = [
+  'kernel/timeouts.',
+  'xl/xl.',
+  'kernel/routed.',
+  'kernel/routed-host-accept.',
+  'kernel/rules-programs.',
+  'kernel/dhcp-programs.',
+  'kernel/admin.',
+  'effects/exec.',
+];
 /** What may be said besides words; a misspelled one would run something else than was meant. */
 const OPTIONS = ['--all', '--broad', '--verbose'];
 /** Files listed at the end. */
@@ -56,31 +67,38 @@ function isAlone(file: string): boolean {
 }
 
 /** Fast ones first: who breaks a parser need not wait for the kernel. */
+const ORDER = [
+  'architecture.test.ts',
+  'net/',
+  'json/',
+  'port/',
+  'policy/',
+  'xen/',
+  'filter/',
+  'backends/',
+  'effects/',
+  'state/',
+  'commands/',
+  'golden/',
+  'lab/',
+  // The longest ones begin before the others, so that none is left over at the end.
+  'stress/',
+  'upgrade/',
+  'install/',
+  'kernel/',
+  'kernel-ebtables/',
+  'race/',
+  'long/',
+];
+
 function rank(file: string): number {
-  const order = [
-    'architecture.test.ts',
-    'net',
-    'json',
-    'port',
-    'policy',
-    'xen',
-    'filter',
-    'backends',
-    'effects',
-    'state',
-    'commands',
-    'golden',
-    'lab',
-    // The longest ones begin before the others, so that none is left over at the end.
-    'stress',
-    'kernel',
-    'kernel-ebtables',
-    'xl',
-    'race',
-    'long',
-  ];
-  const place = order.indexOf(file.split('/')[0] ?? '');
-  return place < 0 ? order.length : place;
+  const place = ORDER.findIndex((begin) => file.startsWith(begin));
+  return place < 0 ? ORDER.length : place;
+}
+
+/** Where among those that mostly wait; -1 for all others. */
+function waits(file: string): number {
+  return WAITING.findIndex((begin) => file.startsWith(begin));
 }
 
 interface Total {
@@ -92,6 +110,7 @@ interface Total {
 
 /** Runs them, and resolves when all has been printed. */
 async function runFiles(files: readonly string[], jobs: number, verbose: boolean, total: Total): Promise<void> {
+  if (files.length === 0) return;
   const paths = files.map((file) => join(HERE, file));
   const timeout = files.some(isLong) ? LONG_FILE_MS : FILE_MS;
   const stream = run({ files: paths, concurrency: jobs, timeout });
@@ -149,13 +168,18 @@ if (files.length === 0) {
   console.error('no test file has one of these words in its path');
   process.exit(2);
 }
-const jobs = Number(process.env.TEST_JOBS) || availableParallelism() + 1;
+const jobs = Number(process.env.TEST_JOBS) || availableParallelism() + 2;
+// What is printed of each test as it ends would be mixed.
+const lanes = verbose ? 0 : Math.floor(jobs / 4);
 const total: Total = { passed: 0, failed: 0, skips: [], seconds: new Map() };
-const beside = files.filter((file) => !isAlone(file));
+const waiting = lanes === 0 ? [] : files.filter((file) => waits(file) >= 0).sort((a, b) => waits(a) - waits(b));
+const beside = files.filter((file) => !isAlone(file) && !waiting.includes(file));
 const alone = files.filter(isAlone);
 if (!verbose) console.log(`${files.length} files of tests, ${jobs} at once`);
-if (beside.length > 0) await runFiles(beside, jobs, verbose, total);
-if (alone.length > 0) await runFiles(alone, 1, verbose, total);
+await Promise.all([
+  runFiles(waiting, lanes, verbose, total),
+  runFiles(beside, jobs - lanes, verbose, total).then(() => runFiles(alone, 1, verbose, total)),
+]);
 for (const skip of total.skips) console.log(`skipped: ${skip}`);
 const slowest = [...total.seconds].sort(([, a], [, b]) => b - a).slice(0, SLOWEST);
 console.log(`slowest, in seconds: ${slowest.map(([file, seconds]) => `${file} ${seconds.toFixed(0)}`).join(', ')}`);

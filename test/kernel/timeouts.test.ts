@@ -67,7 +67,9 @@ async function isClosed(dom0: Dom0): Promise<void> {
   assert.equal((await dom0.link('vif1.0'))?.flags.includes('UP'), false, 'the link is down');
 }
 
-test('a tool that hangs', { skip, concurrency: 8 }, async (t) => {
+// All of them: they wait for half a minute each, and need no CPU for that.
+test('a tool that hangs', { skip, concurrency: 16 }, async (t) => {
+  const cases: Promise<void>[] = [];
   for (const [what, tool, body] of [
     ['nft', 'nft', `exec sleep ${MARK}`],
     ['nft, in a child of its own', 'nft', `sleep ${MARK} & wait`],
@@ -81,56 +83,67 @@ test('a tool that hangs', { skip, concurrency: 8 }, async (t) => {
       `case "$*" in *connected*) exec sleep ${MARK} ;; *) real "$@" ;; esac`,
     ],
   ] as const) {
-    await t.test(`${what}: online fails in time with a reason, and nothing survives`, async (t) => {
-      const dom0 = await waiting(t);
-      const result = await withFake(dom0, tool, body);
-      assert.deepEqual([result.status, result.timedOut, result.stdout], [1, false, '']);
-      assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
-      assert.equal(dom0.key(1, 'hotplug-status'), 'error');
-      assert.match(dom0.key(1, 'hotplug-error') ?? '', /did not end within|is locked by/);
-      await isClosed(dom0);
-      assert.equal(await sleepers(dom0), '');
-    });
+    cases.push(
+      t.test(`${what}: online fails in time with a reason, and nothing survives`, async (t) => {
+        const dom0 = await waiting(t);
+        const result = await withFake(dom0, tool, body);
+        assert.deepEqual([result.status, result.timedOut, result.stdout], [1, false, '']);
+        assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
+        assert.equal(dom0.key(1, 'hotplug-status'), 'error');
+        assert.match(dom0.key(1, 'hotplug-error') ?? '', /did not end within|is locked by/);
+        await isClosed(dom0);
+        assert.equal(await sleepers(dom0), '');
+      }),
+    );
   }
 
   for (const tool of ['nft', 'ip', 'flock', 'logger']) {
-    await t.test(`${tool}: offline ends well in time`, async (t) => {
-      const dom0 = await openDom0(t);
-      await dom0.start({ ...ONE, ip: '10.0.0.11' });
-      const result = await withFake(dom0, tool, `exec sleep ${MARK}`, 'offline');
-      assert.deepEqual([result.status, result.timedOut, result.stdout], [0, false, '']);
-      assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
-      assert.equal(await sleepers(dom0), '');
-      // The next run cleans up what was left.
-      assert.equal((await dom0.hotplug('offline', ONE)).status, 0);
-      assert.doesNotMatch(await dom0.ruleset(), /vif1\.0/);
-    });
+    cases.push(
+      t.test(`${tool}: offline ends well in time`, async (t) => {
+        const dom0 = await openDom0(t);
+        await dom0.start({ ...ONE, ip: '10.0.0.11' });
+        const result = await withFake(dom0, tool, `exec sleep ${MARK}`, 'offline');
+        assert.deepEqual([result.status, result.timedOut, result.stdout], [0, false, '']);
+        assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
+        assert.equal(await sleepers(dom0), '');
+        // The next run cleans up what was left.
+        assert.equal((await dom0.hotplug('offline', ONE)).status, 0);
+        assert.doesNotMatch(await dom0.ruleset(), /vif1\.0/);
+      }),
+    );
   }
 
-  await t.test('ip: online fails in time, and Xen is told', async (t) => {
-    const dom0 = await waiting(t);
-    const result = await withFake(dom0, 'ip', `exec sleep ${MARK}`);
-    assert.equal(result.status, 1);
-    assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
-    assert.equal(dom0.key(1, 'hotplug-status'), 'error');
-    assert.equal(await sleepers(dom0), '');
-  });
+  cases.push(
+    t.test('ip: online fails in time, and Xen is told', async (t) => {
+      const dom0 = await waiting(t);
+      const result = await withFake(dom0, 'ip', `exec sleep ${MARK}`);
+      assert.equal(result.status, 1);
+      assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
+      assert.equal(dom0.key(1, 'hotplug-status'), 'error');
+      assert.equal(await sleepers(dom0), '');
+    }),
+  );
 
-  await t.test('logger: online succeeds', async (t) => {
-    const dom0 = await waiting(t);
-    const result = await withFake(dom0, 'logger', `exec sleep ${MARK}`);
-    assert.equal(result.status, 0);
-    assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
-    assert.equal(dom0.key(1, 'hotplug-status'), 'connected');
-    assert.equal(await sleepers(dom0), '');
-  });
+  cases.push(
+    t.test('logger: online succeeds', async (t) => {
+      const dom0 = await waiting(t);
+      const result = await withFake(dom0, 'logger', `exec sleep ${MARK}`);
+      assert.equal(result.status, 0);
+      assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
+      assert.equal(dom0.key(1, 'hotplug-status'), 'connected');
+      assert.equal(await sleepers(dom0), '');
+    }),
+  );
 
-  await t.test('that leaves a daemon with its pipes open does not hold up the run', async (t) => {
-    const dom0 = await waiting(t);
-    const result = await withFake(dom0, 'ip', `setsid sleep ${MARK} & exec setsid -f sleep ${MARK}`);
-    assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
-    assert.equal(result.timedOut, false);
-  });
+  cases.push(
+    t.test('that leaves a daemon with its pipes open does not hold up the run', async (t) => {
+      const dom0 = await waiting(t);
+      const result = await withFake(dom0, 'ip', `setsid sleep ${MARK} & exec setsid -f sleep ${MARK}`);
+      assert.ok(result.ms < IN_TIME_MS, `${result.ms} ms`);
+      assert.equal(result.timedOut, false);
+    }),
+  );
+  await Promise.all(cases);
 });
 
 const BRIDGE_FAILS = [
@@ -181,46 +194,56 @@ test('a tool that fails', { skip, concurrency: 4 }, async (t) => {
 });
 
 test('xenstored that hangs', { skip, concurrency: 4 }, async (t) => {
-  await t.test('before online: it fails in time, and the link is closed', async (t) => {
-    const dom0 = await waiting(t);
-    dom0.store.hang(true);
-    const start = Date.now();
-    const result = await dom0.hotplug('online', ONE);
-    assert.deepEqual([result.status, result.stdout], [1, '']);
-    assert.ok(Date.now() - start < IN_TIME_MS);
-    await isClosed(dom0);
-    dom0.store.hang(false);
-    assert.equal((await dom0.hotplug('online', ONE)).status, 0);
-  });
+  const cases: Promise<void>[] = [];
+  cases.push(
+    t.test('before online: it fails in time, and the link is closed', async (t) => {
+      const dom0 = await waiting(t);
+      dom0.store.hang(true);
+      const start = Date.now();
+      const result = await dom0.hotplug('online', ONE);
+      assert.deepEqual([result.status, result.stdout], [1, '']);
+      assert.ok(Date.now() - start < IN_TIME_MS);
+      await isClosed(dom0);
+      dom0.store.hang(false);
+      assert.equal((await dom0.hotplug('online', ONE)).status, 0);
+    }),
+  );
 
-  await t.test('during offline: it ends well, and no rule is left', async (t) => {
-    const dom0 = await openDom0(t);
-    await dom0.start({ ...ONE, ip: '10.0.0.11' });
-    dom0.store.hang(true);
-    const start = Date.now();
-    assert.equal((await dom0.hotplug('offline', ONE)).status, 0);
-    assert.ok(Date.now() - start < IN_TIME_MS);
-    assert.doesNotMatch(await dom0.ruleset(), /vif1\.0/);
-    await isClosed(dom0);
-    dom0.store.hang(false);
-  });
+  cases.push(
+    t.test('during offline: it ends well, and no rule is left', async (t) => {
+      const dom0 = await openDom0(t);
+      await dom0.start({ ...ONE, ip: '10.0.0.11' });
+      dom0.store.hang(true);
+      const start = Date.now();
+      assert.equal((await dom0.hotplug('offline', ONE)).status, 0);
+      assert.ok(Date.now() - start < IN_TIME_MS);
+      assert.doesNotMatch(await dom0.ruleset(), /vif1\.0/);
+      await isClosed(dom0);
+      dom0.store.hang(false);
+    }),
+  );
 
-  await t.test('with UDEV_CALL: in time as well', async (t) => {
-    const dom0 = await waiting(t);
-    dom0.store.hang(true);
-    const start = Date.now();
-    const result = await dom0.hotplug('online', ONE, { env: { UDEV_CALL: '1' } });
-    assert.equal(result.status, 1);
-    assert.ok(Date.now() - start < IN_TIME_MS);
-    dom0.store.hang(false);
-  });
+  cases.push(
+    t.test('with UDEV_CALL: in time as well', async (t) => {
+      const dom0 = await waiting(t);
+      dom0.store.hang(true);
+      const start = Date.now();
+      const result = await dom0.hotplug('online', ONE, { env: { UDEV_CALL: '1' } });
+      assert.equal(result.status, 1);
+      assert.ok(Date.now() - start < IN_TIME_MS);
+      dom0.store.hang(false);
+    }),
+  );
 
-  await t.test('is not there at all: an error at once', async (t) => {
-    const dom0 = await waiting(t);
-    const result = await dom0.hotplug('online', ONE, { env: { XENSTORED_PATH: '/nowhere' } });
-    assert.deepEqual([result.status, result.stdout], [1, '']);
-    await isClosed(dom0);
-  });
+  cases.push(
+    t.test('is not there at all: an error at once', async (t) => {
+      const dom0 = await waiting(t);
+      const result = await dom0.hotplug('online', ONE, { env: { XENSTORED_PATH: '/nowhere' } });
+      assert.deepEqual([result.status, result.stdout], [1, '']);
+      await isClosed(dom0);
+    }),
+  );
+  await Promise.all(cases);
 });
 
 test('a lock that somebody holds', { skip, concurrency: 2 }, async (t) => {

@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { PLAIN_ENV, type RunOptions, type RunResult, runChecked, runProgram } from './subprocess.ts';
+import { IP, PLAIN_ENV, type RunOptions, type RunResult, runChecked, runProgram } from './subprocess.ts';
 
 export type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -20,8 +20,6 @@ export interface Namespace {
   remove(): Promise<void>;
 }
 
-// By full path, so that a test may hand in an environment without PATH.
-const IP = ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'].find((path) => existsSync(path)) ?? 'ip';
 const alive = new Set<string>();
 let count = 0;
 
@@ -50,16 +48,15 @@ export async function createNamespace(label: string): Promise<Namespace> {
     throw new Error(`cannot make a network namespace for ${label}: ${error.message}`);
   });
   alive.add(name);
-  const inside = (argv: readonly string[]) => [IP, 'netns', 'exec', name, ...argv];
-  await runChecked(inside([IP, 'link', 'set', 'lo', 'up']));
+  await runChecked([IP, 'link', 'set', 'lo', 'up'], {}, name);
 
   return {
     name,
     label,
-    run: (argv, options) => runProgram(inside(argv), options),
-    check: (argv, options) => runChecked(inside(argv), options),
+    run: (argv, options) => runProgram(argv, options, name),
+    check: (argv, options) => runChecked(argv, options, name),
     spawn: (argv, options = {}) =>
-      spawn(IP, inside(argv).slice(1), {
+      spawn(IP, ['netns', 'exec', name, ...argv], {
         env: { ...(options.env ?? PLAIN_ENV) },
         cwd: options.cwd,
         stdio: ['pipe', 'pipe', 'pipe'],

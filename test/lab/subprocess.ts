@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { runner } from './runner.ts';
 
 /** How a program is started. `env` is the whole environment, nothing of this process is added to it. */
 export interface RunOptions {
@@ -25,6 +27,9 @@ export const PLAIN_ENV: Readonly<Record<string, string>> = {
   LC_ALL: 'C',
 };
 
+/** iproute2's, by full path, so that a test may hand in an environment without PATH. */
+export const IP = ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'].find((path) => existsSync(path)) ?? 'ip';
+
 const DEFAULT_TIMEOUT_MS = 30_000;
 // A daemon that left its process group may keep the pipes open for ever: this long they are read after the end.
 const DRAIN_MS = 1_000;
@@ -33,12 +38,23 @@ const DRAIN_MS = 1_000;
  * Runs a program to its end, in a process group of its own.
  *
  * @param argv program and arguments; no shell
+ * @param namespace the network namespace to run it in, if another one than this process's
  * @returns exit status and everything printed, as UTF-8
  * @throws Error when the program cannot be started at all
  */
-export function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const [program, ...args] = argv;
-  if (program === undefined) throw new Error('runProgram: empty argv');
+export async function runProgram(
+  argv: readonly string[],
+  options: RunOptions = {},
+  namespace?: string,
+): Promise<RunResult> {
+  if (argv.length === 0) throw new Error('runProgram: empty argv');
+  const { env = PLAIN_ENV, cwd = process.cwd(), input, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const starter = runner();
+  if (starter !== undefined) return starter.run({ namespace, argv, environment: env, folder: cwd, input, timeoutMs });
+  return runBySpawn(namespace === undefined ? argv : [IP, 'netns', 'exec', namespace, ...argv], options);
+}
+
+function runBySpawn([program = '', ...args]: readonly string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       env: { ...(options.env ?? PLAIN_ENV) },
@@ -90,8 +106,12 @@ export function runProgram(argv: readonly string[], options: RunOptions = {}): P
  *
  * @throws Error with command line, exit status and stderr when the status is not 0
  */
-export async function runChecked(argv: readonly string[], options: RunOptions = {}): Promise<string> {
-  const result = await runProgram(argv, options);
+export async function runChecked(
+  argv: readonly string[],
+  options: RunOptions = {},
+  namespace?: string,
+): Promise<string> {
+  const result = await runProgram(argv, options, namespace);
   if (result.status === 0) return result.stdout;
   const end = result.timedOut ? 'timed out' : `ended with ${result.status ?? result.signal}`;
   throw new Error(`${argv.join(' ')} ${end}: ${result.stderr.trim() || result.stdout.trim()}`);

@@ -1,3 +1,3 @@
 import { testKills } from './kill.ts';
 
-testKills('ebtables');
+testKills('ebtables', 'one');

@@ -1,3 +1,3 @@
 import { testKills } from './kill.ts';
 
-testKills('nftables');
+testKills('nftables', 'one');

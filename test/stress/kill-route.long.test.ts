@@ -1,3 +1,3 @@
 import { testKillsAtPrograms } from './kill.ts';
 
-testKillsAtPrograms('route');
+testKillsAtPrograms('route', 'one');

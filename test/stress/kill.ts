@@ -88,9 +88,11 @@ function expected(to: Lane['to'], place: string): string {
   return to.find((one) => one.place === place)?.frame ?? to[0]?.frame ?? '';
 }
 
-/** All of them; with the other forms, which differ in few of the programs, one for each step. */
-function moments(form: Form, step: number): readonly Moment[] {
-  return form === 'nftables' ? MOMENTS : MOMENTS.filter((_, index) => index === step % MOMENTS.length);
+/** Which moments of each program: every one, or the next one with each program. */
+export type Which = 'every' | 'one';
+
+function moments(which: Which, step: number): readonly Moment[] {
+  return which === 'every' ? MOMENTS : MOMENTS.filter((_, index) => index === step % MOMENTS.length);
 }
 
 type Operation = 'online' | 'offline' | 'reapply' | 'first online';
@@ -130,14 +132,14 @@ function argsOf(operation: Operation, form: Form): string[] {
 }
 
 /** The tests, in a file for each form: together they would take too long for one. */
-export function testKills(form: Form): void {
-  testKillsAtPrograms(form);
+export function testKills(form: Form, which: Which): void {
+  testKillsAtPrograms(form, which);
   testKillsAtAnyTime(form);
 }
 
-export function testKillsAtPrograms(form: Form): void {
+export function testKillsAtPrograms(form: Form, which: Which): void {
   for (const operation of ['online', 'offline', 'reapply', 'first online'] as const) {
-    const title = `${form}: ${operation} killed before, in and after each program it starts lets no spoofed frame pass, and the next run repairs it`;
+    const title = `${form}: ${operation} killed ${which === 'every' ? 'before, in and after' : 'before, in or after'} each program it starts lets no spoofed frame pass, and the next run repairs it`;
     test(title, { skip }, async (t) => {
       const place = await arena(t, form);
       const { fleet, killer } = place;
@@ -147,7 +149,7 @@ export function testKillsAtPrograms(form: Form): void {
       assert.ok(whole.tools.length >= 4, `only ${whole.tools.join(' ')}`);
       for (const [step, program] of whole.tools.entries()) {
         const spoofing = await attack(place);
-        for (const [index, moment] of moments(form, step).entries()) {
+        for (const [index, moment] of moments(which, step).entries()) {
           const when = `killed: ${moment}, ${program}`;
           await prepare(place, operation);
           fleet.complaints();
