@@ -43,17 +43,17 @@ for (const [kind, locks] of KINDS) {
 
   test(`${kind}: one at a time, each name for itself, and again after it was released`, options, async (t) => {
     const { take } = locks(folder(t), 'online vif1.0');
-    const first = await take('vif1.0', 2_000);
-    const other = await take('vif2.0', 2_000);
+    const first = await take('vif1.0', 20_000);
+    const other = await take('vif2.0', 20_000);
     await assert.rejects(take('vif1.0', 200), { name: 'Failure', code: 'timeout' });
     await first.release();
-    await (await take('vif1.0', 2_000)).release();
+    await (await take('vif1.0', 20_000)).release();
     await other.release();
   });
 
   test(`${kind}: who waits in vain is told by whom and where it is held`, options, async (t) => {
     const directory = folder(t);
-    const lock = await locks(directory, 'offline vif1.0').take('vif1.0', 2_000);
+    const lock = await locks(directory, 'offline vif1.0').take('vif1.0', 20_000);
     await assert.rejects(locks(directory, 'online vif1.0').take('vif1.0', 200), {
       name: 'Failure',
       code: 'timeout',
@@ -110,7 +110,7 @@ test('flock: what a run has started while it held a lock keeps it to its own end
   const directory = folder(t);
   const held = new Set<number>();
   const { take } = flockLocks(directory, 'online vif1.0', run, held);
-  const lock = await take('vif1.0', 2_000);
+  const lock = await take('vif1.0', 20_000);
   assert.equal(held.size, 1);
   const at = join(directory, 'go');
   const working = toolRunner(startDeadline(60_000), held)('sh', ['-c', `until [ -e ${at} ]; do sleep 0.01; done`]);
@@ -129,7 +129,7 @@ test('flock: what could not be ended in its time still has the lock, and that ca
   const { run: runHeld } = openTools(startDeadline(60_000), held, startBySpawn, (fds) => {
     for (const fd of fds) outlived.add(fd);
   });
-  const lock = await take('vif1.0', 2_000);
+  const lock = await take('vif1.0', 20_000);
   const at = join(directory, 'go');
   // A session of its own, out of reach of the kill, as a program in uninterruptible sleep is.
   const stubborn = ['-c', `setsid sh -c 'until [ -e ${at} ]; do sleep 0.01; done' & wait`];
@@ -154,8 +154,8 @@ for (const [kind, locks] of KINDS) {
   test(`${kind}: who holds a lock can be seen without waiting`, options, async (t) => {
     const own = locks(folder(t), 'online vif1.0');
     assert.deepEqual([own.isClaimed('vif1.0'), own.claimed()], [false, []]);
-    const lock = await own.take('vif1.0', 2_000);
-    await (await own.take('vif2.0', 2_000)).release();
+    const lock = await own.take('vif1.0', 20_000);
+    await (await own.take('vif2.0', 20_000)).release();
     assert.deepEqual([own.isClaimed('vif1.0'), own.claimed()], [true, ['vif1.0']]);
     await lock.release();
     assert.deepEqual([own.isClaimed('vif1.0'), own.claimed()], [false, []]);
@@ -163,8 +163,8 @@ for (const [kind, locks] of KINDS) {
 
   test(`${kind}: any number may wait for its end at once, and nobody is kept waiting by them`, options, async (t) => {
     const own = locks(folder(t), 'reapply');
-    await own.pass('never', 200);
-    const lock = await own.take('all', 2_000);
+    await own.pass('never', 20_000);
+    const lock = await own.take('all', 20_000);
     await assert.rejects(own.pass('all', 200), { name: 'Failure', code: 'timeout' });
     let ended = 0;
     const waiting = Array.from({ length: 5 }, async () => {
@@ -175,7 +175,7 @@ for (const [kind, locks] of KINDS) {
     assert.equal(ended, 0);
     await lock.release();
     await Promise.all(waiting);
-    await (await own.take('all', 2_000)).release();
+    await (await own.take('all', 20_000)).release();
   });
 
   test(`${kind}: what a killed run has claimed is free for who waits for its end`, options, async (t) => {

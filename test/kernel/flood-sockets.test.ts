@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NEW_LIMIT } from '../../src/backends/nftables/rations.ts';
 import { openWire } from '../lab/wire.ts';
 import { obstacle, openDom0 } from './dom0.ts';
 import { A, frame, G, ip4, TYPE, tcp } from './frames.ts';
 import { SYN } from './play.ts';
+import { groupOf, spend } from './shares.ts';
 import { openStation } from './station.ts';
 
 const POLICY = `
@@ -57,6 +57,8 @@ test('clients of a flooded server', { skip: obstacle() }, async (t) => {
   const wire = await openWire(outside.ns, ['gw0']);
   t.after(() => wire.exit());
   await new Promise((resolve) => setTimeout(resolve, 1000));
+  // However fast it is: nothing of what comes in is noted any more.
+  await spend(dom0, await groupOf(dom0, 'vif1.0'), 'new-in');
   const all = [outside.script(ASKER(A.ip, 80)), guest.script(ASKER(G.ip, 443)), outside.script(STAYER)];
   const stranger = (at: number): string => `203.0.${at >> 8}.${at & 255}`;
   const [start, most] = [Date.now(), SECONDS * 1000];
@@ -69,8 +71,6 @@ test('clients of a flooded server', { skip: obstacle() }, async (t) => {
     ({ output }) => JSON.parse(output) as Record<string, number>,
   );
   t.diagnostic(JSON.stringify({ sent, clients, own, stayer }));
-  // More than twice what is noted of one guest.
-  assert.ok(sent > 2 * (NEW_LIMIT.burst + NEW_LIMIT.rate * SECONDS), `${sent}`);
   // Of those that the flood keeps out nearly all are lost.
   for (const one of [clients, own]) {
     const { answered = 0, lost = 0 } = one ?? {};
