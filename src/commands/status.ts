@@ -7,6 +7,7 @@ import { asFailure, Failure, failureLine } from '../errors.ts';
 import { hasBlocks, type LoadedTerms } from '../filter/own-terms.ts';
 import { grouped } from '../grouped.ts';
 import type { Host } from '../host.ts';
+import { parsePrefix } from '../net/ip-prefix.ts';
 import { macListText } from '../net/mac-list.ts';
 import { isGuestPort, parseVifName } from '../net/vif-name.ts';
 import { once } from '../once.ts';
@@ -16,6 +17,7 @@ import type { HeldPolicy } from '../policy/policy.ts';
 import { opens } from '../policy/resolve-policy.ts';
 import { indexOfGroup } from '../port/guest-group.ts';
 import type { HostFilter } from '../port/host-accept.ts';
+import { endingHere, type NowhereRoute, nowhereRoutes, toNowhere } from '../port/nowhere-routes.ts';
 import { lookOnce } from '../state/look-once.ts';
 import { deviceFinder, type LiveVif, liveVifs } from '../state/present-devices.ts';
 import { isUnbound, UNFINISHED, type VifRecord } from '../state/records.ts';
@@ -376,6 +378,7 @@ const OBSERVED = 'not filtered: mode = observe; what is counted would have been 
 async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise<Map<string, readonly Note[]>> {
   const notesOf = noteTaker(host);
   const doublesOf = doubleFinder(host);
+  const nowhere = once(() => nowhereRoutes(host.netTable('route'), host.netTable('ipv6_route')));
   const notes = new Map<string, readonly Note[]>();
   for (const { record, known } of ports) {
     if (record === undefined || known === undefined) continue;
@@ -391,6 +394,7 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
         ...(await doublesOf(subject)),
         ...notesOf(subject),
         ...notTakenIn(record, known),
+        ...silentByRoutes(record, nowhere),
         ...unfinished(record),
       ]);
     } catch (error) {
@@ -398,6 +402,16 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
     }
   }
   return notes;
+}
+
+/** Somebody has made a route that is not taken away: a guest that is to be silent, or one that has been forgotten. */
+function silentByRoutes({ routed }: VifRecord, nowhere: () => readonly NowhereRoute[]): Note[] {
+  if (routed === undefined) return [];
+  const own = routed.routes.flatMap((route) => parsePrefix(route) ?? []);
+  return endingHere(nowhere(), own, routed.metric).map((one) => ({
+    loud: true,
+    text: `${toNowhere(one)} by another route of this host, so nothing comes to it: ip route show ${one.to.text}`,
+  }));
 }
 
 /** Somebody has loaded the host's own rules anew, or has begun to drop. */

@@ -21,10 +21,9 @@ function routesOf(text: string, device: string): Route[] {
     if (on !== device || destination === undefined || gateway === undefined || mask === undefined) return [];
     const bits = Number.parseInt(flags ?? '0', 16);
     if ((bits & RTF_UP) === 0) return [];
-    const length = hostOrderBytes(mask).reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
     return {
       destination: hostOrderBytes(destination),
-      length,
+      length: lengthOfMask(mask),
       gateway: (bits & RTF_GATEWAY) === 0 ? undefined : hostOrderBytes(gateway),
     };
   });
@@ -71,7 +70,12 @@ export function gatewaysOf(routes: string, routes6: string, device: string): IpP
 }
 
 /** The kernel prints the 32 bits as they lie in memory: little endian hosts show the last byte first. */
-function hostOrderBytes(hex: string): Uint8Array {
+export function hostOrderBytes(hex: string): Uint8Array {
   const bytes = Uint8Array.from(Buffer.from(hex, 'hex'));
   return endianness() === 'LE' ? bytes.reverse() : bytes;
+}
+
+/** How many bits a netmask has, as /proc/net/route tells it. */
+export function lengthOfMask(mask: string): number {
+  return hostOrderBytes(mask).reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
 }

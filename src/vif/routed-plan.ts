@@ -169,8 +169,9 @@ function foreignWays(
   return ways.filter(({ to, kept, ifindex }) => kept === undefined && texts.has(to) && !known.has(ifindex));
 }
 
-function foreignNote(host: DeviceNames, { to, ifindex, metric }: Way, own: number): string {
-  const where = ifindex === undefined ? 'elsewhere' : `to ${nameOf(host, ifindex)}`;
+function foreignNote(host: DeviceNames, { to, ifindex, metric, nowhere }: Way, own: number): string {
+  const elsewhere = ifindex === undefined ? 'elsewhere' : `to ${nameOf(host, ifindex)}`;
+  const where = nowhere === true ? 'to nowhere' : elsewhere;
   const other = `${to} is routed ${where} by another route of this host (metric ${metric}), which stays`;
   return `${other}; that of the guest has metric ${own}, and the smaller one holds`;
 }

@@ -5,6 +5,7 @@ import { asFailure, Failure, failureLine, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
 import { type IpPrefix, isHost, LINK_LOCAL, overlaps, parsePrefix } from '../net/ip-prefix.ts';
+import { nowhereRoutes } from '../port/nowhere-routes.ts';
 import { defaultDevice } from '../port/routes.ts';
 import { ASK, askedOf, readAsked } from '../port/seen-uplink.ts';
 import {
@@ -38,6 +39,8 @@ export interface Way {
   /** Undefined: to nowhere, or to several devices. */
   readonly ifindex: number | undefined;
   readonly metric: number;
+  /** It ends here: blackhole, unreachable, prohibit. */
+  readonly nowhere?: true;
 }
 
 const LOOK_MS = 6_000;
@@ -71,7 +74,17 @@ export async function readUplink(
     });
   }
   const { texts, ways } = (await toldByKernel(host, device, own)) ?? (await toldByProgram(host, device, own));
-  return { name, ifindex: device.ifindex, mtu: device.mtu, ...addressesIn(texts), ways };
+  const all = [...ways, ...waysToNowhere(host, own, ways)];
+  return { name, ifindex: device.ifindex, mtu: device.mtu, ...addressesIn(texts), ways: all };
+}
+
+/** The kernel says where an address leads to, and of one that leads to nowhere just that it does not. */
+function waysToNowhere({ netTable }: Pick<Host, 'netTable'>, own: readonly IpPrefix[], ways: readonly Way[]): Way[] {
+  if (ways.length >= own.length) return [];
+  const texts = new Set(own.map(({ text }) => text));
+  return nowhereRoutes(netTable('route'), netTable('ipv6_route'))
+    .filter(({ to }) => texts.has(to.text))
+    .map(({ to, metric }) => ({ to: to.text, kept: undefined, ifindex: undefined, metric, nowhere: true }));
 }
 
 /** For speed alone: starts what a look at it will use. */

@@ -10,6 +10,7 @@ import type { Namespace } from '../lab/namespace.ts';
 import { obstacle } from './dom0.ts';
 import { configureGuest, pinger } from './routed-guest.ts';
 import { OFFLINE, ONLINE, openRoutedSite, text } from './routed-site.ts';
+import { verified } from './verified.ts';
 
 const skip = obstacle();
 const MAC = '00:16:3e:00:00:01';
@@ -50,6 +51,55 @@ test('proxies, neighbours and routes that an admin has put at its addresses stay
   assert.equal((await dom0.hotplug('online', { domid: 1 }, ONLINE)).status, 0);
   assert.equal((await dom0.hotplug('offline', { domid: 1 }, OFFLINE)).status, 0);
   assert.equal(await seen(), before);
+});
+
+test('a route to nowhere at its address is told, and stays', { skip }, async (t) => {
+  const { dom0, start } = await openRoutedSite(t);
+  await dom0.ns.check(['sh', '-e'], {
+    input: `ip route add blackhole 10.0.0.7
+      ip route add unreachable 198.51.100.9
+      ip route add blackhole 198.51.100.8/29
+      ip -6 route add prohibit fd00::7 metric 1
+      ip -6 route add blackhole fd00::5\n`,
+  });
+  await start({ domid: 1, mac: MAC, ip: '10.0.0.5 10.0.0.7 198.51.100.8/30 fd00::5 fd00::7' });
+  const dry = await dom0.admin(
+    `online --dry-run mode=route vif=vif1.0 gatewaydev=br0 mac=${MAC}`.split(' ').concat('ip=10.0.0.7 fd00::7'),
+  );
+  assert.match(dry.stdout, /10\.0\.0\.7 is routed to nowhere .*metric 0\)/, dry.stderr);
+  assert.match(dry.stdout, /fd00::7 is routed to nowhere .*metric 1\)/);
+  // What is wider than its own, or behind it, takes nothing from it.
+  const silent = ['10.0.0.7', '198.51.100.9', 'fd00::7'];
+  const toldOf = (said: string): string[] =>
+    [...said.matchAll(/([0-9a-f:.]+(?:\/\d+)?) is routed to nowhere/g)].flatMap(([, one]) => one ?? []).sort();
+  assert.deepEqual(toldOf((await dom0.admin(['status', 'vif1.0'])).stdout), silent);
+  const doctor = JSON.parse((await dom0.admin(['doctor', '--json'])).stdout) as {
+    findings: readonly { id: string; what: string }[];
+  };
+  assert.deepEqual(toldOf(doctor.findings.map(({ what }) => what).join('\n')), silent);
+  const { status, lines } = await verified(dom0, 'vif1.0');
+  assert.deepEqual(
+    [status, lines.sort()],
+    [1, silent.map((one) => `vif1.0 host route: to vif1.0 -> ${one} is routed to nowhere`)],
+  );
+  assert.equal((await dom0.admin(['repair'])).status, 0);
+  assert.match(await text(dom0, 'ip route'), /^blackhole 10\.0\.0\.7 $/m);
+  await dom0.ns.check(['sh', '-e'], {
+    input: 'ip route del blackhole 10.0.0.7\nip route del unreachable 198.51.100.9\nip -6 route del prohibit fd00::7\n',
+  });
+  assert.deepEqual(await verified(dom0).then((now) => [now.status, now.lines]), [0, []]);
+});
+
+test('the doctor takes the address of a routed link for no fault', { skip }, async (t) => {
+  const { dom0, start } = await openRoutedSite(t);
+  await start({ domid: 1, mac: MAC, ip: '10.0.0.5 fd00::5' });
+  const { findings } = JSON.parse((await dom0.admin(['doctor', '--json'])).stdout) as {
+    findings: readonly { id: string; what: string }[];
+  };
+  assert.deepEqual(
+    findings.filter(({ what }) => what.includes('vif1.0')),
+    [],
+  );
 });
 
 test('an address that this host has elsewhere is refused by name', { skip }, async (t) => {

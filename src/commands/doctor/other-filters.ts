@@ -3,6 +3,8 @@ import { liveVifs } from '../../state/present-devices.ts';
 import { leftToHost } from '../../vif/host-accept.ts';
 import type { Finding, Group, Look } from './finding.ts';
 
+/** Of bridges, of routed vifs, and for the moment in which neighbours are told of one. */
+const OURS = /^xen-vif(?:-route|-announce-.*)?$/;
 /** The families in which frames of bridges come by. */
 const OF_FRAMES = ['bridge', 'netdev'];
 /** The families in which packets come by, and bridged ones too where br_netfilter hands them over. */
@@ -14,7 +16,7 @@ const IPTABLES = { table: 'filter', name: 'FORWARD', families: ['ip', 'ip6'] } a
 export const otherFilters: Group = {
   name: 'other packet filters',
   async look(look) {
-    const others = (await look.chains()).filter(({ table }) => table !== 'xen-vif');
+    const others = (await look.chains()).filter(({ table }) => !OURS.test(table));
     const ofFrames = others.filter(({ family }) => OF_FRAMES.includes(family));
     return [
       ...ofFrames.filter(({ policy }) => policy === 'drop').map(dropsFrames),

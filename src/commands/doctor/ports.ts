@@ -1,4 +1,5 @@
 import { isGuestPort } from '../../net/vif-name.ts';
+import { liveVifs } from '../../state/present-devices.ts';
 import type { PortStatus } from '../status.ts';
 import { isClosed, isOpen } from '../status-view.ts';
 import type { Finding, Group, Look } from './finding.ts';
@@ -72,11 +73,15 @@ function told({ name, notes }: PortStatus): Finding[] {
 
 /** /proc/net/if_inet6: the name of the device is the last word. */
 function addressesOnPorts({ host }: Look): Finding[] {
+  // The router of its guest.
+  const routed = new Set(
+    liveVifs(host).flatMap(({ record, device }) => (record.routed === undefined ? [] : device.name)),
+  );
   const names = host
     .netTable('if_inet6')
     .split('\n')
     .flatMap((line) => line.trim().split(/\s+/)[5] ?? []);
-  return [...new Set(names.filter(isGuestPort))].map((name) => ({
+  return [...new Set(names.filter((name) => isGuestPort(name) && !routed.has(name)))].map((name) => ({
     id: 'dom0-address',
     severity: 'warning',
     what: `dom0 has an IPv6 address on ${name}`,

@@ -3,6 +3,7 @@ import type { Managed } from '../../backends/choice.ts';
 import { LISTING_BYTES, toolFailure } from '../../effects/exec.ts';
 import { Failure, failureLine } from '../../errors.ts';
 import { grouped } from '../../grouped.ts';
+import { endingHere, nowhereRoutes, toNowhere } from '../../port/nowhere-routes.ts';
 import { routeDifferences, type SeenRoutedPort } from '../../port/route-differences.ts';
 import { ADDRESSES, LINKS, readAddresses, readLinks } from '../../port/seen-port.ts';
 import { NEIGHBOURS, PROXIES, ROUTES4, ROUTES6, readNeighbours, readRoutes } from '../../port/seen-routes.ts';
@@ -62,6 +63,7 @@ export async function verifyRoutes(
     silencing,
   ]);
   const { damages, sharedDamage } = rules;
+  const nowhere = nowhereRoutes(host.netTable('route'), host.netTable('ipv6_route'));
   const ofRules = grouped(drifts.map((one) => [one.device, one]));
   return {
     vifs: compared.map(({ live, wanted }) => {
@@ -78,6 +80,15 @@ export async function verifyRoutes(
           ...rulesDrift(ofRules.get(record.device) ?? [], damage),
           ...differing.map((one): Drift => ({ part: 'port', ...one })),
           ...forwardingDifferences(host, route).map((one): Drift => ({ part: 'host', ...one })),
+          ...endingHere(nowhere, [...route.ipv4, ...route.ipv6], route.metric).map(
+            (one): Drift => ({
+              part: 'host',
+              what: 'route',
+              wished: `to ${device.name}`,
+              found: toNowhere(one),
+              security: false,
+            }),
+          ),
           ...silenced(inService(live)).map(silence),
           ...told(wanted),
         ],
