@@ -24,12 +24,12 @@ const HARM: readonly Harm[] = [
   {
     name: 'a rule that is gone',
     commands: ['nat -D vif1.0-in 1'],
-    says: [/^vif1\.0 rules vif1\.0-in: -.* -> null$/],
+    says: [/^vif1\.0 rules vif1\.0-in: [-!].* -> null$/],
   },
   {
     name: 'another rule in the place of ours',
     commands: ['nat -D vif1.0-in 1', 'nat -I vif1.0-in 1 -j CONTINUE'],
-    says: [/^vif1\.0 rules vif1\.0-in: -.* -> null$/, 'vif1.0 rules vif1.0-in: null -> -j CONTINUE'],
+    says: [/^vif1\.0 rules vif1\.0-in: [-!].* -> null$/, 'vif1.0 rules vif1.0-in: null -> -j CONTINUE'],
   },
   {
     name: 'its port leads nowhere',
@@ -150,5 +150,5 @@ function matches(line: string, wanted: string | RegExp): boolean {
 
 async function rulesOf(dom0: Dom0, chain: string): Promise<string[]> {
   const text = await dom0.ns.check(['ebtables', '-t', 'nat', '-L', chain]);
-  return text.split('\n').flatMap((line) => (line.startsWith('-') ? [line.trim()] : []));
+  return text.split('\n').flatMap((line) => (/^[-!]/.test(line) ? [line.trim()] : []));
 }
