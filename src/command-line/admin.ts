@@ -141,7 +141,10 @@ async function runAddress(
     try {
       if (action === 'add') {
         await withAdminHost('address', options, env, async (now) => {
-          for (const text of await whoseTheyAre(now, nic, edit)) process.stderr.write(printable(`warning: ${text}\n`));
+          const warnings = await whoseTheyAre(now, nic, edit);
+          // On a terminal the re-apply says it.
+          if (process.stderr.isTTY === true) return;
+          for (const text of warnings) process.stderr.write(printable(`warning: ${text}\n`));
         });
       }
       await reapplied('address', nic.ports, options, env);
