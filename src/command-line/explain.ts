@@ -6,6 +6,7 @@ import { explainVif } from '../commands/explain-vif.ts';
 import { type ExplainedVif, explainedByHand, explainedNamed } from '../commands/explained.ts';
 import { splitWords } from '../commands/rules.ts';
 import { notes } from '../effects/log.ts';
+import { whenUnread } from '../effects/reader.ts';
 import { asFailure, Failure, printable } from '../errors.ts';
 import { ETHERNET_BYTES } from '../filter/frame.ts';
 import { DIRECTIONS, type Direction } from '../filter/reasons.ts';
@@ -89,8 +90,10 @@ function note(text: string): void {
 async function readCapture(file: string, answer: (frame: CapturedFrame) => void): Promise<void> {
   const at = file === '-' ? 'the standard input' : file;
   const reader = captureReader(at);
+  const unread = whenUnread();
   try {
     for await (const chunk of file === '-' ? process.stdin : createReadStream(file)) {
+      if (unread.aborted) return;
       for (const frame of reader.read(chunk)) answer(frame);
     }
   } catch (error) {

@@ -5,6 +5,7 @@ import { lineLimiter } from '../commands/log/line-limit.ts';
 import { portStatus } from '../commands/status.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { type Capture, captureFrames } from '../effects/frame-capture.ts';
+import { whenUnread } from '../effects/reader.ts';
 import { Failure, printable, shown } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { jsonLine } from '../json/writer.ts';
@@ -70,7 +71,12 @@ export async function runLog(host: Host, words: readonly string[], options: LogO
         }),
       );
     }
-    await Promise.race([over(options.follow === true ? undefined : seconds), ...captures.map(({ ended }) => ended)]);
+    const unread = new Promise<void>((resolve) => whenUnread().addEventListener('abort', () => resolve()));
+    await Promise.race([
+      unread,
+      over(options.follow === true ? undefined : seconds),
+      ...captures.map(({ ended }) => ended),
+    ]);
   } finally {
     clearInterval(timer);
     for (const capture of captures) capture.stop();
@@ -130,13 +136,14 @@ async function listenedPorts(
 
 /** Resolves after so many seconds, or at a signal that ends. */
 async function over(seconds: number | undefined): Promise<void> {
+  const unread = whenUnread();
   await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
     const timer = setTimeout(resolve, (seconds ?? LONGEST_S * 20) * 1000);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) {
-      process.once(signal, () => {
-        clearTimeout(timer);
-        resolve();
-      });
-    }
+    unread.addEventListener('abort', end);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) process.once(signal, end);
   });
 }

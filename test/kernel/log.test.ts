@@ -124,4 +124,23 @@ test('log', { skip }, async (t) => {
     await ended;
     await until(false);
   });
+
+  await t.test('--follow ends when nobody reads it any more', async () => {
+    const own = { ...env, VIF_BRIDGE_STATE_DIR: dom0.state, XENSTORED_PATH: dom0.store.socket };
+    const argv = ['netns', 'exec', dom0.ns.name, LAUNCHER, 'log', '--follow', 'vif1.0'];
+    const child = spawn('ip', argv, { env: { ...PLAIN_ENV, ...own }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.stdout.destroy();
+    const wire = await dom0.openWire(['guest1.0']);
+    const again = setInterval(() => wire.send('guest1.0', forged), 100);
+    const status = await ended;
+    clearInterval(again);
+    await wire.exit();
+    assert.equal(status, 0, stderr);
+    assert.equal(stderr, '');
+  });
 });
