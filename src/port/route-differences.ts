@@ -37,9 +37,12 @@ export function routeDifferences(setup: RouteSetup, seen: SeenRoutedPort): Diffe
     // The rules know it by that.
     ...same('group', String(group), link.group, true),
     ...(mtu === 0 ? [] : same('mtu', String(mtu), String(link.mtu))),
-    ...routeSettings(setup).flatMap(({ path, value }) =>
-      same(path, value, seen.setting(path) ?? 'none', GUARDS.test(path)),
-    ),
+    ...routeSettings(setup).flatMap(({ path, value }) => {
+      const found = seen.setting(path);
+      // Where the kernel has no IPv6 it is off.
+      if (found === undefined && value === '1' && path.endsWith('/disable_ipv6')) return [];
+      return same(path, value, found ?? 'none', GUARDS.test(path));
+    }),
     ...addresses.filter((text) => !own.has(text)).flatMap((text) => same('address', text, 'none')),
     ...missingNeighbours(setup, seen.neighbours),
     ...missingRoutes(setup, seen.routes),

@@ -3,6 +3,9 @@ import type { Host } from '../host.ts';
 import type { Difference } from '../port/differences.ts';
 import type { RouteSetup } from '../port/route-setup.ts';
 
+/** Whether this host forwards, by version of IP; a kernel without IPv6 has none for that. */
+const FORWARDING = { 4: 'ipv4/ip_forward', 6: 'ipv6/conf/all/forwarding' } as const;
+
 type SettingHost = Pick<Host, 'readSetting' | 'writeSetting' | 'policy' | 'log'>;
 
 /**
@@ -14,7 +17,14 @@ type SettingHost = Pick<Host, 'readSetting' | 'writeSetting' | 'policy' | 'log'>
  *
  * @throws Failure `missing`
  */
-export function checkForwarding(host: SettingHost, { ipv4, ipv6, uplink }: RouteSetup): void {
+export function checkForwarding(host: SettingHost, { ipv4, ipv6, uplink, name }: RouteSetup): void {
+  const [first6] = ipv6;
+  if (first6 !== undefined && host.readSetting(FORWARDING[6]) === undefined) {
+    throw new Failure('missing', `this host has no IPv6, and ${name} has ${first6.text}`, {
+      at: 'ip',
+      hint: 'leave its addresses of IPv6 out, or start the kernel without ipv6.disable=1',
+    });
+  }
   const ra = `ipv6/conf/${uplink}/accept_ra`;
   const trap = host.readSetting(ra) === '1';
   for (const { path, family } of unset(host, { ipv4, ipv6 })) {
@@ -50,8 +60,8 @@ function unset(
   { ipv4, ipv6 }: Families,
 ): { readonly path: string; readonly family: string }[] {
   return [
-    ...(ipv4.length === 0 ? [] : [{ path: 'ipv4/ip_forward', family: 'IPv4' }]),
-    ...(ipv6.length === 0 ? [] : [{ path: 'ipv6/conf/all/forwarding', family: 'IPv6' }]),
+    ...(ipv4.length === 0 ? [] : [{ path: FORWARDING[4], family: 'IPv4' }]),
+    ...(ipv6.length === 0 ? [] : [{ path: FORWARDING[6], family: 'IPv6' }]),
   ].filter(({ path }) => (readSetting(path) ?? '0') === '0');
 }
 
