@@ -77,9 +77,11 @@ function openSocket(libc: Awaited<ReturnType<typeof loadLibrary>>, protocol: Net
       // The kernel works while it is sent to (net/netlink/af_netlink.c: netlink_rcv_skb): the answer is there.
       const part = new Uint8Array(ANSWER_BYTES);
       const length = libc.recv(socket, part, part.length, MSG_DONTWAIT);
-      answer.push(...messagesIn(part.subarray(0, Math.max(0, length))));
-      if (answer.some(isLast)) return answer;
-      sent = length > 0;
+      const messages = messagesIn(part.subarray(0, Math.max(0, length)));
+      answer.push(...messages);
+      // Half a message would be missed without a word.
+      sent = length > 0 && messages.reduce((sum, one) => sum + Math.ceil(one.length / 4) * 4, 0) >= length;
+      if (sent && messages.some(isLast)) return answer;
     }
     libc.close(socket);
     return undefined;

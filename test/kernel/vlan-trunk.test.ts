@@ -5,7 +5,7 @@
  * How ports come into their VLANs is in vlan-bridge.test.ts, and on the real host.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { renderBase } from '../../src/backends/nftables/base-text.ts';
@@ -14,7 +14,7 @@ import { CORPUS } from './corpus.ts';
 import { obstacle, openDom0 } from './dom0.ts';
 import { A, ALL, arp, frame, G, ip4, TYPE, udp, V } from './frames.ts';
 import { type TestFrame, testFrames } from './verdict.ts';
-import { behindTags, OF_ANOTHER, openTrunks, tagged } from './vlan-trunk.ts';
+import { behindTags, giveVlans, OF_ANOTHER, openTrunks, tagged } from './vlan-trunk.ts';
 
 const skip = obstacle();
 
@@ -69,6 +69,16 @@ const OTHERS: readonly TestFrame[] = [
 if (skip) test('frames with the tag of a VLAN', { skip }, () => {});
 else {
   testFrames('which tags a guest with VLANs may use', [...OF_TAGS, ...OTHERS], (t) => openTrunks(t, ['vif1.0']));
+  test('a guest with one VLAN alone leaves, and nobody else is loaded anew', async (t) => {
+    const dom0 = await openTrunks(t, ['vif1.0']);
+    const sentinel = (): string => readFileSync(join(dom0.state, 'base.json'), 'utf8');
+    await giveVlans(dom0, ['vif2.0'], '30');
+    const before = sentinel();
+    assert.equal((await dom0.hotplug('offline', { domid: 2 })).status, 0);
+    assert.equal(sentinel(), before);
+    const left = await dom0.ns.check(['nft', 'list', 'set', 'bridge', 'xen-vif', 'own-vlan']);
+    assert.deepEqual(left.match(/\d{10} \. [\d-]+/g)?.length, 1, left);
+  });
   test('no rule behind the first ones asks for the ether type again: that of a tagged frame is its tag', async (t) => {
     const { ns, folder } = await openDom0(t);
     const policy = parsePolicy(`${OF_ANOTHER}[mac 00:16:3e:00:00:78]\nallow = proxy-arp proxy-nd\n`, 'test');

@@ -19,14 +19,14 @@ export async function openTrunks(t: TestContext, ports: readonly string[] = ['vi
 }
 
 /** The elements, and the records of them. */
-export async function giveVlans(dom0: Dom0, ports: readonly string[]): Promise<void> {
+export async function giveVlans(dom0: Dom0, ports: readonly string[], vlans = '10-20'): Promise<void> {
   for (const port of ports) {
     const { ifindex } = (await dom0.link(port)) ?? assert.fail(port);
-    const element = `{ ${FIRST_GUEST_GROUP + ifindex} . 10-20 }`;
+    const element = `{ ${FIRST_GUEST_GROUP + ifindex} . ${vlans} }`;
     await dom0.ns.check(['nft', 'add', 'element', 'bridge', 'xen-vif', 'own-vlan', element]);
     const file = join(dom0.state, 'vif', `${port}.json`);
     const record = JSON.parse(readFileSync(file, 'utf8'));
-    record.loaded[0].values.vlan = ['10-20'];
+    record.loaded[0].values.vlan = [vlans];
     writeFileSync(file, JSON.stringify(record));
   }
 }

@@ -7,11 +7,14 @@ import type { PlannedPort, RuleDrift } from '../backend.ts';
 import { currentBase } from '../base.ts';
 import { EXEMPT_SET } from './base-text.ts';
 import { canonical } from './canonical.ts';
-import type { Listing } from './counters.ts';
+import { type Listing, partsOf, setsOf } from './counters.ts';
 import { removeElements } from './elements.ts';
 import { indexHash, listedHash } from './index-hash.ts';
 import { listedElements } from './listed-elements.ts';
 import { elementsOf, keyOf, LEARNING, OWN_NAMES, PORTS_SET } from './own.ts';
+import { elementText } from './raw-element.ts';
+import type { RawTable } from './raw-listing.ts';
+import { ownText } from './raw-own.ts';
 import { NFT, type Nft } from './transaction.ts';
 
 /** Sets whose elements are ours alone: what vifs own, and who is exempt. */
@@ -92,6 +95,41 @@ export function ruleDrift(
       return [drift(owner, LEARNING.learned, 'foreign', element.text)];
     }),
   ];
+}
+
+/**
+ * True if the kernel has all that the plans say, and nothing else of these ports. False where that is not sure: then
+ * the whole is to be listed, and compared by ruleDrift().
+ *
+ * @param table of the ports that are planned; all of them if all are
+ */
+export function isAsPlanned(
+  { host, holder }: Pick<Nft, 'host' | 'holder'>,
+  { own, listing }: RawTable,
+  planned: readonly PlannedPort[],
+): boolean {
+  const wanted = new Map<string, Set<string | undefined>>();
+  for (const { port, plan } of planned) {
+    for (const [set, keys] of elementsOf(keyOf(port.ifindex), plan.terms)) {
+      const texts = wanted.get(set) ?? new Set();
+      wanted.set(set, texts);
+      for (const text of keys) texts.add(ownText(set, text));
+    }
+  }
+  const exempt = currentBase(host, holder)?.exempt ?? [];
+  wanted.set(EXEMPT_SET, new Set(exempt.map(({ ifindex }) => ownText(PORTS_SET, indexHash(ifindex)))));
+  const isSame = OURS.every((set) => {
+    const texts = wanted.get(set) ?? new Set();
+    const found = own.get(set);
+    // There is no such set where nobody can be in it.
+    if (found === undefined) return set === EXEMPT_SET || texts.size === 0;
+    return found.length === texts.size && found.map(elementText).every((text) => text !== undefined && texts.has(text));
+  });
+  const strangers = new Set(
+    planned.filter(({ plan }) => !plan.terms.flags.includes('learns')).map(({ port }) => guestGroup(port.ifindex)),
+  );
+  const learned = (setsOf(listing).get(LEARNING.learned) ?? []).map((one) => Number(partsOf(one).parts[0]));
+  return isSame && !learned.some((group) => strangers.has(group));
 }
 
 interface Wanted {

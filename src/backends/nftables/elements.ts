@@ -2,7 +2,7 @@ import { ALL_REASONS, DIRECTIONS } from '../../filter/reasons.ts';
 import { LINK_LOCAL_MAC, STP_MAC } from '../../filter/wire.ts';
 import { EXEMPT_SET, INGRESS_TABLE, TABLE } from './base-text.ts';
 import { indexHash } from './index-hash.ts';
-import { type Elements, FLAG_SETS, type PortKey } from './own.ts';
+import { type Elements, FLAG_SETS, isOfIntervals, type PortKey } from './own.ts';
 import { counterKey } from './stages.ts';
 
 /** Takes ports out of the sets of flags and counters: whatever they were, whatever was counted. */
@@ -65,7 +65,19 @@ export function addElements(elements: Elements): string[] {
   );
 }
 
-/** `add` first makes each `delete` succeed, so nothing need be known or listed (nft 1.0.6 has no `destroy`). */
+/**
+ * `add` first makes each `delete` succeed, so nothing need be known or listed (nft 1.0.6 has no `destroy`).
+ *
+ * nft 1.0.6 takes a single value out of a set of intervals only as the range that it is: as a value it turns the group
+ * around for an `add` alone, and the kernel finds no such element (measured).
+ */
 export function removeElements(elements: Elements): string[] {
-  return [...addElements(elements), ...addElements(elements).map((line) => line.replace(/^add /, 'delete '))];
+  const named = new Map(
+    [...elements].map(([set, keys]) => [set, isOfIntervals(set) ? keys.map(asRange) : keys] as const),
+  );
+  return [...addElements(named), ...addElements(named).map((line) => line.replace(/^add /, 'delete '))];
+}
+
+function asRange(key: string): string {
+  return key.replace(/ ([^ -]+)$/, ' $1-$1');
 }

@@ -2,6 +2,7 @@ import { isNotInstalled, LISTING_BYTES, toolFailure } from '../../effects/exec.t
 import { Failure } from '../../errors.ts';
 import { digestsOfTerms } from '../../filter/own-terms.ts';
 import type { Host } from '../../host.ts';
+import { once } from '../../once.ts';
 import { guestGroup } from '../../port/guest-group.ts';
 import { RULE_DIRECTIONS } from '../../rules/rule.ts';
 import type { VifRecord } from '../../state/records.ts';
@@ -32,13 +33,14 @@ import {
 import { dropsAtDevice } from './device-chain.ts';
 import { CLAIMED_TABLE } from './device-tables.ts';
 import { hasDeviceChains } from './device-text.ts';
-import { ruleDrift } from './drift.ts';
+import { isAsPlanned, ruleDrift } from './drift.ts';
 import { listedHash } from './index-hash.ts';
 import { keepLearned, parseLearned } from './learned.ts';
 import { listed } from './listed.ts';
 import { keyOf, PORTS_SET, type ProgramMap, programMapName, sizesOf } from './own.ts';
 import { programChain } from './program-names.ts';
 import { programs } from './programs.ts';
+import { type RawTable, rawTable } from './raw-listing.ts';
 import type { Nft } from './transaction.ts';
 
 /** A host may be very busy: of 1000 routed vifs it is 0.2 s of work, and once was not done in 8 s. */
@@ -47,7 +49,9 @@ const ALL = { mostBytes: LISTING_BYTES, timeoutMs: 30_000 };
 /** What the kernel counted, and whose rules are not as they were loaded, by one listing of each table. */
 export async function look(nft: Nft, recordsOf: () => readonly VifRecord[]): Promise<KernelRules> {
   const claims = nft.place === 'device' ? claimedSets(nft.host) : undefined;
-  return lookAt(nft, listTable(nft), recordsOf, claims);
+  const seen = lookingAt(nft, recordsOf);
+  const quick = await quickTable(nft, seen, { all: false, filled: true, whole: false });
+  return lookAt(nft, { ...seen, listing: quick === undefined ? seen.list() : Promise.resolve(quick.listing) }, claims);
 }
 
 /**
@@ -60,11 +64,17 @@ export async function compare(
   wished: Promise<WishedRules>,
 ): Promise<ComparedRules> {
   wished.catch(() => undefined);
-  const listing = listTable(nft);
-  // Whose name is not there is told as drift.
-  const rules = await lookAt(nft, listing, recordsOf, undefined);
-  const table = await listing;
+  const seen = lookingAt(nft, recordsOf);
   const plans = await wished;
+  const isKnown = plans.planned.length === seen.records().length;
+  const quick = isKnown ? await quickTable(nft, seen, { all: plans.all, filled: false, whole: true }) : undefined;
+  if (quick !== undefined && isAsPlanned(nft, quick, plans.planned)) {
+    return { rules: await lookAt(nft, { ...seen, listing: Promise.resolve(quick.listing) }, undefined), drift: [] };
+  }
+  const listing = seen.list();
+  // Whose name is not there is told as drift.
+  const rules = await lookAt(nft, { ...seen, listing }, undefined);
+  const table = await listing;
   if (!Array.isArray(table)) return { rules, drift: [] };
   const unclaimed = nft.place === 'device' ? await unclaimedPorts(nft, plans) : [];
   return { rules, drift: [...ruleDrift(nft, table, plans), ...unclaimed] };
@@ -104,15 +114,50 @@ async function claimedSets({ run }: Host): Promise<Claims | undefined> {
   return new Map([...setsOf(readListing(stdout))].map(([name, elements]) => [name, new Set(elements)]));
 }
 
+/** What runs while the records are read. */
+interface Looking {
+  readonly records: () => readonly VifRecord[];
+  readonly changing: ReturnType<typeof changedRules>;
+  readonly list: () => ReturnType<typeof listTable>;
+}
+
+function lookingAt(nft: Nft, recordsOf: () => readonly VifRecord[]): Looking {
+  const changing = changedRules(nft);
+  const list = once(() => listTable(nft));
+  const early = isQuick(nft) ? undefined : list();
+  for (const one of [changing, early]) one?.catch(() => undefined);
+  return { records: once(recordsOf), changing, list };
+}
+
+/** With Node there is no way to the kernel; ports that are on no bridge have chains of their own to be listed. */
+function isQuick({ host, place }: Nft): boolean {
+  return host.netlink !== undefined && place === 'bridge';
+}
+
+/**
+ * The sets without nft, which takes as long as there are vifs. Only where what all share is as it was listed when it
+ * was loaded: of anything else nft is to tell, and of what the kernel does not say, or says in another way.
+ */
+async function quickTable(
+  nft: Nft,
+  { records, changing }: Looking,
+  { all, ...how }: { readonly all: boolean; readonly filled: boolean; readonly whole: boolean },
+): Promise<RawTable | undefined> {
+  const { netlink } = nft.host;
+  if (netlink === undefined || !isQuick(nft)) return undefined;
+  const ports = all ? undefined : records().map(({ ifindex }) => ifindex);
+  const table = await rawTable(netlink, { ...how, ports });
+  const changed = await changing;
+  return changed === 'base' || changed === 'unknown' ? undefined : table;
+}
+
 async function lookAt(
   nft: Nft,
-  listing: ReturnType<typeof listTable>,
-  recordsOf: () => readonly VifRecord[],
+  { records: recordsOf, changing, listing }: Looking & { readonly listing: ReturnType<typeof listTable> },
   claiming: ReturnType<typeof claimedSets> | undefined,
 ): Promise<KernelRules> {
   const { host } = nft;
-  // They run while the records are read.
-  const listings = Promise.all([listing, changedRules(nft), claiming]);
+  const listings = Promise.all([listing, changing.then((all) => (all === 'unknown' ? NONE : all)), claiming]);
   listings.catch(() => undefined);
   const records = recordsOf();
   const ingress = records.some((record) => record.ingress) ? host.run('nft', LIST_INGRESS, ALL) : undefined;
@@ -225,17 +270,20 @@ async function listTable({ host, holder }: Nft): Promise<Listing | 'unreadable' 
   return wholeListing(result.stdout) ?? 'unreadable';
 }
 
-/** `base` if what all share is not what was listed when it was loaded; else the programs of rules that are not. */
-async function changedRules({ host, holder, place }: Nft): Promise<'base' | ReadonlySet<string>> {
-  const differing = async (): Promise<'base' | ReadonlySet<string>> => {
+/**
+ * `base` if what all share is not what was listed when it was loaded; else the programs of rules that are not.
+ * `unknown` where it was not listed then, or cannot be now.
+ */
+async function changedRules({ host, holder, place }: Nft): Promise<'base' | 'unknown' | ReadonlySet<string>> {
+  const differing = async (): ReturnType<typeof changedRules> => {
     const base = baseOfThisBoot(host);
-    if (base?.listing === undefined || (base.backend ?? holder.name) !== holder.name) return NONE;
+    if (base?.listing === undefined || (base.backend ?? holder.name) !== holder.name) return 'unknown';
     const now = await listed(host, place).catch(() => undefined);
-    if (now === undefined) return NONE;
+    if (now === undefined) return 'unknown';
     return now.base === base.listing ? programs(host).changed(base.sentinel, now) : 'base';
   };
   const first = await differing();
-  if (first !== 'base' && first.size === 0) return first;
+  if (first === 'unknown' || (first !== 'base' && first.size === 0)) return first;
   // A run may just be making them anew.
   await passBase(host);
   return differing();

@@ -283,6 +283,11 @@ export const KEY_TYPES: ReadonlyMap<string, string> = new Map([
   [LEARNING.learned, LEARNED_TYPE],
 ]);
 
+/** A set of intervals is of another kind in the kernel (net/netfilter/nft_set_pipapo.c). */
+export function isOfIntervals(set: string): boolean {
+  return KEY_TYPES.get(set)?.includes('flags interval') === true;
+}
+
 /**
  * All of them as nft declares them.
  *

@@ -15,18 +15,30 @@ const IPTABLES = { table: 'filter', name: 'FORWARD', families: ['ip', 'ip6'] } a
 /** Who else filters what guests send. */
 export const otherFilters: Group = {
   name: 'other packet filters',
-  async look(look) {
-    const others = (await look.chains()).filter(({ table }) => !OURS.test(table));
-    const ofFrames = others.filter(({ family }) => OF_FRAMES.includes(family));
-    return [
-      ...ofFrames.filter(({ policy }) => policy === 'drop').map(dropsFrames),
-      ...seen(ofFrames.filter(({ policy }) => policy !== 'drop')),
-      ...(look.bridgedToIptables() ? others.filter(dropsForwarded).map(dropsPackets) : []),
-      ...acceptedNowhere(look, others),
-      ...(await leftToOthers(look)),
-    ];
-  },
+  look: async (look) => [
+    ...(await othersThatDrop(look)),
+    ...seen((await framesOf(look)).filter(({ policy }) => policy !== 'drop')),
+    ...(await leftToOthers(look)),
+  ],
 };
+
+/** Who drops what guests send, whatever ours say; no look at any vif. */
+export async function othersThatDrop(look: Look): Promise<Finding[]> {
+  const others = await chainsOfOthers(look);
+  return [
+    ...(await framesOf(look)).filter(({ policy }) => policy === 'drop').map(dropsFrames),
+    ...(look.bridgedToIptables() ? others.filter(dropsForwarded).map(dropsPackets) : []),
+    ...acceptedNowhere(look, others),
+  ];
+}
+
+async function chainsOfOthers(look: Look): Promise<BaseChain[]> {
+  return (await look.chains()).filter(({ table }) => !OURS.test(table));
+}
+
+async function framesOf(look: Look): Promise<BaseChain[]> {
+  return (await chainsOfOthers(look)).filter(({ family }) => OF_FRAMES.includes(family));
+}
 
 function named({ family, table, name, hook }: BaseChain): string {
   return `table ${family} ${table}, chain ${name} (${hook})`;

@@ -5,7 +5,7 @@ import type { Files } from '../../effects/look-file.ts';
 import { array, object, optional, readJson, string } from '../../json/reader.ts';
 import { LINKS } from '../../port/seen-port.ts';
 import { lookAt } from '../doctor/look.ts';
-import { otherFilters } from '../doctor/other-filters.ts';
+import { othersThatDrop } from '../doctor/other-filters.ts';
 
 /** Something of others that makes rules of ours moot, or lets nothing of them show. */
 export interface Foreign {
@@ -38,10 +38,9 @@ export async function foreignThings(
   return found.flat();
 }
 
-/** The chains of others at hooks that drop; notes are the doctor's. */
+/** The chains of others at hooks that drop. */
 async function filters(host: Managed, files: Files): Promise<Foreign[]> {
-  const findings = await otherFilters.look(lookAt(host, files));
-  return findings.filter(({ severity }) => severity !== 'note').map(({ what, why, fix }) => ({ what, why, fix }));
+  return (await othersThatDrop(lookAt(host, files))).map(({ what, why, fix }) => ({ what, why, fix }));
 }
 
 /** What a flowtable takes never comes to a hook of ours. */
