@@ -97,7 +97,14 @@ export function guestNetwork(vifs: readonly GuestVif[], at: string): GuestNetwor
       hint: 'write ip=192.0.2.5; a guest that learns its addresses (learn = dhcp) asks for them by DHCP',
     });
   }
-  return { nics, notes: [...notesOn(nics), ...vifs.flatMap((vif) => blockNotes(written(vif, at)))] };
+  const blocks = vifs.flatMap((vif) => blockNotes(written(vif, at)));
+  return { nics, notes: [...notesOn(nics), ...supposed(vifs), ...blocks] };
+}
+
+/** Of a bridge nobody can know its router. */
+function supposed(vifs: readonly GuestVif[]): string[] {
+  const some = vifs.some(({ routed, gateways, addresses }) => !routed && !gateways[6] && addresses.ipv6.length > 0);
+  return some ? [`the router of IPv6 is taken to be ${GATEWAY6.text}: name another one with --gateway`] : [];
 }
 
 function written({ addresses, mac }: GuestVif, at: string): AssignedAddress[] {
