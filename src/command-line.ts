@@ -161,8 +161,9 @@ async function runReapply(vifs: readonly string[], options: CommonOptions, env: 
   await withAdminHost('reapply', options, env, async (host) => {
     const named = (await Promise.all(vifs.map((word) => portsNamed(host, word)))).flat();
     if (options.dryRun === true) {
-      for (const device of options.all === true ? devicesToReapply(host) : named)
-        process.stdout.write(printable(await dryReapply(host, device)));
+      const devices = options.all === true ? devicesToReapply(host) : named;
+      if (devices.length === 0) process.stdout.write('# note: no vif is there to be re-applied\n');
+      for (const device of devices) process.stdout.write(printable(await dryReapply(host, device)));
       return;
     }
     const { whileWorking } = await import('./command-line/progress.ts');

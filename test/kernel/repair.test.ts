@@ -42,6 +42,9 @@ test('repair', { skip, concurrency: 2 }, async (t) => {
     await dom0.bench.addVif('vif9.0');
     await dom0.ns.check(['ip', 'link', 'set', 'vif9.0', 'master', 'br0', 'up']);
     assert.deepEqual((await dom0.admin(['repair'])).stdout, 're-applied: nothing to do\n');
+    await dom0.bench.removeVif('vif9.0');
+    const none = await dom0.admin(['reapply', '--all', '--dry-run']);
+    assert.deepEqual([none.status, none.stdout], [0, '# note: no vif is there to be re-applied\n']);
     assert.doesNotMatch(await dom0.ruleset(), /xen-vif/);
   });
 
