@@ -202,6 +202,14 @@ const SITUATIONS: Readonly<Record<string, readonly [found: readonly Situation[],
       { record: ROUTED, tools: { iptables: undefined } },
     ],
   ],
+  'routed-own': [
+    [{ record: ROUTED, chains: [{ policy: 'drop' }] }],
+    [
+      { record: {}, chains: [{ policy: 'drop' }] },
+      { record: ROUTED, chains: [{ policy: 'accept' }, { hook: 'input', policy: 'drop' }] },
+      { record: ROUTED, chains: [{ family: 'ip', table: 'filter', name: 'FORWARD', policy: 'drop' }] },
+    ],
+  ],
   'forward-drops': [
     [
       {

@@ -19,6 +19,7 @@ export const otherFilters: Group = {
     ...(await othersThatDrop(look)),
     ...seen((await framesOf(look)).filter(({ policy }) => policy !== 'drop')),
     ...(await leftToOthers(look)),
+    ...(await leftToNft(look)),
   ],
 };
 
@@ -120,4 +121,16 @@ async function leftToOthers({ host }: Look): Promise<Finding[]> {
       fix: 'rules there for what guests may, or host_accept = yes in the policy, then vif-bridge reapply --all',
     },
   ];
+}
+
+/** The same in the words of nft, where no `host_accept` reaches. */
+async function leftToNft(look: Look): Promise<Finding[]> {
+  if (liveVifs(look.host).every(({ record }) => record.routed === undefined)) return [];
+  return (await chainsOfOthers(look)).filter(dropsForwarded).map((chain) => ({
+    id: 'routed-own',
+    severity: 'note',
+    what: `routed guests pass ${named(chain)} by its own rules alone, and it drops the rest`,
+    why: 'an accept of ours cannot undo that, and host_accept only reaches the FORWARD chain of iptables',
+    fix: `nft list table ${chain.family} ${chain.table}, and there rules for what guests may: iifname "vif*", oifname "vif*"`,
+  }));
 }
