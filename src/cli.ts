@@ -1,3 +1,4 @@
+import { outliveReader } from './effects/reader.ts';
 import { asFailure, FAILED } from './errors.ts';
 import { type Environment, failureText, Reported, runHotplug } from './run.ts';
 import { hotplugCall } from './xen/hotplug-call.ts';
@@ -20,12 +21,14 @@ export async function main(
 ): Promise<number> {
   try {
     const call = hotplugCall(argv);
+    if (call === undefined || call.dryRun) outliveReader();
     if (call === undefined) return await (await load())(argv, env, version);
     await runHotplug(call.command, call.args, { dryRun: call.dryRun }, env);
     return 0;
   } catch (thrown) {
     if (thrown instanceof Reported) return thrown.status;
     const failure = asFailure(thrown);
+    outliveReader();
     process.stderr.write(await failureText(failure));
     return FAILED;
   }

@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { hotplug } from './commands/hotplug.ts';
 import { LAST_MS, REPORT_MS, RUN_MS } from './effects/deadline.ts';
 import { type Log, notes, syslog } from './effects/log.ts';
+import { outliveReader } from './effects/reader.ts';
 import { sinceStart } from './effects/run-start.ts';
 import { nodeExists } from './effects/xenstore.ts';
 import { asFailure, FAILED, Failure, printable, shown } from './errors.ts';
@@ -98,7 +99,10 @@ async function runEvent(
   } catch (thrown) {
     const failure = asFailure(thrown);
     // For Xen it stands in hotplug-error, which xl prints; saying it twice helps nobody.
-    if (event.xenbus === undefined) process.stderr.write(await failureText(failure));
+    if (event.xenbus === undefined) {
+      outliveReader();
+      process.stderr.write(await failureText(failure));
+    }
     throw new Reported(failure);
   } finally {
     await log.deliver(reporting(REPORT_MS).run);

@@ -1,6 +1,7 @@
 import type { ChalkInstance } from 'chalk';
 import { oneLine } from '../errors.ts';
 import type { RunTool, StartAhead } from './exec.ts';
+import { outliveReader } from './reader.ts';
 
 export type Severity = 'err' | 'warning' | 'info' | 'debug';
 
@@ -82,7 +83,9 @@ async function send(batch: readonly Line[], run: RunTool, toPerson: boolean): Pr
     (result) => result.status === 0,
     () => false,
   );
-  if (!sent && !toPerson) process.stderr.write(batch.map((line) => `${TAG}: ${line.text}\n`).join(''));
+  if (sent || toPerson) return;
+  outliveReader();
+  process.stderr.write(batch.map((line) => `${TAG}: ${line.text}\n`).join(''));
 }
 
 /** chalk is loaded only when there is a terminal: a run of Xen's need not wait for it (measured: 3 ms). */

@@ -1,11 +1,32 @@
+import { FAILED, printable } from '../errors.ts';
+
 /**
  * Who reads what a command prints. `vif-bridge status | head` stops reading before its end: what the command does goes
  * on, and its status is that of what it did.
  */
-
 /** True for the error of a stream that nobody reads any more. */
-export function isUnread(error: unknown): boolean {
+function isUnread(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
+}
+
+let outlives = false;
+
+/**
+ * From here on it stops nothing that nobody reads. By the process and not by its streams: Node has it as an exception,
+ * Bun as a rejection. A run of Xen's says nothing to anybody and goes without, which saves it 3 ms.
+ */
+export function outliveReader(): void {
+  if (outlives) return;
+  outlives = true;
+  process.on('uncaughtException', endUnlessUnread);
+  process.on('unhandledRejection', endUnlessUnread);
+}
+
+function endUnlessUnread(error: unknown): void {
+  if (isUnread(error)) return;
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`vif-bridge: ${printable(text)}\n`);
+  process.exit(FAILED);
 }
 
 /** Aborted when nobody reads the standard output any more: for what would go on without end. */
