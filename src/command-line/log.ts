@@ -71,12 +71,7 @@ export async function runLog(host: Host, words: readonly string[], options: LogO
         }),
       );
     }
-    const unread = new Promise<void>((resolve) => whenUnread().addEventListener('abort', () => resolve()));
-    await Promise.race([
-      unread,
-      over(options.follow === true ? undefined : seconds),
-      ...captures.map(({ ended }) => ended),
-    ]);
+    await Promise.race([over(options.follow === true ? undefined : seconds), ...captures.map(({ ended }) => ended)]);
   } finally {
     clearInterval(timer);
     for (const capture of captures) capture.stop();
@@ -134,7 +129,7 @@ async function listenedPorts(
   return ours.map(({ name, guest }) => ({ vif: name, guest: guest?.name }));
 }
 
-/** Resolves after so many seconds, or at a signal that ends. */
+/** Resolves after so many seconds, at a signal that ends, or when nobody reads any more. */
 async function over(seconds: number | undefined): Promise<void> {
   const unread = whenUnread();
   await new Promise<void>((resolve) => {

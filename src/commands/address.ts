@@ -7,7 +7,7 @@ import type { IpPrefix } from '../net/ip-prefix.ts';
 import type { MacAddress } from '../net/mac-address.ts';
 import { resolved } from '../policy/resolve-policy.ts';
 import { doubleFinder, refuseDouble } from '../vif/doubles.ts';
-import { noteTaker } from '../vif/notes.ts';
+import { noteTaker, subjectOf } from '../vif/notes.ts';
 import type { DropIns } from './drop-in.ts';
 import { type Nic, refuseSharedMac } from './nic.ts';
 import { identityNamed } from './reapply.ts';
@@ -59,11 +59,7 @@ export async function editAddresses(
  */
 export async function whoseTheyAre(host: Host, { record }: Nic, { addresses, ip }: AddressEdit): Promise<string[]> {
   const after = ip === undefined ? record : { ...record, values: { ...record.values, ip } };
-  const subject = {
-    ...underPolicy(host, after),
-    bridge: record.bridge,
-    ...(record.routed === undefined ? {} : { routed: true as const }),
-  };
+  const subject = subjectOf(after, underPolicy(host, after));
   await refuseDouble(host, subject, addresses);
   const notes = [...(await doubleFinder(host)(subject)), ...noteTaker(host)(subject)];
   return notes.flatMap(({ loud, text }) =>

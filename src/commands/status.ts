@@ -25,7 +25,7 @@ import { doubleFinder } from '../vif/doubles.ts';
 import { guestNames } from '../vif/guest-ports.ts';
 import { silencedAtHost } from '../vif/host-accept.ts';
 import { notTakenIn, sharedNotTakenIn } from '../vif/not-taken-in.ts';
-import { type Note, noteTaker } from '../vif/notes.ts';
+import { type Note, noteTaker, subjectOf } from '../vif/notes.ts';
 import { portDamage } from '../vif/port-damage.ts';
 import { lookAtBridgePorts, vlanDriftOf } from '../vif/port-drift.ts';
 import { type TapPort, unsealedTaps } from '../vif/sealed-tap.ts';
@@ -382,13 +382,10 @@ async function notesByDevice(host: Managed, ports: readonly SeenPort[]): Promise
   const notes = new Map<string, readonly Note[]>();
   for (const { record, known } of ports) {
     if (record === undefined || known === undefined) continue;
-    const subject = {
-      ...known,
-      // That it has ended and is due is said of the port: nothing of it counts yet.
-      ...(overdueSince(record, known) === undefined ? {} : { policy: { ...known.policy, until: 'never' as const } }),
-      bridge: record.bridge,
-      ...(record.routed === undefined ? {} : { routed: true as const }),
-    };
+    const now = subjectOf(record, known);
+    // That it has ended and is due is said of the port: nothing of it counts yet.
+    const isDue = overdueSince(record, known) !== undefined;
+    const subject = isDue ? { ...now, policy: { ...known.policy, until: 'never' as const } } : now;
     try {
       notes.set(record.device, [
         ...(await doublesOf(subject)),

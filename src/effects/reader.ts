@@ -1,9 +1,5 @@
 import { FAILED, printable } from '../errors.ts';
 
-/**
- * Who reads what a command prints. `vif-bridge status | head` stops reading before its end: what the command does goes
- * on, and its status is that of what it did.
- */
 /** True for the error of a stream that nobody reads any more. */
 function isUnread(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
@@ -12,8 +8,11 @@ function isUnread(error: unknown): boolean {
 let outlives = false;
 
 /**
- * From here on it stops nothing that nobody reads. By the process and not by its streams: Node has it as an exception,
- * Bun as a rejection. A run of Xen's says nothing to anybody and goes without, which saves it 3 ms.
+ * From here on it stops nothing that nobody reads: `vif-bridge status | head` ends its reader before itself, what it
+ * does goes on, and its status is that of what it did.
+ *
+ * By the process and not by its streams: Node has it as an exception, Bun as a rejection. A run of Xen's says nothing
+ * to anybody and goes without, which saves it 3 ms.
  */
 export function outliveReader(): void {
   if (outlives) return;

@@ -34,6 +34,11 @@ function addressText(bytes: Uint8Array): string {
   return bytes.length === 4 ? bytes.join('.') : ipaddr.fromByteArray([...bytes]).toString();
 }
 
+/** The text of the first address of a block, or of the one that it is. */
+export function firstAddress({ text }: IpPrefix): string {
+  return text.replace(/\/.*/, '');
+}
+
 /** @param address text that `familyOf` has taken for an address of this family */
 function addressBytes(address: string, family: Family): Uint8Array {
   return Uint8Array.from(ipaddr.parse(family === 6 ? (withoutDots(address) ?? address) : address).toByteArray());

@@ -85,7 +85,8 @@ export function program(lists: RuleLists, names: readonly string[]): RuleProgram
 /** A line that could not be read, and may be meant to have no conditions: `in alow`, `inn drop`. */
 function mayEnd(text: string, direction: RuleDirection): boolean {
   const [first = '', , ...more] = wordsOf(text);
-  return RULE_DIRECTIONS.some((way) => way === first) ? first === direction && more.length === 0 : true;
+  const isOfOther = RULE_DIRECTIONS.some((way) => way === first && way !== direction);
+  return !isOfOther && (first !== direction || more.length === 0);
 }
 
 function repeated(written: readonly WrittenList[]): Problem[] {
@@ -106,10 +107,7 @@ function repeated(written: readonly WrittenList[]): Problem[] {
 function group({ name, file, line, lines }: WrittenList, problems: Problem[]): AddressRange[] {
   const ranges: AddressRange[] = [];
   for (const { line: at, text } of lines) {
-    for (const word of text
-      .replace(/(^|\s)[#;].*$/, '')
-      .split(/[\s,]+/)
-      .filter((one) => one !== '')) {
+    for (const word of wordsOf(text).flatMap((one) => one.split(',').filter((each) => each !== ''))) {
       const range = parseAddressRange(word);
       if (range !== undefined) ranges.push(range);
       else problems.push({ file, line: at, message: `${shown(word)} is no address`, hint: ADDRESS_FORM });

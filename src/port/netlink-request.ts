@@ -14,7 +14,7 @@ export interface Request {
 }
 
 /** `ack`: with what is asked for, and an acknowledgement behind it; `dump`: all there is of it. */
-type Wanted = 'ack' | 'dump';
+export type Wanted = 'ack' | 'dump';
 
 /**
  * A request to the kernel. All Xen hosts are little-endian. effects/netlink.ts sends it and knows nothing of what is in

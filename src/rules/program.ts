@@ -43,8 +43,9 @@ export function wrongProgram(program: RuleProgram, openEnds: readonly RuleDirect
     const rules = program[direction];
     const end = rules.findIndex(isLast);
     const last = rules.at(-1);
-    if (last === undefined || (end < 0 && openEnds.includes(direction))) return [];
+    if (last === undefined) return [];
     if (end < 0) {
+      if (openEnds.includes(direction)) return [];
       return [
         {
           at: last,

@@ -3,7 +3,7 @@ import type { Lock } from '../effects/lock.ts';
 import { errorOf } from '../effects/netlink.ts';
 import { asFailure, failureLine, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { ENOENT, forwardRequest } from '../port/forward-request.ts';
+import { forwardRequest } from '../port/forward-request.ts';
 import {
   type AcceptedPort,
   acceptsText,
@@ -17,6 +17,7 @@ import {
   withoutAccepts,
   withoutRouted,
 } from '../port/host-accept.ts';
+import { ENOENT } from '../port/nftables-request.ts';
 import type { VifRecord } from '../state/records.ts';
 
 type LookHost = Pick<Host, 'run' | 'netlink' | 'netTable' | 'log' | 'policy' | 'callsHostFilter'>;

@@ -1,3 +1,4 @@
+import type { UnderPolicy } from '../backends/base.ts';
 import type { FilterPlan } from '../filter/plan.ts';
 import type { Host } from '../host.ts';
 
@@ -7,6 +8,7 @@ import type { HeldPolicy } from '../policy/policy.ts';
 import { opens } from '../policy/resolve-policy.ts';
 
 import { type Neighbourhood, neighbourhood } from '../port/neighbourhood.ts';
+import type { VifRecord } from '../state/records.ts';
 import type { VifIdentity } from '../xen/vif-identity.ts';
 
 /** Something an admin should know of a vif before it bites: a line for the log, a dry run and `status`. */
@@ -24,6 +26,11 @@ export interface Subject {
   /** It is on no bridge: this host routes for it. */
   readonly routed?: true;
   readonly policy: Pick<HeldPolicy, 'mode' | 'until' | 'ended'>;
+}
+
+/** A vif of which there is a record, as policy and xenstore say it now. */
+export function subjectOf({ bridge, routed }: VifRecord, known: UnderPolicy): Subject {
+  return { ...known, bridge, ...(routed === undefined ? {} : { routed: true }) };
 }
 
 type NoteHost = Pick<Host, 'netTable' | 'readDevice'>;

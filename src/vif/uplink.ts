@@ -4,7 +4,7 @@ import type { Device } from '../effects/sysfs.ts';
 import { asFailure, Failure, failureLine, oneLine } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { type InterfaceName, parseInterfaceName } from '../net/interface-name.ts';
-import { type IpPrefix, isHost, LINK_LOCAL, overlaps, parsePrefix } from '../net/ip-prefix.ts';
+import { firstAddress, type IpPrefix, isHost, LINK_LOCAL, overlaps, parsePrefix } from '../net/ip-prefix.ts';
 import { nowhereRoutes } from '../port/nowhere-routes.ts';
 import { defaultDevice } from '../port/routes.ts';
 import { ASK, askedOf, readAsked } from '../port/seen-uplink.ts';
@@ -123,7 +123,7 @@ async function toldByProgram(
   own: readonly IpPrefix[],
 ): Promise<Told> {
   const [tool, ...args] = ASK;
-  const addresses = own.map(({ text }) => text.replace(/\/.*/, ''));
+  const addresses = own.map(firstAddress);
   const timeoutMs = LOOK_MS + LOOK_ADDRESS_MS * own.length;
   const { stdout, stderr } = await host.run(tool, args, {
     input: askedOf(name, addresses),

@@ -1,4 +1,4 @@
-import { type Family, type IpPrefix, makePrefix, parsePrefix } from '../../net/ip-prefix.ts';
+import { type Family, firstAddress, type IpPrefix, makePrefix, parsePrefix } from '../../net/ip-prefix.ts';
 import { INGRESS_TABLE } from './base-text.ts';
 
 /**
@@ -103,10 +103,6 @@ function around({ bytes, length }: IpPrefix, bits: number): IpPrefix[] {
   );
 }
 
-function firstAddress({ text }: IpPrefix): string {
-  return text.replace(/\/.*/, '');
-}
-
 function firstWord({ bytes }: IpPrefix): string {
-  return `0x${[...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  return `0x${Buffer.from(bytes.subarray(0, 4)).toString('hex')}`;
 }

@@ -61,8 +61,9 @@ function limitOf(expression: Uint8Array): Limit | undefined {
   const of = dataOf(expression, 'limit');
   if (of === undefined || numberOf(of.get(LIMIT.type)) !== 0n) return undefined;
   if (numberOf(of.get(LIMIT.flags)) !== BigInt(NFT_LIMIT_F_INV)) return undefined;
-  const [rate, unit, burst] = [LIMIT.rate, LIMIT.unit, LIMIT.burst].map((type) => String(numberOf(of.get(type))));
-  return rate === undefined || unit === undefined || burst === undefined ? undefined : { rate, unit, burst };
+  const [rate, unit, burst] = [LIMIT.rate, LIMIT.unit, LIMIT.burst].map((type) => numberOf(of.get(type)));
+  if (rate === undefined || unit === undefined || burst === undefined) return undefined;
+  return { rate: String(rate), unit: String(unit), burst: String(burst) };
 }
 
 /** What a map leads to; undefined for another verdict. */

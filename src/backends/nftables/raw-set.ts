@@ -1,14 +1,6 @@
 import { errorOf, type Netlink, typeOf } from '../../effects/netlink.ts';
-import { ENOENT } from '../../port/forward-request.ts';
-import {
-  ATTRIBUTE_HEADER,
-  type Attribute,
-  attributesOf,
-  lengthOf,
-  NETLINK_HEADER,
-  netlinkRequest,
-  putAttributes,
-} from '../../port/netlink-request.ts';
+import { ATTRIBUTE_HEADER, attributesOf } from '../../port/netlink-request.ts';
+import { ENOENT, NFTABLES_HEADER, nftablesRequest, nftablesType } from '../../port/nftables-request.ts';
 import { TABLE } from './base-text.ts';
 
 /**
@@ -19,9 +11,7 @@ import { TABLE } from './base-text.ts';
  */
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_GETSETELEM = 13;
-const NFNL_SUBSYS_NFTABLES = 10;
 const NFPROTO_BRIDGE = 7;
-const NFGENMSG = 4;
 const LIST = { table: 1, set: 2, elements: 3 } as const;
 /** Attributes of an element. */
 export const ELEMENT = { key: 1, data: 2, flags: 3, expiration: 5, expression: 7, keyEnd: 10 } as const;
@@ -78,19 +68,11 @@ function isInterrupted(message: Uint8Array): boolean {
 
 function elementsRequest(name: string): Uint8Array {
   const [, table = ''] = TABLE.split(' ');
-  const attributes: Attribute[] = [
-    { type: LIST.table, value: text(table) },
-    { type: LIST.set, value: text(name) },
-  ];
-  const type = (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM;
-  const request = netlinkRequest(type, 0, NETLINK_HEADER + NFGENMSG + lengthOf(attributes), 'dump');
-  request.view.setUint8(NETLINK_HEADER, NFPROTO_BRIDGE);
-  putAttributes(request, NETLINK_HEADER + NFGENMSG, attributes);
-  return request.bytes;
-}
-
-function text(word: string): Uint8Array {
-  return new TextEncoder().encode(`${word}\0`);
+  const names = [
+    [LIST.table, table],
+    [LIST.set, name],
+  ] as const;
+  return nftablesRequest(NFT_MSG_GETSETELEM, NFPROTO_BRIDGE, names, 'dump');
 }
 
 /** Undefined for anything that is not as nf_tables_fill_setelem makes it: the key first, and in it its bytes. */
@@ -98,8 +80,8 @@ function read(messages: readonly Uint8Array[], isWanted: (first: number) => bool
   const firsts: number[] = [];
   const elements: RawElement[] = [];
   for (const message of messages) {
-    if (typeOf(message) !== ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWSETELEM)) return undefined;
-    const list = nested(message, NETLINK_HEADER + NFGENMSG).get(LIST.elements);
+    if (typeOf(message) !== nftablesType(NFT_MSG_NEWSETELEM)) return undefined;
+    const list = nested(message, NFTABLES_HEADER).get(LIST.elements);
     if (list === undefined) continue;
     const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
     let at = 0;
